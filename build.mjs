@@ -1,0 +1,52 @@
+// Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
+// because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
+import { chmod, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+process.chdir(dirname(fileURLToPath(import.meta.url)));
+const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+
+const node = { platform: 'node', format: 'cjs', target: 'node20' };
+const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
+
+// `banner`: only the command line is started by its name; its entry has no #! line of its own.
+const bundles = [
+  { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
+  { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
+  { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
+  { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
+  { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
+  { entry: 'webview/main.ts', out: 'webview.js', ...browser },
+];
+
+const exists = (path) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
+
+for (const { entry, out, ...options } of bundles) {
+  // Until every part is written; then a missing entry is an error again.
+  if (!(await exists(entry))) {
+    console.log(`${out.padEnd(16)} skipped: there is no ${entry} yet`);
+    continue;
+  }
+  const outfile = join('dist', out);
+  await build({
+    ...options,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    external: ['onnxruntime-node', 'vscode'],
+    define: { __ESPALIER_VERSION__: JSON.stringify(version) },
+    sourcemap: 'linked',
+    logLevel: 'warning',
+  });
+  console.log(`${out.padEnd(16)} ${await kilobytes(outfile)}`);
+  // A file that is written anew has lost its right to be run, and with it `npx espalier`.
+  if (options.banner) await chmod(outfile, 0o755);
+}

@@ -1,0 +1,75 @@
+// Importance of every block by every method that is asked for, and the loss, from one forward pass.
+import { forward, type ForwardOptions, type Model, type Observer } from '../walk/forward';
+import {
+  angleCollector,
+  type Collector,
+  finalNormCollector,
+  tokenCollector,
+  weightCollector,
+  type WindowScores,
+} from './collectors';
+import type { MethodScores } from '../protocol';
+import { type ImportanceMethodName, importanceMethod } from './importance';
+import { meanAndError } from '../walk/windowStatistics';
+
+export interface Analysis {
+  readonly lossNats: number;
+  readonly lossStandardError: number | null;
+  readonly lossPerWindow: number[];
+  readonly methods: Partial<Record<ImportanceMethodName, MethodScores>>;
+}
+
+/** True when the methods need all hidden states of a window at once. */
+export const keepsStates = (methods: readonly ImportanceMethodName[]) =>
+  methods.some((name) => ['states', 'finalNorm'].includes(importanceMethod(name).needs));
+
+/** One pass over the windows, each of the same length. Errors as in `forward`. */
+export async function analyze(
+  model: Model,
+  windows: readonly Int32Array[],
+  methods: readonly ImportanceMethodName[],
+  options: Pick<ForwardOptions, 'signal' | 'onProgress'> = {},
+): Promise<Analysis> {
+  const collectors = [tokenCollector, weightCollector, angleCollector, finalNormCollector]
+    .map((open) => open(model, windows.length, methods))
+    .filter((collector) => collector !== null);
+  const losses = await forward(model, windows, { ...options, observer: combined(collectors) });
+  const rows = new Map<ImportanceMethodName, WindowScores>();
+  for (const collector of collectors) for (const [name, scores] of collector.rows(rows)) rows.set(name, scores);
+  const { mean, standardError } = meanAndError(losses);
+  return {
+    lossNats: mean,
+    lossStandardError: standardError,
+    lossPerWindow: [...losses],
+    methods: Object.fromEntries(methods.map((name) => [name, describe(name, rows.get(name)!)])),
+  };
+}
+
+/** Block scores come from one collector at most; hidden states may interest several. */
+function combined(collectors: readonly Collector[]): Observer {
+  const observers = collectors.map((c) => c.observer);
+  const ofStates = observers.flatMap((o) => (o.states ? [o.states] : []));
+  return {
+    block: observers.find((o) => o.block)?.block,
+    weights: observers.find((o) => o.weights)?.weights,
+    ...(ofStates.length > 0 && {
+      async states(states, batch) {
+        for (const take of ofStates) await take(states, batch);
+      },
+    }),
+  };
+}
+
+function describe(name: ImportanceMethodName, windowScores: WindowScores): MethodScores {
+  const { unit, of, paper } = importanceMethod(name);
+  const nested = windowScores.map((row) => (Array.isArray(row) ? row.map(meanAndError) : meanAndError(row)));
+  const pick = <K extends 'mean' | 'standardError'>(key: K) =>
+    nested.map((row) => (Array.isArray(row) ? row.map((x) => x[key]) : row[key]));
+  return {
+    unit,
+    of,
+    paper,
+    scores: pick('mean') as MethodScores['scores'],
+    standardErrors: pick('standardError') as MethodScores['standardErrors'],
+  };
+}

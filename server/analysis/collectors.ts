@@ -1,0 +1,152 @@
+// How importance is gathered during a forward pass: each collector adds what its methods need to the graphs and keeps the
+// scores of every window.
+import { concat } from '../graph/ops/movement';
+import { type Graph, input } from '../graph/value';
+import { finalNormName } from '../model/weights';
+import type { Model, Observer } from '../walk/forward';
+import { type ImportanceMethodName, importanceMethod } from './importance';
+import { type AngleOutput, anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
+
+/** Values of all windows: per block, or per span as [n - 1][first]. */
+export type WindowScores = Float64Array[] | Float64Array[][];
+
+export interface Collector {
+  readonly observer: Observer;
+  /** What was gathered; `known` holds the rows of the collectors before. */
+  rows(known: ReadonlyMap<ImportanceMethodName, WindowScores>): Iterable<readonly [ImportanceMethodName, WindowScores]>;
+}
+
+/** Methods computed inside the block graphs from the lengths of token vectors. */
+export function tokenCollector(
+  model: Model,
+  nWindows: number,
+  methods: readonly ImportanceMethodName[],
+): Collector | null {
+  const needed = new Set(methods.map((name) => (name === 'blockInfluenceAsPublished' ? 'blockInfluence' : name)));
+  const names = [...needed].filter((name) => importanceMethod(name).needs === 'tokens');
+  const rows = names.map((name) => [name, perBlock(model, nWindows)] as const);
+  if (names.length === 0) return null;
+  return {
+    rows: () => rows,
+    observer: {
+      block: {
+        name: names.join(),
+        graph(parts) {
+          const norms = tokenNorms(parts);
+          const scores = names.map((name) => {
+            const method = importanceMethod(name);
+            if (method.needs !== 'tokens') throw new Error(`${name} is not computed from tokens`);
+            return windowMeans(method.score(norms), parts.batch);
+          });
+          return concat(scores, 0);
+        },
+        take(block, { firstWindow, batch }, scores) {
+          rows.forEach(([, values], s) => {
+            for (let b = 0; b < batch; b++) values[block]![firstWindow + b] = scores[s * batch + b]!;
+          });
+        },
+      },
+    },
+  };
+}
+
+/** Methods computed from a block's weights alone. */
+export function weightCollector(
+  model: Model,
+  nWindows: number,
+  methods: readonly ImportanceMethodName[],
+): Collector | null {
+  const names = methods.filter((name) => importanceMethod(name).needs === 'weights');
+  const rows = names.map((name) => [name, perBlock(model, nWindows)] as const);
+  if (names.length === 0) return null;
+  return {
+    rows: () => rows,
+    observer: {
+      async weights(block, weights) {
+        const { device } = model;
+        const program = await device.program(`weights ${names}`, (): Graph => {
+          const named = Object.entries(weights).map(([suffix, { shape }]) => ({ suffix, value: input(suffix, shape) }));
+          const scores = names.map((name) => {
+            const method = importanceMethod(name);
+            if (method.needs !== 'weights') throw new Error(`${name} is not computed from weights`);
+            return method.score(named);
+          });
+          return { name: 'weightScores', outputs: { scores: concat(scores, 0) } };
+        });
+        const { scores } = await device.run(program, weights);
+        const values = await device.read(scores!);
+        scores!.dispose();
+        rows.forEach(([, of], s) => of[block]!.fill(values[s]!));
+      },
+    },
+  };
+}
+
+/** Angles between all hidden states. */
+export function angleCollector(
+  model: Model,
+  nWindows: number,
+  methods: readonly ImportanceMethodName[],
+): Collector | null {
+  const { device, config } = model;
+  const angular = methods.flatMap((name) => {
+    const method = importanceMethod(name);
+    return method.needs === 'states' ? [{ name, output: method.score, spans: perSpan(config.nBlocks, nWindows) }] : [];
+  });
+  if (angular.length === 0) return null;
+  const outputs: AngleOutput[] = angular.map((a) => a.output);
+  return {
+    rows: () => angular.map(({ name, spans }) => [name, spans] as const),
+    observer: {
+      async states(states, batch) {
+        const M = states.length;
+        const key = `angles ${M} ${batch.batch}x${batch.tokens} ${outputs}`;
+        const program = await device.program(key, () => anglesBetweenStates(M, config.width, batch, outputs));
+        const results = await device.run(program, Object.fromEntries(states.map((h, i) => [`h${i}`, h])));
+        for (const { output, spans } of angular) {
+          const angles = await device.read(results[output]!);
+          results[output]!.dispose();
+          for (let b = 0; b < batch.batch; b++)
+            for (let first = 0; first < M; first++)
+              for (let end = first + 1; end < M; end++)
+                spans[end - first - 1]![first]![batch.firstWindow + b] = angles[(b * M + first) * M + end]!;
+        }
+      },
+    },
+  };
+}
+
+/** Block influence as ShortGPT's code publishes it: the last block's output is taken after the final norm. */
+export function finalNormCollector(
+  model: Model,
+  nWindows: number,
+  methods: readonly ImportanceMethodName[],
+): Collector | null {
+  const { device, config } = model;
+  const name = 'blockInfluenceAsPublished';
+  if (!methods.includes(name)) return null;
+  const last = new Float64Array(nWindows);
+  return {
+    rows: (known) => [[name, [...(known.get('blockInfluence') as Float64Array[]).slice(0, -1), last]]],
+    observer: {
+      async states(states, batch) {
+        const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
+        const key = `influenceThroughFinalNorm ${batch.batch}x${batch.tokens}`;
+        const program = await device.program(key, () =>
+          influenceThroughFinalNorm(config.width, config.normEpsilon, batch),
+        );
+        const { scores } = await device.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
+        last.set(await device.read(scores!), batch.firstWindow);
+        scores!.dispose();
+        norm.dispose();
+      },
+    },
+  };
+}
+
+const perBlock = (model: Model, nWindows: number) =>
+  Array.from({ length: model.config.nBlocks }, () => new Float64Array(nWindows));
+
+/** [n - 1][first] -> a value for every window. */
+const perSpan = (nBlocks: number, nWindows: number) =>
+  Array.from({ length: nBlocks }, (_, n) => Array.from({ length: nBlocks - n }, () => new Float64Array(nWindows)));

@@ -1,0 +1,116 @@
+// Every importance method is one row: what it looks at, its formula, its unit and its paper. For all of them a low score
+// means that the block changes little. One forward pass serves every row that is asked for.
+import { add, div, sqrt } from '../graph/ops/elementwise';
+import type { Value } from '../graph/value';
+import { type AngleOutput, oneMinusCosine, sumOfMagnitudes, sumOfSquares, type TokenNorms } from './measures';
+
+interface Row {
+  readonly unit: string;
+  /** Where the method comes from. */
+  readonly paper: string;
+  /** What a score belongs to: a whole block, one of its halves, or every range of consecutive blocks. */
+  readonly of: 'block' | 'attention' | 'mlp' | 'span';
+}
+
+export type ImportanceMethod = Row &
+  (
+    | { readonly needs: 'tokens'; readonly score: (norms: TokenNorms) => Value } // per token, averaged over all tokens
+    | { readonly needs: 'weights'; readonly score: (weights: readonly NamedWeight[]) => Value } // [1] for a block
+    | { readonly needs: 'states'; readonly score: AngleOutput } // angles between all hidden states
+    | { readonly needs: 'finalNorm' } // blockInfluence but for the last block
+  );
+
+export interface NamedWeight {
+  readonly suffix: string;
+  readonly value: Value;
+}
+
+const shortGpt = 'ShortGPT, arXiv:2403.03853';
+const gromov = 'The Unreasonable Ineffectiveness of the Deeper Layers, arXiv:2403.17887';
+const shortenedLlama = 'Shortened LLaMA, arXiv:2402.02834';
+const llmDrop = 'What Matters in Transformers?, arXiv:2406.15786';
+const blockPruner = 'BlockPruner, arXiv:2406.10594';
+const attentionMatrices = /^self_attn\.[qkvo]_proj\.weight$/;
+
+export const importanceMethods = {
+  blockInfluence: {
+    needs: 'tokens',
+    of: 'block',
+    unit: '1 - cosine',
+    paper: shortGpt,
+    score: (t) => oneMinusCosine(t.entering, t.leaving, t.step),
+  },
+  blockInfluenceAsPublished: { needs: 'finalNorm', of: 'block', unit: '1 - cosine', paper: shortGpt },
+  angularDistance: { needs: 'states', of: 'span', unit: 'half turns', paper: gromov, score: 'lastToken' },
+  angularDistanceAllTokens: { needs: 'states', of: 'span', unit: 'half turns', paper: gromov, score: 'allTokens' },
+  relativeMagnitude: {
+    needs: 'tokens',
+    of: 'block',
+    unit: 'norm of the change / norm after',
+    paper: blockPruner,
+    score: (t) => div(t.step, t.leaving),
+  },
+  weightMagnitude: {
+    needs: 'weights',
+    of: 'block',
+    unit: 'sum of |w|',
+    paper: shortenedLlama,
+    score: (weights) => weights.map((w) => sumOfMagnitudes(w.value)).reduce(add),
+  },
+  weightFrobenius: {
+    needs: 'weights',
+    of: 'block',
+    unit: 'Frobenius norm',
+    paper: shortenedLlama,
+    score: (weights) => sqrt(weights.map((w) => sumOfSquares(w.value)).reduce(add)),
+  },
+  attentionWeightNorm: {
+    needs: 'weights',
+    of: 'attention',
+    unit: 'Frobenius norm',
+    paper: shortenedLlama,
+    score: (weights) =>
+      sqrt(
+        weights
+          .filter((w) => attentionMatrices.test(w.suffix))
+          .map((w) => sumOfSquares(w.value))
+          .reduce(add),
+      ),
+  },
+  attentionOutputNorm: { needs: 'tokens', of: 'attention', unit: 'norm', paper: llmDrop, score: (t) => t.attention },
+  mlpOutputNorm: { needs: 'tokens', of: 'mlp', unit: 'norm', paper: llmDrop, score: (t) => t.mlp },
+  relativeAttentionNorm: {
+    needs: 'tokens',
+    of: 'attention',
+    unit: 'norm / norm of the input',
+    paper: llmDrop,
+    score: (t) => div(t.attention, t.entering),
+  },
+  relativeMlpNorm: {
+    needs: 'tokens',
+    of: 'mlp',
+    unit: 'norm / norm of the input',
+    paper: llmDrop,
+    score: (t) => div(t.mlp, t.entering),
+  },
+  attentionInfluence: {
+    needs: 'tokens',
+    of: 'attention',
+    unit: '1 - cosine',
+    paper: llmDrop,
+    score: (t) => oneMinusCosine(t.entering, t.between, t.attention),
+  },
+  mlpInfluence: {
+    needs: 'tokens',
+    of: 'mlp',
+    unit: '1 - cosine',
+    paper: llmDrop,
+    score: (t) => oneMinusCosine(t.between, t.leaving, t.mlp),
+  },
+} satisfies Record<string, ImportanceMethod>;
+
+export type ImportanceMethodName = keyof typeof importanceMethods;
+export const importanceMethodNames = Object.keys(importanceMethods) as ImportanceMethodName[];
+
+/** The row of a method, as the general type. */
+export const importanceMethod = (name: ImportanceMethodName): ImportanceMethod => importanceMethods[name];

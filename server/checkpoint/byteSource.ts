@@ -1,0 +1,72 @@
+// Bytes of a file by position. The one place that reads weights from disk; tests put their own source in its place.
+import { readSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { UserError } from '../errors';
+
+export interface ByteSource {
+  /** For sentences: the path. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Fills `target` from `position` on. The range lies inside the file. */
+  read(target: Uint8Array, position: number): Promise<void>;
+  readSync(target: Uint8Array, position: number): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file for reading by position.
+ * @throws UserError `notFound` if it is not there or cannot be read.
+ */
+export async function openFileSource(path: string): Promise<ByteSource> {
+  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'it does not exist' : `the system says ${error.code}`;
+    throw new UserError('notFound', `Cannot open ${path}: ${reason}.`);
+  });
+  const stats = await handle.stat();
+  if (!stats.isFile()) {
+    await handle.close();
+    throw new UserError('damagedCheckpoint', `${path} is not a file.`);
+  }
+  return {
+    name: path,
+    sizeBytes: stats.size,
+    async read(target, position) {
+      for (let done = 0; done < target.length; ) {
+        const length = Math.min(target.length - done, mostBytesPerRead);
+        const { bytesRead } = await handle.read(target, done, length, position + done).catch((error) => {
+          throw unreadable(path, error);
+        });
+        if (bytesRead === 0) throw endedEarly(path);
+        done += bytesRead;
+      }
+    },
+    readSync(target, position) {
+      for (let done = 0; done < target.length; ) {
+        const length = Math.min(target.length - done, mostBytesPerRead);
+        const nRead = readSyncNamed(path, handle.fd, target, done, length, position + done);
+        if (nRead === 0) throw endedEarly(path);
+        done += nRead;
+      }
+    },
+    close: () => handle.close(),
+  };
+}
+
+// One call for all that fits: libuv then reads it whole on its own thread, also while a session blocks the event loop.
+const mostBytesPerRead = 2 ** 30;
+
+function readSyncNamed(path: string, fd: number, target: Uint8Array, offset: number, length: number, position: number) {
+  try {
+    return readSync(fd, target, offset, length, position);
+  } catch (error) {
+    throw unreadable(path, error as NodeJS.ErrnoException);
+  }
+}
+
+const endedEarly = (path: string) =>
+  new UserError('damagedCheckpoint', `${path} became shorter while it was being read; is something writing to it?`);
+
+const unreadable = (path: string, error: NodeJS.ErrnoException) =>
+  error.syscall === 'read'
+    ? new UserError('damagedCheckpoint', `Cannot read ${path}: the system says ${error.code}.`)
+    : error;

@@ -1,0 +1,141 @@
+// A model on disk: config, weights by name, and where it came from. Opening reads headers only; weights are read when
+// asked for, widened to f32. All names and shapes are checked while opening, so reading does not fail later for them.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '../errors';
+import type { ModelConfig, WeightDtype } from '../model/config';
+import { readModelConfig } from '../model/readConfig';
+import { headName, weightShapes } from '../model/weights';
+import { openFileSource } from './byteSource';
+import { bytesPerWeight } from './dtype';
+import { checkpointName, closeAll, findCheckpointFolder, isFile, openShards, type Shard } from './folder';
+import { type Provenance, parseProvenance, provenanceFile } from './provenance';
+import { weightReader } from './weightReader';
+
+export interface WeightEntry {
+  readonly name: string;
+  readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  readonly nBytes: number;
+  /** The file's name inside the folder. */
+  readonly file: string;
+  /** Where its bytes begin in that file. */
+  readonly offset: number;
+}
+
+export interface Checkpoint {
+  /** The folder that holds config.json, absolute; inside Hugging Face's cache the snapshot. */
+  readonly folder: string;
+  /** The folder's last part, or `owner/name` in Hugging Face's cache. */
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly configJson: Readonly<Record<string, unknown>>;
+  /** The weights of `weightShapes(config)`, and a tied model's own `lm_head.weight` if the files hold one. */
+  readonly weights: ReadonlyMap<string, WeightEntry>;
+  /** Tensors that the model does not use, such as old rotary tables. */
+  readonly extraNames: readonly string[];
+  /** From espalier.json; null for a model that we did not prune. */
+  readonly provenance: Provenance | null;
+  /** Bytes of `weights` on disk. */
+  readonly sizeBytes: number;
+  /** A whole weight as f32, [rows x columns] flat. With `into`, its first numbers are filled and returned. */
+  readF32(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** Rows `firstRow` up to `firstRow + nRows` (not included) of a weight as f32. */
+  readRowsF32(name: string, firstRow: number, nRows: number, into?: Float32Array): Promise<Float32Array>;
+  /**
+   * One row for each entry of `rows`, in that order, read at once without giving way to other work; repeated rows are read once.
+   * @throws UserError `badData` for a row that the weight does not have.
+   */
+  gatherRowsF32(name: string, rows: ArrayLike<number>, into?: Float32Array): Float32Array;
+  /** Bytes `start` up to `start + length` (not included) of a weight as they are on disk. */
+  readBytes(name: string, start: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the folder of a checkpoint, or a repository's folder in Hugging Face's cache.
+ * @throws UserError `notFound`, `unsupportedModel` or `damagedCheckpoint`, saying which file, what was found and what was expected.
+ */
+export async function openCheckpoint(
+  given: string,
+  openSource: typeof openFileSource = openFileSource,
+): Promise<Checkpoint> {
+  const folder = await findCheckpointFolder(given);
+  const configJson = parseConfig(folder, await readFile(join(folder, 'config.json'), 'utf8'));
+  const config = readModelConfig(configJson);
+  const provenancePath = join(folder, provenanceFile);
+  const provenance = (await isFile(provenancePath))
+    ? parseProvenance(await readFile(provenancePath, 'utf8'), provenancePath, config.nBlocks)
+    : null;
+  const shards = await openShards(folder, openSource);
+  try {
+    const { weights, extraNames } = matchWeights(folder, config, shards);
+    const sources = new Map(shards.map(({ file, source }) => [file, source]));
+    let sizeBytes = 0;
+    for (const { nBytes } of weights.values()) sizeBytes += nBytes;
+    return {
+      folder,
+      name: checkpointName(folder),
+      config,
+      configJson,
+      weights,
+      extraNames,
+      provenance,
+      sizeBytes,
+      ...weightReader(weights, sources),
+      close: async () => void (await closeAll(shards)),
+    };
+  } catch (error) {
+    await closeAll(shards);
+    throw error;
+  }
+}
+
+function parseConfig(folder: string, text: string): Record<string, unknown> {
+  try {
+    // Whether it is an object is for readModelConfig to say.
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    throw new UserError(
+      'damagedCheckpoint',
+      `${join(folder, 'config.json')} is not valid JSON; download the model again.`,
+    );
+  }
+}
+
+/** What the model needs against what the files hold. */
+function matchWeights(folder: string, config: ModelConfig, shards: readonly Shard[]) {
+  const found = new Map(
+    shards.flatMap(({ file, header }) => header.tensors.map((tensor) => [tensor.name, { ...tensor, file }] as const)),
+  );
+  const needed = weightShapes(config);
+  const head = found.get(headName);
+  if (config.tiedEmbeddings && head) needed.set(headName, [config.vocabularySize, config.width]);
+  const weights = new Map<string, WeightEntry>();
+  for (const [name, shape] of needed) {
+    const tensor = found.get(name);
+    if (!tensor) {
+      throw new UserError(
+        'damagedCheckpoint',
+        `${folder} lacks the weight ${name} of shape [${shape}], which its config.json asks for.`,
+      );
+    }
+    if (String(tensor.shape) !== String(shape)) {
+      throw new UserError(
+        'damagedCheckpoint',
+        `${join(folder, tensor.file)} holds ${name} in the shape [${tensor.shape}], but config.json asks for [${shape}].`,
+      );
+    }
+    const { dtype } = tensor;
+    if (!isWeightDtype(dtype)) {
+      throw new UserError(
+        'unsupportedModel',
+        `${join(folder, tensor.file)} holds ${name} as ${dtype}; supported are F32, F16 and BF16.`,
+      );
+    }
+    weights.set(name, { ...tensor, dtype });
+  }
+  return { weights, extraNames: [...found.keys()].filter((name) => !weights.has(name)) };
+}
+
+const isWeightDtype = (dtype: string): dtype is WeightDtype => Object.hasOwn(bytesPerWeight, dtype);

@@ -1,0 +1,89 @@
+// config.json for a model that keeps only some of its blocks. Whatever speaks of single blocks is cut or renumbered;
+// a pattern that was only implied ("every fourth block") is spelled out, since it would now hit other blocks.
+
+import { readModelConfig } from '../model/readConfig';
+import type { Dtype } from '../protocol';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * @param json the content of config.json, supported by `readModelConfig`
+ * @param keptBlocks numbers of the blocks to keep, ascending
+ * @param dtype the dtype that the weights are converted to, null if they stay as they are
+ * @returns the new content; reading it gives each kept block what it had before.
+ */
+export function configWithoutBlocks(
+  json: Json,
+  keptBlocks: readonly number[],
+  dtype: Dtype | null = null,
+): Record<string, unknown> {
+  const { nBlocks } = readModelConfig(json);
+  const result: Record<string, unknown> = { ...json, ...impliedPatterns(json) };
+  const keep = (list: readonly unknown[]) => keptBlocks.map((k) => list[k]);
+  const countBelow = (threshold: number) => keptBlocks.filter((k) => k < threshold).length;
+  for (const [key, value] of Object.entries(result)) {
+    if (listsByBlock.has(key) && Array.isArray(value) && value.length === nBlocks) result[key] = keep(value);
+    else if (listsOfBlocks.has(key) && Array.isArray(value))
+      result[key] = keptBlocks.flatMap((k, i) => (value.includes(k) ? [i] : []));
+    else if (thresholds.has(key) && typeof value === 'number') result[key] = countBelow(value);
+  }
+  result.num_hidden_layers = keptBlocks.length;
+  if (dtype !== null) for (const key of dtypeKeys(json)) result[key] = dtypeNames[dtype];
+  return result;
+}
+
+/** Lists with one entry for each block. */
+const listsByBlock = new Set([
+  'layer_types',
+  'mlp_layer_types',
+  'no_rope_layers',
+  'num_key_value_heads',
+  'num_attention_heads',
+  'intermediate_size',
+  'sliding_window',
+  'sliding_windows',
+  'sliding_window_pattern',
+  'attention_layer_types',
+  'layers_block_type',
+  'moe_layer_freq',
+]);
+
+/** Lists of block numbers. */
+const listsOfBlocks = new Set([
+  'mlp_only_layers',
+  'full_attention_layers',
+  'sliding_attention_layers',
+  'drop_attn_list',
+  'drop_mlp_list',
+]);
+
+/** "The blocks from this one on are different." */
+const thresholds = new Set(['max_window_layers', 'first_k_dense_replace']);
+
+const dtypeNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const satisfies Record<Dtype, string>;
+
+/** Whichever of the two spellings the file uses; the one that all versions read if it uses none. */
+function dtypeKeys(json: Json): string[] {
+  const used = ['dtype', 'torch_dtype'].filter((key) => json[key] !== undefined);
+  return used.length > 0 ? used : ['torch_dtype'];
+}
+
+/** Lists that transformers would derive from the blocks' numbers, for the families where it does. */
+function impliedPatterns(json: Json): Json {
+  const { family, blocks } = readModelConfig(json);
+  const patterns: Record<string, unknown> = {};
+  if (family === 'smollm3' && !json.no_rope_layers) patterns.no_rope_layers = blocks.map(({ rope }) => (rope ? 1 : 0));
+  // Mistral slides in all blocks or in none, and Llama never.
+  const byBlock = family === 'qwen2' || family === 'qwen3' || family === 'smollm3';
+  if (byBlock && !json.layer_types && blocks.some(({ slidingWindow }) => slidingWindow !== null)) {
+    patterns.layer_types = blocks.map(({ slidingWindow }) =>
+      slidingWindow === null ? 'full_attention' : 'sliding_attention',
+    );
+  }
+  // Once absent, its default counts in the old numbers too.
+  const slides = json.use_sliding_window === true && (family === 'qwen2' || family === 'qwen3');
+  if (slides && json.max_window_layers === undefined) patterns.max_window_layers = defaultMaxWindowLayers;
+  return patterns;
+}
+
+const defaultMaxWindowLayers = 28;

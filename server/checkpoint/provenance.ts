@@ -1,0 +1,88 @@
+// espalier.json: what a pruned checkpoint was made from. It lies beside the weights and travels with them, so that a
+// model pruned twice still says which blocks of the very first model it is made of.
+import { z } from 'zod';
+import { UserError } from '../errors';
+
+export interface Provenance {
+  readonly format: 1;
+  /** The first model of all, never pruned by us. */
+  readonly baseModel: { readonly name: string; readonly nBlocks: number };
+  /** The checkpoint that was read to write this one; the base itself after the first step. */
+  readonly sourceModel: { readonly name: string; readonly nBlocks: number };
+  /** Blocks of `baseModel` that are gone. */
+  readonly removedBlocks: readonly number[];
+  /** Blocks of `baseModel` that are left: block k of this checkpoint was block `keptBlocks[k]`. */
+  readonly keptBlocks: readonly number[];
+  /** What was done, in order. */
+  readonly steps: readonly ProvenanceStep[];
+}
+
+/** One thing done to the model, with whatever its maker wanted to remember. */
+export interface ProvenanceStep {
+  readonly kind: string;
+  readonly [detail: string]: unknown;
+}
+
+export const provenanceFile = 'espalier.json';
+
+/**
+ * @param text the content of an espalier.json beside a model of `nBlocks` blocks
+ * @throws UserError `damagedCheckpoint` when it cannot be believed.
+ */
+export function parseProvenance(text: string, path: string, nBlocks: number): Provenance {
+  const advice = 'if another program changed this model, delete that file, and the model counts as a new one';
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new UserError('damagedCheckpoint', `${path} is not valid JSON; ${advice}.`);
+  }
+  const result = schema.safeParse(json);
+  if (!result.success) {
+    const where = result.error.issues[0]!.path.join('.') || 'its whole content';
+    throw new UserError('damagedCheckpoint', `${path} has something unexpected in ${where}; ${advice}.`);
+  }
+  const found = result.data.keptBlocks.length;
+  if (found !== nBlocks) {
+    throw new UserError(
+      'damagedCheckpoint',
+      `${path} speaks of ${found} blocks, but the model has ${nBlocks}; ${advice}.`,
+    );
+  }
+  return result.data;
+}
+
+const model = z.object({ name: z.string(), nBlocks: z.int().positive() });
+const blocks = z.array(z.int().nonnegative());
+const schema = z.object({
+  format: z.literal(1),
+  baseModel: model,
+  sourceModel: model,
+  removedBlocks: blocks,
+  keptBlocks: blocks,
+  steps: z.array(z.looseObject({ kind: z.string() })),
+});
+
+/**
+ * What to write beside a checkpoint that keeps `keptBlocks` (numbers of the source) of a source.
+ * @param source its name, its number of blocks, and its own provenance if it was already pruned
+ */
+export function provenanceAfter(
+  source: { name: string; nBlocks: number; provenance: Provenance | null },
+  keptBlocks: readonly number[],
+  step: ProvenanceStep,
+): Provenance {
+  const { name, nBlocks, provenance } = source;
+  const original = (block: number) => provenance?.keptBlocks[block] ?? block;
+  const kept = keptBlocks.map(original);
+  const baseModel = provenance?.baseModel ?? { name, nBlocks };
+  const isKept = new Set(kept);
+  return {
+    format: 1,
+    baseModel,
+    sourceModel: { name, nBlocks },
+    removedBlocks: Array.from({ length: baseModel.nBlocks }, (_, k) => k).filter((k) => !isKept.has(k)),
+    keptBlocks: kept,
+    steps: [...(provenance?.steps ?? []), step],
+  };
+}

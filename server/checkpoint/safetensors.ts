@@ -1,0 +1,206 @@
+// The safetensors file format: 8 bytes of header length, a JSON header, then the bytes of all tensors without gaps.
+// Files come from strangers, so every field is checked before it is believed, and nothing outside the file is read.
+import type { FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { UserError } from '../errors';
+import type { ByteSource } from './byteSource';
+import { parseStrictJson, quote } from './strictJson';
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+}
+
+export interface TensorEntry extends TensorSpec {
+  /** Where its bytes begin, counted from the beginning of the file. */
+  readonly offset: number;
+  readonly nBytes: number;
+}
+
+export interface SafetensorsHeader {
+  /** In the order of their bytes. */
+  readonly tensors: readonly TensorEntry[];
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Bits of one element; names as the format spells them. */
+const bitsPerElement = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  F64: 64,
+  I64: 64,
+  U64: 64,
+  C64: 64,
+} as const;
+
+export type SafetensorsDtype = keyof typeof bitsPerElement;
+
+const mostHeaderBytes = 100_000_000;
+const mostDimensions = 32;
+
+/**
+ * Reads and checks the header of a file.
+ * @throws UserError `damagedCheckpoint` naming the file, the tensor and what is wrong with it.
+ */
+export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
+  const damaged = (what: string) => new UserError('damagedCheckpoint', `${source.name} is damaged: ${what}.`);
+  if (source.sizeBytes < 8)
+    throw damaged(`it has ${source.sizeBytes} bytes, fewer than the 8 that state the header's length`);
+  const prefix = new Uint8Array(8);
+  await source.read(prefix, 0);
+  const stated = new DataView(prefix.buffer).getBigUint64(0, true);
+  const rest = source.sizeBytes - 8;
+  if (stated < 2n || stated > mostHeaderBytes)
+    throw damaged(`the header's length is ${stated} bytes, not between 2 and ${mostHeaderBytes}`);
+  if (stated > rest)
+    throw damaged(`the header's length is ${stated} bytes, but only ${rest} follow; the file may be cut off`);
+  const bytes = new Uint8Array(Number(stated));
+  await source.read(bytes, 8);
+  return checkHeader(bytes, rest - bytes.length, 8 + bytes.length, damaged);
+}
+
+type Damaged = (what: string) => UserError;
+
+function checkHeader(bytes: Uint8Array, nDataBytes: number, dataOffset: number, damaged: Damaged): SafetensorsHeader {
+  if (bytes[0] !== 0x7b) throw damaged('the header does not begin with {');
+  const header = parseHeader(bytes, damaged);
+  const { __metadata__: metadata = {}, ...tensors } = header;
+  if (!isObject(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
+    throw damaged('__metadata__ is not an object of texts');
+  }
+  const entries = Object.entries(tensors).map(([name, fields]) => checkTensor(name, fields, damaged));
+  entries.sort((a, b) => a.offset - b.offset || a.nBytes - b.nBytes);
+  let end = 0;
+  for (const { name, offset, nBytes } of entries) {
+    if (offset < end)
+      throw damaged(`tensor ${quote(name)} begins at byte ${offset} of the data, inside the tensor before it`);
+    if (offset > end)
+      throw damaged(`no tensor owns the bytes from ${end} to ${offset} of the data, before tensor ${quote(name)}`);
+    end += nBytes;
+    if (end > nDataBytes) {
+      throw damaged(
+        `tensor ${quote(name)} ends at byte ${end} of the data, but there are only ${nDataBytes}; the file may be cut off`,
+      );
+    }
+  }
+  if (end !== nDataBytes) throw damaged(`${nDataBytes - end} bytes at its end belong to no tensor`);
+  const absolute = entries.map((entry) => ({ ...entry, offset: entry.offset + dataOffset }));
+  return { tensors: absolute, metadata: metadata as Record<string, string> };
+}
+
+function parseHeader(bytes: Uint8Array, damaged: Damaged): Record<string, unknown> {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw damaged('the header is not UTF-8');
+  }
+  try {
+    // An object, since the text begins with {.
+    return parseStrictJson(text) as Record<string, unknown>;
+  } catch (error) {
+    throw damaged(`the header is not valid JSON: ${(error as Error).message}`);
+  }
+}
+
+/** One entry of the header; its offset still counts from the first byte of data. */
+function checkTensor(name: string, fields: unknown, damaged: Damaged): TensorEntry {
+  const wrong = (what: string) => damaged(`tensor ${quote(name)} ${what}`);
+  if (!isObject(fields)) throw wrong('has no dtype, shape and data_offsets');
+  const { dtype, shape, data_offsets: range } = fields;
+  if (typeof dtype !== 'string') throw wrong('has no dtype');
+  if (!isDtype(dtype)) throw wrong(`has the dtype ${quote(dtype)}, which safetensors does not know`);
+  if (!isSizes(shape) || shape.length > mostDimensions) {
+    throw wrong(`has a shape that is not a list of at most ${mostDimensions} whole numbers`);
+  }
+  if (!isSizes(range) || range.length !== 2) throw wrong('has data_offsets that are not two whole numbers');
+  const [begin, end] = range as [number, number];
+  const nBits = shape.reduce((product, dim) => product * dim, bitsPerElement[dtype]);
+  // A zero could hide an overflow before it, so the product without zeros counts.
+  const largest = shape.reduce((product, dim) => product * Math.max(dim, 1), bitsPerElement[dtype]);
+  if (largest > Number.MAX_SAFE_INTEGER) throw wrong(`has the shape [${shape}], more than any file can hold`);
+  if (nBits % 8 !== 0) throw wrong(`has the shape [${shape}], which does not fill whole bytes as ${dtype}`);
+  if (end - begin !== nBits / 8) {
+    throw wrong(`has data_offsets [${begin}, ${end}], but ${dtype} of shape [${shape}] takes ${nBits / 8} bytes`);
+  }
+  return { name, dtype, shape, offset: begin, nBytes: nBits / 8 };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isDtype = (name: string): name is SafetensorsDtype => Object.hasOwn(bitsPerElement, name);
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => typeof n === 'number' && Number.isSafeInteger(n) && n >= 0);
+
+/** Bytes of a tensor; its shape fills whole bytes. */
+export const tensorBytes = ({ dtype, shape }: TensorSpec) =>
+  shape.reduce((n, dim) => n * dim, bitsPerElement[dtype]) / 8;
+
+/**
+ * Writes a new file, the tensors in the given order. `bytesOf` yields a tensor's bytes chunk by chunk; a chunk is on its
+ * way to the disk before the next is asked for, so one buffer can serve them all.
+ * @throws whatever the file system says; an Error if `bytesOf` yields another number of bytes than the shape needs.
+ */
+export async function writeSafetensors<Tensor extends TensorSpec>(
+  path: string,
+  tensors: readonly Tensor[],
+  bytesOf: (tensor: Tensor) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const handle = await open(path, 'wx');
+  try {
+    await writeAll(handle, safetensorsHeaderBytes(tensors));
+    for (const tensor of tensors) {
+      let nBytes = 0;
+      for await (const chunk of bytesOf(tensor)) {
+        nBytes += chunk.length;
+        await writeAll(handle, chunk);
+      }
+      if (nBytes !== tensorBytes(tensor))
+        throw new Error(`${tensor.name}: ${nBytes} bytes came for ${tensorBytes(tensor)}`);
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Length and header, padded with spaces to a multiple of 8 as the original writer does. */
+export function safetensorsHeaderBytes(tensors: readonly TensorSpec[]): Uint8Array {
+  let end = 0;
+  const entries = tensors.map((tensor) => {
+    const begin = end;
+    end += tensorBytes(tensor);
+    return [tensor.name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [begin, end] }] as const;
+  });
+  const json = new TextEncoder().encode(
+    JSON.stringify(Object.fromEntries([['__metadata__', { format: 'pt' }], ...entries])),
+  );
+  const padded = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
+  padded.set(json, 8);
+  return padded;
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array) {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, bytes.length - done)).bytesWritten;
+  }
+}

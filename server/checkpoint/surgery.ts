@@ -1,0 +1,158 @@
+// Surgery: writes a checkpoint without some of its blocks. The blocks that stay are renumbered from 0 and keep their
+// bytes; espalier.json remembers which blocks of the first model they were.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cancelled, UserError } from '../errors';
+import type { WeightDtype } from '../model/config';
+import { blockWeightName, parseBlockWeightName } from '../model/weights';
+import type { Dtype } from '../protocol';
+import type { Checkpoint, WeightEntry } from './checkpoint';
+import { copyCompanions, findCompanions } from './companions';
+import { configWithoutBlocks } from './configWithoutBlocks';
+import { bytesPerWeight, narrowInto, widenInto } from './dtype';
+import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
+import { withStagedFolder } from './stagedFolder';
+import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles';
+
+export interface SurgeryOptions {
+  /** Blocks of `source` to leave out, ascending and distinct; may be empty. */
+  readonly dropSet: readonly number[];
+  readonly out: string;
+  /** null: every weight keeps its own. */
+  readonly dtype: Dtype | null;
+  readonly maxShardBytes?: number;
+  /** How the blocks were chosen: method, calibration, scores, versions. Written down, not looked at. */
+  readonly provenance: Readonly<Record<string, unknown>>;
+  readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface SurgeryResult {
+  readonly folder: string;
+  /** Numbers in `source` of the blocks that the result has. */
+  readonly keptBlocks: readonly number[];
+  readonly weightFiles: readonly string[];
+  readonly weightBytes: number;
+  /** Tensors of `source` that no model of its family uses; they were left behind. */
+  readonly unusedNames: readonly string[];
+  readonly provenance: Provenance;
+}
+
+/**
+ * Writes `source` without the blocks of the drop set to the folder `out`, which appears complete or not at all.
+ * @throws UserError `badChoice` for a drop set that does not fit or numbers that `dtype` cannot hold, `cannotWrite`
+ *   when the output cannot be made, `cancelled` after `signal`.
+ */
+export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOptions): Promise<SurgeryResult> {
+  const { dropSet, out, dtype, maxShardBytes = defaultMaxShardBytes, signal } = options;
+  const keptBlocks = keptBlocksOf(dropSet, source.config.nBlocks);
+  const weights = keptWeights(source, keptBlocks, dtype);
+  const weightBytes = sumBytes(weights);
+  const config = configWithoutBlocks(source.configJson, keptBlocks, dtype);
+  const removedBlocks = dropSet.map((block) => source.provenance?.keptBlocks[block] ?? block);
+  const step = { ...options.provenance, kind: 'prune', removedBlocks, dtype };
+  const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, keptBlocks, step);
+  const companions = await findCompanions(source.folder);
+  const neededBytes = companions.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
+  const convert = converter(source, signal);
+  let bytesDone = 0;
+  async function* bytesOf(weight: KeptWeight) {
+    for await (const chunk of convert(weight)) {
+      yield chunk;
+      bytesDone += chunk.length;
+      options.onProgress?.(bytesDone, weightBytes);
+    }
+  }
+  const weightFiles = await withStagedFolder(
+    out,
+    async (stage) => {
+      await writeFile(join(stage, 'config.json'), jsonText(config));
+      await writeFile(join(stage, provenanceFile), jsonText(provenance));
+      await copyCompanions(companions, source.folder, stage);
+      return writeWeightFiles(stage, weights, maxShardBytes, bytesOf);
+    },
+    { sources: [source.folder], neededBytes },
+  );
+  return { folder: out, keptBlocks, weightFiles, weightBytes, unusedNames: source.extraNames, provenance };
+}
+
+/** A weight of the result: its new name and dtype, and where its numbers come from. */
+interface KeptWeight {
+  readonly name: string;
+  readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  readonly entry: WeightEntry;
+}
+
+function keptBlocksOf(dropSet: readonly number[], nBlocks: number): number[] {
+  for (const [i, block] of dropSet.entries()) {
+    if (!Number.isInteger(block) || block < 0 || block >= nBlocks) {
+      throw new UserError('badChoice', `Block ${block} cannot be dropped; the model has blocks 0 to ${nBlocks - 1}.`);
+    }
+    if (i > 0 && block <= dropSet[i - 1]!)
+      throw new UserError('badChoice', `The drop set names block ${block} twice or out of order; sort it.`);
+  }
+  if (dropSet.length === nBlocks)
+    throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
+  const dropped = new Set(dropSet);
+  return Array.from({ length: nBlocks }, (_, k) => k).filter((k) => !dropped.has(k));
+}
+
+/** In the order of use, as `source.weights` has them. */
+function keptWeights(source: Checkpoint, keptBlocks: readonly number[], dtype: Dtype | null): KeptWeight[] {
+  const newNumber = new Map(keptBlocks.map((block, i) => [block, i]));
+  return [...source.weights.values()].flatMap((entry) => {
+    const kept = { dtype: dtype === null ? entry.dtype : weightDtypes[dtype], shape: entry.shape, entry };
+    const inBlock = parseBlockWeightName(entry.name);
+    if (!inBlock) return [{ ...kept, name: entry.name }];
+    const block = newNumber.get(inBlock.block);
+    return block === undefined ? [] : [{ ...kept, name: blockWeightName(block, inBlock.suffix) }];
+  });
+}
+
+const weightDtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies Record<Dtype, WeightDtype>;
+
+const chunkElements = 2 ** 20;
+
+/** A weight's bytes in its new dtype, chunk by chunk; all weights share the same three small buffers. */
+function converter(source: Checkpoint, signal: AbortSignal | undefined) {
+  const raw = new Uint8Array(4 * chunkElements);
+  const asFloat = new Float32Array(chunkElements);
+  const asHalf = new Uint16Array(chunkElements);
+  return async function* ({ dtype, entry }: KeptWeight) {
+    const elementBytes = bytesPerWeight[entry.dtype];
+    for (let start = 0; start < entry.nBytes; start += chunkElements * elementBytes) {
+      if (signal?.aborted) throw cancelled();
+      const bytes = await source.readBytes(
+        entry.name,
+        start,
+        Math.min(chunkElements * elementBytes, entry.nBytes - start),
+        raw,
+      );
+      if (dtype === entry.dtype) {
+        yield bytes;
+        continue;
+      }
+      const n = bytes.length / elementBytes;
+      const floats = entry.dtype === 'F32' ? new Float32Array(bytes.buffer, 0, n) : asFloat.subarray(0, n);
+      if (entry.dtype !== 'F32') widenInto(entry.dtype, new Uint16Array(bytes.buffer, 0, n), floats);
+      if (dtype === 'F32') {
+        yield bytesUnder(floats);
+        continue;
+      }
+      const nOverflowed = narrowInto(dtype, floats, asHalf.subarray(0, n));
+      if (nOverflowed > 0) {
+        throw new UserError(
+          'badChoice',
+          `${entry.name} holds ${nOverflowed} numbers too large for ${dtype.toLowerCase()}; choose f32 or bf16, or keep its dtype.`,
+        );
+      }
+      yield bytesUnder(asHalf.subarray(0, n));
+    }
+  };
+}
+
+const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+const jsonText = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;

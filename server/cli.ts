@@ -1,0 +1,228 @@
+// espalier, the command line. It reads options, starts an engine for the heavy work, and shows what comes back. It never
+// loads onnxruntime itself. Exit codes: 0 done, 2 a mistake the user can mend, 130 interrupted, 1 a defect of ours.
+import { readFile } from 'node:fs/promises';
+import { Command, CommanderError } from 'commander';
+import { writeStagedFile } from './checkpoint/stagedFile';
+import { runInEngine } from './cli/engineProcess';
+import {
+  blockList,
+  type ComputeFlags,
+  computeOptions,
+  positive,
+  type SourceFlags,
+  tokenSource,
+  withComputeOptions,
+  withOutputOptions,
+  withPresets,
+  withSourceOptions,
+} from './cli/options';
+import { progressView } from './cli/progress';
+import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
+import { renderSuggestion, suggest } from './cli/suggest';
+import { isUserError, UserError } from './errors';
+import type {
+  AnalyzeReport,
+  BosMode,
+  DropRule,
+  Dtype,
+  GenerateReport,
+  InspectReport,
+  PerplexityReport,
+  PruneReport,
+  Recipe,
+  Report,
+} from './protocol';
+import { peakMemoryBytes } from './recipes/processMemory';
+
+declare const __ESPALIER_VERSION__: string;
+
+const analyzeWindows = 16;
+const program = new Command('espalier')
+  .description('Makes language models smaller and shows what it cost.')
+  .version(__ESPALIER_VERSION__)
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'espalier: ')) });
+
+interface OutputFlags {
+  json?: string;
+  quiet?: boolean;
+}
+
+/** Runs a recipe, shows its report and writes it where --json says. */
+async function carryOut<R extends Report>(
+  recipe: Recipe,
+  flags: OutputFlags,
+  render: (report: R) => string,
+): Promise<void> {
+  const view = progressView(flags.quiet);
+  let report: R;
+  try {
+    report = await runInEngine<R>(recipe, view.onEvent);
+  } finally {
+    view.end();
+  }
+  if ('peakMemoryBytes' in report) report.peakMemoryBytes += peakMemoryBytes();
+  if (!flags.quiet) console.log(render(report));
+  if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+}
+
+withOutputOptions(program.command('inspect').argument('<model>', 'folder of a Hugging Face checkpoint'))
+  .description('what a model is made of')
+  .action((model: string, flags: OutputFlags) =>
+    carryOut<InspectReport>({ kind: 'inspect', model }, flags, (report) => renderModel(report.model)),
+  );
+
+withComputeOptions(withSourceOptions(program.command('analyze').argument('<model>'), { windows: analyzeWindows }))
+  .description('how much each block matters, by every method, from one forward pass')
+  .option('--methods <names>', 'comma-separated, or all', 'all')
+  .action((model: string, flags: ComputeFlags & SourceFlags & { methods: string }) =>
+    carryOut<AnalyzeReport>(
+      {
+        kind: 'analyze',
+        model,
+        source: needSource(flags, analyzeWindows),
+        methods: flags.methods.split(','),
+        compute: computeOptions(flags),
+      },
+      flags,
+      renderAnalysis,
+    ),
+  );
+
+withOutputOptions(program.command('suggest').argument('<report>', 'what analyze --json wrote'))
+  .description('which blocks a method would drop')
+  .requiredOption('--method <name>', 'a method of the report, or deepest')
+  .requiredOption('--count <n>', 'how many blocks', positive)
+  .option('--protect <blocks>', 'blocks that stay, such as 0,1,29', blockList, [])
+  .action(async (path: string, flags: OutputFlags & { method: string; count: number; protect: number[] }) => {
+    const suggestion = suggest(await readReport(path), rule(flags.method, flags.count, flags.protect));
+    if (!flags.quiet) console.log(renderSuggestion(suggestion));
+    if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(suggestion, null, 1)}\n`);
+  });
+
+interface PruneFlags extends ComputeFlags, SourceFlags {
+  drop?: number[];
+  method?: string;
+  count?: number;
+  protect: number[];
+  out: string;
+  dtype?: Dtype;
+  shardSize?: number;
+  mergekit?: string;
+}
+
+withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'), { windows: analyzeWindows }))
+  .description('write the model without some of its blocks')
+  .requiredOption('--out <folder>', 'the folder to write; it must not exist yet')
+  .option('--drop <blocks>', 'blocks to drop, such as 3,5,8-10', blockList)
+  .option('--method <name>', 'let a method choose (with --count); or deepest')
+  .option('--count <n>', 'how many blocks the method chooses', positive)
+  .option('--protect <blocks>', 'blocks that the method must not choose', blockList, [])
+  .option('--dtype <name>', 'f32, f16 or bf16 (default: as the source)', dtype)
+  .option('--shard-size <megabytes>', 'largest weight file', positive)
+  .option('--mergekit <file>', 'also write the drop set as a mergekit recipe')
+  .action((model: string, flags: PruneFlags) =>
+    carryOut<PruneReport>(
+      {
+        kind: 'prune',
+        model,
+        rule: pruneRule(flags),
+        source: tokenSource(flags, analyzeWindows),
+        out: flags.out,
+        dtype: flags.dtype ?? null,
+        maxShardBytes: flags.shardSize === undefined ? null : flags.shardSize * 1e6,
+        mergekit: flags.mergekit ?? null,
+        compute: computeOptions(flags),
+      },
+      flags,
+      renderPrune,
+    ),
+  );
+
+withComputeOptions(
+  withPresets(withSourceOptions(program.command('perplexity').argument('<model...>'), { windows: null })),
+)
+  .description('loss and perplexity of models, whole or without blocks')
+  .option('--drop <blocks>', 'leave these blocks out without writing a model', blockList, [])
+  .action((models: string[], flags: ComputeFlags & SourceFlags & { drop: number[] }) =>
+    carryOut<PerplexityReport>(
+      { kind: 'perplexity', models, drop: flags.drop, source: needSource(flags, null), compute: computeOptions(flags) },
+      flags,
+      renderPerplexity,
+    ),
+  );
+
+withComputeOptions(program.command('generate').argument('<model>'))
+  .description('greedy text from a prompt')
+  .option('--prompt <text>', 'what to continue; empty: from the beginning-of-text token', '')
+  .option('--max-tokens <n>', 'the most tokens to add', positive, 100)
+  .option('--drop <blocks>', 'leave these blocks out', blockList, [])
+  .option('--bos <mode>', 'none, each or tokenizer', 'tokenizer')
+  .option('--no-cache', 'compute every token from the whole text, to check the cache')
+  .action(
+    (
+      model: string,
+      flags: ComputeFlags & { prompt: string; maxTokens: number; drop: number[]; bos: BosMode; cache: boolean },
+    ) => {
+      const { prompt, maxTokens, drop, bos, cache } = flags;
+      if (!flags.quiet && prompt) process.stdout.write(prompt);
+      return carryOut<GenerateReport>(
+        { kind: 'generate', model, prompt, maxTokens, drop, bos, cache, compute: computeOptions(flags) },
+        flags,
+        renderGeneration,
+      );
+    },
+  );
+
+function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
+  const source = tokenSource(flags, defaultWindows);
+  if (!source)
+    throw new UserError('usage', 'A text is needed: add --text FILE (or --ids FILE with rows of token ids).');
+  return source;
+}
+
+const rule = (method: string, count: number, kept: number[]): DropRule =>
+  method === 'deepest'
+    ? { kind: 'deepest', count, protected: kept }
+    : { kind: 'method', method, count, protected: kept };
+
+function pruneRule({ drop, method, count, protect }: PruneFlags): DropRule {
+  if (drop && !method && count === undefined) return { kind: 'blocks', blocks: drop };
+  if (!drop && method && count !== undefined) return rule(method, count, protect);
+  throw new UserError('usage', 'Say which blocks go: either --drop LIST, or --method NAME with --count N.');
+}
+
+function dtype(text: string): Dtype {
+  if (text === 'f32' || text === 'f16' || text === 'bf16') return text;
+  throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
+}
+
+async function readReport(path: string): Promise<AnalyzeReport> {
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new UserError('notFound', `${path} cannot be read; give the file that analyze --json wrote.`);
+  });
+  try {
+    const report = JSON.parse(text) as AnalyzeReport;
+    if (report.kind === 'analyze') return report;
+  } catch {}
+  throw new UserError('badData', `${path} is not a report of analyze; give the file that analyze --json wrote.`);
+}
+
+async function main(): Promise<number> {
+  try {
+    await program.parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!isUserError(error)) {
+      console.error(error);
+      return 1;
+    }
+    console.error(`espalier: ${error.message}`);
+    return error.code === 'cancelled' ? 130 : 2;
+  }
+}
+
+void main().then((code) => {
+  process.exitCode = code;
+});

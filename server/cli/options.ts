@@ -1,0 +1,117 @@
+// Options that several commands share, and what they become in a recipe.
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseBlockList } from '../pruning/dropSet';
+import type { BosMode, ComputeOptions, DeviceName, MemoryMode, TokenSource } from '../protocol';
+
+export interface ComputeFlags {
+  device: DeviceName;
+  memory: MemoryMode;
+  threads?: number;
+  memoryLimit?: number;
+  seed: number;
+  quiet?: boolean;
+  json?: string;
+}
+
+export function withComputeOptions(command: Command): Command {
+  return withOutputOptions(command)
+    .addOption(
+      new Option('--device <name>', 'where to compute').choices(['cpu', 'webgpu', 'cuda', 'auto']).default('auto'),
+    )
+    .addOption(
+      new Option('--memory <mode>', 'weights all at once, or block by block')
+        .choices(['auto', 'resident', 'streaming'])
+        .default('auto'),
+    )
+    .option('--memory-limit <megabytes>', 'the most memory to plan for (default: what is free)', positive)
+    .option('--threads <n>', 'threads to compute with (default: all cores)', positive)
+    .option('--seed <n>', 'seed of everything random', natural, 0);
+}
+
+export const withOutputOptions = (command: Command): Command =>
+  command.option('--json <file>', 'write the report to this file').option('--quiet', 'print nothing but errors');
+
+export const computeOptions = (flags: ComputeFlags): ComputeOptions => ({
+  device: flags.device,
+  memory: flags.memory,
+  threads: flags.threads ?? null,
+  memoryLimitBytes: flags.memoryLimit === undefined ? null : flags.memoryLimit * 1e6,
+});
+
+export interface SourceFlags {
+  text?: string[];
+  ids?: string;
+  field?: string;
+  windows?: number;
+  tokens: number;
+  start: number;
+  bos: BosMode;
+  sampling: 'consecutive' | 'random';
+  preset?: Preset;
+}
+
+type Preset = keyof typeof presets;
+/** The windows that published perplexities use: all of a text, the tokenizer's bos only at its beginning. */
+const presets = { '2048': { tokens: 2048, bos: 'tokenizer' }, '128': { tokens: 128, bos: 'tokenizer' } } as const;
+
+export function withSourceOptions(command: Command, defaults: { windows: number | null }): Command {
+  const windows = defaults.windows === null ? 'default: all' : `default: ${defaults.windows}, or all there are`;
+  return command
+    .option('--text <file...>', 'text, JSON lines, CSV or Parquet files, read in order')
+    .option('--ids <file>', 'JSON rows of token ids instead of a text')
+    .option('--field <name>', 'column of structured files', 'text')
+    .option('--windows <n>', `windows to cut from the text (${windows})`, positive)
+    .option('--tokens <n>', 'tokens per window', positive, 512)
+    .option('--start <id>', 'first token of the text to use', natural, 0)
+    .addOption(
+      new Option('--bos <mode>', 'beginning-of-text token: none, before each window, or as the tokenizer does')
+        .choices(['none', 'each', 'tokenizer'])
+        .default('none'),
+    )
+    .addOption(
+      new Option('--sampling <how>', 'consecutive windows, or drawn by --seed')
+        .choices(['consecutive', 'random'])
+        .default('consecutive'),
+    );
+}
+
+export const withPresets = (command: Command): Command =>
+  command.addOption(
+    new Option('--preset <tokens>', "windows of the literature's perplexities").choices(Object.keys(presets)),
+  );
+
+/** null when neither --text nor --ids is given. */
+export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindows: number | null): TokenSource | null {
+  if (flags.ids !== undefined) return { kind: 'ids', file: flags.ids };
+  if (flags.text === undefined) return null;
+  const { field = 'text', start, sampling, seed } = flags;
+  const preset = flags.preset && presets[flags.preset];
+  return {
+    kind: 'text',
+    files: flags.text,
+    field,
+    windows: flags.windows ?? (preset ? null : defaultWindows),
+    atMost: flags.windows === undefined,
+    tokens: preset?.tokens ?? flags.tokens,
+    start,
+    bos: preset?.bos ?? flags.bos,
+    sampling,
+    seed,
+  };
+}
+
+export const blockList = (text: string): number[] => parseBlockList(text);
+
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return value;
+}
+
+export function natural(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
+    throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  return value;
+}

@@ -1,0 +1,37 @@
+// Progress on a terminal; nothing elsewhere, so that logs stay short.
+import { Presets, SingleBar } from 'cli-progress';
+import type { EngineEvent } from '../protocol';
+import { renderPlan } from './render';
+
+/** Shows an engine's events on stderr; text goes to stdout as it comes. */
+export function progressView(quiet: boolean | undefined) {
+  const bar = new SingleBar(
+    {
+      format: '{step} {bar} {percentage} %  {duration_formatted}, {eta_formatted} left',
+      hideCursor: true,
+      clearOnComplete: true,
+      etaBuffer: 30,
+    },
+    Presets.shades_classic,
+  );
+  let step = '';
+  return {
+    onEvent(event: EngineEvent) {
+      if (quiet) return;
+      if (event.kind === 'text') process.stdout.write(event.text);
+      if (event.kind === 'plan') {
+        bar.stop();
+        step = '';
+        process.stderr.write(`${renderPlan(event.plan)}\n`);
+      }
+      if (event.kind !== 'progress' || !process.stderr.isTTY) return;
+      if (event.step !== step) {
+        bar.stop();
+        bar.start(1000, 0, { step: event.step });
+        step = event.step;
+      }
+      bar.update(Math.round(event.fraction * 1000));
+    },
+    end: () => bar.stop(),
+  };
+}

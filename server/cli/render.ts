@@ -1,0 +1,155 @@
+// Reports as text for a terminal: the only place on the command line where numbers become words.
+import type {
+  AnalyzeReport,
+  GenerateReport,
+  MethodScores,
+  ModelSummary,
+  PerplexityReport,
+  Plan,
+  PruneReport,
+} from '../protocol';
+import { formatBlockList } from '../pruning/dropSet';
+
+export function renderModel(model: ModelSummary): string {
+  const rows: [string, string][] = [
+    ['model', model.name],
+    ['family', model.family],
+    ['blocks', `${model.nBlocks}`],
+    ['parameters', `${count(model.nParameters)} (${count(model.nParametersPerBlock)} a block)`],
+    ['weights', `${bytes(model.sizeBytes)}, ${model.dtype}`],
+    ['width', `${model.width}, MLP ${model.mlpWidth}`],
+    ['heads', `${model.nHeads} query, ${model.nKeyValueHeads} key/value, width ${model.headWidth}`],
+    ['vocabulary', `${model.vocabularySize}${model.tiedEmbeddings ? ', tied embeddings' : ''}`],
+    ['context', `${model.contextLength} tokens, rope ${model.rope}`],
+  ];
+  if (model.prunedFrom)
+    rows.push([
+      'pruned from',
+      `${model.prunedFrom.model} without blocks ${formatBlockList(model.prunedFrom.removedBlocks)}`,
+    ]);
+  return table(rows);
+}
+
+export function renderPlan(plan: Plan): string {
+  const { weights, states, activations } = plan.bytes;
+  return (
+    `${plan.model}: ${plan.nTokens} tokens on ${plan.device} with ${plan.threads} threads, weights ${plan.memory}; ` +
+    `about ${seconds(plan.estimatedSeconds)}, ${bytes(plan.totalBytes)} of ${bytes(plan.limitBytes)} ` +
+    `(weights ${bytes(weights)}, hidden states ${bytes(states)}, activations ${bytes(activations)})`
+  );
+}
+
+export function renderAnalysis(report: AnalyzeReport): string {
+  const lines = [lossLine(report), ''];
+  const perBlock = Object.entries(report.methods).filter(([, method]) => method.of !== 'span');
+  const shown = perBlock.find(([name]) => name === 'blockInfluence') ?? perBlock[0];
+  if (shown) lines.push(...barChart(shown[0], shown[1]), '');
+  lines.push(...leastImportant(report));
+  lines.push('', timingLine(report));
+  return lines.join('\n');
+}
+
+/** One bar a block, the longest for the highest score, with the standard error behind it. */
+function barChart(name: string, method: MethodScores): string[] {
+  const scores = method.scores as number[];
+  const errors = method.standardErrors as (number | null)[];
+  // One outlier (often the first block) must not flatten all others: the scale ends at the second largest but two.
+  const sorted = [...scores].sort((a, b) => b - a);
+  const scale = sorted[Math.min(2, sorted.length - 1)]! * 1.05 || 1;
+  const width = 40;
+  return [
+    `${name} by block (${method.unit}; ${method.paper}), least important marked`,
+    ...scores.map((score, k) => {
+      const clipped = score > scale;
+      const bar = '█'.repeat(Math.max(1, Math.round((Math.min(score, scale) / scale) * width))) + (clipped ? '▶' : '');
+      const error = errors[k] ? ` ±${digits(errors[k])}` : '';
+      const rank = scores.filter((other) => other < score).length;
+      return `${String(k).padStart(4)} ${bar.padEnd(width + 1)} ${digits(score)}${error}${rank === 0 ? '  ◀ least' : ''}`;
+    }),
+  ];
+}
+
+/** What each method would drop first. */
+function leastImportant(report: AnalyzeReport): string[] {
+  const rows = Object.entries(report.methods).map(([name, method]) => {
+    if (method.of === 'span') {
+      const longest = Math.min(5, report.model.nBlocks - 1);
+      const row = (method.scores as number[][])[longest - 1]!;
+      const first = row.indexOf(Math.min(...row));
+      return [name, `best ${longest} in a row: ${first}-${first + longest - 1}`, method.unit];
+    }
+    const scores = method.scores as number[];
+    const order = scores.map((_, k) => k).sort((a, b) => scores[a]! - scores[b]! || a - b);
+    return [name, order.slice(0, 10).join(' '), method.unit];
+  });
+  return [table([['method', 'least important blocks first', 'unit'], ...rows])];
+}
+
+export function renderPrune(report: PruneReport): string {
+  const share = (1 - report.nParamsAfter / report.nParamsBefore) * 100;
+  return table([
+    ['dropped', formatBlockList(report.dropSet)],
+    ['blocks', `${report.model.nBlocks} -> ${report.keptBlocks.length}`],
+    ['parameters', `${count(report.nParamsBefore)} -> ${count(report.nParamsAfter)} (${share.toFixed(1)} % fewer)`],
+    ['weights', `${bytes(report.sizeBytesBefore)} -> ${bytes(report.sizeBytesAfter)}`],
+    ['written to', report.out],
+  ]);
+}
+
+export function renderPerplexity(report: PerplexityReport): string {
+  const base = report.models[0]!;
+  const rows = report.models.map((model) => {
+    const error = model.lossStandardError === null ? '' : ` ±${digits(model.lossStandardError)}`;
+    const change =
+      model === base
+        ? ''
+        : `${model.lossNats >= base.lossNats ? '+' : ''}${(model.lossNats - base.lossNats).toFixed(4)}`;
+    const without = model.dropSet.length > 0 ? ` without ${formatBlockList(model.dropSet)}` : '';
+    return [
+      `${model.name}${without}`,
+      `${model.nBlocks}`,
+      `${model.lossNats.toFixed(4)}${error}`,
+      model.perplexity.toPrecision(5),
+      change,
+    ];
+  });
+  const definitions = [...new Set(report.models.map((model) => model.definition))];
+  return [
+    table([['model', 'blocks', 'loss, nats', 'perplexity', 'against the first'], ...rows]),
+    '',
+    ...definitions,
+    timingLine(report),
+  ].join('\n');
+}
+
+export const renderGeneration = (report: GenerateReport): string =>
+  `\n${report.nNewTokens} tokens, ${report.tokensPerSecond.toFixed(1)} a second, ` +
+  `ended by ${report.stoppedBy === 'endOfText' ? 'the end of the text' : '--max-tokens'}`;
+
+const lossLine = ({ model, lossNats, lossStandardError, perplexity, source }: AnalyzeReport) =>
+  `${model.name}: loss ${lossNats.toFixed(4)} nats${lossStandardError === null ? '' : ` ±${digits(lossStandardError)}`}, ` +
+  `perplexity ${perplexity.toPrecision(5)} (${source.nWindows} windows of ${source.tokensPerWindow} tokens)`;
+
+const timingLine = ({ timing, peakMemoryBytes }: AnalyzeReport | PerplexityReport) =>
+  `${timing.tokens} tokens in ${seconds(timing.elapsedMs / 1000)} (${((timing.tokens / timing.elapsedMs) * 1000).toFixed(0)} a second), peak memory ${bytes(peakMemoryBytes)}`;
+
+/** Columns as wide as their widest cell. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => [...(row[i] ?? '')].length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(i === row.length - 1 ? 0 : widths[i]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+export const digits = (value: number) => value.toPrecision(3);
+const count = (n: number) =>
+  n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : n >= 1e6 ? `${(n / 1e6).toFixed(1)} M` : `${(n / 1e3).toFixed(1)} k`;
+const bytes = (n: number) =>
+  n >= 1e9 ? `${(n / 1e9).toFixed(2)} GB` : n >= 1e6 ? `${(n / 1e6).toFixed(0)} MB` : `${(n / 1e3).toFixed(0)} kB`;
+const seconds = (s: number) =>
+  s >= 90 ? `${(s / 60).toFixed(1)} min` : s >= 10 ? `${s.toFixed(0)} s` : `${s.toFixed(1)} s`;

@@ -1,0 +1,36 @@
+// suggest: a drop set from a report that is already there.
+import { type Choice, choose } from '../pruning/choose';
+import { formatBlockList } from '../pruning/dropSet';
+import type { AnalyzeReport, DropRule } from '../protocol';
+import { digits, table } from './render';
+
+export interface Suggestion extends Choice {
+  readonly kind: 'suggestion';
+  readonly rule: DropRule;
+  readonly unit: string | null;
+  /** What to type to carry it out. */
+  readonly command: string;
+}
+
+export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
+  const choice = choose(rule, report.model.nBlocks, report.methods);
+  const unit = rule.kind === 'method' ? report.methods[rule.method]!.unit : null;
+  const list = formatBlockList(choice.dropSet);
+  return {
+    kind: 'suggestion',
+    rule,
+    unit,
+    ...choice,
+    command: `espalier prune ${report.model.folder} --drop ${list} --out FOLDER`,
+  };
+}
+
+export function renderSuggestion({ dropSet, order, scores, unit, command }: Suggestion): string {
+  const single = scores.length === 1 && order.length > 1;
+  const rows = order.map((block, i) => [`${block}`, single ? '' : scores[i] === undefined ? '' : digits(scores[i])]);
+  return [
+    `drop ${formatBlockList(dropSet)}${single ? ` (${digits(scores[0]!)} ${unit} across the span)` : ''}`,
+    ...(scores.length > 1 || order.length === 1 ? [table([['block', unit ?? ''], ...rows])] : []),
+    `to write it: ${command}`,
+  ].join('\n');
+}

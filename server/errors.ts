@@ -1,0 +1,30 @@
+// Every failure a person can act on: a code, and one sentence that says what was found and what to do.
+// Anything else that is thrown is a defect of ours and keeps its stack.
+
+export type ErrorCode =
+  | 'usage' // a command line or recipe that makes no sense
+  | 'notFound' // a file or folder that is not there
+  | 'unsupportedModel' // a real model that we cannot compute
+  | 'damagedCheckpoint' // a folder whose files contradict themselves or each other
+  | 'badData' // text or ids that cannot be used
+  | 'badChoice' // a drop set, method or count that does not fit the model
+  | 'cannotFit' // a plan that needs more memory or disk than there is
+  | 'cannotWrite' // an output that cannot be made
+  | 'device' // a provider that is missing or failed
+  | 'cancelled';
+
+/** A sentence for the user. It crosses process borders as `{ code, message }`. */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export const isUserError = (error: unknown): error is UserError => error instanceof UserError;
+
+/** Thrown between two micro-batches after a cancel. Cancelling is not an error: callers turn it into exit 130. */
+export const cancelled = () => new UserError('cancelled', 'Cancelled; nothing was written.');

@@ -1,0 +1,38 @@
+// Token perplexity over windows: exp of the mean next-token loss.
+import { meanAndError } from '../walk/windowStatistics';
+import type { TokenSourceReport } from '../protocol';
+import { forward, type ForwardOptions, type Model } from '../walk/forward';
+
+export interface Perplexity {
+  readonly lossNats: number;
+  readonly lossStandardError: number | null;
+  readonly lossPerWindow: number[];
+  readonly perplexity: number;
+  readonly nTokens: number;
+  readonly definition: string;
+}
+
+/** Windows all have the same length, so that the mean over windows is the mean over predictions. */
+export async function perplexity(
+  model: Model,
+  windows: readonly Int32Array[],
+  source: TokenSourceReport,
+  options: ForwardOptions,
+): Promise<Perplexity> {
+  const losses = await forward(model, windows, options);
+  const { mean, standardError } = meanAndError(losses);
+  return {
+    lossNats: mean,
+    lossStandardError: standardError,
+    lossPerWindow: [...losses],
+    perplexity: Math.exp(mean),
+    nTokens: windows.length * windows[0]!.length,
+    definition: definition(source),
+  };
+}
+
+function definition({ nWindows, tokensPerWindow: T, bos, sampling }: TokenSourceReport): string {
+  const cut = sampling === 'random' ? 'drawn at random' : `consecutive, stride ${T}`;
+  const start = { none: 'no bos', each: 'bos before each', tokenizer: "the tokenizer's own special tokens" }[bos];
+  return `token perplexity, ${nWindows} windows of ${T} tokens, ${cut}, ${start}, ${T - 1} predictions a window`;
+}

@@ -1,0 +1,55 @@
+// From the last hidden state to the loss, with the vocabulary worked in slices: no tensor of all logits ever exists.
+// Letters: B batch, T tokens, D width, V vocabulary.
+import { add, exp, log, max, mul, sub } from '../graph/ops/elementwise';
+import { linear } from '../graph/ops/linear';
+import { reshape, slice } from '../graph/ops/movement';
+import { reduceMax, reduceMean, reduceSum } from '../graph/ops/reduce';
+import { rmsNorm } from '../graph/ops/transformer';
+import { type Graph, input, type Value } from '../graph/value';
+import type { ModelConfig } from './config';
+import type { BatchShape } from './llama';
+
+/** hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window. */
+export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
+  const h = input('hidden', [batch * tokens, config.width]);
+  const D = config.width;
+  const predicting = reshape(slice(reshape(h, [batch, tokens, D]), 1, 0, tokens - 1), [batch * (tokens - 1), D]);
+  return { name: 'finalNorm', outputs: { normed: rmsNorm(predicting, input('norm', [D]), config.normEpsilon) } };
+}
+
+/**
+ * One slice of the vocabulary: normed [rows, D], head [S, D] and the running largest logit and sum of exponentials, each
+ * [rows, 1], give the next ones. Spelled out because onnxruntime's ReduceLogSumExp adds naively, which costs 1e-4 nats
+ * over 49 thousand logits, and WebGPU has no LogSoftmax.
+ */
+export function headSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
+  const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const largestBefore = input('largest', [rows, 1]);
+  const largest = max(largestBefore, reduceMax(logits, [-1]));
+  const here = reduceSum(exp(sub(logits, largest)), [-1]);
+  const before = mul(input('sum', [rows, 1]), exp(sub(largestBefore, largest)));
+  return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: add(before, here) } };
+}
+
+/**
+ * normed [rows, D], the head's rows of the tokens that came, targets [rows, D], and the ends of the slices' walk give
+ * the loss [B]: per window the mean over its T-1 predictions of log sum exp(logits) - logit of the target, in nats.
+ */
+export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
+  const rows = batch * (tokens - 1);
+  const targetLogit = reduceSum(
+    mul(input('normed', [rows, config.width]), input('targets', [rows, config.width])),
+    [-1],
+  );
+  const nats: Value = sub(add(log(input('sum', [rows, 1])), input('largest', [rows, 1])), targetLogit);
+  return {
+    name: 'windowLoss',
+    outputs: { lossNats: reshape(reduceMean(reshape(nats, [batch, tokens - 1]), [1]), [batch]) },
+  };
+}
+
+/** Logits [rows, S] of hidden [rows, D] against one slice of the head [S, D], after the final norm. */
+export function logitsSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
+  const normed = rmsNorm(input('hidden', [rows, config.width]), input('norm', [config.width]), config.normEpsilon);
+  return { name: 'logitsSlice', outputs: { logits: linear(normed, input('head', [sliceRows, config.width])) } };
+}

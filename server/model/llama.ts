@@ -1,0 +1,92 @@
+// A LLaMA-like transformer in the graph language, one block at a time. Weights are inputs, so one compiled block serves
+// all blocks of a shape. Letters: B batch, T tokens, D width, H query heads, G key/value heads, E head width, F MLP width.
+import { add, mul, silu } from '../graph/ops/elementwise';
+import { linear } from '../graph/ops/linear';
+import { rmsNorm } from '../graph/ops/transformer';
+import { type Graph, input, type Value } from '../graph/value';
+import { attendToCache, causalAttention, queriesKeysValues } from './attention';
+import type { ModelConfig } from './config';
+import { blockWeights } from './weights';
+
+/** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly tokens: number;
+}
+
+/** The values inside a block that others look at, each [B*T, D]; `keys` and `values` are [B, G, T, E]. */
+export interface BlockParts {
+  readonly batch: BatchShape;
+  readonly entering: Value; // h[k]
+  readonly attention: Value; // what attention adds
+  readonly between: Value; // h[k] + attention
+  readonly mlp: Value; // what the MLP adds
+  readonly leaving: Value; // h[k+1]
+  readonly keys: Value;
+  readonly values: Value;
+}
+
+/** A text that is equal for two blocks exactly when one compiled graph serves both. */
+export function blockSignature(config: ModelConfig, block: number): string {
+  const { rope, slidingWindow } = config.blocks[block]!;
+  return `${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}`;
+}
+
+/** Block `block` for whole windows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [T, E/2], weights by suffix. */
+export function blockParts(config: ModelConfig, block: number, batch: BatchShape): BlockParts {
+  const weights = blockWeightInputs(config);
+  const entering = input('hidden', [batch.batch * batch.tokens, config.width]);
+  const normed = rmsNorm(entering, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const { queries, keys, values } = queriesKeysValues(config, block, weights, normed, batch, batch.tokens);
+  const seen = causalAttention(config, queries, keys, values, config.blocks[block]!.slidingWindow);
+  const attention = weights.project('self_attn.o_proj', seen);
+  const between = add(entering, attention);
+  const mlp = gatedMlp(config, weights, between);
+  return { batch, entering, attention, between, mlp, leaving: add(between, mlp), keys, values };
+}
+
+/**
+ * One token after others whose keys and values are kept. Inputs: hidden [1, D], positions [1, 1], cos and sin
+ * [capacity, E/2], pastKeys and pastValues [1, G, capacity, E] (zero where nothing was written yet), slot [capacity]
+ * (one at this token's place, else zero), mask [capacity] (zero where visible, else very negative), weights by suffix.
+ */
+export function decodeBlock(config: ModelConfig, block: number, capacity: number): Graph {
+  const weights = blockWeightInputs(config);
+  const entering = input('hidden', [1, config.width]);
+  const normed = rmsNorm(entering, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const now = queriesKeysValues(config, block, weights, normed, { batch: 1, tokens: 1 }, capacity);
+  const { seen, keys, values } = attendToCache(config, now, capacity);
+  const between = add(entering, weights.project('self_attn.o_proj', seen));
+  return { name: 'decode', outputs: { leaving: add(between, gatedMlp(config, weights, between)), keys, values } };
+}
+
+/** silu(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */
+function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value): Value {
+  const normed = rmsNorm(x, weights.get('post_attention_layernorm.weight'), config.normEpsilon);
+  const gate = silu(weights.project('mlp.gate_proj', normed));
+  return weights.project('mlp.down_proj', mul(gate, weights.project('mlp.up_proj', normed)));
+}
+
+/** A block's weights as inputs of a graph, made when first asked for. */
+export interface BlockWeightInputs {
+  get(suffix: string): Value;
+  has(suffix: string): boolean;
+  /** x through the linear layer `name`, with its bias where the family has one. */
+  project(name: string, x: Value): Value;
+}
+
+function blockWeightInputs(config: ModelConfig): BlockWeightInputs {
+  const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
+  const made = new Map<string, Value>();
+  const has = (suffix: string) => shapes.has(suffix);
+  const get = (suffix: string) => {
+    const shape = shapes.get(suffix);
+    if (!shape) throw new Error(`a block of ${config.family} has no weight ${suffix}`);
+    const value = made.get(suffix) ?? input(suffix, shape);
+    made.set(suffix, value);
+    return value;
+  };
+  const project = (name: string, x: Value) =>
+    linear(x, get(`${name}.weight`), has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
+  return { get, has, project };
+}

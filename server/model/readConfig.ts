@@ -1,0 +1,226 @@
+// config.json to ModelConfig, with the meaning that transformers 5 gives it; reads the keys of transformers 4 as well.
+// Whatever would make the model compute something else than our graphs do is refused by name.
+import { z } from 'zod';
+import { UserError } from '../errors';
+import type { ModelConfig, Rope, WeightDtype } from './config';
+import { type Family, families, isFamilyName } from './families';
+import { refuseForeignFeatures } from './foreignFeatures';
+
+/**
+ * The parsed content of a config.json as what graphs need to know.
+ * @throws UserError `unsupportedModel` naming the key, what it holds and what is supported.
+ */
+export function readModelConfig(json: unknown): ModelConfig {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw unsupported(`config.json holds ${show(json)} instead of an object; is this a model's config.json?`);
+  }
+  const { model_type: type } = json as { model_type?: unknown };
+  if (!isFamilyName(type)) {
+    const found = type === undefined ? 'lacks model_type' : `has model_type ${show(type)}`;
+    throw unsupported(`config.json ${found}; supported are ${Object.keys(families).join(', ')}.`);
+  }
+  refuseForeignFeatures(json as Record<string, unknown>);
+  const fields = parseFields(json);
+  const family: Family = families[type];
+  const { defaults } = family;
+  const nHeads = fields.num_attention_heads;
+  const nKeyValueHeads =
+    fields.num_key_value_heads === undefined
+      ? (defaults.nKeyValueHeads ?? nHeads)
+      : (fields.num_key_value_heads ?? nHeads);
+  const nBlocks = fields.num_hidden_layers;
+  checkHeads(nHeads, nKeyValueHeads);
+  checkBlockLists(fields, nBlocks);
+  return {
+    family: type,
+    nBlocks,
+    width: fields.hidden_size,
+    mlpWidth: fields.intermediate_size,
+    nHeads,
+    nKeyValueHeads,
+    headWidth: readHeadWidth(fields, defaults.headWidth),
+    vocabularySize: fields.vocab_size,
+    contextLength: fields.max_position_embeddings ?? defaults.contextLength,
+    normEpsilon: fields.rms_norm_eps ?? 1e-6,
+    tiedEmbeddings: fields.tie_word_embeddings ?? defaults.tiedEmbeddings,
+    biases: family.biases(fields),
+    queryKeyNorm: family.queryKeyNorm,
+    rope: readRope(fields, defaults),
+    blocks: Array.from({ length: nBlocks }, (_, k) => family.block(fields, k)),
+    bosTokenId: readIds(fields.bos_token_id)?.[0] ?? (fields.bos_token_id === undefined ? defaults.bosTokenId : null),
+    eosTokenIds: readIds(fields.eos_token_id) ?? defaults.eosTokenIds,
+    dtype: readDtype(fields),
+  };
+}
+
+const number = (holds: (n: number) => boolean, expected: string) =>
+  z.custom<number>((n) => typeof n === 'number' && Number.isFinite(n) && holds(n), expected);
+const between = (least: number, most: number) =>
+  number((n) => Number.isInteger(n) && n >= least && n <= most, `a whole number from ${least} to ${most}`);
+// Bounds far above any real model, so that products of two sizes stay exact and lists of blocks stay short.
+const size = between(1, 2 ** 26);
+const positive = number((n) => n > 0, 'a positive number');
+const flag = z.custom<boolean>((v) => typeof v === 'boolean', 'true or false');
+const ids = z.custom<number | number[] | null>(
+  (v) => v === null || [v].flat().every((id) => Number.isSafeInteger(id)),
+  'a token id, a list of them, or null',
+);
+const dtypeName = z.custom<string>((v) => typeof v === 'string', 'a name');
+const object = z.custom<Record<string, unknown>>(
+  (v) => typeof v === 'object' && v !== null && !Array.isArray(v),
+  'an object or null',
+);
+
+/** The keys that a family may read, checked one by one; relations between them are checked afterwards. */
+const configFields = z.object({
+  hidden_size: size,
+  intermediate_size: size,
+  num_hidden_layers: between(1, 10_000),
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  vocab_size: size,
+  max_position_embeddings: between(1, 2 ** 31).optional(),
+  original_max_position_embeddings: positive.nullish(),
+  rms_norm_eps: number((n) => n >= 0, 'a number that is not negative').optional(),
+  tie_word_embeddings: flag.optional(),
+  attention_bias: flag.optional(),
+  mlp_bias: flag.optional(),
+  sliding_window: between(1, 2 ** 31)
+    .nullable()
+    .optional(),
+  use_sliding_window: flag.optional(),
+  max_window_layers: between(0, 2 ** 31).optional(),
+  layer_types: z
+    .custom<('full_attention' | 'sliding_attention')[]>(
+      (v) => Array.isArray(v) && v.every((t) => t === 'full_attention' || t === 'sliding_attention'),
+      'a list of full_attention and sliding_attention',
+    )
+    .nullish(),
+  no_rope_layers: z
+    .custom<(0 | 1)[]>((v) => Array.isArray(v) && v.every((n) => n === 0 || n === 1), 'a list of 0 (no rotation) and 1')
+    .nullish(),
+  no_rope_layer_interval: between(1, 2 ** 31).optional(),
+  rope_theta: positive.nullish(),
+  rope_scaling: object.nullish(),
+  rope_parameters: object.nullish(),
+  bos_token_id: ids.optional(),
+  eos_token_id: ids.optional(),
+  dtype: dtypeName.nullish(),
+  torch_dtype: dtypeName.nullish(),
+});
+
+export type ConfigFields = z.infer<typeof configFields>;
+
+function parseFields(json: object): ConfigFields {
+  const result = configFields.safeParse(json);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  const key = String(path[0]);
+  const value = (json as Record<string, unknown>)[key];
+  const found = value === undefined ? `lacks ${key}` : `has ${key} ${show(value)}`;
+  throw unsupported(`config.json ${found}; supported is ${message}.`);
+}
+
+function checkHeads(nHeads: number, nKeyValueHeads: number) {
+  if (nHeads % nKeyValueHeads === 0) return;
+  throw unsupported(
+    `config.json has num_attention_heads ${nHeads} and num_key_value_heads ${nKeyValueHeads}; supported are head counts where the second divides the first.`,
+  );
+}
+
+function checkBlockLists(fields: ConfigFields, nBlocks: number) {
+  for (const key of ['layer_types', 'no_rope_layers'] as const) {
+    const found = fields[key]?.length ?? nBlocks;
+    if (found !== nBlocks) {
+      throw unsupported(
+        `config.json has ${found} entries in ${key} but num_hidden_layers ${nBlocks}; supported is one entry for each block.`,
+      );
+    }
+  }
+}
+
+function readHeadWidth(fields: ConfigFields, byDefault: number | null): number {
+  const { hidden_size, num_attention_heads: nHeads } = fields;
+  const width = fields.head_dim ?? (fields.head_dim === undefined ? byDefault : null) ?? hidden_size / nHeads;
+  if (!Number.isInteger(width)) {
+    throw unsupported(
+      `config.json has hidden_size ${hidden_size}, which ${nHeads} heads do not divide, and no head_dim; state head_dim.`,
+    );
+  }
+  if (width % 2 !== 0)
+    throw unsupported(`config.json has a head width of ${width}; rotary embedding needs an even one.`);
+  return width;
+}
+
+/** transformers 5 keeps all in `rope_parameters`; before, `rope_theta` stood beside `rope_scaling`, which still wins. */
+function readRope(fields: ConfigFields, defaults: Family['defaults']): Rope {
+  const where = fields.rope_scaling && Object.keys(fields.rope_scaling).length > 0 ? 'rope_scaling' : 'rope_parameters';
+  const parameters: Record<string, unknown> = fields[where] ?? {};
+  const nested = Object.keys(parameters).find((key) => typeof parameters[key] === 'object' && /attention$/.test(key));
+  if (nested !== undefined)
+    throw unsupported(`config.json has ${where} of their own for ${nested}; supported is one set for all blocks.`);
+  const read = (key: string, byDefault?: number | null) => {
+    const value = parameters[key] ?? byDefault;
+    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+    const found =
+      value === undefined || value === null ? `lacks ${where}.${key}` : `has ${where}.${key} ${show(value)}`;
+    throw unsupported(`config.json ${found}; supported is a positive number.`);
+  };
+  const partial = parameters.partial_rotary_factor ?? 1;
+  if (partial !== 1)
+    throw unsupported(
+      `config.json has ${where}.partial_rotary_factor ${show(partial)}; supported is rotation of whole heads (1).`,
+    );
+  const theta = read('rope_theta', fields.rope_theta ?? defaults.theta);
+  const type = parameters.rope_type ?? parameters.type ?? 'default';
+  switch (type) {
+    case 'default':
+      return { type: 'default', theta };
+    case 'linear':
+      return { type: 'linear', theta, factor: read('factor') };
+    case 'llama3': {
+      const lowFrequencyFactor = read('low_freq_factor');
+      const highFrequencyFactor = read('high_freq_factor');
+      if (lowFrequencyFactor >= highFrequencyFactor) {
+        throw unsupported(
+          `config.json has ${where}.low_freq_factor ${lowFrequencyFactor}, not below high_freq_factor ${highFrequencyFactor}.`,
+        );
+      }
+      const contextLength = fields.max_position_embeddings ?? defaults.contextLength;
+      const originalContextLength =
+        fields.original_max_position_embeddings ?? read('original_max_position_embeddings', contextLength);
+      return {
+        type: 'llama3',
+        theta,
+        factor: read('factor'),
+        lowFrequencyFactor,
+        highFrequencyFactor,
+        originalContextLength,
+      };
+    }
+    default:
+      throw unsupported(`config.json has rope type ${show(type)}; supported are default, linear and llama3.`);
+  }
+}
+
+/** Token ids as a list, undefined if the key is absent; negative ones say "none" in some old files. */
+const readIds = (value: number | number[] | null | undefined) =>
+  value === undefined ? undefined : value === null ? [] : [value].flat().filter((id) => id >= 0);
+
+const dtypes: Readonly<Record<string, WeightDtype>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16', auto: 'F32' };
+
+function readDtype(fields: ConfigFields): WeightDtype {
+  const name = fields.dtype ?? fields.torch_dtype ?? 'float32';
+  const dtype = Object.hasOwn(dtypes, name.replace(/^torch\./, '')) ? dtypes[name.replace(/^torch\./, '')] : undefined;
+  if (dtype) return dtype;
+  throw unsupported(`config.json has dtype ${show(name)}; supported are float32, float16 and bfloat16.`);
+}
+
+/** A value from the file as part of a one-line sentence. */
+const show = (value: unknown) => {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+};
+
+const unsupported = (sentence: string) => new UserError('unsupportedModel', sentence);

@@ -1,0 +1,81 @@
+// From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
+import { UserError } from '../errors';
+import type { DropRule, MethodScores } from '../protocol';
+import { checkDropSet } from './dropSet';
+
+export interface Choice {
+  /** Sorted. */
+  readonly dropSet: number[];
+  /** The same blocks, least important first; for spans and depths in order of depth. */
+  readonly order: number[];
+  /** The score of each block in `order`, or of the whole span; empty where no score was used. */
+  readonly scores: number[];
+}
+
+/** Applies a rule to a model of `nBlocks` blocks. Throws UserError('badChoice') when it cannot be followed. */
+export function choose(rule: DropRule, nBlocks: number, methods: Readonly<Record<string, MethodScores>>): Choice {
+  if (rule.kind === 'blocks') {
+    const dropSet = checkDropSet(rule.blocks, nBlocks);
+    return { dropSet, order: dropSet, scores: [] };
+  }
+  checkCount(rule.count, nBlocks, checkProtected(rule.protected, nBlocks));
+  if (rule.kind === 'deepest') return deepest(rule.count, nBlocks, rule.protected);
+  const method = methods[rule.method];
+  if (!method) {
+    const known = Object.keys(methods).join(', ') || 'none';
+    throw new UserError('badChoice', `There are no scores of the method ${rule.method}; this report has: ${known}.`);
+  }
+  return method.of === 'span'
+    ? leastSpan(method.scores as number[][], rule.count, rule.protected)
+    : leastBlocks(method.scores as number[], rule.count, rule.protected);
+}
+
+/** One shot: the blocks with the lowest scores; ties go to the lower number (ShortGPT, arXiv:2403.03853). */
+function leastBlocks(scores: readonly number[], count: number, kept: readonly number[]): Choice {
+  const order = scores.map((_, k) => k).filter((k) => !kept.includes(k));
+  order.sort((a, b) => scores[a]! - scores[b]! || a - b);
+  order.length = count;
+  return { dropSet: [...order].sort((a, b) => a - b), order, scores: order.map((k) => scores[k]!) };
+}
+
+/** The consecutive blocks across which the hidden state turns least (arXiv:2403.17887). */
+function leastSpan(scores: readonly (readonly number[])[], count: number, kept: readonly number[]): Choice {
+  const row = scores[count - 1]!;
+  const allowed = row.map((_, first) => first).filter((first) => !kept.some((k) => k >= first && k < first + count));
+  if (allowed.length === 0)
+    throw new UserError(
+      'badChoice',
+      `No ${count} consecutive blocks are free of the protected ones; protect fewer or drop fewer.`,
+    );
+  const first = allowed.reduce((best, at) => (row[at]! < row[best]! ? at : best));
+  const dropSet = Array.from({ length: count }, (_, i) => first + i);
+  return { dropSet, order: dropSet, scores: [row[first]!] };
+}
+
+/** The deepest blocks but the very last one, which prepares the output (arXiv:2403.17887, section 4). */
+function deepest(count: number, nBlocks: number, kept: readonly number[]): Choice {
+  const free = Array.from({ length: nBlocks - 1 }, (_, k) => k).filter((k) => !kept.includes(k));
+  if (count > free.length)
+    throw new UserError(
+      'badChoice',
+      `Only ${free.length} blocks may go, since the last one stays; drop at most that many.`,
+    );
+  const dropSet = free.slice(free.length - count);
+  return { dropSet, order: [...dropSet].reverse(), scores: [] };
+}
+
+function checkProtected(blocks: readonly number[], nBlocks: number): number {
+  const outside = blocks.find((block) => block >= nBlocks);
+  if (outside !== undefined)
+    throw new UserError('badChoice', `Block ${outside} cannot be protected: the model has blocks 0 to ${nBlocks - 1}.`);
+  return new Set(blocks).size;
+}
+
+function checkCount(count: number, nBlocks: number, nProtected: number): void {
+  const most = Math.min(nBlocks - 1, nBlocks - nProtected);
+  if (!Number.isInteger(count) || count < 1 || count > most)
+    throw new UserError(
+      'badChoice',
+      `${count} blocks cannot be dropped: the model has ${nBlocks}, of which at most ${most} may go.`,
+    );
+}

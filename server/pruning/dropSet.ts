@@ -1,0 +1,49 @@
+// Drop sets as people write them: `3,5,8-10` names five blocks, both ends included. In code they are sorted and distinct.
+import { UserError } from '../errors';
+
+/** Reads a list such as `3,5,8-10`. Throws UserError('usage') for anything else. */
+export function parseBlockList(text: string): number[] {
+  const blocks = new Set<number>();
+  for (const part of text.split(',')) {
+    const match = /^\s*(\d{1,6})(?:\s*-\s*(\d{1,6}))?\s*$/.exec(part);
+    const first = Number(match?.[1]);
+    const last = Number(match?.[2] ?? match?.[1]);
+    if (!match || last < first)
+      throw new UserError('usage', `"${text}" is not a list of blocks; write numbers and ranges such as 3,5,8-10.`);
+    for (let block = first; block <= last; block++) blocks.add(block);
+  }
+  return [...blocks].sort((a, b) => a - b);
+}
+
+/** The shortest such list: [3, 5, 8, 9, 10] is `3,5,8-10`; `none` for no block. */
+export function formatBlockList(blocks: readonly number[]): string {
+  if (blocks.length === 0) return 'none';
+  const runs: [number, number][] = [];
+  for (const block of blocks) {
+    const run = runs.at(-1);
+    if (run && run[1] === block - 1) run[1] = block;
+    else runs.push([block, block]);
+  }
+  return runs
+    .map(([first, last]) =>
+      last - first === 0 ? `${first}` : last - first === 1 ? `${first},${last}` : `${first}-${last}`,
+    )
+    .join(',');
+}
+
+/** The drop set as it will be used. Throws UserError('badChoice') when it names blocks the model lacks, or all of them. */
+export function checkDropSet(blocks: readonly number[], nBlocks: number): number[] {
+  const sorted = [...new Set(blocks)].sort((a, b) => a - b);
+  const outside = sorted.find((block) => block >= nBlocks || block < 0 || !Number.isInteger(block));
+  if (outside !== undefined)
+    throw new UserError(
+      'badChoice',
+      `There is no block ${outside}: the model has ${nBlocks} blocks, 0 to ${nBlocks - 1}.`,
+    );
+  if (sorted.length >= nBlocks)
+    throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
+  return sorted;
+}
+
+export const complement = (dropSet: readonly number[], nBlocks: number): number[] =>
+  Array.from({ length: nBlocks }, (_, k) => k).filter((k) => !dropSet.includes(k));

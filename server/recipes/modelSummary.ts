@@ -1,0 +1,29 @@
+// A model in numbers, for people and reports.
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { size } from '../graph/value';
+import { blockWeights, weightShapes } from '../model/weights';
+import type { ModelSummary } from '../protocol';
+
+export function summarize(checkpoint: Checkpoint): ModelSummary {
+  const { config, provenance } = checkpoint;
+  return {
+    name: checkpoint.name,
+    folder: checkpoint.folder,
+    family: config.family,
+    nBlocks: config.nBlocks,
+    nParameters: [...weightShapes(config).values()].reduce((sum, shape) => sum + size(shape), 0),
+    nParametersPerBlock: blockWeights(config).reduce((sum, { shape }) => sum + size(shape), 0),
+    sizeBytes: checkpoint.sizeBytes,
+    dtype: config.dtype,
+    width: config.width,
+    mlpWidth: config.mlpWidth,
+    nHeads: config.nHeads,
+    nKeyValueHeads: config.nKeyValueHeads,
+    headWidth: config.headWidth,
+    vocabularySize: config.vocabularySize,
+    contextLength: config.contextLength,
+    tiedEmbeddings: config.tiedEmbeddings,
+    rope: config.rope.type,
+    prunedFrom: provenance && { model: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] },
+  };
+}

@@ -1,0 +1,42 @@
+// perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
+import { perplexity } from '../evaluation/perplexity';
+import type { PerplexityRecipe, PerplexityReport, RunFacts, Timing } from '../protocol';
+import { checkDropSet, complement } from '../pruning/dropSet';
+import { noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
+import { windowsFor } from './windows';
+
+export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<PerplexityReport> =>
+  withDevice(recipe.compute, async (device) => {
+    const models: PerplexityReport['models'] = [];
+    const total: Timing = { ...noTime };
+    let memory: RunFacts['memory'] = 'resident';
+    for (const folder of recipe.models) {
+      await withCheckpoint(folder, async (checkpoint) => {
+        const { nBlocks } = checkpoint.config;
+        const dropSet = checkDropSet(recipe.drop, nBlocks);
+        const blocks = complement(dropSet, nBlocks);
+        const { windows, report: source, tokenizeMs } = await windowsFor(checkpoint, recipe.source);
+        const work = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false, blocks };
+        await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
+          const options = { blocks, signal: run.signal, onProgress: progress(run, checkpoint.name) };
+          const { result, elapsedMs, compileMs } = await timed(device, () =>
+            perplexity(model, windows, source, options),
+          );
+          models.push({
+            name: checkpoint.name,
+            folder: checkpoint.folder,
+            dropSet,
+            nBlocks: blocks.length,
+            ...result,
+            source,
+          });
+          memory = model.plan.mode;
+          const spent = { ...noTime, elapsedMs, compileMs, loadMs, tokenizeMs, tokens: model.plan.nTokens };
+          for (const key of Object.keys(spent) as (keyof Timing)[]) total[key] += spent[key];
+        });
+      });
+      // Programs are compiled for one model's shapes.
+      await device.forgetPrograms();
+    }
+    return { kind: 'perplexity', models, ...runFacts(recipe.compute, device.provider, memory, total) };
+  });

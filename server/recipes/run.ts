@@ -1,0 +1,22 @@
+// Every kind of recipe with the function that carries it out.
+import type { Recipe, Report } from '../protocol';
+import { runAnalyze } from './analyze';
+import { runGenerate } from './generate';
+import { summarize } from './modelSummary';
+import { runPerplexity } from './perplexity';
+import { runPrune } from './prune';
+import { type Run, withCheckpoint } from './session';
+
+const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Report> } = {
+  inspect: (recipe) =>
+    withCheckpoint(recipe.model, async (checkpoint) => ({ kind: 'inspect', model: summarize(checkpoint) })),
+  analyze: runAnalyze,
+  prune: runPrune,
+  perplexity: runPerplexity,
+  generate: runGenerate,
+};
+
+/** Carries a recipe out. Throws UserError with a sentence for what the user can mend. */
+export function runRecipe<R extends Recipe>(recipe: R, run: Run): Promise<Report> {
+  return (runners[recipe.kind] as (recipe: R, run: Run) => Promise<Report>)(recipe, run);
+}

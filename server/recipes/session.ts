@@ -1,0 +1,127 @@
+// What every recipe that computes needs: an open model on a device with a plan that fits, and the facts of its run.
+import { cpus, freemem } from 'node:os';
+import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
+import { UserError } from '../errors';
+import type { ComputeOptions, DeviceName, EngineEvent, Plan, RunFacts, Timing } from '../protocol';
+import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
+import { measureOperationsPerSecond } from '../runtime/speed';
+import { type Model, preload } from '../walk/forward';
+import { planWalk, type WalkRequest, windowOperations } from '../walk/memoryPlan';
+import { peakMemoryBytes } from './processMemory';
+import { residentStore, streamingStore } from '../walk/weightStore';
+
+declare const __ESPALIER_VERSION__: string;
+
+/** How a recipe talks to whoever started it. */
+export interface Run {
+  readonly signal: AbortSignal;
+  emit(event: EngineEvent): void;
+}
+
+export const progress = (run: Run, step: string) => (fraction: number) =>
+  run.emit({ kind: 'progress', step, fraction });
+
+/** Opens a checkpoint for the time of `body`. */
+export async function withCheckpoint<T>(folder: string, body: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    return await body(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Opens the device for the time of `body`. */
+export async function withDevice<T>(compute: ComputeOptions, body: (device: Device) => Promise<T>): Promise<T> {
+  const device = await openDevice({ provider: provider(compute.device), threads: threads(compute) });
+  try {
+    return await body(device);
+  } finally {
+    await device.close();
+  }
+}
+
+export interface Work extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates'> {
+  /** Blocks that will be passed; the others' weights are not read. */
+  readonly blocks?: readonly number[];
+}
+
+/** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
+export async function withModel<T>(
+  checkpoint: Checkpoint,
+  device: Device,
+  compute: ComputeOptions,
+  work: Work,
+  run: Run,
+  body: (model: Model, loadMs: number) => Promise<T>,
+): Promise<T> {
+  const { config } = checkpoint;
+  const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
+  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+  const each = windowOperations(config, work.tokensPerWindow);
+  const operations = work.nWindows * ((work.blocks?.length ?? config.nBlocks) * each.block + each.head);
+  const told: Plan = {
+    model: checkpoint.name,
+    device: device.provider,
+    threads: threads(compute),
+    memory: plan.mode,
+    nWindows: work.nWindows,
+    nTokens: plan.nTokens,
+    bytes: plan.bytes,
+    totalBytes: plan.totalBytes,
+    limitBytes,
+    estimatedSeconds: operations / (await measureOperationsPerSecond(device)),
+  };
+  run.emit({ kind: 'plan', plan: told });
+  const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  try {
+    const model: Model = { checkpoint, config, device, store, plan };
+    const began = performance.now();
+    await preload(model, work.blocks);
+    return await body(model, performance.now() - began);
+  } finally {
+    store.dispose();
+  }
+}
+
+/** Runs `body` and says how long it took, compilation apart. */
+export async function timed<T>(
+  device: Device,
+  body: () => Promise<T>,
+): Promise<{ result: T; elapsedMs: number; compileMs: number }> {
+  const compiledBefore = device.counts.compileMs;
+  const began = performance.now();
+  const result = await body();
+  const compileMs = device.counts.compileMs - compiledBefore;
+  return { result, elapsedMs: performance.now() - began - compileMs, compileMs };
+}
+
+export const noTime: Timing = { elapsedMs: 0, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 };
+
+export const runFacts = (
+  compute: ComputeOptions,
+  device: string,
+  memory: RunFacts['memory'],
+  timing: Timing,
+): RunFacts => ({
+  timing,
+  peakMemoryBytes: peakMemoryBytes(),
+  device,
+  threads: threads(compute),
+  memory,
+  versions: versions(),
+});
+
+export const versions = () => ({ espalier: __ESPALIER_VERSION__, onnxruntime: runtimeVersion, node: process.version });
+
+export const threads = (compute: ComputeOptions) => compute.threads ?? cpus().length;
+
+/** `auto` is the CPU: onnxruntime does not tell a graphics card from its emulation, which is far slower than the CPU. */
+function provider(device: DeviceName): ProviderName {
+  if (device === 'cuda')
+    throw new UserError(
+      'device',
+      'The CUDA provider is not part of this installation; use --device cpu or --device webgpu.',
+    );
+  return device === 'auto' ? 'cpu' : device;
+}

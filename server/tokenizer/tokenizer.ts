@@ -1,0 +1,136 @@
+// A checkpoint's own tokenizer: text to ids and back. The only file that touches @huggingface/tokenizers.
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { z } from 'zod';
+import { UserError } from '../errors';
+import { pieces, safeCut } from './pieces';
+import { rewriteTokenizer, type TokenizerJson, tokenizerJson } from './tokenizerJson';
+
+export interface Tokenizer {
+  /**
+   * The ids of a text. `addSpecialTokens`: with those that the tokenizer puts around every text, as Hugging Face's
+   * default call does. `atLeast`: the caller needs only that many ids; what comes back is then a prefix of the whole
+   * text's ids that is at least so long, or all of them.
+   */
+  encode(text: string, options: { addSpecialTokens: boolean; atLeast?: number }): number[];
+  /** The text of ids. Ids without a token (a vocabulary padded for the hardware has some) give nothing. */
+  decode(ids: readonly number[], options: { skipSpecialTokens: boolean }): string;
+  readonly bosTokenId: number | null;
+  readonly eosTokenId: number | null;
+  /** One more than the highest id that can come out. */
+  readonly nTokens: number;
+}
+
+/**
+ * Opens the tokenizer of a Hugging Face folder.
+ * @throws UserError notFound without tokenizer.json, damagedCheckpoint when it or its companions cannot be understood.
+ */
+export async function openTokenizer(folder: string): Promise<Tokenizer> {
+  const json = await read(tokenizerJson, folder, 'tokenizer.json');
+  if (!json) throw missingTokenizer(folder);
+  const config = (await read(specialTokens, folder, 'tokenizer_config.json')) ?? {};
+  const special = (await read(specialTokens, folder, 'special_tokens_map.json')) ?? {};
+  const model = (await read(modelConfig, folder, 'config.json')) ?? {};
+  const library = openLibrary(json, config, folder);
+
+  // The first file that speaks of the token decides; an explicit null says that there is none (Qwen's bos).
+  const tokenId = (name: 'bos' | 'eos'): number | null => {
+    const token = [config, special].map((file) => file[`${name}_token`]).find((token) => token !== undefined);
+    if (token === undefined) return [model[`${name}_token_id`] ?? []].flat()[0] ?? null;
+    return token === null ? null : (library.token_to_id(typeof token === 'string' ? token : token.content) ?? null);
+  };
+  const bosTokenId = tokenId('bos');
+  const eosTokenId = tokenId('eos');
+
+  const cut = safeCut(json);
+  const plainIds = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;
+  const frame = frameOf(library);
+
+  let nTokens = 0;
+  for (const id of library.get_vocab().values()) nTokens = Math.max(nTokens, id + 1);
+
+  return {
+    bosTokenId,
+    eosTokenId,
+    nTokens,
+    encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY }) {
+      const ids = addSpecialTokens ? [...frame.before] : [];
+      for (const piece of pieces(text, cut, pieceLength)) {
+        if (ids.length >= atLeast) return ids;
+        for (const id of plainIds(piece)) ids.push(id);
+      }
+      if (addSpecialTokens) ids.push(...frame.after);
+      return ids;
+    },
+    decode(ids, { skipSpecialTokens }) {
+      const known = ids.filter((id) => library.id_to_token(id) !== undefined);
+      return known.length === 0 ? '' : library.decode(known, { skip_special_tokens: skipSpecialTokens });
+    },
+  };
+}
+
+// Long enough that the cuts cost nothing, short enough that the library's arrays of words stay small and a caller that
+// wants the first few thousand ids of a book soon has them.
+const pieceLength = 1 << 15;
+
+/**
+ * What the post processor puts before and after a text, found by looking. It alone decides, as in transformers 5
+ * (checked in 5.23): `add_bos_token` in tokenizer_config.json changes nothing for a tokenizer read from tokenizer.json.
+ */
+function frameOf(library: Library): { before: number[]; after: number[] } {
+  const bare = library.encode('a', { add_special_tokens: false }).ids;
+  const framed = library.encode('a', { add_special_tokens: true }).ids;
+  const at = framed.findIndex((_, start) => bare.every((id, i) => framed[start + i] === id));
+  return { before: framed.slice(0, at), after: framed.slice(at + bare.length) };
+}
+
+const token = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
+const specialTokens = z.looseObject({ bos_token: token, eos_token: token });
+const tokenId = z.int().nonnegative();
+const modelConfig = z.looseObject({
+  bos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
+  eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
+});
+
+function openLibrary(json: TokenizerJson, config: z.infer<typeof specialTokens>, folder: string): Library {
+  try {
+    // Clean-up takes spaces away before punctuation; transformers 5 ignores it for BPE, whatever the configuration says.
+    return new Library(rewriteTokenizer(json), { ...config, clean_up_tokenization_spaces: false });
+  } catch (cause) {
+    throw badTokenizer(folder, 'tokenizer.json', cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+/** null: the file is not there. */
+async function read<T extends z.ZodType>(schema: T, folder: string, name: string): Promise<z.infer<T> | null> {
+  const text = await readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
+  });
+  if (text === null) return null;
+  const result = schema.safeParse(parsed(text, folder, name));
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw badTokenizer(folder, name, `${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'not understood'}`);
+}
+
+function parsed(text: string, folder: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badTokenizer(folder, name, 'it is not valid JSON');
+  }
+}
+
+const missingTokenizer = (folder: string) =>
+  new UserError(
+    'notFound',
+    `There is no tokenizer.json in ${folder}; add the one of the original model, or give token ids instead of text.`,
+  );
+
+const badTokenizer = (folder: string, name: string, reason: string) =>
+  new UserError(
+    'damagedCheckpoint',
+    `${name} in ${basename(folder)} is not usable: ${reason.split('\n')[0]?.replace(/\.$/, '')}; download the folder's tokenizer files again.`,
+  );

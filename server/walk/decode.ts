@@ -1,0 +1,257 @@
+// Greedy generation: the most likely token, one after another, with the keys and values of the past kept on the device.
+import { cancelled } from '../errors';
+import { concat, reshape } from '../graph/ops/movement';
+import { matmul } from '../graph/ops/linear';
+import { constant, type Graph, input } from '../graph/value';
+import { hidden } from '../model/attention';
+import { logitsSlice } from '../model/head';
+import { blockParts, blockSignature, decodeBlock } from '../model/llama';
+import { rotaryTables } from '../model/rope';
+import { embeddingName, finalNormName } from '../model/weights';
+import type { Tensor } from '../runtime/tensor';
+import { type Model, openTables } from './forward';
+import { blockGroup, headGroups, type Step } from './weightStore';
+
+export interface DecodeOptions {
+  readonly blocks?: readonly number[];
+  readonly maxTokens: number;
+  /** Generation ends at one of these, which is not returned. */
+  readonly endIds: readonly number[];
+  readonly signal?: AbortSignal;
+  onToken?(id: number): void;
+}
+
+/** The ids that follow the prompt, which must not be empty. */
+export async function generate(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<number[]> {
+  const decoder = await openDecoder(model, prompt, options);
+  try {
+    return await untilEnd(options, decoder.first, decoder.next);
+  } finally {
+    decoder.dispose();
+  }
+}
+
+/** The same ids from a whole forward pass for every token: slow and plain, to hold the cache against. */
+export async function generateWithoutCache(
+  model: Model,
+  prompt: readonly number[],
+  options: DecodeOptions,
+): Promise<number[]> {
+  const ids = [...prompt];
+  const capacity = prompt.length + options.maxTokens;
+  const tables = await openTables(model);
+  const next = async (id?: number) => {
+    if (id !== undefined) ids.push(id);
+    const padded = Int32Array.from({ length: capacity }, (_, i) => ids[i] ?? 0); // no token sees those after it
+    return mostLikely(model, await passPrompt(model, padded, ids.length - 1, options, tables));
+  };
+  try {
+    return await untilEnd(options, next, next);
+  } finally {
+    tables.dispose();
+  }
+}
+
+async function untilEnd(
+  options: DecodeOptions,
+  first: () => Promise<number>,
+  next: (id: number) => Promise<number>,
+): Promise<number[]> {
+  const made: number[] = [];
+  for (let id = await first(); made.length < options.maxTokens && !options.endIds.includes(id); ) {
+    made.push(id);
+    options.onToken?.(id);
+    if (options.signal?.aborted) throw cancelled();
+    if (made.length < options.maxTokens) id = await next(id);
+  }
+  return made;
+}
+
+interface Decoder {
+  first(): Promise<number>;
+  next(id: number): Promise<number>;
+  dispose(): void;
+}
+
+async function openDecoder(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<Decoder> {
+  const { config, device } = model;
+  const blocks = options.blocks ?? config.blocks.map((_, k) => k);
+  const capacity = prompt.length + options.maxTokens;
+  const caches = new Map<number, { keys: Tensor; values: Tensor }>();
+  const tables = await openTables(model);
+  const { cos, sin } = rotaryTables(config, capacity);
+  const tableShape = [capacity, config.headWidth / 2];
+  const fixed = {
+    cos: await device.upload(cos, tableShape, 'table'),
+    sin: await device.upload(sin, tableShape, 'table'),
+  };
+  let position = prompt.length;
+
+  const store = (k: number, keys: Tensor, values: Tensor) => {
+    caches.get(k)?.keys.dispose();
+    caches.get(k)?.values.dispose();
+    caches.set(k, { keys, values });
+  };
+  return {
+    async first() {
+      const keep = async (k: number, keys: Tensor, values: Tensor) => {
+        const program = await device.program(`widen ${keys.shape} ${capacity}`, () => widenCache(keys.shape, capacity));
+        const wide = await device.run(program, { keys, values });
+        store(k, wide.wideKeys!, wide.wideValues!);
+      };
+      return mostLikely(
+        model,
+        await passPrompt(model, Int32Array.from(prompt), prompt.length - 1, options, tables, keep),
+      );
+    },
+    async next(id) {
+      let state = await device.upload(model.checkpoint.gatherRowsF32(embeddingName, [id]), [1, config.width], 'result');
+      const vector = (at: (i: number) => number) =>
+        device.upload(
+          Float32Array.from({ length: capacity }, (_, i) => at(i)),
+          [capacity],
+          'table',
+        );
+      const slot = await vector((i) => (i === position ? 1 : 0));
+      const positions = await device.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table');
+      const steps = blocks.map(
+        (k): Step => ({
+          group: blockGroup(config, k),
+          async visit(weights) {
+            const window = config.blocks[k]!.slidingWindow ?? Number.POSITIVE_INFINITY;
+            const mask = await vector((i) => (i <= position && i > position - window ? 0 : hidden));
+            const program = await device.program(`decode ${blockSignature(config, k)} ${capacity}`, () =>
+              decodeBlock(config, k, capacity),
+            );
+            const { keys, values } = caches.get(k)!;
+            const feeds = {
+              ...weights,
+              ...fixed,
+              positions,
+              slot,
+              mask,
+              hidden: state,
+              pastKeys: keys,
+              pastValues: values,
+            };
+            const made = await device.run(program, feeds);
+            state.dispose();
+            mask.dispose();
+            state = made.leaving!;
+            store(k, made.keys!, made.values!);
+          },
+        }),
+      );
+      await model.store.walk(steps);
+      slot.dispose();
+      positions.dispose();
+      position++;
+      return mostLikely(model, state);
+    },
+    dispose() {
+      for (const { keys, values } of caches.values()) {
+        keys.dispose();
+        values.dispose();
+      }
+      fixed.cos.dispose();
+      fixed.sin.dispose();
+      tables.dispose();
+    },
+  };
+}
+
+/** All tokens through the blocks; gives back the state of one of them, [1, D]. */
+async function passPrompt(
+  model: Model,
+  ids: Int32Array,
+  row: number,
+  { blocks = model.config.blocks.map((_, k) => k), signal }: DecodeOptions,
+  tables: Awaited<ReturnType<typeof openTables>>,
+  keep?: (block: number, keys: Tensor, values: Tensor) => Promise<void>,
+): Promise<Tensor> {
+  const { config, device, checkpoint } = model;
+  const batch = { batch: 1, tokens: ids.length };
+  let state = await device.upload(checkpoint.gatherRowsF32(embeddingName, ids), [ids.length, config.width], 'result');
+  const steps = blocks.map(
+    (k): Step => ({
+      group: blockGroup(config, k),
+      async visit(weights) {
+        if (signal?.aborted) throw cancelled();
+        const program = await device.program(`prompt ${blockSignature(config, k)} ${ids.length}`, () => {
+          const { leaving, keys, values } = blockParts(config, k, batch);
+          return { name: 'prompt', outputs: { leaving, keys, values } };
+        });
+        const { leaving, keys, values } = await device.run(program, {
+          ...weights,
+          ...(await tables.for(batch)),
+          hidden: state,
+        });
+        state.dispose();
+        state = leaving!;
+        await keep?.(k, keys!, values!);
+        keys!.dispose();
+        values!.dispose();
+      },
+    }),
+  );
+  await model.store.walk(steps);
+  const pick = await device.upload(
+    Float32Array.from(ids, (_, i) => (i === row ? 1 : 0)),
+    [1, ids.length],
+    'table',
+  );
+  const program = await device.program(`pickRow ${ids.length}`, () => pickRow(ids.length, config.width));
+  const { row: picked } = await device.run(program, { hidden: state, pick });
+  state.dispose();
+  pick.dispose();
+  return picked!;
+}
+
+/** The id with the largest logit, the lowest one of equals. Disposes `state` [1, D]. */
+async function mostLikely(model: Model, state: Tensor): Promise<number> {
+  const { config, device, plan } = model;
+  const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
+  let best = 0;
+  let bestLogit = Number.NEGATIVE_INFINITY;
+  const steps = headGroups(config, plan.headSliceRows).map(
+    (group): Step => ({
+      group,
+      async visit(weights) {
+        const { shape, firstRow } = group.parts[0]!;
+        const program = await device.program(`logits ${shape[0]}`, () => logitsSlice(config, 1, shape[0]!));
+        const { logits } = await device.run(program, { hidden: state, norm, head: weights.head! });
+        const values = await device.read(logits!);
+        logits!.dispose();
+        for (const [i, logit] of values.entries()) {
+          if (logit <= bestLogit) continue;
+          bestLogit = logit;
+          best = firstRow! + i;
+        }
+      },
+    }),
+  );
+  await model.store.walk(steps);
+  norm.dispose();
+  state.dispose();
+  return best;
+}
+
+/** Keys and values [1, G, T, E] with room for `capacity` tokens, zero where nothing is written. */
+function widenCache(shape: readonly number[], capacity: number): Graph {
+  const [B, G, T, E] = shape as [number, number, number, number];
+  const room = [B, G, capacity - T, E] as const;
+  const zeros = constant(new Float32Array(room.reduce((a, b) => a * b, 1)), room);
+  return {
+    name: 'widenCache',
+    outputs: {
+      wideKeys: concat([input('keys', shape), zeros], 2),
+      wideValues: concat([input('values', shape), zeros], 2),
+    },
+  };
+}
+
+/** One row of hidden [T, D], chosen by `pick` [1, T], which is one there and zero elsewhere. */
+function pickRow(tokens: number, width: number): Graph {
+  const row = matmul(input('pick', [1, tokens]), input('hidden', [tokens, width]));
+  return { name: 'pickRow', outputs: { row: reshape(row, [1, width]) } };
+}

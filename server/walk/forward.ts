@@ -1,0 +1,310 @@
+// A forward pass over many windows, block by block: for each block all micro-batches, then the next block. What others
+// want to know on the way they put into the graphs as observers.
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { cancelled } from '../errors';
+import type { Graph, Value } from '../graph/value';
+import type { ModelConfig } from '../model/config';
+import { finalNorm, headSlice, windowLoss } from '../model/head';
+import { type BatchShape, type BlockParts, blockParts, blockSignature } from '../model/llama';
+import { rotaryTables } from '../model/rope';
+import { embeddingName, finalNormName, headName } from '../model/weights';
+import type { Device } from '../runtime/device';
+import type { Tensor } from '../runtime/tensor';
+import { type MemoryPlan, windowOperations } from './memoryPlan';
+import { blockGroup, headGroups, type Step, type Weights, type WeightStore } from './weightStore';
+
+/** A model ready to be walked. */
+export interface Model {
+  readonly checkpoint: Checkpoint;
+  readonly config: ModelConfig;
+  readonly device: Device;
+  readonly store: WeightStore;
+  readonly plan: MemoryPlan;
+}
+
+/** Consecutive windows that pass a block in one run. */
+export interface MicroBatch extends BatchShape {
+  readonly firstWindow: number;
+}
+
+/** What a pass may be asked to tell on its way. */
+export interface Observer {
+  /** Scores [S, B] computed inside a block's graph, S the number of scores. */
+  readonly block?: {
+    readonly name: string;
+    graph(parts: BlockParts): Value;
+    take(block: number, batch: MicroBatch, scores: Float32Array): void;
+  };
+  /** Called once for every block, while its weights are at hand. */
+  weights?(block: number, weights: Weights): Promise<void>;
+  /** All hidden states h[0..n] of a micro-batch, each [B*T, D]; they are given back afterwards. Needs a plan that keeps them. */
+  states?(states: readonly Tensor[], batch: MicroBatch): Promise<void>;
+}
+
+export interface ForwardOptions {
+  /** The blocks to pass, in order; default: all. */
+  readonly blocks?: readonly number[];
+  readonly observer?: Observer;
+  readonly signal?: AbortSignal;
+  /** Called after every run with the share of the work that is done, in [0, 1]. */
+  onProgress?(fraction: number): void;
+}
+
+/** Mean next-token loss in nats of every window, in order. Throws UserError('cancelled') between two micro-batches. */
+export async function forward(
+  model: Model,
+  windows: readonly Int32Array[],
+  options: ForwardOptions = {},
+): Promise<Float64Array> {
+  const { config, plan, store, device } = model;
+  const blocks = options.blocks ?? config.blocks.map((_, k) => k);
+  const losses = new Float64Array(windows.length);
+  const progress = meter(config, blocks.length, windows, options);
+  const tables = await openTables(model);
+  const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
+  try {
+    for (let first = 0; first < windows.length; first += plan.groupWindows) {
+      const group = windows.slice(first, first + plan.groupWindows);
+      const batches = microBatches(group, first, plan.microBatchWindows);
+      await passGroup(model, windows, batches, blocks, {
+        ...options,
+        progress,
+        tables,
+        norm,
+        losses,
+        firstGroup: first === 0,
+      });
+    }
+  } finally {
+    norm.dispose();
+    tables.dispose();
+  }
+  return losses;
+}
+
+/** Brings all weights in where they stay resident, so that timing starts at the first micro-batch. */
+export const preload = ({ config, store, plan }: Model, blocks: readonly number[] = config.blocks.map((_, k) => k)) =>
+  store.preload([...blocks.map((k) => blockGroup(config, k)), ...headGroups(config, plan.headSliceRows)]);
+
+interface Pass extends ForwardOptions {
+  readonly progress: ReturnType<typeof meter>;
+  readonly tables: Tables;
+  readonly norm: Tensor;
+  readonly losses: Float64Array;
+  readonly firstGroup: boolean;
+}
+
+/** One group of windows through the blocks and the head. */
+async function passGroup(
+  model: Model,
+  windows: readonly Int32Array[],
+  batches: readonly MicroBatch[],
+  blocks: readonly number[],
+  pass: Pass,
+) {
+  const { config, device, plan } = model;
+  const { observer, progress, losses } = pass;
+  const states = await Promise.all(batches.map(async (batch) => [await embed(model, windows, batch)]));
+  const keep = observer?.states !== undefined;
+
+  const blockStep = (k: number): Step => ({
+    group: blockGroup(config, k),
+    async visit(weights) {
+      for (const [b, batch] of batches.entries()) {
+        const held = states[b]!;
+        const leaving = await passBlock(model, k, batch, held.at(-1)!, weights, pass);
+        if (!keep) held.pop()!.dispose();
+        held.push(leaving);
+        progress.block(batch);
+      }
+      if (pass.firstGroup) await observer?.weights?.(k, weights);
+    },
+  });
+
+  let heads: Head[] | undefined;
+  const headSteps = headGroups(config, plan.headSliceRows).map(
+    (group): Step => ({
+      group,
+      async visit(weights) {
+        heads ??= await Promise.all(
+          batches.map((batch, b) => openHead(model, windows, batch, states[b]!.at(-1)!, pass.norm)),
+        );
+        for (const [b, batch] of batches.entries()) {
+          await heads[b]!.pass(weights.head!);
+          progress.head(batch, group.parts[0]!.shape[0]!);
+        }
+      },
+    }),
+  );
+
+  try {
+    await model.store.walk([...blocks.map(blockStep), ...headSteps]);
+    for (const [b, batch] of batches.entries()) {
+      losses.set(await device.read(await heads![b]!.finish()), batch.firstWindow);
+      await observer?.states?.(states[b]!, batch);
+    }
+  } finally {
+    for (const head of heads ?? []) head.dispose();
+    for (const held of states) for (const state of held) state.dispose();
+  }
+}
+
+async function passBlock(
+  model: Model,
+  k: number,
+  batch: MicroBatch,
+  entering: Tensor,
+  weights: Weights,
+  pass: Pass,
+): Promise<Tensor> {
+  const { config, device } = model;
+  const scored = pass.observer?.block;
+  const key = `block ${blockSignature(config, k)} ${batch.batch}x${batch.tokens} ${scored?.name ?? ''}`;
+  const program = await device.program(key, (): Graph => {
+    const parts = blockParts(config, k, batch);
+    return { name: 'block', outputs: { leaving: parts.leaving, ...(scored && { scores: scored.graph(parts) }) } };
+  });
+  const { leaving, scores } = await device.run(program, {
+    ...weights,
+    ...(await pass.tables.for(batch)),
+    hidden: entering,
+  });
+  if (scored) {
+    scored.take(k, batch, await device.read(scores!));
+    scores!.dispose();
+  }
+  return leaving!;
+}
+
+interface Head {
+  pass(slice: Tensor): Promise<void>;
+  /** The loss of each window, [B]. */
+  finish(): Promise<Tensor>;
+  dispose(): void;
+}
+
+/** The running log-sum-exp of a micro-batch over slices of the vocabulary. */
+async function openHead(
+  model: Model,
+  windows: readonly Int32Array[],
+  batch: MicroBatch,
+  last: Tensor,
+  norm: Tensor,
+): Promise<Head> {
+  const { config, device } = model;
+  const rows = batch.batch * (batch.tokens - 1);
+  const shape = `${batch.batch}x${batch.tokens}`;
+  const { normed } = await device.run(await device.program(`finalNorm ${shape}`, () => finalNorm(config, batch)), {
+    hidden: last,
+    norm,
+  });
+  let largest = await device.upload(new Float32Array(rows).fill(-3e38), [rows, 1], 'table');
+  let sum = await device.upload(new Float32Array(rows), [rows, 1], 'table');
+  const targetIds = batchIds(windows, batch).filter((_, i) => i % batch.tokens !== 0);
+  const headWeight = config.tiedEmbeddings ? embeddingName : headName;
+  const owned: Tensor[] = [normed!];
+  return {
+    async pass(head) {
+      const sliceRows = head.shape[0]!;
+      const program = await device.program(`headSlice ${rows}x${sliceRows}`, () => headSlice(config, rows, sliceRows));
+      const next = await device.run(program, { normed: normed!, head, largest, sum });
+      largest.dispose();
+      sum.dispose();
+      largest = next.nextLargest!;
+      sum = next.nextSum!;
+    },
+    async finish() {
+      const targets = await device.upload(
+        model.checkpoint.gatherRowsF32(headWeight, targetIds),
+        [rows, config.width],
+        'table',
+      );
+      const program = await device.program(`windowLoss ${shape}`, () => windowLoss(config, batch));
+      const { lossNats } = await device.run(program, { normed: normed!, targets, largest, sum });
+      targets.dispose();
+      owned.push(lossNats!);
+      return lossNats!;
+    },
+    dispose() {
+      for (const tensor of [...owned, largest, sum]) tensor.dispose();
+    },
+  };
+}
+
+/** h[0]: the embeddings of a micro-batch's tokens, gathered by row from the checkpoint. */
+function embed(
+  { checkpoint, config, device }: Model,
+  windows: readonly Int32Array[],
+  batch: MicroBatch,
+): Promise<Tensor> {
+  const rows = checkpoint.gatherRowsF32(embeddingName, batchIds(windows, batch));
+  return device.upload(rows, [batch.batch * batch.tokens, config.width], 'result');
+}
+
+function batchIds(windows: readonly Int32Array[], { firstWindow, batch, tokens }: MicroBatch): Int32Array {
+  const ids = new Int32Array(batch * tokens);
+  for (let b = 0; b < batch; b++) ids.set(windows[firstWindow + b]!, b * tokens);
+  return ids;
+}
+
+function microBatches(group: readonly Int32Array[], first: number, windowsEach: number): MicroBatch[] {
+  const batches: MicroBatch[] = [];
+  for (let at = 0; at < group.length; at += windowsEach) {
+    const batch = Math.min(windowsEach, group.length - at);
+    batches.push({ firstWindow: first + at, batch, tokens: group[at]!.length });
+  }
+  return batches;
+}
+
+export interface Tables {
+  /** positions, cos and sin for a batch whose windows all start at position 0. */
+  for(batch: BatchShape): Promise<Record<string, Tensor>>;
+  dispose(): void;
+}
+
+/** Position tables, made once per shape. */
+export async function openTables({ config, device }: Pick<Model, 'config' | 'device'>): Promise<Tables> {
+  const made = new Map<string, Record<string, Tensor>>();
+  const make = async ({ batch, tokens }: BatchShape) => {
+    const { cos, sin } = rotaryTables(config, tokens);
+    const shape = [tokens, config.headWidth / 2];
+    const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
+    return {
+      positions: await device.upload(positions, [batch, tokens], 'table'),
+      cos: await device.upload(cos, shape, 'table'),
+      sin: await device.upload(sin, shape, 'table'),
+    };
+  };
+  return {
+    async for(batch) {
+      const key = `${batch.batch}x${batch.tokens}`;
+      const known = made.get(key) ?? (await make(batch));
+      made.set(key, known);
+      return known;
+    },
+    dispose() {
+      for (const tensors of made.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
+    },
+  };
+}
+
+/** Counts operations done against all there are, and stops the walk once its signal is aborted. */
+function meter(
+  config: ModelConfig,
+  nBlocks: number,
+  windows: readonly Int32Array[],
+  { signal, onProgress }: ForwardOptions,
+) {
+  const each = windowOperations(config, windows[0]!.length);
+  const all = windows.length * (nBlocks * each.block + each.head);
+  let done = 0;
+  const advance = (operations: number) => {
+    done += operations;
+    onProgress?.(Math.min(1, done / all));
+    if (signal?.aborted) throw cancelled();
+  };
+  return {
+    block: (batch: MicroBatch) => advance(batch.batch * each.block),
+    head: (batch: MicroBatch, rows: number) => advance((batch.batch * each.head * rows) / config.vocabularySize),
+  };
+}

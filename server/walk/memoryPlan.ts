@@ -1,0 +1,119 @@
+// What a walk over a model will hold, before it starts: how many windows go together, where weights and hidden states are,
+// and what all that takes. Pure.
+import { UserError } from '../errors';
+import type { ModelConfig } from '../model/config';
+import { groupSize, blockGroup, headGroups } from './weightStore';
+
+export interface WalkRequest {
+  readonly nWindows: number;
+  readonly tokensPerWindow: number;
+  /** All hidden states of a window are kept until its last block is done (angular distance needs them together). */
+  readonly keepStates: boolean;
+  readonly memory: 'auto' | 'resident' | 'streaming';
+  /** The most that all our processes together may use. */
+  readonly limitBytes: number;
+}
+
+export interface MemoryPlan {
+  readonly mode: 'resident' | 'streaming';
+  /** Windows that pass a block in one run. */
+  readonly microBatchWindows: number;
+  /** Windows that go through the whole model together; with resident weights one micro-batch. */
+  readonly groupWindows: number;
+  /** Rows of the vocabulary worked at a time. */
+  readonly headSliceRows: number;
+  readonly nTokens: number;
+  readonly bytes: {
+    readonly weights: number;
+    readonly states: number;
+    readonly activations: number;
+    readonly processes: number;
+  };
+  readonly totalBytes: number;
+}
+
+// Sizes found by measurement on two cores, see ARCHITECTURE.md: activations of about a thousand tokens stay in cache.
+const microBatchTokens = 1024;
+const logitsBytes = 16e6;
+const largestStreamedSliceBytes = 64e6;
+/** Two Node processes with the runtime loaded, before the first weight. */
+const processBytes = 220e6;
+/** While streaming, more hidden states than this are not kept: the weights are read again for the next group instead. */
+const streamedStatesBytes = 1e9;
+
+/** The plan for a walk. Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit. */
+export function planWalk(config: ModelConfig, request: WalkRequest): MemoryPlan {
+  const { nWindows, tokensPerWindow: T } = request;
+  const wanted = Math.max(1, Math.floor(microBatchTokens / T));
+  const microBatchWindows = Math.min(wanted, nWindows);
+  const rows = microBatchWindows * T;
+  const headSliceRows = sliceRows(config, rows);
+  const stateBytes = (windows: number) =>
+    windows * T * config.width * 4 * (request.keepStates ? config.nBlocks + 3 : 4);
+
+  const plan = (mode: MemoryPlan['mode'], groupWindows: number): MemoryPlan => {
+    const bytes = {
+      weights: weightBytes(config, mode, headSliceRows),
+      states: stateBytes(groupWindows),
+      activations: activationBytes(config, microBatchWindows, T, headSliceRows),
+      processes: processBytes,
+    };
+    const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0);
+    return { mode, microBatchWindows, groupWindows, headSliceRows, nTokens: nWindows * T, bytes, totalBytes };
+  };
+
+  const resident = plan('resident', microBatchWindows);
+  if (request.memory !== 'streaming' && resident.totalBytes <= request.limitBytes) return resident;
+  if (request.memory === 'resident') throw cannotFit(resident, request, 'use --memory streaming');
+
+  const least = plan('streaming', microBatchWindows);
+  if (least.totalBytes > request.limitBytes)
+    throw cannotFit(least, request, T > 256 ? 'use windows of fewer --tokens' : 'use a machine with more memory');
+  const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
+  const fitting = Math.floor(room / stateBytes(1));
+  const groupWindows = Math.min(nWindows, Math.max(microBatchWindows, fitting - (fitting % microBatchWindows)));
+  return plan('streaming', groupWindows);
+}
+
+/** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
+export function windowOperations(config: ModelConfig, tokens: number): { block: number; head: number } {
+  const attention = 4 * config.nHeads * tokens * tokens * config.headWidth;
+  return {
+    block: 2 * groupSize(blockGroup(config, 0)) * tokens + attention,
+    head: 2 * config.vocabularySize * config.width * tokens,
+  };
+}
+
+function sliceRows(config: ModelConfig, rows: number): number {
+  const byLogits = logitsBytes / (4 * rows);
+  const byWeights = largestStreamedSliceBytes / (4 * config.width);
+  const power = 2 ** Math.floor(Math.log2(Math.max(256, Math.min(byLogits, byWeights))));
+  return Math.min(power, config.vocabularySize);
+}
+
+function weightBytes(config: ModelConfig, mode: MemoryPlan['mode'], headSliceRows: number): number {
+  const block = 4 * groupSize(blockGroup(config, 0));
+  const slice = 4 * groupSize(headGroups(config, headSliceRows)[0]!);
+  const head = 4 * config.vocabularySize * config.width;
+  return mode === 'resident' ? config.nBlocks * block + head : 2 * Math.max(block, slice);
+}
+
+/** The most that one run holds beside weights and hidden states. */
+function activationBytes(config: ModelConfig, windows: number, T: number, headSliceRows: number): number {
+  const { width: D, mlpWidth: F, nHeads: H, headWidth: E } = config;
+  const rows = windows * T;
+  const block = rows * (4 * D + 3 * F + 4 * H * E) + 3 * windows * H * Math.min(T, 128) * T;
+  const head = rows * (2 * D + 2 * headSliceRows);
+  return 4 * Math.max(block, head);
+}
+
+function cannotFit(plan: MemoryPlan, request: WalkRequest, remedy: string): UserError {
+  const { weights, states, activations } = plan.bytes;
+  return new UserError(
+    'cannotFit',
+    `This needs ${megabytes(plan.totalBytes)} (weights ${megabytes(weights)}, hidden states ${megabytes(states)}, ` +
+      `activations ${megabytes(activations)}) with weights ${plan.mode}, but only ${megabytes(request.limitBytes)} may be used: ${remedy}.`,
+  );
+}
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

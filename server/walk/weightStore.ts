@@ -1,0 +1,141 @@
+// Where weights are while a model is walked: all on the device, or two groups at a time with the next one read while the
+// present one computes.
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { size } from '../graph/value';
+import type { ModelConfig } from '../model/config';
+import { blockWeightName, blockWeights, embeddingName, headName } from '../model/weights';
+import type { Device } from '../runtime/device';
+import type { Tensor } from '../runtime/tensor';
+
+/** Weights that are used together, under the names of the graph inputs they feed. */
+export interface WeightGroup {
+  readonly key: string;
+  readonly parts: readonly {
+    readonly input: string;
+    readonly weight: string;
+    readonly shape: readonly number[];
+    /** The first of the rows taken; null: the whole weight. */
+    readonly firstRow: number | null;
+  }[];
+}
+
+export type Weights = Readonly<Record<string, Tensor>>;
+
+/** One stop of a walk: the weights to have at hand and what to do with them. */
+export interface Step {
+  readonly group: WeightGroup;
+  visit(weights: Weights): Promise<void>;
+}
+
+export interface WeightStore {
+  /** Visits the steps in order. */
+  walk(steps: readonly Step[]): Promise<void>;
+  /** Brings groups in beforehand where they stay; does nothing when streaming. */
+  preload(groups: readonly WeightGroup[]): Promise<void>;
+  dispose(): void;
+}
+
+export const blockGroup = (config: ModelConfig, block: number): WeightGroup => ({
+  key: `block ${block}`,
+  parts: blockWeights(config).map(({ suffix, shape }) => ({
+    input: suffix,
+    weight: blockWeightName(block, suffix),
+    shape,
+    firstRow: null,
+  })),
+});
+
+/** The output head [V, D] in slices of at most `sliceRows` rows. */
+export function headGroups(config: ModelConfig, sliceRows: number): WeightGroup[] {
+  const weight = config.tiedEmbeddings ? embeddingName : headName;
+  const starts = Array.from({ length: Math.ceil(config.vocabularySize / sliceRows) }, (_, i) => i * sliceRows);
+  return starts.map((firstRow) => {
+    const rows = Math.min(sliceRows, config.vocabularySize - firstRow);
+    return {
+      key: `head ${firstRow}+${rows}`,
+      parts: [{ input: 'head', weight, shape: [rows, config.width], firstRow }],
+    };
+  });
+}
+
+/** Elements of a group. */
+export const groupSize = (group: WeightGroup) => group.parts.reduce((sum, part) => sum + size(part.shape), 0);
+
+/** Every group stays on the device once it was used: for models that fit. */
+export function residentStore(checkpoint: Checkpoint, device: Device): WeightStore {
+  const held = new Map<string, Weights>();
+  const take = async (group: WeightGroup) => {
+    const known = held.get(group.key) ?? (await upload(group, await readGroup(checkpoint, group, allocate), device));
+    held.set(group.key, known);
+    return known;
+  };
+  return {
+    async walk(steps) {
+      for (const step of steps) await step.visit(await take(step.group));
+    },
+    async preload(groups) {
+      for (const group of groups) await take(group);
+    },
+    dispose() {
+      for (const weights of held.values()) release(weights);
+      held.clear();
+    },
+  };
+}
+
+/** Two buffers, each as large as the largest group: while one computes, the other is read. */
+export function streamingStore(checkpoint: Checkpoint, device: Device): WeightStore {
+  let slots: Float32Array[] = [];
+  const into = (slot: number, group: WeightGroup) => {
+    let used = 0;
+    return readGroup(checkpoint, group, (length) => slots[slot]!.subarray(used, (used += length)));
+  };
+  return {
+    async walk(steps) {
+      const largest = Math.max(...steps.map((step) => groupSize(step.group)));
+      if ((slots[0]?.length ?? 0) < largest) slots = [new Float32Array(largest), new Float32Array(largest)];
+      let next = into(0, steps[0]!.group);
+      for (const [i, step] of steps.entries()) {
+        const weights = await upload(step.group, await next, device);
+        const following = steps[i + 1];
+        if (following) next = into((i + 1) % 2, following.group);
+        try {
+          await step.visit(weights);
+        } catch (error) {
+          await next.catch(() => {}); // a read in flight must not outlive its buffer's owner
+          throw error;
+        } finally {
+          release(weights);
+        }
+      }
+    },
+    preload: async () => {},
+    dispose() {
+      slots = [];
+    },
+  };
+}
+
+const allocate = (length: number) => new Float32Array(length);
+
+/** All parts of a group at once, so that the reads overlap each other and whatever computes meanwhile. */
+const readGroup = (checkpoint: Checkpoint, group: WeightGroup, buffer: (length: number) => Float32Array) =>
+  Promise.all(
+    group.parts.map(({ weight, shape, firstRow }) => {
+      const into = buffer(size(shape));
+      return firstRow === null
+        ? checkpoint.readF32(weight, into)
+        : checkpoint.readRowsF32(weight, firstRow, shape[0]!, into);
+    }),
+  );
+
+async function upload(group: WeightGroup, data: readonly Float32Array[], device: Device): Promise<Weights> {
+  const weights: Record<string, Tensor> = {};
+  for (const [i, { input, shape }] of group.parts.entries())
+    weights[input] = await device.upload(data[i]!, shape, 'weight');
+  return weights;
+}
+
+function release(weights: Weights): void {
+  for (const tensor of Object.values(weights)) tensor.dispose();
+}

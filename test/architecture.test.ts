@@ -1,0 +1,395 @@
+// Who may import whom, checked on the import statements of the source. The tables below are the ones of ARCHITECTURE.md;
+// a new folder or package is a row here. Every rule is also tried on a planted violation, so none can pass unseen.
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { join, posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { repoRoot } from './fixtures';
+
+/** From top to bottom: a place may import every place in the rows beneath its own, and none of its own row. */
+const compute = [
+  ['engine', 'cli', 'makeShape'],
+  ['recipes'],
+  ['analysis', 'pruning', 'training', 'evaluation', 'publishing'],
+  ['walk'],
+  ['checkpoint', 'data', 'runtime'],
+  ['model', 'tokenizer'],
+  ['graph'],
+  ['onnx'],
+];
+
+/** The server's process, which must always answer, knows the engine as a child process and not as code. */
+const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
+
+/** The faces; they speak with the others only through what `shared` says. The command line has its engine client, too. */
+const faces = [['extension'], ['webview']];
+
+/** May be imported from everywhere. */
+const shared = ['errors', 'protocol'];
+
+const mayImport = new Map<string, readonly string[]>([
+  ...downward(compute),
+  ...downward(serving),
+  ...faces.flat().map((face) => [face, shared] as const),
+  ['cli', [...compute.slice(1).flat(), 'engineClient', ...shared]],
+  ['errors', ['protocol']],
+  ['protocol', []],
+]);
+
+/** A path that ends in / stands for all that lies under it. */
+const packages: Record<string, readonly string[]> = {
+  vscode: ['extension/'],
+  'onnxruntime-node': ['server/runtime/'],
+  'onnxruntime-common': ['server/runtime/'],
+  ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
+  '@huggingface/tokenizers': ['server/tokenizer/tokenizer.ts'],
+  '@bufbuild/protobuf': ['server/onnx/'],
+  hyparquet: ['server/data/'],
+  'hyparquet-compressors': ['server/data/'],
+  'csv-parse': ['server/data/'],
+  commander: ['server/cli.ts', 'server/cli/', 'server/makeShape.ts'],
+  'cli-progress': ['server/cli/'],
+  yaml: ['server/pruning/', 'server/recipes/'],
+  zod: ['server/'],
+};
+
+/** Their work is to answer: they load no onnxruntime, so that a run that blocks or dies cannot take them along. */
+const neverLoadRuntime = ['server/main.ts', 'server/cli.ts'];
+
+/** They take data and return data; disk, clock and network wait at the rim. */
+const pure = ['graph', 'model'];
+
+interface Import {
+  readonly file: string;
+  readonly specifier: string;
+  /** Types are gone before anything runs: they count for the layers, not for what a process loads. */
+  readonly typeOnly: boolean;
+}
+
+type Rule = (imports: readonly Import[], files: ReadonlySet<string>) => string[];
+
+const rules: Record<string, Rule> = {
+  'every file has a row in the table': (_, files) =>
+    [...files].filter((file) => !mayImport.has(placeOf(file))).map((file) => `${file}: no row for ${placeOf(file)}`),
+
+  'imports go down the table': (imports) =>
+    imports
+      .filter(isRelative)
+      .filter((it) => {
+        const [from, to] = [placeOf(it.file), placeOf(target(it))];
+        return from !== to && !mayImport.get(from)?.includes(to);
+      })
+      .map(sentence),
+
+  'folders make no cycle': (imports) => {
+    const edges = imports.filter(isRelative).filter((it) => placeOf(it.file) !== placeOf(target(it)));
+    return edges
+      .filter((it) => placesReachedFrom(placeOf(target(it)), edges).has(placeOf(it.file)))
+      .map((it) => `${sentence(it)}, and ${placeOf(target(it))} leads back to ${placeOf(it.file)}`);
+  },
+
+  'a package is used only where its row says': (imports) =>
+    imports
+      .filter((it) => !isRelative(it) && !isBuiltin(it.specifier))
+      .filter(({ file, specifier }) => !packages[packageOf(specifier)]?.some((place) => liesIn(file, place)))
+      .map(sentence),
+
+  'graph/ and model/ reach nothing of Node': (imports, files) =>
+    [...files]
+      .filter((file) => pure.includes(placeOf(file)))
+      .flatMap((file) => loadedFrom(file, imports, files))
+      .filter(({ last }) => isBuiltin(last.specifier))
+      .map(chain),
+
+  'the webview uses nothing of Node': (imports) =>
+    imports.filter(({ file, specifier }) => placeOf(file) === 'webview' && isBuiltin(specifier)).map(sentence),
+
+  'the server and the command line never load the runtime': (imports, files) =>
+    neverLoadRuntime
+      .filter((entry) => files.has(entry))
+      .flatMap((entry) => loadedFrom(entry, imports, files))
+      .filter(({ last }) => packageOf(last.specifier) === 'onnxruntime-node' || placeOf(target(last)) === 'runtime')
+      .map(chain),
+
+  'imports can be read from the source': (imports) =>
+    imports
+      .filter(({ specifier }) => specifier === unreadable)
+      .map(({ file }) => `${file}: import() of a computed name`),
+};
+
+describe('the source keeps to the import table', () => {
+  const source = readSource(['server', 'extension', 'webview']);
+  const imports = importsOf(source);
+  const files = new Set(source.keys());
+
+  it('has source to read', () => {
+    expect(files).toContain('server/protocol.ts');
+    expect(imports.length).toBeGreaterThan(files.size / 2);
+  });
+
+  it.each(Object.entries(rules))('%s', (_, rule) => {
+    expect(rule(imports, files)).toEqual([]);
+  });
+
+  it('has a table without cycles', () => {
+    for (const [place, below] of mayImport)
+      for (const other of below)
+        expect(mayImport.get(other) ?? [], `${other}, which ${place} may import`).not.toContain(place);
+  });
+});
+
+describe('planted violations are found', () => {
+  type Planted = { rule: keyof typeof rules; files: Record<string, string>; finds: string[] };
+  const planted: Planted[] = [
+    {
+      rule: 'every file has a row in the table',
+      files: { 'server/helpers/dates.ts': '', 'server/surprise.ts': '' },
+      finds: ['server/helpers/dates.ts: no row for helpers', 'server/surprise.ts: no row for surprise'],
+    },
+    {
+      rule: 'imports go down the table',
+      files: {
+        'server/graph/value.ts': "import { llama } from '../model/llama';",
+        'server/checkpoint/surgery.ts': "export { read } from '../data/textSource';",
+        'server/walk/forward.ts':
+          "import type { Report } from '../analysis/report';\nimport { run } from '../runtime/device';",
+        'server/protocol.ts': "import { UserError } from './errors';",
+        'server/runs/queue.ts': "const { analyze } = await import('../recipes/analyze');",
+        'webview/main.ts':
+          "import type { Recipe } from '../server/protocol';\nimport { dropSet } from '../server/pruning/dropSet';",
+        'extension/extension.ts': "import { mount } from '../webview/main';",
+        'server/onnx/model.ts': "import { repoRoot } from '../../test/fixtures';",
+        'server/errors.ts': '',
+      },
+      finds: [
+        "server/graph/value.ts imports '../model/llama'",
+        "server/checkpoint/surgery.ts imports '../data/textSource'",
+        "server/walk/forward.ts imports '../analysis/report'",
+        "server/protocol.ts imports './errors'",
+        "server/runs/queue.ts imports '../recipes/analyze'",
+        "webview/main.ts imports '../server/pruning/dropSet'",
+        "extension/extension.ts imports '../webview/main'",
+        "server/onnx/model.ts imports '../../test/fixtures'",
+      ],
+    },
+    {
+      rule: 'folders make no cycle',
+      files: {
+        'server/data/a.ts': "import type { B } from '../tokenizer/b';",
+        'server/tokenizer/b.ts': "import { c } from '../model/c';",
+        'server/model/c.ts': "import { d } from '../data/d';",
+        'server/walk/w.ts': "import { c } from '../model/c';",
+      },
+      finds: [
+        "server/data/a.ts imports '../tokenizer/b', and tokenizer leads back to data",
+        "server/tokenizer/b.ts imports '../model/c', and model leads back to tokenizer",
+        "server/model/c.ts imports '../data/d', and data leads back to model",
+      ],
+    },
+    {
+      rule: 'a package is used only where its row says',
+      files: {
+        'server/runtime/device.ts': "import { InferenceSession } from 'onnxruntime-node';",
+        'server/walk/forward.ts': "import type { Tensor } from 'onnxruntime-node';",
+        'server/rpc/socket.ts': "import { WebSocketServer } from 'ws';",
+        'server/rpc/handlers.ts': "import { WebSocket } from 'ws';",
+        'server/cli/table.ts': "import * as vscode from 'vscode';\nimport { Command } from 'commander';",
+        'server/data/csv.ts': "import { parse } from 'csv-parse/sync';",
+        'server/tokenizer/chat.ts': "import {\n  Tokenizer,\n} from '@huggingface/tokenizers';",
+        'server/recipes/prune.ts': "import 'left-pad';\nconst bar = require('cli-progress');",
+        'server/onnx/model.ts': "import { BinaryReader } from '@bufbuild/protobuf/wire';",
+      },
+      finds: [
+        "server/walk/forward.ts imports 'onnxruntime-node'",
+        "server/rpc/handlers.ts imports 'ws'",
+        "server/cli/table.ts imports 'vscode'",
+        "server/tokenizer/chat.ts imports '@huggingface/tokenizers'",
+        "server/recipes/prune.ts imports 'left-pad'",
+        "server/recipes/prune.ts imports 'cli-progress'",
+      ],
+    },
+    {
+      rule: 'graph/ and model/ reach nothing of Node',
+      files: {
+        'server/graph/value.ts': "import { readFile } from 'node:fs/promises';",
+        'server/model/llama.ts': "import { wire } from '../onnx/wire';",
+        'server/onnx/wire.ts': "import { hash } from 'crypto';",
+        'server/data/text.ts': "import { readFile } from 'node:fs/promises';",
+      },
+      finds: [
+        "server/graph/value.ts imports 'node:fs/promises'",
+        "server/model/llama.ts imports '../onnx/wire'; server/onnx/wire.ts imports 'crypto'",
+      ],
+    },
+    {
+      rule: 'the webview uses nothing of Node',
+      files: {
+        'webview/charts/axis.ts': "import { join } from 'path';",
+        'extension/extension.ts': "import 'node:path';",
+      },
+      finds: ["webview/charts/axis.ts imports 'path'"],
+    },
+    {
+      rule: 'the server and the command line never load the runtime',
+      files: {
+        'server/cli.ts': "import { commands } from './cli/commands';\nimport type { Device } from './runtime/device';",
+        'server/cli/commands.ts': "import { inspect } from '../recipes';",
+        'server/recipes/index.ts': "export * from '../walk/forward';",
+        'server/walk/forward.ts': "import { compile, type Device } from '../runtime/device';",
+        'server/main.ts': "import { type Plan } from './engine';\nexport * as plan from './plan';",
+        'server/plan.ts': "void import('onnxruntime-node');",
+        'server/engine.ts': "import { compile } from './runtime/device';",
+        'server/runtime/device.ts': '',
+      },
+      finds: [
+        "server/main.ts imports './plan'; server/plan.ts imports 'onnxruntime-node'",
+        "server/cli.ts imports './cli/commands'; server/cli/commands.ts imports '../recipes'; " +
+          "server/recipes/index.ts imports '../walk/forward'; server/walk/forward.ts imports '../runtime/device'",
+      ],
+    },
+    {
+      rule: 'imports can be read from the source',
+      files: {
+        'server/recipes/heal.ts': 'const module = await import(name);\n// import(anything) in a comment is nothing',
+      },
+      finds: ['server/recipes/heal.ts: import() of a computed name'],
+    },
+  ];
+
+  it.each(planted)('$rule', ({ rule, files, finds }) => {
+    const source = new Map(Object.entries(files));
+    expect(rules[rule]!(importsOf(source), new Set(source.keys()))).toEqual(finds);
+  });
+
+  it('and every rule has one', () => {
+    expect(planted.map(({ rule }) => rule).sort()).toEqual(Object.keys(rules).sort());
+  });
+
+  it('and clean source is left in peace', () => {
+    const source = new Map([
+      ['server/cli.ts', "import { Command } from 'commander';\nimport { commands } from './cli/commands';"],
+      ['server/cli/commands.ts', "import { UserError } from '../errors';\n// see import(x) and from 'vscode'"],
+      ['server/errors.ts', "import type { Recipe } from './protocol';"],
+      ['server/protocol.ts', ''],
+      ['server/engine.ts', "import { fork } from 'node:child_process';\nimport { device } from './runtime/device';"],
+      ['server/runtime/device.ts', "import ort from 'onnxruntime-node';\nimport { emit } from '../graph/emit';"],
+      ['server/graph/emit.ts', "import { encode } from '../onnx/model';"],
+      ['server/onnx/model.ts', ''],
+    ]);
+    const findings = Object.values(rules).flatMap((rule) => rule(importsOf(source), new Set(source.keys())));
+    expect(findings).toEqual([]);
+  });
+});
+
+// ---------------------------------------------------------------------------------------------- reading the source
+
+const unreadable = '(computed)';
+
+function readSource(folders: string[]): Map<string, string> {
+  const paths = folders.flatMap((folder) =>
+    readdirSync(join(repoRoot, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.ts'))
+      .map((path) => posix.join(folder, path.replaceAll('\\', '/'))),
+  );
+  return new Map(paths.map((path) => [path, readFileSync(join(repoRoot, path), 'utf8')]));
+}
+
+/** What a formatted source says at the beginning of a line, and calls of import() and require() anywhere. */
+function importsOf(source: ReadonlyMap<string, string>): Import[] {
+  const named = String.raw`(?<names>[\w$]+(?:\s*,\s*)?)?(?:\*(?:\s*as\s+[\w$]+)?|(?<list>\{[^}'"]*\}))?`;
+  const statement = new RegExp(
+    String.raw`^(?:import|export)\s+(?<type>type\s+)?${named}\s*from\s*['"](?<from>[^'"]+)['"]`,
+    'gm',
+  );
+  const sideEffect = /^import\s*['"](?<from>[^'"]+)['"]/gm;
+  const call = /\b(?:import|require)\s*\(\s*(?:['"`](?<from>[^'"`$]+)['"`]|(?=[^)\s]))/g;
+
+  return [...source].flatMap(([file, text]) => {
+    const code = text.replace(/^\s*(\/\/|\/?\*).*$/gm, '');
+    return [statement, sideEffect, call].flatMap((pattern) =>
+      [...code.matchAll(pattern)].map(({ groups = {} }) => {
+        const listed =
+          groups.list
+            ?.slice(1, -1)
+            .split(',')
+            .map((name) => name.trim())
+            .filter(Boolean) ?? [];
+        const onlyTypes = !groups.names && listed.length > 0 && listed.every((name) => name.startsWith('type '));
+        return { file, specifier: groups.from ?? unreadable, typeOnly: Boolean(groups.type) || onlyTypes };
+      }),
+    );
+  });
+}
+
+// ---------------------------------------------------------------------------------------------- places and ways
+
+function downward(rows: readonly (readonly string[])[]): [string, readonly string[]][] {
+  return rows.flatMap((row, i) =>
+    row.map((place): [string, string[]] => [place, [...rows.slice(i + 1).flat(), ...shared]]),
+  );
+}
+
+/** A folder of server/, or a file that lies directly in it; server/cli.ts and server/cli/ are one place. */
+function placeOf(path: string): string {
+  const [top = '', next = ''] = path.split('/');
+  return top === 'server' ? next.replace(/\.ts$/, '') : top;
+}
+
+function isRelative({ specifier }: Import): boolean {
+  return specifier.startsWith('.');
+}
+
+function isBuiltin(specifier: string): boolean {
+  return specifier.startsWith('node:') || builtinModules.includes(specifier);
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+function liesIn(file: string, place: string): boolean {
+  return place.endsWith('/') ? file.startsWith(place) : file === place;
+}
+
+/** The imported path without its ending. */
+function target({ file, specifier }: Import): string {
+  return posix.join(posix.dirname(file), specifier).replace(/\.[tj]s$/, '');
+}
+
+function placesReachedFrom(start: string, edges: readonly Import[]): Set<string> {
+  const reached = new Set([start]);
+  for (const place of reached)
+    for (const edge of edges) if (placeOf(edge.file) === place) reached.add(placeOf(target(edge)));
+  return reached;
+}
+
+interface Way {
+  readonly steps: readonly Import[];
+  readonly last: Import;
+}
+
+/** Every import that is carried out when `entry` is loaded, with the way that leads to it. */
+function loadedFrom(entry: string, imports: readonly Import[], files: ReadonlySet<string>): Way[] {
+  const ways: Way[] = [];
+  const seen = new Set([entry]);
+  const open = [{ file: entry, steps: [] as Import[] }];
+  for (const { file, steps } of open) {
+    for (const it of imports) {
+      if (it.file !== file || it.typeOnly) continue;
+      ways.push({ steps: [...steps, it], last: it });
+      const next = [`${target(it)}.ts`, `${target(it)}/index.ts`].find((path) => isRelative(it) && files.has(path));
+      if (!next || seen.has(next)) continue;
+      seen.add(next);
+      open.push({ file: next, steps: [...steps, it] });
+    }
+  }
+  return ways;
+}
+
+function sentence({ file, specifier }: Import): string {
+  return `${file} imports '${specifier}'`;
+}
+
+function chain({ steps }: Way): string {
+  return steps.map(sentence).join('; ');
+}

@@ -1,0 +1,23 @@
+// Where tests find what they need: the checkout, the models, and the reference data that the checkout does not carry.
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const repoRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Texts, benchmarks and tokenizers; too large or not ours to ship. */
+export const dataFolder = resolve(repoRoot, process.env.ESPALIER_DATA ?? '../shared');
+
+/** The tiny model is bundled; others are made once by `npm test`. */
+export function modelFolder(name: string): string {
+  if (name === 'stories260k') return join(repoRoot, 'test/fixtures/stories260k');
+  return join(process.env.ESPALIER_MODELS ?? join(homedir(), '.cache/espalier/models'), name);
+}
+
+/** For `describe.skipIf(!available(...))`. Under CI nothing may be skipped, so there a missing file is an error. */
+export function available(path: string): boolean {
+  if (existsSync(path)) return true;
+  if (process.env.CI === 'true') throw new Error(`${path} is missing, and under CI every test has to run`);
+  return false;
+}

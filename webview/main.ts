@@ -1,0 +1,2 @@
+// The pages' entry. No page is written yet, so nothing is mounted.
+export {};
