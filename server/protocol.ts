@@ -136,6 +136,8 @@ export interface Timing {
 /** What every report ends with. */
 export interface RunFacts {
   timing: Timing;
+  /** What crossed between host and device; weights are never brought back. */
+  transfers: { uploadedBytes: number; readBytes: { weight: number; table: number; result: number } } | null;
   /** Highest resident memory, summed over our processes. */
   peakMemoryBytes: number;
   device: string;

@@ -16,7 +16,8 @@ export interface Analysis {
   readonly lossNats: number;
   readonly lossStandardError: number | null;
   readonly lossPerWindow: number[];
-  readonly methods: Partial<Record<ImportanceMethodName, MethodScores>>;
+  /** By name of the method. */
+  readonly methods: Record<string, MethodScores>;
 }
 
 /** True when the methods need all hidden states of a window at once. */

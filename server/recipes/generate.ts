@@ -35,7 +35,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
           nNewTokens: made.length,
           stoppedBy: made.length < recipe.maxTokens ? 'endOfText' : 'maxTokens',
           tokensPerSecond: made.length / (elapsedMs / 1000),
-          ...runFacts(recipe.compute, device.provider, model.plan.mode, timing),
+          ...runFacts(recipe.compute, device, model.plan.mode, timing),
         };
       });
     }),

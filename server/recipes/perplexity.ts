@@ -38,5 +38,5 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
       // Programs are compiled for one model's shapes.
       await device.forgetPrograms();
     }
-    return { kind: 'perplexity', models, ...runFacts(recipe.compute, device.provider, memory, total) };
+    return { kind: 'perplexity', models, ...runFacts(recipe.compute, device, memory, total) };
   });

@@ -98,15 +98,17 @@ export async function timed<T>(
 
 export const noTime: Timing = { elapsedMs: 0, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 };
 
+/** `device` is null for work that needs none. */
 export const runFacts = (
   compute: ComputeOptions,
-  device: string,
+  device: Device | null,
   memory: RunFacts['memory'],
   timing: Timing,
 ): RunFacts => ({
   timing,
+  transfers: device && { uploadedBytes: device.counts.uploadedBytes, readBytes: { ...device.counts.readBytes } },
   peakMemoryBytes: peakMemoryBytes(),
-  device,
+  device: device?.provider ?? 'none',
   threads: threads(compute),
   memory,
   versions: versions(),

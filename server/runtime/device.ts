@@ -55,7 +55,7 @@ export async function openDevice({ provider, threads }: DeviceOptions): Promise<
     enableCpuMemArena: false,
     graphOptimizationLevel: 'all',
     // A node that falls back to the CPU would drag its tensors across on every run: fail instead.
-    ...(onDevice && { extra: { session: { disable_cpu_ep_fallback: '1' } } }),
+    extra: { session: onDevice ? { disable_cpu_ep_fallback: '1' } : { intra_op: { allow_spinning: '0' } } },
   };
 
   const compile = async (graph: Graph, stays: boolean): Promise<Program> => {
