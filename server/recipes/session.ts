@@ -116,7 +116,14 @@ export const runFacts = (
 
 export const versions = () => ({ espalier: __ESPALIER_VERSION__, onnxruntime: runtimeVersion, node: process.version });
 
-export const threads = (compute: ComputeOptions) => compute.threads ?? cpus().length;
+/** How many threads to compute with. Throws UserError('usage') for a number that would only exhaust the machine. */
+export function threads({ threads: wanted }: ComputeOptions): number {
+  const nCores = cpus().length;
+  const most = 4 * nCores;
+  if (wanted !== null && wanted > most)
+    throw new UserError('usage', `${wanted} threads are too many for ${nCores} cores; give --threads at most ${most}, or leave it out.`);
+  return wanted ?? nCores;
+}
 
 /** `auto` is the CPU: onnxruntime does not tell a graphics card from its emulation, which is far slower than the CPU. */
 function provider(device: DeviceName): ProviderName {

@@ -1,0 +1,74 @@
+// The block graph against the machine's own speed at plain matrix products of the block's shapes, in operations a second.
+// A block counts 2 operations a weight and token, and 4 B H T T E for attention.
+import { linear } from '../server/graph/ops/linear';
+import { input } from '../server/graph/value';
+import { blockParts } from '../server/model/llama';
+import { blockWeights } from '../server/model/weights';
+import type { Device } from '../server/runtime/device';
+import type { Tensor } from '../server/runtime/tensor';
+import { openTables } from '../server/walk/forward';
+import { windowOperations } from '../server/walk/memoryPlan';
+import { blockGroup } from '../server/walk/weightStore';
+import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
+
+export const benchBlock = (setting: Setting) =>
+  withBenchModel(setting, async (model) => {
+    const { config, device, plan } = model;
+    const batch = { batch: plan.microBatchWindows, tokens: tokensPerWindow };
+    const rows = batch.batch * batch.tokens;
+    const program = await device.program('bench block', () => ({
+      name: 'block',
+      outputs: { leaving: blockParts(config, 0, batch).leaving },
+    }));
+    const tables = await openTables(model);
+    const hidden = await device.upload(noise(rows * config.width), [rows, config.width], 'result');
+    const products = await Promise.all(
+      blockWeights(config)
+        .filter(({ shape }) => shape.length === 2)
+        .map(({ shape }) => product(device, rows, shape as [number, number])),
+    );
+    const run = async (feeds: Record<string, Tensor>) => {
+      for (const result of Object.values(await device.run(program, feeds))) result.dispose();
+    };
+    await model.store.walk([
+      {
+        group: blockGroup(config, 0),
+        async visit(weights) {
+          const feeds = { ...weights, ...(await tables.for(batch)), hidden };
+          const best = await takeTurns(setting.rounds * 10, {
+            products: async () => {
+              for (const multiply of products) await multiply();
+            },
+            block: () => run(feeds),
+          });
+          const operations = batch.batch * windowOperations(config, batch.tokens).block;
+          const inProducts = blockWeights(config).reduce(
+            (sum, { shape }) => sum + (shape.length === 2 ? 2 * rows * shape[0]! * shape[1]! : 0),
+            0,
+          );
+          const speed = { block: operations / best.block, products: inProducts / best.products };
+          console.log(
+            `block: ${(speed.block / 1e6).toFixed(0)} GFLOP/s, matrix products of its shapes ${(speed.products / 1e6).toFixed(0)} GFLOP/s, ` +
+              `ratio ${(speed.block / speed.products).toFixed(3)} (${batch.batch} x ${batch.tokens} tokens, least of ${setting.rounds * 10})`,
+          );
+        },
+      },
+    ]);
+    tables.dispose();
+  });
+
+/** One product x w^T as the runtime does it alone. */
+async function product(device: Device, rows: number, [out, into]: [number, number]) {
+  const program = await device.program(`bench product ${out}x${into}`, () => ({
+    name: 'product',
+    outputs: { y: linear(input('x', [rows, into]), input('w', [out, into])) },
+  }));
+  const x = await device.upload(noise(rows * into), [rows, into], 'result');
+  const w = await device.upload(noise(out * into), [out, into], 'result');
+  return async () => {
+    const { y } = await device.run(program, { x, w });
+    y!.dispose();
+  };
+}
+
+const noise = (length: number) => Float32Array.from({ length }, () => Math.random() - 0.5);

@@ -1,0 +1,39 @@
+// npm run bench -- NAME...: every claim about speed is one of these. Each prints a ratio against something measured in the
+// same run, in turns, because machines drift: only ratios travel.
+import { parseArgs } from 'node:util';
+import { benchAnalysis } from './analysis';
+import { benchBlock } from './block';
+import { benchForward } from './forward';
+import type { Setting } from './setting';
+
+const benchmarks: Record<string, { readonly what: string; run(setting: Setting): Promise<void> }> = {
+  block: { what: 'a block against plain matrix products of its shapes', run: benchBlock },
+  analysis: { what: 'all importance methods against a bare forward pass', run: benchAnalysis },
+  forward: { what: 'forward pass with loss against PyTorch (needs --python and --peers)', run: benchForward },
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    model: { type: 'string', default: `${process.env.HOME}/.cache/espalier/models/smollm2-135m` },
+    data: { type: 'string', default: process.env.ESPALIER_DATA ?? '../shared' },
+    python: { type: 'string', default: 'python3' },
+    windows: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '5' },
+    threads: { type: 'string', default: '2' },
+  },
+});
+
+async function main() {
+  const unknown = positionals.find((name) => !benchmarks[name]);
+  if (unknown !== undefined || positionals.length === 0) {
+    for (const [name, { what }] of Object.entries(benchmarks)) console.log(`${name.padEnd(10)} ${what}`);
+    process.exitCode = unknown === undefined ? 0 : 2;
+    return;
+  }
+  const { model, data, python } = values;
+  const numbers = { windows: Number(values.windows), rounds: Number(values.rounds), threads: Number(values.threads) };
+  for (const name of positionals) await benchmarks[name]!.run({ model, data, python, ...numbers });
+}
+
+void main();

@@ -1,0 +1,82 @@
+// What benchmarks share: a model that is ready, and taking turns.
+import { join } from 'node:path';
+import { keepsStates } from '../server/analysis/analyze';
+import { importanceMethodNames } from '../server/analysis/importance';
+import { openCheckpoint } from '../server/checkpoint/checkpoint';
+import { readTokenWindows } from '../server/data/tokenWindows';
+import { openDevice } from '../server/runtime/device';
+import { openTokenizer } from '../server/tokenizer/tokenizer';
+import { type Model, preload } from '../server/walk/forward';
+import { planWalk } from '../server/walk/memoryPlan';
+import { residentStore } from '../server/walk/weightStore';
+
+export interface Setting {
+  readonly model: string;
+  /** Folder with data/ and bench-peers/. */
+  readonly data: string;
+  readonly python: string;
+  readonly windows: number;
+  readonly rounds: number;
+  readonly threads: number;
+}
+
+export const tokensPerWindow = 512;
+
+/** Runs `body` with the model resident on the CPU and the first windows of WikiText-2's test text. */
+export async function withBenchModel(
+  setting: Setting,
+  body: (model: Model, windows: Int32Array[]) => Promise<void>,
+): Promise<void> {
+  const checkpoint = await openCheckpoint(setting.model);
+  const device = await openDevice({ provider: 'cpu', threads: setting.threads });
+  const tokenizer = await openTokenizer(setting.model);
+  const files = [join(setting.data, 'data/wikitext-2-raw/wiki.test.raw')];
+  const cut = {
+    kind: 'text',
+    files,
+    field: null,
+    windows: setting.windows,
+    tokens: tokensPerWindow,
+    start: 0,
+    bos: 'none',
+    sampling: 'consecutive',
+    seed: 0,
+  } as const;
+  const { windows } = await readTokenWindows({ ...cut, files }, tokenizer, checkpoint.config);
+  const plan = planWalk(checkpoint.config, {
+    nWindows: windows.length,
+    tokensPerWindow,
+    keepStates: keepsStates(importanceMethodNames),
+    memory: 'resident',
+    limitBytes: Number.POSITIVE_INFINITY,
+  });
+  const model: Model = {
+    checkpoint,
+    config: checkpoint.config,
+    device,
+    store: residentStore(checkpoint, device),
+    plan,
+  };
+  await preload(model);
+  await body(model, windows);
+  model.store.dispose();
+  await device.close();
+  await checkpoint.close();
+}
+
+/** Runs the contestants in turns, once to warm up and then `rounds` times; the least milliseconds of each. */
+export async function takeTurns<Name extends string>(
+  rounds: number,
+  contestants: Record<Name, () => Promise<unknown>>,
+): Promise<Record<Name, number>> {
+  const names = Object.keys(contestants) as Name[];
+  const best = Object.fromEntries(names.map((name) => [name, Number.POSITIVE_INFINITY])) as Record<Name, number>;
+  for (let round = 0; round <= rounds; round++) {
+    for (const name of names) {
+      const began = performance.now();
+      await contestants[name]();
+      if (round > 0) best[name] = Math.min(best[name], performance.now() - began);
+    }
+  }
+  return best;
+}
