@@ -6,7 +6,8 @@ import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { readTokenWindows } from '../server/data/tokenWindows';
 import { openDevice } from '../server/runtime/device';
 import { openTokenizer } from '../server/tokenizer/tokenizer';
-import { type Model, preload } from '../server/walk/forward';
+import { preload } from '../server/walk/forward';
+import type { Model } from '../server/walk/model';
 import { planWalk } from '../server/walk/memoryPlan';
 import { residentStore } from '../server/walk/weightStore';
 

@@ -1,8 +1,7 @@
 // espalier, the command line. It reads options, starts an engine for the heavy work, and shows what comes back. It never
 // loads onnxruntime itself. Exit codes: 0 done, 2 a mistake the user can mend, 130 interrupted, 1 a defect of ours.
-import { readFile } from 'node:fs/promises';
 import { Command, CommanderError } from 'commander';
-import { writeStagedFile } from './checkpoint/stagedFile';
+import { checkStagedFile, writeStagedFile } from './checkpoint/stagedFile';
 import { runInEngine } from './cli/engineProcess';
 import {
   blockList,
@@ -18,7 +17,7 @@ import {
 } from './cli/options';
 import { progressView } from './cli/progress';
 import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
-import { renderSuggestion, suggest } from './cli/suggest';
+import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import type {
   AnalyzeReport,
@@ -41,7 +40,15 @@ const program = new Command('espalier')
   .description('Makes language models smaller and shows what it cost.')
   .version(__ESPALIER_VERSION__)
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'espalier: ')) });
+  .configureOutput({
+    outputError: (text, write) =>
+      write(
+        `${text
+          .replace(/^error: /, 'espalier: ')
+          .trimEnd()
+          .replaceAll('\n', ' ')}\n`,
+      ),
+  });
 
 interface OutputFlags {
   json?: string;
@@ -54,7 +61,8 @@ async function carryOut<R extends Report>(
   flags: OutputFlags,
   render: (report: R) => string,
 ): Promise<void> {
-  const view = progressView(flags.quiet);
+  if (flags.json) await checkStagedFile(flags.json, recipe.kind === 'prune' ? recipe.out : undefined);
+  const view = progressView(flags.quiet, recipe.kind === 'generate' ? recipe.prompt : '');
   let report: R;
   try {
     report = await runInEngine<R>(recipe, view.onEvent);
@@ -95,6 +103,7 @@ withOutputOptions(program.command('suggest').argument('<report>', 'what analyze 
   .requiredOption('--count <n>', 'how many blocks', positive)
   .option('--protect <blocks>', 'blocks that stay, such as 0,1,29', blockList, [])
   .action(async (path: string, flags: OutputFlags & { method: string; count: number; protect: number[] }) => {
+    if (flags.json) await checkStagedFile(flags.json);
     const suggestion = suggest(await readReport(path), rule(flags.method, flags.count, flags.protect));
     if (!flags.quiet) console.log(renderSuggestion(suggestion));
     if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(suggestion, null, 1)}\n`);
@@ -165,7 +174,6 @@ withComputeOptions(program.command('generate').argument('<model>'))
       flags: ComputeFlags & { prompt: string; maxTokens: number; drop: number[]; bos: BosMode; cache: boolean },
     ) => {
       const { prompt, maxTokens, drop, bos, cache } = flags;
-      if (!flags.quiet && prompt) process.stdout.write(prompt);
       return carryOut<GenerateReport>(
         { kind: 'generate', model, prompt, maxTokens, drop, bos, cache, compute: computeOptions(flags) },
         flags,
@@ -197,17 +205,6 @@ function dtype(text: string): Dtype {
   throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
 }
 
-async function readReport(path: string): Promise<AnalyzeReport> {
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new UserError('notFound', `${path} cannot be read; give the file that analyze --json wrote.`);
-  });
-  try {
-    const report = JSON.parse(text) as AnalyzeReport;
-    if (report.kind === 'analyze') return report;
-  } catch {}
-  throw new UserError('badData', `${path} is not a report of analyze; give the file that analyze --json wrote.`);
-}
-
 async function main(): Promise<number> {
   try {
     await program.parseAsync();
@@ -222,6 +219,13 @@ async function main(): Promise<number> {
     return error.code === 'cancelled' ? 130 : 2;
   }
 }
+
+// A reader that has seen enough (`espalier analyze ... | head`) is no failure; the report may still go to --json.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  console.error(`espalier: The output cannot be written (${error.code}); use --json FILE, or another place.`);
+  process.exit(2);
+});
 
 void main().then((code) => {
   process.exitCode = code;

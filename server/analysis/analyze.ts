@@ -1,5 +1,6 @@
 // Importance of every block by every method that is asked for, and the loss, from one forward pass.
-import { forward, type ForwardOptions, type Model, type Observer } from '../walk/forward';
+import { forward, type ForwardOptions, type Observer } from '../walk/forward';
+import type { Model } from '../walk/model';
 import {
   angleCollector,
   type Collector,

@@ -3,7 +3,8 @@
 import { concat } from '../graph/ops/movement';
 import { type Graph, input } from '../graph/value';
 import { finalNormName } from '../model/weights';
-import type { Model, Observer } from '../walk/forward';
+import type { Observer } from '../walk/forward';
+import type { Model } from '../walk/model';
 import { type ImportanceMethodName, importanceMethod } from './importance';
 import { type AngleOutput, anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
 

@@ -74,13 +74,34 @@ const stagePrefix = (target: string) => `.${basename(target)}.partial-`;
 /** The output's place with all links resolved; missing parents are made, and the first of them is remembered. */
 async function prepareParent(out: string) {
   try {
-    const firstMade = await mkdir(dirname(out), { recursive: true });
+    const firstMade = await makeFolders(dirname(out));
     const target = await realpath(out).catch(async () => join(await realpath(dirname(out)), basename(out)));
     return { target, parent: dirname(target), firstMade };
   } catch (error) {
     throw asCannotWrite(error, out);
   }
 }
+
+/**
+ * Makes a folder and those above it; gives back the uppermost one that was not there. Node's own recursive mkdir never
+ * ends where the file system takes no folder and says ENOENT, as /proc does.
+ */
+async function makeFolders(folder: string): Promise<string | undefined> {
+  if (await isFolder(folder)) return undefined;
+  const above = dirname(folder) === folder ? undefined : await makeFolders(dirname(folder));
+  await mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT')
+      throw new UserError('cannotWrite', `No folder can be made in ${dirname(folder)}; choose another place.`);
+    if (!(await isFolder(folder))) throw error; // otherwise somebody else was faster
+  });
+  return above ?? folder;
+}
+
+const isFolder = (path: string) =>
+  stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 
 async function refuseTaken(target: string) {
   const stats = await stat(target).catch(ignoreMissing);

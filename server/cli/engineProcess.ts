@@ -42,7 +42,8 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     const ended = await new Promise<string>((resolve) =>
       engine.on('close', (code, signal) => resolve(signal ?? `code ${code}`)),
     );
-    if (interrupted) {
+    // An interrupt that came after the end of the work changes nothing any more.
+    if (interrupted && last?.kind !== 'done') {
       // An engine that had to be killed in the middle of writing could not remove what it had begun.
       if (recipe.kind === 'prune') await removeAbandonedStages(recipe.out);
       throw cancelled();

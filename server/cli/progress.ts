@@ -3,8 +3,8 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { EngineEvent } from '../protocol';
 import { renderPlan } from './render';
 
-/** Shows an engine's events on stderr; text goes to stdout as it comes. */
-export function progressView(quiet: boolean | undefined) {
+/** Shows an engine's events on stderr; text goes to stdout as it comes, behind the `prompt`. */
+export function progressView(quiet: boolean | undefined, prompt: string) {
   const bar = new SingleBar(
     {
       format: '{step} {bar} {percentage} %  {duration_formatted}, {eta_formatted} left',
@@ -23,6 +23,7 @@ export function progressView(quiet: boolean | undefined) {
         bar.stop();
         step = '';
         process.stderr.write(`${renderPlan(event.plan)}\n`);
+        process.stdout.write(prompt);
       }
       if (event.kind !== 'progress' || !process.stderr.isTTY) return;
       if (event.step !== step) {

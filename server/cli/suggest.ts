@@ -1,4 +1,6 @@
 // suggest: a drop set from a report that is already there.
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList } from '../pruning/dropSet';
 import type { AnalyzeReport, DropRule } from '../protocol';
@@ -33,4 +35,18 @@ export function renderSuggestion({ dropSet, order, scores, unit, command }: Sugg
     ...(scores.length > 1 || order.length === 1 ? [table([['block', unit ?? ''], ...rows])] : []),
     `to write it: ${command}`,
   ].join('\n');
+}
+
+/** Reads what analyze --json wrote. Throws UserError for anything else: people edit such files, and mix them up. */
+export async function readReport(path: string): Promise<AnalyzeReport> {
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new UserError('notFound', `${path} cannot be read; give the file that analyze --json wrote.`);
+  });
+  try {
+    const json = JSON.parse(text);
+    // Only this command pays for what checks it.
+    const { reportSchema } = await import('./reportSchema');
+    if (reportSchema.safeParse(json).success) return json as AnalyzeReport;
+  } catch {}
+  throw new UserError('badData', `${path} is not a report of analyze; give the file that analyze --json wrote.`);
 }

@@ -94,14 +94,14 @@ async function readTextWindows(
   tokenizer: Tokenizer | null,
   limits: WindowLimits,
 ): Promise<TokenWindows> {
-  const { tokens, start, windows, sampling, seed, bos } = source;
+  const { tokens, start, windows, atMost, sampling, seed, bos } = source;
   checkCut(source, limits);
   if (!tokenizer) throw new UserError('notFound', 'A text needs the tokenizer of the model; give token ids instead.');
   const firstId = bos === 'each' ? tokenizer.bosTokenId : null;
   if (bos === 'each' && firstId === null) {
     throw new UserError('usage', 'The tokenizer has no bos token to put before each window; choose bos none.');
   }
-  const cut: WindowCut = { windows, tokens, start, sampling, seed, firstId };
+  const cut: WindowCut = { windows, atMost, tokens, start, sampling, seed, firstId };
   const { text, files } = await readText(source.files, source.field);
   const atLeast = windows === null || sampling === 'random' ? undefined : start + windows * strideOf(cut);
   const ids = tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer', ...(atLeast && { atLeast }) });
@@ -220,9 +220,11 @@ function hashOf(windows: readonly Int32Array[]): string {
 const startBeyondEnd = (start: number, nTokens: number) =>
   new UserError('badData', `The start ${start} lies beyond the text's ${nTokens} tokens; choose an earlier one.`);
 
-const tooFewTokens = (nTokens: number, { windows, tokens, start }: WindowCut, nThere: number) =>
-  new UserError(
+function tooFewTokens(nTokens: number, { windows, atMost, tokens, start }: WindowCut, nThere: number): UserError {
+  const wanted = windows === null || atMost ? 'at least 1 is' : `${windows} ${windows === 1 ? 'is' : 'are'}`;
+  return new UserError(
     'badData',
     `The text has ${nTokens} tokens, from ${start} on enough for ${nThere} window${nThere === 1 ? '' : 's'} of ${tokens}, ` +
-      `but ${windows ?? 'at least 1'} ${windows === null || windows === 1 ? 'is' : 'are'} asked for; take fewer or shorter windows, or more text.`,
+      `but ${wanted} asked for; take fewer or shorter windows, or more text.`,
   );
+}

@@ -1,7 +1,8 @@
 // Token perplexity over windows: exp of the mean next-token loss.
 import { meanAndError } from '../walk/windowStatistics';
 import type { TokenSourceReport } from '../protocol';
-import { forward, type ForwardOptions, type Model } from '../walk/forward';
+import { forward, type ForwardOptions } from '../walk/forward';
+import type { Model } from '../walk/model';
 
 export interface Perplexity {
   readonly lossNats: number;

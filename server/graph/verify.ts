@@ -21,7 +21,9 @@ const checks: Record<string, (values: readonly Value[], graph: Graph) => string 
   'operands of arithmetic have one dtype': (values) =>
     describe(
       nodes(values).find(
-        (v) => ['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(v.op.name) && v.inputs[0]!.dtype !== v.inputs[1]!.dtype,
+        (v) =>
+          ['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'MatMul'].includes(v.op.name) &&
+          v.inputs[0]!.dtype !== v.inputs[1]!.dtype,
       ),
     ),
 };

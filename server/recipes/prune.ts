@@ -1,12 +1,13 @@
 // prune: choose blocks by a rule and write the checkpoint without them.
+import { type ImportanceMethodName, importanceMethod } from '../analysis/importance';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { writeStagedFile } from '../checkpoint/stagedFile';
+import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { UserError } from '../errors';
-import { type Choice, choose } from '../pruning/choose';
+import { choose } from '../pruning/choose';
 import { toMergekitYaml } from '../pruning/mergekit';
-import type { DropRule, MethodScores, PruneRecipe, PruneReport } from '../protocol';
+import type { DropRule, PruneRecipe, PruneReport } from '../protocol';
 import { type Measured, measureImportance, methodNames } from './analyze';
 import { summarize } from './modelSummary';
 import { peakMemoryBytes } from './processMemory';
@@ -15,6 +16,7 @@ import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from '
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     await checkOutput(recipe.out, [checkpoint.folder]);
+    if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
     const measured = await measure(checkpoint, recipe, run);
     const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis.methods ?? {});
     const writing = progress(run, 'write');
@@ -74,13 +76,14 @@ async function measure(
   }
   const methods = methodNames([rule.method]);
   if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
-  refuseCount(rule, nBlocks);
+  refuseCount(rule, methods[0]!, nBlocks);
   return measureImportance(checkpoint, { source, methods, compute }, run);
 }
 
 /** A count that no score can make possible is refused before the measuring starts. */
-function refuseCount(rule: DropRule & { kind: 'method' }, nBlocks: number): Choice {
-  const flat = Array.from({ length: nBlocks }, () => 0);
-  const method: MethodScores = { unit: '', of: 'block', paper: '', scores: flat, standardErrors: flat };
-  return choose(rule, nBlocks, { [rule.method]: method });
+function refuseCount(rule: DropRule & { kind: 'method' }, name: ImportanceMethodName, nBlocks: number): void {
+  const { of } = importanceMethod(name);
+  const zeros = (n: number) => Array.from({ length: n }, () => 0);
+  const scores = of === 'span' ? zeros(nBlocks).map((_, n) => zeros(nBlocks - n)) : zeros(nBlocks);
+  choose(rule, nBlocks, { [name]: { unit: '', of, paper: '', scores, standardErrors: scores } });
 }

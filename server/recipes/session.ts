@@ -5,7 +5,8 @@ import { UserError } from '../errors';
 import type { ComputeOptions, DeviceName, EngineEvent, Plan, RunFacts, Timing } from '../protocol';
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
-import { type Model, preload } from '../walk/forward';
+import { preload } from '../walk/forward';
+import type { Model } from '../walk/model';
 import { planWalk, type WalkRequest, windowOperations } from '../walk/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../walk/weightStore';
@@ -121,7 +122,10 @@ export function threads({ threads: wanted }: ComputeOptions): number {
   const nCores = cpus().length;
   const most = 4 * nCores;
   if (wanted !== null && wanted > most)
-    throw new UserError('usage', `${wanted} threads are too many for ${nCores} cores; give --threads at most ${most}, or leave it out.`);
+    throw new UserError(
+      'usage',
+      `${wanted} threads are too many for ${nCores} cores; give --threads at most ${most}, or leave it out.`,
+    );
   return wanted ?? nCores;
 }
 

@@ -9,7 +9,8 @@ import { blockParts, blockSignature, decodeBlock } from '../model/llama';
 import { rotaryTables } from '../model/rope';
 import { embeddingName, finalNormName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
-import { type Model, openTables } from './forward';
+import type { Model } from './model';
+import { openTables, type Tables } from './positionTables';
 import { blockGroup, headGroups, type Step } from './weightStore';
 
 export interface DecodeOptions {
@@ -166,7 +167,7 @@ async function passPrompt(
   ids: Int32Array,
   row: number,
   { blocks = model.config.blocks.map((_, k) => k), signal }: DecodeOptions,
-  tables: Awaited<ReturnType<typeof openTables>>,
+  tables: Tables,
   keep?: (block: number, keys: Tensor, values: Tensor) => Promise<void>,
 ): Promise<Tensor> {
   const { config, device, checkpoint } = model;

@@ -1,31 +1,16 @@
 // A forward pass over many windows, block by block: for each block all micro-batches, then the next block. What others
 // want to know on the way they put into the graphs as observers.
-import type { Checkpoint } from '../checkpoint/checkpoint';
 import { cancelled } from '../errors';
 import type { Graph, Value } from '../graph/value';
 import type { ModelConfig } from '../model/config';
-import { finalNorm, headSlice, windowLoss } from '../model/head';
-import { type BatchShape, type BlockParts, blockParts, blockSignature } from '../model/llama';
-import { rotaryTables } from '../model/rope';
-import { embeddingName, finalNormName, headName } from '../model/weights';
-import type { Device } from '../runtime/device';
+import { type BlockParts, blockParts, blockSignature } from '../model/llama';
+import { embeddingName, finalNormName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
-import { type MemoryPlan, windowOperations } from './memoryPlan';
-import { blockGroup, headGroups, type Step, type Weights, type WeightStore } from './weightStore';
-
-/** A model ready to be walked. */
-export interface Model {
-  readonly checkpoint: Checkpoint;
-  readonly config: ModelConfig;
-  readonly device: Device;
-  readonly store: WeightStore;
-  readonly plan: MemoryPlan;
-}
-
-/** Consecutive windows that pass a block in one run. */
-export interface MicroBatch extends BatchShape {
-  readonly firstWindow: number;
-}
+import { type HeadLoss, openHeadLoss } from './headLoss';
+import { windowOperations } from './memoryPlan';
+import { batchIds, type MicroBatch, microBatches, type Model } from './model';
+import { openTables, type Tables } from './positionTables';
+import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 
 /** What a pass may be asked to tell on its way. */
 export interface Observer {
@@ -56,7 +41,7 @@ export async function forward(
   windows: readonly Int32Array[],
   options: ForwardOptions = {},
 ): Promise<Float64Array> {
-  const { config, plan, store, device } = model;
+  const { config, plan, device } = model;
   const blocks = options.blocks ?? config.blocks.map((_, k) => k);
   const losses = new Float64Array(windows.length);
   const progress = meter(config, blocks.length, windows, options);
@@ -121,13 +106,13 @@ async function passGroup(
     },
   });
 
-  let heads: Head[] | undefined;
+  let heads: HeadLoss[] | undefined;
   const headSteps = headGroups(config, plan.headSliceRows).map(
     (group): Step => ({
       group,
       async visit(weights) {
         heads ??= await Promise.all(
-          batches.map((batch, b) => openHead(model, windows, batch, states[b]!.at(-1)!, pass.norm)),
+          batches.map((batch, b) => openHeadLoss(model, windows, batch, states[b]!.at(-1)!, pass.norm)),
         );
         for (const [b, batch] of batches.entries()) {
           await heads[b]!.pass(weights.head!);
@@ -176,61 +161,6 @@ async function passBlock(
   return leaving!;
 }
 
-interface Head {
-  pass(slice: Tensor): Promise<void>;
-  /** The loss of each window, [B]. */
-  finish(): Promise<Tensor>;
-  dispose(): void;
-}
-
-/** The running log-sum-exp of a micro-batch over slices of the vocabulary. */
-async function openHead(
-  model: Model,
-  windows: readonly Int32Array[],
-  batch: MicroBatch,
-  last: Tensor,
-  norm: Tensor,
-): Promise<Head> {
-  const { config, device } = model;
-  const rows = batch.batch * (batch.tokens - 1);
-  const shape = `${batch.batch}x${batch.tokens}`;
-  const { normed } = await device.run(await device.program(`finalNorm ${shape}`, () => finalNorm(config, batch)), {
-    hidden: last,
-    norm,
-  });
-  let largest = await device.upload(new Float32Array(rows).fill(-3e38), [rows, 1], 'table');
-  let sum = await device.upload(new Float32Array(rows), [rows, 1], 'table');
-  const targetIds = batchIds(windows, batch).filter((_, i) => i % batch.tokens !== 0);
-  const headWeight = config.tiedEmbeddings ? embeddingName : headName;
-  const owned: Tensor[] = [normed!];
-  return {
-    async pass(head) {
-      const sliceRows = head.shape[0]!;
-      const program = await device.program(`headSlice ${rows}x${sliceRows}`, () => headSlice(config, rows, sliceRows));
-      const next = await device.run(program, { normed: normed!, head, largest, sum });
-      largest.dispose();
-      sum.dispose();
-      largest = next.nextLargest!;
-      sum = next.nextSum!;
-    },
-    async finish() {
-      const targets = await device.upload(
-        model.checkpoint.gatherRowsF32(headWeight, targetIds),
-        [rows, config.width],
-        'table',
-      );
-      const program = await device.program(`windowLoss ${shape}`, () => windowLoss(config, batch));
-      const { lossNats } = await device.run(program, { normed: normed!, targets, largest, sum });
-      targets.dispose();
-      owned.push(lossNats!);
-      return lossNats!;
-    },
-    dispose() {
-      for (const tensor of [...owned, largest, sum]) tensor.dispose();
-    },
-  };
-}
-
 /** h[0]: the embeddings of a micro-batch's tokens, gathered by row from the checkpoint. */
 function embed(
   { checkpoint, config, device }: Model,
@@ -239,53 +169,6 @@ function embed(
 ): Promise<Tensor> {
   const rows = checkpoint.gatherRowsF32(embeddingName, batchIds(windows, batch));
   return device.upload(rows, [batch.batch * batch.tokens, config.width], 'result');
-}
-
-function batchIds(windows: readonly Int32Array[], { firstWindow, batch, tokens }: MicroBatch): Int32Array {
-  const ids = new Int32Array(batch * tokens);
-  for (let b = 0; b < batch; b++) ids.set(windows[firstWindow + b]!, b * tokens);
-  return ids;
-}
-
-function microBatches(group: readonly Int32Array[], first: number, windowsEach: number): MicroBatch[] {
-  const batches: MicroBatch[] = [];
-  for (let at = 0; at < group.length; at += windowsEach) {
-    const batch = Math.min(windowsEach, group.length - at);
-    batches.push({ firstWindow: first + at, batch, tokens: group[at]!.length });
-  }
-  return batches;
-}
-
-export interface Tables {
-  /** positions, cos and sin for a batch whose windows all start at position 0. */
-  for(batch: BatchShape): Promise<Record<string, Tensor>>;
-  dispose(): void;
-}
-
-/** Position tables, made once per shape. */
-export async function openTables({ config, device }: Pick<Model, 'config' | 'device'>): Promise<Tables> {
-  const made = new Map<string, Record<string, Tensor>>();
-  const make = async ({ batch, tokens }: BatchShape) => {
-    const { cos, sin } = rotaryTables(config, tokens);
-    const shape = [tokens, config.headWidth / 2];
-    const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
-    return {
-      positions: await device.upload(positions, [batch, tokens], 'table'),
-      cos: await device.upload(cos, shape, 'table'),
-      sin: await device.upload(sin, shape, 'table'),
-    };
-  };
-  return {
-    async for(batch) {
-      const key = `${batch.batch}x${batch.tokens}`;
-      const known = made.get(key) ?? (await make(batch));
-      made.set(key, known);
-      return known;
-    },
-    dispose() {
-      for (const tensors of made.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
-    },
-  };
 }
 
 /** Counts operations done against all there are, and stops the walk once its signal is aborted. */

@@ -99,6 +99,7 @@ export function streamingStore(checkpoint: Checkpoint, device: Device): WeightSt
         const weights = await upload(step.group, await next, device);
         const following = steps[i + 1];
         if (following) next = into((i + 1) % 2, following.group);
+        next.catch(() => {}); // a read that fails during the visit is told after it; unheard, it would end the process
         try {
           await step.visit(weights);
         } catch (error) {

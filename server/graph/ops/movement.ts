@@ -13,7 +13,8 @@ const Reshape: Op<{ readonly shape: Shape }> = {
 const Transpose: Op<{ readonly order: readonly number[] }> = {
   name: 'Transpose',
   shape: ([x], { order }) => {
-    if (order.length !== x!.length) throw new ShapeError('Transpose', [x!, order]);
+    if (order.length !== x!.length || x!.some((_, axis) => !order.includes(axis)))
+      throw new ShapeError('Transpose', [x!, order]);
     return order.map((axis) => x![axis]!);
   },
   emit: (to, inputs, { attributes: { order } }) => to.node('Transpose', inputs, { perm: { ints: order } }),
@@ -23,7 +24,7 @@ const Transpose: Op<{ readonly order: readonly number[] }> = {
 const Slice: Op<{ readonly axis: number; readonly start: number; readonly end: number }> = {
   name: 'Slice',
   shape: ([x], { axis, start, end }) => {
-    if (axis >= x!.length || start < 0 || end > x![axis]! || start >= end)
+    if (!(axis in x!) || start < 0 || end > x![axis]! || start >= end)
       throw new ShapeError('Slice', [x!, [start, end]]);
     return x!.map((n, i) => (i === axis ? end - start : n));
   },
@@ -35,7 +36,10 @@ const Concat: Op<{ readonly axis: number }> = {
   name: 'Concat',
   shape: (shapes, { axis }) => {
     const first = shapes[0]!;
-    if (shapes.some((s) => s.length !== first.length || s.some((n, i) => i !== axis && n !== first[i])))
+    if (
+      !(axis in first) ||
+      shapes.some((s) => s.length !== first.length || s.some((n, i) => i !== axis && n !== first[i]))
+    )
       throw new ShapeError('Concat', shapes);
     return first.map((n, i) => (i === axis ? shapes.reduce((sum, s) => sum + s[axis]!, 0) : n));
   },

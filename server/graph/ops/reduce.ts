@@ -1,5 +1,5 @@
 // Ops that fold axes away. Reduced axes stay as extents of 1, so that results broadcast against what they came from.
-import { apply, type Op, type Value } from '../value';
+import { apply, type Op, ShapeError, type Value } from '../value';
 
 interface Axes {
   readonly axes: readonly number[];
@@ -8,7 +8,10 @@ interface Axes {
 /** ReduceMax takes its axes as an input like the others since opset 18. */
 const reduction = (name: string): Op<Axes> => ({
   name,
-  shape: ([x], { axes }) => x!.map((n, i) => (axes.includes(i) ? 1 : n)),
+  shape: ([x], { axes }) => {
+    if (axes.some((axis) => !(axis in x!))) throw new ShapeError(name, [x!, axes]);
+    return x!.map((n, i) => (axes.includes(i) ? 1 : n));
+  },
   emit: (to, [x], { attributes: { axes } }) => to.node(name, [x!, to.int64s(axes)], { keepdims: { int: 1 } }),
 });
 

@@ -25,7 +25,7 @@ const Rotary: Op = {
   shape: ([x, positions, cos, sin]) => {
     const [b, , t, e] = x!;
     const fits =
-      x!.length === 4 && positions![0] === b && positions![1] === t && cos![1] === e! / 2 && sin![1] === e! / 2;
+      x!.length === 4 && positions![0] === b && positions![1] === t && cos![1] === e! / 2 && `${sin}` === `${cos}`;
     if (!fits) throw new ShapeError('Rotary', [x!, positions!, cos!, sin!]);
     return x!;
   },

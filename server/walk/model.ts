@@ -1,0 +1,38 @@
+// What a walk works on: an open checkpoint on a device, and the windows cut in micro-batches.
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import type { ModelConfig } from '../model/config';
+import type { BatchShape } from '../model/llama';
+import type { Device } from '../runtime/device';
+import type { MemoryPlan } from './memoryPlan';
+import type { WeightStore } from './weightStore';
+
+/** A model ready to be walked. */
+export interface Model {
+  readonly checkpoint: Checkpoint;
+  readonly config: ModelConfig;
+  readonly device: Device;
+  readonly store: WeightStore;
+  readonly plan: MemoryPlan;
+}
+
+/** Consecutive windows that pass a block in one run. */
+export interface MicroBatch extends BatchShape {
+  readonly firstWindow: number;
+}
+
+/** The windows from `first` on, `windowsEach` at a time. */
+export function microBatches(group: readonly Int32Array[], first: number, windowsEach: number): MicroBatch[] {
+  const batches: MicroBatch[] = [];
+  for (let at = 0; at < group.length; at += windowsEach) {
+    const batch = Math.min(windowsEach, group.length - at);
+    batches.push({ firstWindow: first + at, batch, tokens: group[at]!.length });
+  }
+  return batches;
+}
+
+/** The ids of a micro-batch, row after row. */
+export function batchIds(windows: readonly Int32Array[], { firstWindow, batch, tokens }: MicroBatch): Int32Array {
+  const ids = new Int32Array(batch * tokens);
+  for (let b = 0; b < batch; b++) ids.set(windows[firstWindow + b]!, b * tokens);
+  return ids;
+}

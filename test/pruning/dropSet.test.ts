@@ -1,0 +1,122 @@
+// Lists of blocks: read, written, and refused with a sentence.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isUserError } from '../../server/errors';
+import { checkDropSet, complement, formatBlockList, parseBlockList } from '../../server/pruning/dropSet';
+
+const refusal = (f: () => unknown) => {
+  try {
+    f();
+  } catch (error) {
+    if (isUserError(error)) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe('a list is read', () => {
+  const rows: [string, number[]][] = [
+    ['0', [0]],
+    ['3,5,8-10', [3, 5, 8, 9, 10]],
+    ['8-10,3,5', [3, 5, 8, 9, 10]],
+    ['5-5', [5]],
+    ['1,1,0-2', [0, 1, 2]],
+    ['10,9', [9, 10]],
+    [' 3 , 5 , 8 - 10 ', [3, 5, 8, 9, 10]],
+    ['007', [7]],
+    ['999999', [999_999]],
+  ];
+  it.each(rows)('"%s"', (text, blocks) => expect(parseBlockList(text)).toEqual(blocks));
+});
+
+describe('refused as a list', () => {
+  const rows = [
+    '',
+    ' ',
+    ',',
+    '1,',
+    ',1',
+    '1,,2',
+    '5-3',
+    '1-',
+    '-1',
+    '1--2',
+    '1-2-3',
+    '1.5',
+    '1e2',
+    '0x1',
+    'all',
+    'none',
+  ];
+  it.each([...rows, '3;5', '3 5', '1000000', '٣', '1–3'])('"%s"', (text) =>
+    expect(refusal(() => parseBlockList(text))).toBe(
+      `usage: "${text}" is not a list of blocks; write numbers and ranges such as 3,5,8-10.`,
+    ),
+  );
+});
+
+describe('a list is written', () => {
+  const rows: [number[], string][] = [
+    [[], 'none'],
+    [[0], '0'],
+    [[3, 4], '3,4'],
+    [[3, 4, 5], '3-5'],
+    [[3, 5, 8, 9, 10], '3,5,8-10'],
+    [[0, 1, 2, 4, 5, 7], '0-2,4,5,7'],
+  ];
+  it.each(rows)('[%s] as "%s"', (blocks, text) => expect(formatBlockList(blocks)).toBe(text));
+
+  const sets = fc.uniqueArray(fc.nat(80), { minLength: 1 }).map((blocks) => blocks.sort((a, b) => a - b));
+  it('and read again as the same', () =>
+    fc.assert(
+      fc.property(sets, (blocks) => {
+        expect(parseBlockList(formatBlockList(blocks))).toEqual(blocks);
+      }),
+    ));
+  it('never longer than number by number', () =>
+    fc.assert(
+      fc.property(sets, (blocks) => {
+        expect(formatBlockList(blocks).length).toBeLessThanOrEqual(`${blocks}`.length);
+      }),
+    ));
+});
+
+describe('a drop set', () => {
+  const accepted: [number[], number[]][] = [
+    [[], []],
+    [
+      [5, 3, 5],
+      [3, 5],
+    ],
+    [
+      [29, 0],
+      [0, 29],
+    ],
+  ];
+  it.each(accepted)('[%s] is used as [%s]', (blocks, used) => expect(checkDropSet(blocks, 30)).toEqual(used));
+
+  const refused: [number[], number, string][] = [
+    [[30], 30, 'There is no block 30: the model has 30 blocks, 0 to 29.'],
+    [[-1], 30, 'There is no block -1: the model has 30 blocks, 0 to 29.'],
+    [[1.5], 30, 'There is no block 1.5: the model has 30 blocks, 0 to 29.'],
+    [[2, 40, 31], 30, 'There is no block 31: the model has 30 blocks, 0 to 29.'],
+    [[0, 1, 2], 3, 'Dropping all 3 blocks leaves no model; keep at least one.'],
+    [[0], 1, 'Dropping all 1 blocks leaves no model; keep at least one.'],
+  ];
+  it.each(refused)('[%s] of %i blocks is refused', (blocks, nBlocks, sentence) =>
+    expect(refusal(() => checkDropSet(blocks, nBlocks))).toBe(`badChoice: ${sentence}`),
+  );
+
+  it('and its complement are all blocks', () => {
+    expect(complement([1, 3], 5)).toEqual([0, 2, 4]);
+    expect(complement([], 2)).toEqual([0, 1]);
+    const pair = fc
+      .integer({ min: 1, max: 40 })
+      .chain((n) => fc.tuple(fc.constant(n), fc.subarray([...Array(n).keys()])));
+    fc.assert(
+      fc.property(pair, ([n, blocks]) => {
+        expect([...blocks, ...complement(blocks, n)].sort((a, b) => a - b)).toEqual([...Array(n).keys()]);
+      }),
+    );
+  });
+});

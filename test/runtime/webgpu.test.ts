@@ -1,0 +1,73 @@
+// The WebGPU provider on SwiftShader, Chromium's graphics device in software: slow, but the same code path as a real one.
+// Every graph must run there whole (falling back to the CPU is switched off), and no weight may come back.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AnalyzeReport, PerplexityReport } from '../../server/protocol';
+import { available, modelFolder, repoRoot } from '../fixtures';
+
+const driver = process.env.VK_ICD_FILENAMES ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
+const there = available(driver);
+const folder = mkdtempSync(join(tmpdir(), 'espalier-webgpu-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const text = ['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--windows', '2', '--tokens', '96', '--quiet'];
+
+function report<T>(command: string, device: string, ...more: string[]): T {
+  const json = join(folder, `${command}-${device}.json`);
+  const args = [
+    'dist/espalier.cjs',
+    command,
+    modelFolder('stories260k'),
+    ...text,
+    '--device',
+    device,
+    '--json',
+    json,
+    ...more,
+  ];
+  execFileSync(process.execPath, args, { cwd: repoRoot, env: { ...process.env, VK_ICD_FILENAMES: driver } });
+  return JSON.parse(readFileSync(json, 'utf8')) as T;
+}
+
+const relative = (a: unknown, b: unknown): number =>
+  Array.isArray(a)
+    ? Math.max(...a.map((x, i) => relative(x, (b as unknown[])[i])))
+    : Math.abs((a as number) - (b as number)) / Math.abs(b as number);
+
+describe.skipIf(!there)('on the WebGPU provider', () => {
+  let cpu: AnalyzeReport;
+  let gpu: AnalyzeReport;
+  beforeAll(() => {
+    cpu = report('analyze', 'cpu');
+    gpu = report('analyze', 'webgpu');
+  });
+
+  test('the run was on the device', () => expect([cpu.device, gpu.device]).toEqual(['cpu', 'webgpu']));
+  test('the loss is the same to 1e-4 nats', () => {
+    for (const [w, loss] of gpu.lossPerWindow.entries())
+      expect(Math.abs(loss - cpu.lossPerWindow[w]!)).toBeLessThan(1e-4);
+  });
+  test('every score of every method is the same to 1e-3', () => {
+    expect(Object.keys(gpu.methods)).toEqual(Object.keys(cpu.methods));
+    for (const name of Object.keys(gpu.methods)) {
+      const difference = relative(gpu.methods[name]!.scores, cpu.methods[name]!.scores);
+      expect(difference, name).toBeLessThan(1e-3);
+    }
+  });
+  test('no weight and no table comes back, and what comes back is less than one hidden state', () => {
+    const { readBytes, uploadedBytes } = gpu.transfers!;
+    expect(readBytes).toMatchObject({ weight: 0, table: 0 });
+    expect(readBytes.result).toBeGreaterThan(0);
+    expect(readBytes.result).toBeLessThan(2 * 96 * gpu.model.width * 4);
+    expect(uploadedBytes).toBeGreaterThan(gpu.model.nParameters * 4);
+  });
+  test('perplexity, with a drop set too, is that of the CPU', () => {
+    const on = (device: string) => report<PerplexityReport>('perplexity', device, '--drop', '2').models[0]!;
+    const [here, there] = [on('cpu'), on('webgpu')];
+    expect(Math.abs(here.lossNats - there.lossNats)).toBeLessThan(1e-4);
+    expect(there.dropSet).toEqual([2]);
+  });
+});

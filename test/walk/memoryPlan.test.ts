@@ -1,0 +1,209 @@
+// Plans over the configs of published models: they grow with the work, fit their limit, or are refused with the numbers.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { isUserError } from '../../server/errors';
+import type { ModelConfig } from '../../server/model/config';
+import { readModelConfig } from '../../server/model/readConfig';
+import { nParameters } from '../../server/model/weights';
+import { planWalk, type MemoryPlan, type WalkRequest, windowOperations } from '../../server/walk/memoryPlan';
+import { blockGroup, groupSize, headGroups } from '../../server/walk/weightStore';
+import { available, dataFolder, repoRoot } from '../fixtures';
+
+const read = (file: string) => readModelConfig(JSON.parse(readFileSync(file, 'utf8')));
+const supported = (file: string): ModelConfig | null => {
+  try {
+    return read(file);
+  } catch (error) {
+    if (isUserError(error)) return null;
+    throw error;
+  }
+};
+const inside = (folder: string, of: (name: string) => string) =>
+  existsSync(folder) ? readdirSync(folder).map((name) => [name, join(folder, of(name))] as const) : [];
+
+const presets = join(dataFolder, 'data/configs');
+const published = [...inside(presets, (name) => name), ...inside(join(presets, 'mlc-presets'), (name) => name)]
+  .filter(([name]) => /\.json$/.test(name) && !/index|generation|tokenizer|special_tokens/.test(name))
+  .map(([name, file]) => [name, supported(file)] as const);
+const bundled = [
+  ...inside(join(repoRoot, 'test/fixtures/families'), (name) => `${name}/config.json`),
+  ['stories260k', join(repoRoot, 'test/fixtures/stories260k/config.json')] as const,
+].map(([name, file]) => [name, read(file)] as const);
+/** Here a slice of the head is larger than a block. */
+const manyWords = readModelConfig({
+  model_type: 'llama',
+  hidden_size: 64,
+  intermediate_size: 128,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  vocab_size: 200_000,
+});
+const configs = [...bundled, ['a narrow model with many words', manyWords] as const, ...published].filter(
+  (row): row is [string, ModelConfig] => row[1] !== null,
+);
+
+const ample = 1e15;
+const request: WalkRequest = {
+  nWindows: 8,
+  tokensPerWindow: 512,
+  keepStates: true,
+  memory: 'auto',
+  limitBytes: ample,
+};
+
+const refusal = (f: () => unknown) => {
+  try {
+    f();
+  } catch (error) {
+    if (isUserError(error)) return `${error.code}: ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+};
+
+describe.each(configs)('%s', (_, config) => {
+  const plan = (changes: Partial<WalkRequest> = {}): MemoryPlan => planWalk(config, { ...request, ...changes });
+  const modes = ['resident', 'streaming'] as const;
+
+  it.each(modes)('adds up: %s', (memory) => {
+    const { bytes, totalBytes, mode, nTokens } = plan({ memory });
+    expect(mode).toBe(memory);
+    expect(totalBytes).toBe(bytes.weights + bytes.states + bytes.activations + bytes.processes);
+    expect(nTokens).toBe(8 * 512);
+    for (const part of Object.values(bytes)) expect(Number.isSafeInteger(part) && part > 0).toBe(true);
+  });
+
+  it.each(modes)('never takes less for more windows: %s', (memory) => {
+    const totals = [1, 2, 3, 4, 8, 32, 100, 1000].map((nWindows) => plan({ memory, nWindows }).totalBytes);
+    expect(totals).toEqual(totals.toSorted((a, b) => a - b));
+  });
+
+  it.each(modes)('takes more for longer windows: %s', (memory) => {
+    const totals = [256, 512, 1024, 2048, 4096].map(
+      (tokensPerWindow) => plan({ memory, tokensPerWindow, nWindows: 1 }).totalBytes,
+    );
+    expect(totals).toEqual(totals.toSorted((a, b) => a - b));
+    expect(totals.at(-1)).toBeGreaterThan(totals[0]!);
+  });
+
+  it('takes more where all hidden states are kept', () =>
+    expect(plan().bytes.states).toBeGreaterThan(plan({ keepStates: false }).bytes.states));
+
+  it('holds every block and the head when resident, two of the largest groups when streaming', () => {
+    const vectors = config.width * (config.tiedEmbeddings ? 1 : 1 + config.vocabularySize);
+    // Everything but the final norm, and embeddings of their own, which are read by row.
+    expect(plan({ memory: 'resident' }).bytes.weights).toBe(4 * (nParameters(config) - vectors));
+    const streaming = plan({ memory: 'streaming' });
+    const groups = [blockGroup(config, 0), ...headGroups(config, streaming.headSliceRows)];
+    expect(streaming.bytes.weights).toBe(8 * Math.max(...groups.map(groupSize)));
+  });
+
+  it('passes groups of whole micro-batches', () => {
+    for (const memory of modes)
+      for (const nWindows of [1, 3, 7, 8, 64, 333])
+        for (const tokensPerWindow of [2, 100, 512, 1024, 3000])
+          for (const limitBytes of [ample, plan({ memory: 'streaming', nWindows, tokensPerWindow }).totalBytes]) {
+            if (memory === 'resident' && limitBytes !== ample) continue;
+            const { groupWindows, microBatchWindows } = plan({ memory, nWindows, tokensPerWindow, limitBytes });
+            expect(groupWindows === nWindows || groupWindows % microBatchWindows === 0).toBe(true);
+            expect(microBatchWindows).toBeGreaterThanOrEqual(1);
+            expect(groupWindows).toBeLessThanOrEqual(nWindows);
+            expect(microBatchWindows === 1 || microBatchWindows * tokensPerWindow <= 1024).toBe(true);
+          }
+  });
+
+  it('slices the head by a power of two, or not at all', () => {
+    const { headSliceRows } = plan();
+    expect(headSliceRows === config.vocabularySize || Number.isInteger(Math.log2(headSliceRows))).toBe(true);
+    expect(headSliceRows).toBeLessThanOrEqual(config.vocabularySize);
+  });
+
+  it('streams, and in smaller groups, where the limit asks for it', () => {
+    const many = { nWindows: 64 };
+    const resident = plan({ ...many, memory: 'resident' });
+    const streaming = plan({ ...many, memory: 'streaming' });
+    expect(plan({ ...many, limitBytes: resident.totalBytes })).toEqual(resident);
+    if (streaming.totalBytes < resident.totalBytes)
+      expect(plan({ ...many, limitBytes: resident.totalBytes - 1 }).mode).toBe('streaming');
+    const least = plan({ ...many, memory: 'streaming', nWindows: streaming.microBatchWindows });
+    for (const share of [0, 0.3, 0.7, 1]) {
+      const limitBytes = Math.ceil(least.totalBytes + share * (streaming.totalBytes - least.totalBytes));
+      const fitting = plan({ ...many, memory: 'streaming', limitBytes });
+      expect(fitting.totalBytes).toBeLessThanOrEqual(limitBytes);
+      expect(fitting.groupWindows).toBeLessThanOrEqual(streaming.groupWindows);
+    }
+    const refused = refusal(() => plan({ ...many, memory: 'streaming', limitBytes: least.totalBytes - 1 }));
+    expect(refused).toMatch(/^cannotFit: /);
+  });
+});
+
+describe.skipIf(!available(presets))('published models', () => {
+  const big = configs.filter(([, config]) => nParameters(config) > 1e9);
+  it('are many', () => expect(big.length).toBeGreaterThan(10));
+  it.each(big)('%s takes less than half streaming', (_, config) => {
+    const streaming = planWalk(config, { ...request, memory: 'streaming' });
+    expect(streaming.totalBytes).toBeLessThan(planWalk(config, { ...request, memory: 'resident' }).totalBytes / 2);
+  });
+
+  const of = (name: string) => configs.find(([known]) => known === name)![1];
+  it('Llama-3.2-3B streams four windows of 512 tokens within 3 GB', () => {
+    const plan = planWalk(of('Llama-3.2-3B.config.json'), { ...request, nWindows: 4, limitBytes: 3e9 });
+    expect(plan.mode).toBe('streaming');
+    expect(plan.totalBytes).toBeLessThan(3e9);
+    expect(plan.groupWindows).toBe(4);
+  });
+  it('Llama-3.2-3B resident needs its 3.21 billion parameters in float32', () => {
+    const plan = planWalk(of('Llama-3.2-3B.config.json'), { ...request, memory: 'resident' });
+    expect(plan.bytes.weights / 4e9).toBeCloseTo(3.21, 2);
+  });
+  it('Llama-2-70B can be streamed by a machine with 16 GB', () => {
+    const plan = planWalk(of('llama2_70b.json'), { ...request, tokensPerWindow: 2048, limitBytes: 16e9 });
+    expect(plan.mode).toBe('streaming');
+  });
+});
+
+describe('refused', () => {
+  const config = readModelConfig({
+    model_type: 'llama',
+    hidden_size: 1024,
+    intermediate_size: 2048,
+    num_hidden_layers: 10,
+    num_attention_heads: 16,
+    vocab_size: 32_000,
+  });
+  const rows: [string, Partial<WalkRequest>, string, string][] = [
+    ['resident', { memory: 'resident', limitBytes: 500e6 }, 'resident', 'use --memory streaming.'],
+    ['long windows', { limitBytes: 250e6 }, 'streaming', 'use windows of fewer --tokens.'],
+    ['short windows', { tokensPerWindow: 128, limitBytes: 250e6 }, 'streaming', 'use a machine with more memory.'],
+    ['nothing at all', { limitBytes: 0, memory: 'streaming' }, 'streaming', 'use windows of fewer --tokens.'],
+  ];
+  it.each(rows)('%s, with what it takes and what to do', (_, changes, mode, remedy) => {
+    const asked = { ...request, ...changes };
+    const needed = planWalk(config, {
+      ...asked,
+      memory: mode as MemoryPlan['mode'],
+      limitBytes: ample,
+      nWindows: Math.min(asked.nWindows, 1024 / asked.tokensPerWindow),
+    });
+    const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+    const { weights, states, activations } = needed.bytes;
+    expect(refusal(() => planWalk(config, asked))).toBe(
+      `cannotFit: This needs ${megabytes(needed.totalBytes)} (weights ${megabytes(weights)}, ` +
+        `hidden states ${megabytes(states)}, activations ${megabytes(activations)}) with weights ${mode}, ` +
+        `but only ${megabytes(asked.limitBytes)} may be used: ${remedy}`,
+    );
+  });
+});
+
+describe('operations', () => {
+  it('of a block are two a weight and token, and attention', () => {
+    const config = configs.find(([name]) => name === 'llama2')![1];
+    // D 32, F 72, four heads of 8: 4 D^2 + 3 D F weights and two norms, no bias.
+    const weights = 4 * 32 * 32 + 3 * 32 * 72 + 2 * 32;
+    expect(windowOperations(config, 24)).toEqual({
+      block: 2 * weights * 24 + 4 * 4 * 24 * 24 * 8,
+      head: 2 * 61 * 32 * 24,
+    });
+  });
+});
