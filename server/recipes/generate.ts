@@ -18,7 +18,6 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
       const blocks = complement(dropSet, nBlocks);
       const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, blocks };
       return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
-        run.emit({ kind: 'text', text: recipe.prompt });
         const shown = incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
         const endIds = [...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])];
         const options = { blocks, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };

@@ -1,0 +1,190 @@
+// The table of methods is complete, and the arithmetic behind it is good to the last digits that float32 has, where
+// hidden states nearly agree as well. Expected numbers are computed here in float64 from the same float32 vectors.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
+import { anglesBetweenStates, norm, oneMinusCosine } from '../../server/analysis/measures';
+import { div, mul, sub } from '../../server/graph/ops/elementwise';
+import { reduceSum } from '../../server/graph/ops/reduce';
+import { type Graph, input, scalar } from '../../server/graph/value';
+import { type Device, openDevice } from '../../server/runtime/device';
+
+describe('the table of methods', () => {
+  it.each(importanceMethodNames)('%s says its unit, its paper and what it scores', (name) => {
+    const { unit, paper, of } = importanceMethod(name);
+    expect(unit).not.toBe('');
+    expect(paper).toMatch(/, arXiv:\d{4}\.\d{5}$/);
+    expect(['block', 'attention', 'mlp', 'span']).toContain(of);
+    if (/^(relative)?(attention|mlp)/i.test(name)) expect(name.toLowerCase()).toContain(of);
+    if (/^angular/.test(name)) expect(of).toBe('span');
+  });
+});
+
+let device: Device;
+beforeAll(async () => {
+  device = await openDevice({ provider: 'cpu', threads: 1 });
+});
+afterAll(() => device.close());
+
+const rowsEach = 200;
+const width = 576;
+
+type Rows = Float32Array; // [rowsEach, width]
+
+let nGraphs = 0;
+async function compute(graph: Graph, feeds: Record<string, Rows>, shape: number[]): Promise<Float32Array> {
+  const program = await device.program(`test ${nGraphs++}`, () => graph);
+  const uploaded: Record<string, Awaited<ReturnType<Device['upload']>>> = {};
+  for (const [name, data] of Object.entries(feeds)) uploaded[name] = await device.upload(data, shape, 'table');
+  const results = await device.run(program, uploaded);
+  return device.read(Object.values(results)[0]!);
+}
+
+/** Normal numbers of a fixed generator, so that a failure can be looked at again. */
+function normals(seed: number) {
+  let state = seed;
+  const uniform = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state + 0.5) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+const random = (seed: number, deviation = 1): Rows => {
+  const next = normals(seed);
+  return Float32Array.from({ length: rowsEach * width }, () => deviation * next());
+};
+const near = (x: Rows, distance: number, seed: number, stretch = 1): Rows => {
+  const next = normals(seed);
+  return x.map((value) => stretch * (value + distance * next()));
+};
+
+const ofRow = (x: Rows, r: number) => [...x.subarray(r * width, (r + 1) * width)];
+const dot = (a: number[], b: number[]) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+/** 1 - cos in float64, from the difference of the unit vectors, which loses nothing for small angles. */
+function exact(a: number[], b: number[]): number {
+  const [lengthA, lengthB] = [Math.sqrt(dot(a, a)), Math.sqrt(dot(b, b))];
+  return a.reduce((sum, x, i) => sum + (x / lengthA - b[i]! / lengthB) ** 2, 0) / 2;
+}
+
+describe('1 - cosine', () => {
+  const u = random(1);
+  const rows: { what: string; v: Rows; relative: number }[] = [
+    { what: 'unrelated vectors', v: random(2), relative: 1e-5 },
+    { what: 'opposite vectors', v: u.map((x) => -3 * x), relative: 1e-6 },
+    { what: 'vectors a tenth apart', v: near(u, 0.1, 3), relative: 1e-5 },
+    { what: 'vectors a hundredth apart', v: near(u, 0.01, 4), relative: 1e-4 },
+    { what: 'vectors a thousandth apart', v: near(u, 0.001, 5), relative: 2e-3 },
+    { what: 'vectors of other lengths, a tenth apart', v: near(u, 0.1, 6, 1.5), relative: 1e-4 },
+  ];
+  const shape = [rowsEach, width];
+  const [a, b] = [input('u', shape), input('v', shape)];
+  const ours: Graph = { name: 'ours', outputs: { y: oneMinusCosine(norm(a), norm(b), norm(sub(b, a))) } };
+  const quotient = div(reduceSum(mul(a, b), [-1]), mul(norm(a), norm(b)));
+  const naive: Graph = { name: 'naive', outputs: { y: sub(scalar(1), quotient) } };
+  const halved: Graph = { name: 'halved', outputs: { y: oneMinusCosine(norm(a), norm(b), norm(b)) } };
+  const worst = async (graph: Graph, v: Rows) => {
+    const found = await compute(graph, { u, v }, shape);
+    const off = [...found].map((y, r) => {
+      const expected = exact(ofRow(u, r), ofRow(v, r));
+      return Math.abs(y - expected) / expected;
+    });
+    return Math.max(...off);
+  };
+
+  it.each(rows)('$what', async ({ v, relative }) => {
+    expect(await worst(ours, v)).toBeLessThan(relative);
+  });
+
+  it('would not be met by one minus a quotient, nor by a formula that is wrong', async () => {
+    expect(await worst(naive, near(u, 0.001, 5))).toBeGreaterThan(0.05);
+    for (const { v, relative } of rows.slice(2)) expect(await worst(halved, v)).toBeGreaterThan(10 * relative);
+  });
+
+  it('is zero for equal vectors and finite for vectors of zeros', async () => {
+    expect(new Set(await compute(ours, { u, v: u }, shape))).toEqual(new Set([0]));
+    const zeros = new Float32Array(u.length);
+    for (const [x, y] of [
+      [zeros, zeros],
+      [zeros, u],
+      [u, zeros],
+    ] as const)
+      for (const score of await compute(ours, { u: x, v: y }, shape)) expect(score).toSatisfy(Number.isFinite);
+  });
+});
+
+describe('angles', () => {
+  /** arccos(cos(a, b)) / pi in float64. */
+  const exactAngle = (a: number[], b: number[]) => (2 * Math.asin(Math.min(1, Math.sqrt(exact(a, b) / 2)))) / Math.PI;
+  const batch = { batch: rowsEach, tokens: 1 };
+  const anglesOf = async (h0: Rows, h1: Rows) => {
+    const graph = anglesBetweenStates(2, width, batch, ['lastToken']);
+    const all = await compute(graph, { h0, h1 }, [rowsEach, width]); // [rowsEach, 2, 2]
+    return Array.from({ length: rowsEach }, (_, r) => ({
+      same: all[4 * r]!,
+      between: all[4 * r + 1]!,
+      back: all[4 * r + 2]!,
+    }));
+  };
+  const u = random(7);
+  // Rounding leaves a cosine of vectors this long off by up to 2e-6, some float32 steps; an angle by that over its sine,
+  // and next to 0 and 1 by no more than the angle of such a cosine.
+  const cosineError = 2e-6;
+  const blur = Math.sqrt(2 * cosineError) / Math.PI;
+  const allowed = (angle: number) => 1e-7 + Math.min(blur, cosineError / (Math.PI * Math.sin(Math.PI * angle)));
+  const rows: { what: string; v: Rows }[] = [
+    { what: 'unrelated vectors', v: random(8) },
+    { what: 'opposite directions, nearly', v: near(u, 0.3, 9, -1) },
+    { what: 'vectors a tenth apart', v: near(u, 0.1, 10) },
+    { what: 'vectors a hundredth apart', v: near(u, 0.01, 11) },
+    { what: 'vectors a ten-thousandth apart', v: near(u, 1e-4, 12) },
+    { what: 'equal vectors', v: u },
+    { what: 'exactly opposite vectors', v: u.map((x) => -x) },
+    { what: 'large and small vectors', v: random(13, 1e-6) },
+  ];
+
+  it.each(rows)('$what', async ({ v }) => {
+    for (const [r, { between, back, same }] of (await anglesOf(u, v)).entries()) {
+      const expected = exactAngle(ofRow(u, r), ofRow(v, r));
+      expect(Math.abs(between - expected)).toBeLessThan(allowed(expected));
+      expect(back).toBeCloseTo(between, 6);
+      expect(same).toBeGreaterThanOrEqual(0);
+      expect(same).toBeLessThan(blur);
+    }
+  });
+
+  it('the arc cosine itself, from one end to the other', async () => {
+    const turns = Array.from({ length: rowsEach }, (_, r) => (0.02 + 0.96 * r) / rowsEach + 0.01 / rowsEach);
+    const [h0, h1] = [new Float32Array(rowsEach * width), new Float32Array(rowsEach * width)];
+    for (const [r, t] of turns.entries()) {
+      h0[r * width] = 1;
+      h1[r * width] = Math.cos(Math.PI * t);
+      h1[r * width + 1] = Math.sin(Math.PI * t);
+    }
+    for (const [r, { between }] of (await anglesOf(h0, h1)).entries())
+      expect(Math.abs(between - turns[r]!)).toBeLessThan(
+        turns[r]! > 0.02 && turns[r]! < 0.98 ? 1e-6 : allowed(turns[r]!),
+      );
+  });
+
+  it('cosines that rounding carries beyond 1 occur, and count as 1', async () => {
+    const x = input('x', [rowsEach, width]);
+    const quotient = div(reduceSum(mul(x, x), [-1]), mul(norm(x), norm(x)));
+    const scaled = random(14, 0.37);
+    const cosines = await compute({ name: 'cosine', outputs: { y: quotient } }, { x: scaled }, [rowsEach, width]);
+    expect(Math.max(...cosines)).toBeGreaterThan(1);
+    for (const { same, between } of await anglesOf(scaled, scaled))
+      for (const angle of [same, between]) expect(angle).toSatisfy(Number.isFinite);
+  });
+
+  it('over all tokens is the mean over tokens, in stacks of any size', async () => {
+    const tokens = 150; // more than are stacked together, and not a multiple
+    const [h0, h1] = [random(15).subarray(0, tokens * width), random(16).subarray(0, tokens * width)];
+    const shape = [tokens, width];
+    const graph = anglesBetweenStates(2, width, { batch: 1, tokens }, ['allTokens']);
+    const all = await compute(graph, { h0, h1 }, shape);
+    const each = Array.from({ length: tokens }, (_, r) => exactAngle(ofRow(h0, r), ofRow(h1, r)));
+    expect(all[1]).toBeCloseTo(each.reduce((sum, angle) => sum + angle, 0) / tokens, 6);
+    const last = await compute(anglesBetweenStates(2, width, { batch: 1, tokens }, ['lastToken']), { h0, h1 }, shape);
+    expect(last[1]).toBeCloseTo(each.at(-1)!, 6);
+  });
+});

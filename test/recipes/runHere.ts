@@ -1,0 +1,15 @@
+// Runs a recipe in this process, without an engine of its own.
+import type { ComputeOptions, EngineEvent, Recipe, Report } from '../../server/protocol';
+import { runRecipe } from '../../server/recipes/run';
+
+/** Two threads, because sums in another order round differently and small machines have no more. */
+export const onCpu: ComputeOptions = { device: 'cpu', memory: 'auto', threads: 2, memoryLimitBytes: null };
+
+/** The report of a recipe; what the engine would have told meanwhile is added to `events`. */
+export async function runHere<K extends Recipe['kind']>(
+  recipe: Extract<Recipe, { kind: K }>,
+  events: EngineEvent[] = [],
+): Promise<Extract<Report, { kind: K }>> {
+  const run = { signal: new AbortController().signal, emit: (event: EngineEvent) => void events.push(event) };
+  return (await runRecipe(recipe as Recipe, run)) as Extract<Report, { kind: K }>;
+}

@@ -1,0 +1,128 @@
+// A pass as others see it: what it tells on its way, how it stops, and that it leaves no tensor behind. The numbers
+// themselves are held against transformers in test/model/families.test.ts.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { isUserError } from '../../server/errors';
+import { type Device, openDevice } from '../../server/runtime/device';
+import type { Tensor } from '../../server/runtime/tensor';
+import { forward, type ForwardOptions, preload } from '../../server/walk/forward';
+import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
+import type { Model } from '../../server/walk/model';
+import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { modelFolder } from '../fixtures';
+
+const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
+
+let device: Device;
+let checkpoint: Checkpoint;
+const live = new Set<Tensor>();
+beforeAll(async () => {
+  device = watched(await openDevice({ provider: 'cpu', threads: 1 }));
+  checkpoint = await openCheckpoint(modelFolder('stories260k'));
+});
+afterAll(async () => {
+  await checkpoint.close();
+  await device.close();
+});
+
+/** The device, with every tensor in `live` from when it is made until it is disposed. */
+function watched(real: Device): Device {
+  const watch = (tensor: Tensor): Tensor => {
+    live.add(tensor);
+    const { dispose } = tensor;
+    tensor.dispose = () => {
+      live.delete(tensor);
+      dispose.call(tensor);
+    };
+    return tensor;
+  };
+  return {
+    ...real,
+    upload: async (data, shape, role) => watch(await real.upload(data, shape, role)),
+    async run(program, feeds) {
+      const results = await real.run(program, feeds);
+      Object.values(results).forEach(watch);
+      return results;
+    },
+  };
+}
+
+type Mode = MemoryPlan['mode'];
+async function pass(mode: Mode, options: ForwardOptions = {}) {
+  const { config } = checkpoint;
+  const request = { nWindows: 5, tokensPerWindow: 32, keepStates: false, memory: mode, limitBytes: 4e9 };
+  const plan = { ...planWalk(config, request), microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
+  const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  const model: Model = { checkpoint, config, device, store, plan };
+  try {
+    await preload(model, options.blocks);
+    const outcome = await forward(model, windows, options).catch((error: unknown) => {
+      if (isUserError(error)) return error.code;
+      throw error;
+    });
+    const left = [...live].filter(({ role }) => role !== 'weight').length;
+    return { outcome, left };
+  } finally {
+    store.dispose();
+  }
+}
+
+describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
+  it('leaves no tensor behind', async () => {
+    const { outcome, left } = await pass(mode);
+    expect(outcome).toHaveLength(5);
+    expect([left, live.size]).toEqual([0, 0]);
+  });
+
+  it('tells how far it is, up to the end', async () => {
+    const fractions: number[] = [];
+    await pass(mode, { onProgress: (fraction) => fractions.push(fraction) });
+    // Three micro-batches through five blocks and three slices of the head.
+    expect(fractions).toHaveLength(3 * (5 + 3));
+    expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+    expect(fractions[0]).toBeGreaterThan(0);
+    expect(fractions.at(-1)).toBeCloseTo(1, 12);
+  });
+
+  it('counts only the blocks it passes', async () => {
+    const fractions: number[] = [];
+    await pass(mode, { blocks: [0, 4], onProgress: (fraction) => fractions.push(fraction) });
+    expect(fractions).toHaveLength(3 * (2 + 3));
+    expect(fractions.at(-1)).toBeCloseTo(1, 12);
+  });
+
+  it.each([1, 7, 14, 24])('stops after run %i when it is cancelled there, and leaves nothing behind', async (at) => {
+    const controller = new AbortController();
+    let runs = 0;
+    const onProgress = () => {
+      if (++runs === at) controller.abort();
+    };
+    const { outcome, left } = await pass(mode, { onProgress, signal: controller.signal });
+    expect([outcome, runs, left, live.size]).toEqual(['cancelled', at, 0, 0]);
+  });
+
+  it('shows every block its weights once, in order', async () => {
+    const seen: [number, number][] = [];
+    const weights = async (block: number, { 'mlp.up_proj.weight': up }: Readonly<Record<string, Tensor>>) =>
+      void seen.push([block, up!.shape[0]!]);
+    await pass(mode, { blocks: [0, 2, 3], observer: { weights } });
+    expect(seen).toEqual([0, 2, 3].map((block) => [block, checkpoint.config.mlpWidth]));
+  });
+
+  it('shows all hidden states of each micro-batch, and takes them back', async () => {
+    const seen: string[] = [];
+    const states = async (all: readonly Tensor[], { firstWindow, batch }: { firstWindow: number; batch: number }) => {
+      expect(all.every((state) => live.has(state))).toBe(true);
+      seen.push(`${firstWindow}+${batch}: ${all.length} of ${all[0]!.shape}`);
+    };
+    const { left } = await pass(mode, { observer: { states } });
+    expect(seen).toEqual(['0+2: 6 of 64,64', '2+2: 6 of 64,64', '4+1: 6 of 32,64']);
+    expect([left, live.size]).toEqual([0, 0]);
+  });
+
+  it('leaves nothing behind when an observer fails', async () => {
+    const observer = { weights: () => Promise.reject(new Error('observer failed')) };
+    await expect(pass(mode, { observer })).rejects.toThrow('observer failed');
+    expect(live.size).toBe(0);
+  });
+});
