@@ -38,13 +38,12 @@ export interface DeviceOptions {
 
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
 
-/** Opens a device. Throws UserError('device') when the provider cannot be had on this machine. */
+/** A device; that its provider is missing shows when the first graph is compiled, as UserError('device'). */
 export async function openDevice({ provider, threads }: DeviceOptions): Promise<Device> {
   const counts = noCounts();
   const sessions = new Map<Program, ort.InferenceSession>();
   const programs = new Map<string, Promise<Program>>();
   const held = new WeakMap<Tensor, ort.Tensor>();
-  const pool = bufferPool();
   const onDevice = provider !== 'cpu';
 
   const options: ort.InferenceSession.SessionOptions = {
@@ -126,20 +125,13 @@ export async function openDevice({ provider, threads }: DeviceOptions): Promise<
       const inputs: Record<string, ort.Tensor> = {};
       for (const { name } of program.inputs) inputs[name] = ortTensor(feeds[name], name, program);
       const session = sessions.get(program)!;
-      if (onDevice) {
-        const outputs = await session.run(inputs);
-        return mapValues(program.outputs, ({ shape, dtype }, name) =>
-          handle(outputs[name]!, shape, dtype, 'result', () => outputs[name]!.dispose()),
-        );
-      }
-      const fetches = mapValues(
-        program.outputs,
-        ({ shape }) => new ort.Tensor('float32', pool.take(size(shape)), shape),
-      );
-      await session.run(inputs, fetches);
-      return mapValues(program.outputs, ({ shape, dtype }, name) =>
-        handle(fetches[name]!, shape, dtype, 'result', () => pool.give(fetches[name]!.data as Float32Array)),
-      );
+      const results = await session.run(inputs);
+      return mapValues(program.outputs, ({ shape, dtype }, name) => {
+        const result = results[name]!;
+        if (String(result.dims) !== String(shape))
+          throw new Error(`${program.name} gave ${name} the shape [${result.dims}] instead of [${shape}]`);
+        return handle(result, shape, dtype, 'result', () => result.dispose());
+      });
     },
     async read(tensor) {
       counts.readBytes[tensor.role] += tensor.nBytes;
@@ -157,26 +149,11 @@ export async function openDevice({ provider, threads }: DeviceOptions): Promise<
     async close() {
       programs.clear();
       await releaseSessions();
-      pool.clear();
     },
   };
 }
 
 const input1 = (shape: Shape) => input('x', shape);
-
-/** Result buffers of the CPU, kept for the next run: garbage collection would come too late for buffers this large. */
-function bufferPool() {
-  const free = new Map<number, Float32Array[]>();
-  return {
-    take: (length: number) => free.get(length)?.pop() ?? new Float32Array(length),
-    give(buffer: Float32Array) {
-      const list = free.get(buffer.length) ?? [];
-      list.push(buffer);
-      free.set(buffer.length, list);
-    },
-    clear: () => free.clear(),
-  };
-}
 
 const mapValues = <T, R>(record: Readonly<Record<string, T>>, f: (value: T, key: string) => R): Record<string, R> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, f(value, key)]));
