@@ -22,7 +22,7 @@ export function emit(graph: Graph): EmittedGraph {
     data: Float32Array | BigInt64Array,
   ) => {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const name = `c${initializers.length}`;
+    const name = `%c${initializers.length}`;
     initializers.push({ name, elementType, shape, bytes });
     return name;
   };
@@ -33,7 +33,7 @@ export function emit(graph: Graph): EmittedGraph {
   };
   const to: Emitter = {
     node(type, nodeInputs, attributes = {}) {
-      const output = `v${counter++}`;
+      const output = `%${counter++}`; // no input can have such a name by accident
       const [domain, plain] = type.startsWith('com.microsoft:')
         ? (['com.microsoft', type.slice(14)] as const)
         : (['', type] as const);
