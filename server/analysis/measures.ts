@@ -6,7 +6,8 @@ import { concat, reshape, slice, transpose } from '../graph/ops/movement';
 import { reduceMean, reduceSum } from '../graph/ops/reduce';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, scalar, type Value } from '../graph/value';
-import type { BatchShape, BlockParts } from '../model/llama';
+import type { BatchShape } from '../model/blockInputs';
+import type { BlockParts } from '../model/llama';
 
 /** Lengths of the vectors of every token, each [B*T, 1]; `step` is the length of h[k+1] - h[k]. */
 export interface TokenNorms {

@@ -1,5 +1,6 @@
 // suggest: a drop set from a report that is already there.
 import { readFile } from 'node:fs/promises';
+import { relative } from 'node:path';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList } from '../pruning/dropSet';
@@ -23,7 +24,7 @@ export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
     rule,
     unit,
     ...choice,
-    command: `espalier prune ${report.model.folder} --drop ${list} --out FOLDER`,
+    command: `espalier prune ${relative(process.cwd(), report.model.folder)} --drop ${list} --out FOLDER`,
   };
 }
 

@@ -7,7 +7,7 @@ import { softmax } from '../graph/ops/reduce';
 import { rmsNorm, rotary } from '../graph/ops/transformer';
 import { constant, input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
-import type { BatchShape, BlockWeightInputs } from './llama';
+import type { BatchShape, BlockWeightInputs } from './blockInputs';
 
 /** Queries of one chunk see no key after its last one: with this length about half of the products are never made. */
 const chunkTokens = 128;

@@ -7,7 +7,7 @@ import { reduceMax, reduceMean, reduceSum } from '../graph/ops/reduce';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
-import type { BatchShape } from './llama';
+import type { BatchShape } from './blockInputs';
 
 /** hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window. */
 export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape): Graph {

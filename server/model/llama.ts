@@ -1,18 +1,11 @@
 // A LLaMA-like transformer in the graph language, one block at a time. Weights are inputs, so one compiled block serves
 // all blocks of a shape. Letters: B batch, T tokens, D width, H query heads, G key/value heads, E head width, F MLP width.
 import { add, mul, silu } from '../graph/ops/elementwise';
-import { linear } from '../graph/ops/linear';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
 import { attendToCache, causalAttention, queriesKeysValues } from './attention';
+import { type BatchShape, type BlockWeightInputs, blockWeightInputs } from './blockInputs';
 import type { ModelConfig } from './config';
-import { blockWeights } from './weights';
-
-/** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
-export interface BatchShape {
-  readonly batch: number;
-  readonly tokens: number;
-}
 
 /** The values inside a block that others look at, each [B*T, D]; `keys` and `values` are [B, G, T, E]. */
 export interface BlockParts {
@@ -65,28 +58,4 @@ function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value): Va
   const normed = rmsNorm(x, weights.get('post_attention_layernorm.weight'), config.normEpsilon);
   const gate = silu(weights.project('mlp.gate_proj', normed));
   return weights.project('mlp.down_proj', mul(gate, weights.project('mlp.up_proj', normed)));
-}
-
-/** A block's weights as inputs of a graph, made when first asked for. */
-export interface BlockWeightInputs {
-  get(suffix: string): Value;
-  has(suffix: string): boolean;
-  /** x through the linear layer `name`, with its bias where the family has one. */
-  project(name: string, x: Value): Value;
-}
-
-function blockWeightInputs(config: ModelConfig): BlockWeightInputs {
-  const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
-  const made = new Map<string, Value>();
-  const has = (suffix: string) => shapes.has(suffix);
-  const get = (suffix: string) => {
-    const shape = shapes.get(suffix);
-    if (!shape) throw new Error(`a block of ${config.family} has no weight ${suffix}`);
-    const value = made.get(suffix) ?? input(suffix, shape);
-    made.set(suffix, value);
-    return value;
-  };
-  const project = (name: string, x: Value) =>
-    linear(x, get(`${name}.weight`), has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
-  return { get, has, project };
 }

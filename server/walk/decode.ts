@@ -1,17 +1,15 @@
 // Greedy generation: the most likely token, one after another, with the keys and values of the past kept on the device.
 import { cancelled } from '../errors';
-import { concat, reshape } from '../graph/ops/movement';
-import { matmul } from '../graph/ops/linear';
-import { constant, type Graph, input } from '../graph/value';
 import { hidden } from '../model/attention';
-import { logitsSlice } from '../model/head';
+import { pickRow, widenCache } from '../model/cache';
 import { blockParts, blockSignature, decodeBlock } from '../model/llama';
 import { rotaryTables } from '../model/rope';
-import { embeddingName, finalNormName } from '../model/weights';
+import { embeddingName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
 import type { Model } from './model';
+import { mostLikely } from './mostLikely';
 import { openTables, type Tables } from './positionTables';
-import { blockGroup, headGroups, type Step } from './weightStore';
+import { blockGroup, type Step } from './weightStore';
 
 export interface DecodeOptions {
   readonly blocks?: readonly number[];
@@ -206,53 +204,4 @@ async function passPrompt(
   state.dispose();
   pick.dispose();
   return picked!;
-}
-
-/** The id with the largest logit, the lowest one of equals. Disposes `state` [1, D]. */
-async function mostLikely(model: Model, state: Tensor): Promise<number> {
-  const { config, device, plan } = model;
-  const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
-  let best = 0;
-  let bestLogit = Number.NEGATIVE_INFINITY;
-  const steps = headGroups(config, plan.headSliceRows).map(
-    (group): Step => ({
-      group,
-      async visit(weights) {
-        const { shape, firstRow } = group.parts[0]!;
-        const program = await device.program(`logits ${shape[0]}`, () => logitsSlice(config, 1, shape[0]!));
-        const { logits } = await device.run(program, { hidden: state, norm, head: weights.head! });
-        const values = await device.read(logits!);
-        logits!.dispose();
-        for (const [i, logit] of values.entries()) {
-          if (logit <= bestLogit) continue;
-          bestLogit = logit;
-          best = firstRow! + i;
-        }
-      },
-    }),
-  );
-  await model.store.walk(steps);
-  norm.dispose();
-  state.dispose();
-  return best;
-}
-
-/** Keys and values [1, G, T, E] with room for `capacity` tokens, zero where nothing is written. */
-function widenCache(shape: readonly number[], capacity: number): Graph {
-  const [B, G, T, E] = shape as [number, number, number, number];
-  const room = [B, G, capacity - T, E] as const;
-  const zeros = constant(new Float32Array(room.reduce((a, b) => a * b, 1)), room);
-  return {
-    name: 'widenCache',
-    outputs: {
-      wideKeys: concat([input('keys', shape), zeros], 2),
-      wideValues: concat([input('values', shape), zeros], 2),
-    },
-  };
-}
-
-/** One row of hidden [T, D], chosen by `pick` [1, T], which is one there and zero elsewhere. */
-function pickRow(tokens: number, width: number): Graph {
-  const row = matmul(input('pick', [1, tokens]), input('hidden', [tokens, width]));
-  return { name: 'pickRow', outputs: { row: reshape(row, [1, width]) } };
 }

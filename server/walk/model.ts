@@ -1,7 +1,7 @@
 // What a walk works on: an open checkpoint on a device, and the windows cut in micro-batches.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { ModelConfig } from '../model/config';
-import type { BatchShape } from '../model/llama';
+import type { BatchShape } from '../model/blockInputs';
 import type { Device } from '../runtime/device';
 import type { MemoryPlan } from './memoryPlan';
 import type { WeightStore } from './weightStore';

@@ -1,5 +1,5 @@
 // The inputs of blocks that depend on positions alone.
-import type { BatchShape } from '../model/llama';
+import type { BatchShape } from '../model/blockInputs';
 import { rotaryTables } from '../model/rope';
 import type { Tensor } from '../runtime/tensor';
 import type { Model } from './model';

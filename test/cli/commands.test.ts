@@ -54,8 +54,8 @@ describe('the program', () => {
   it.each([
     [['--version'], /^\d+\.\d+\.\d+\n$/],
     [['--help'], /inspect[\s\S]*analyze[\s\S]*suggest[\s\S]*prune[\s\S]*perplexity[\s\S]*generate/],
-    [['help', 'prune'], /--drop <blocks>[\s\S]*--out/],
-    [['perplexity', '--help'], /--device <name>[\s\S]*choices: "cpu", "webgpu", "cuda", "auto"/],
+    [['help', 'prune'], /--device <name>[\s\S]*--out <folder>[\s\S]*--drop <blocks>/],
+    [['perplexity', '--help'], /--preset <tokens>[\s\S]*--json <file>[\s\S]*--memory-limit/],
   ])('%j', async (args, expected) => {
     const { code, stdout, stderr } = await espalier(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

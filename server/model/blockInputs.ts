@@ -1,0 +1,35 @@
+// What goes into a block's graph beside the hidden state.
+import { linear } from '../graph/ops/linear';
+import { input, type Value } from '../graph/value';
+import type { ModelConfig } from './config';
+import { blockWeights } from './weights';
+
+/** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
+export interface BatchShape {
+  readonly batch: number;
+  readonly tokens: number;
+}
+
+/** A block's weights as inputs of a graph, made when first asked for. */
+export interface BlockWeightInputs {
+  get(suffix: string): Value;
+  has(suffix: string): boolean;
+  /** x through the linear layer `name`, with its bias where the family has one. */
+  project(name: string, x: Value): Value;
+}
+
+export function blockWeightInputs(config: ModelConfig): BlockWeightInputs {
+  const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
+  const made = new Map<string, Value>();
+  const has = (suffix: string) => shapes.has(suffix);
+  const get = (suffix: string) => {
+    const shape = shapes.get(suffix);
+    if (!shape) throw new Error(`a block of ${config.family} has no weight ${suffix}`);
+    const value = made.get(suffix) ?? input(suffix, shape);
+    made.set(suffix, value);
+    return value;
+  };
+  const project = (name: string, x: Value) =>
+    linear(x, get(`${name}.weight`), has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
+  return { get, has, project };
+}
