@@ -101,6 +101,8 @@ function testEnvironment() {
     ESPALIER_CACHE: cacheFolder,
     ...(existsSync(softwareGpu) ? { VK_ICD_FILENAMES: softwareGpu } : {}),
     ...(long ? { ESPALIER_LONG: '1' } : {}),
+    // A Python with torch and transformers, to spare the long tests from making one.
+    ...(long && process.env.ESPALIER_PYTHON ? { ESPALIER_PYTHON: process.env.ESPALIER_PYTHON } : {}),
   };
 }
 

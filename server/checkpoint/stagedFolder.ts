@@ -1,5 +1,6 @@
 // An output folder appears complete or not at all: it is written beside its place under a hidden name, brought safely
 // to the disk, then renamed. Whatever goes wrong, no half-written folder stays under a name that someone might use.
+import { readFileSync } from 'node:fs';
 import { mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
@@ -139,9 +140,18 @@ function isAlive(pid: number): boolean {
   try {
     // Signal 0 asks only whether the process is there.
     process.kill(pid, 0);
-    return true;
+    return !isZombie(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Dead, but not asked yet how it ended: in a container that may stay so for ever. */
+function isZombie(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false; // not Linux, or gone meanwhile
   }
 }
 

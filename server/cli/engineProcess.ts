@@ -42,12 +42,10 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     const ended = await new Promise<string>((resolve) =>
       engine.on('close', (code, signal) => resolve(signal ?? `code ${code}`)),
     );
+    // An engine that was killed in the middle of writing could not remove what it had begun.
+    if (recipe.kind === 'prune' && !last) await removeAbandonedStages(recipe.out);
     // An interrupt that came after the end of the work changes nothing any more.
-    if (interrupted && last?.kind !== 'done') {
-      // An engine that had to be killed in the middle of writing could not remove what it had begun.
-      if (recipe.kind === 'prune') await removeAbandonedStages(recipe.out);
-      throw cancelled();
-    }
+    if (interrupted && last?.kind !== 'done') throw cancelled();
     if (last?.kind === 'done') return last.report as R;
     if (last && last.code !== 'internal') throw new UserError(last.code as ErrorCode, last.message);
     throw new Error(

@@ -24,7 +24,7 @@ export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
     rule,
     unit,
     ...choice,
-    command: `espalier prune ${relative(process.cwd(), report.model.folder)} --drop ${list} --out FOLDER`,
+    command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} --drop ${list} --out FOLDER`,
   };
 }
 

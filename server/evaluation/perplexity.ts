@@ -33,7 +33,8 @@ export async function perplexity(
 }
 
 function definition({ nWindows, tokensPerWindow: T, bos, sampling }: TokenSourceReport): string {
-  const cut = sampling === 'random' ? 'drawn at random' : `consecutive, stride ${T}`;
+  const stride = bos === 'each' ? T - 1 : T; // the bos is one of the T tokens
+  const cut = sampling === 'random' ? 'drawn at random' : `consecutive, stride ${stride}`;
   const start = { none: 'no bos', each: 'bos before each', tokenizer: "the tokenizer's own special tokens" }[bos];
   return `token perplexity, ${nWindows} windows of ${T} tokens, ${cut}, ${start}, ${T - 1} predictions a window`;
 }

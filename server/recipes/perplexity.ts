@@ -10,6 +10,9 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
     const models: PerplexityReport['models'] = [];
     const total: Timing = { ...noTime };
     let memory: RunFacts['memory'] = 'resident';
+    // The last model is refused before the first is measured.
+    for (const folder of recipe.models)
+      await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
     for (const folder of recipe.models) {
       await withCheckpoint(folder, async (checkpoint) => {
         const { nBlocks } = checkpoint.config;

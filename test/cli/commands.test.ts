@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { importanceMethodNames } from '../../server/analysis/importance';
@@ -200,7 +200,8 @@ describe('suggest', () => {
       const found = await report<{ kind: string; dropSet: number[]; command: string }>('suggest', file, ...args);
       expect(found).toMatchObject({ kind: 'suggestion', dropSet });
       expect(found.stdout).toMatch(shown);
-      expect(found.stdout).toContain(`to write it: espalier prune ${model} --drop`);
+      const [, folder] = /^to write it: espalier prune (\S+) --drop \S+ --out FOLDER$/m.exec(found.stdout)!;
+      expect(resolve(folder!)).toBe(model);
     }
   });
 });
