@@ -5,6 +5,7 @@ import { checkStagedFile, writeStagedFile } from './checkpoint/stagedFile';
 import { runInEngine } from './cli/engineProcess';
 import {
   blockList,
+  blocksOption,
   type ComputeFlags,
   computeOptions,
   positive,
@@ -101,7 +102,7 @@ withOutputOptions(program.command('suggest').argument('<report>', 'what analyze 
   .description('which blocks a method would drop')
   .requiredOption('--method <name>', 'a method of the report, or deepest')
   .requiredOption('--count <n>', 'how many blocks', positive)
-  .option('--protect <blocks>', 'blocks that stay, such as 0,1,29', blockList, [])
+  .addOption(blocksOption('--protect <blocks>', 'blocks that stay, such as 0,1,29'))
   .action(async (path: string, flags: OutputFlags & { method: string; count: number; protect: number[] }) => {
     if (flags.json) await checkStagedFile(flags.json);
     const suggestion = suggest(await readReport(path), rule(flags.method, flags.count, flags.protect));
@@ -126,7 +127,7 @@ withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'
   .option('--drop <blocks>', 'blocks to drop, such as 3,5,8-10', blockList)
   .option('--method <name>', 'let a method choose (with --count); or deepest')
   .option('--count <n>', 'how many blocks the method chooses', positive)
-  .option('--protect <blocks>', 'blocks that the method must not choose', blockList, [])
+  .addOption(blocksOption('--protect <blocks>', 'blocks that the method must not choose'))
   .option('--dtype <name>', 'f32, f16 or bf16 (default: as the source)', dtype)
   .option('--shard-size <megabytes>', 'largest weight file', positive)
   .option('--mergekit <file>', 'also write the drop set as a mergekit recipe')
@@ -152,7 +153,7 @@ withComputeOptions(
   withPresets(withSourceOptions(program.command('perplexity').argument('<model...>'), { windows: null })),
 )
   .description('loss and perplexity of models, whole or without blocks')
-  .option('--drop <blocks>', 'leave these blocks out without writing a model', blockList, [])
+  .addOption(blocksOption('--drop <blocks>', 'leave these blocks out without writing a model'))
   .action((models: string[], flags: ComputeFlags & SourceFlags & { drop: number[] }) =>
     carryOut<PerplexityReport>(
       { kind: 'perplexity', models, drop: flags.drop, source: needSource(flags, null), compute: computeOptions(flags) },
@@ -165,7 +166,7 @@ withComputeOptions(program.command('generate').argument('<model>'))
   .description('greedy text from a prompt')
   .option('--prompt <text>', 'what to continue; empty: from the beginning-of-text token', '')
   .option('--max-tokens <n>', 'the most tokens to add', positive, 100)
-  .option('--drop <blocks>', 'leave these blocks out', blockList, [])
+  .addOption(blocksOption('--drop <blocks>', 'leave these blocks out'))
   .option('--bos <mode>', 'none, each or tokenizer', 'tokenizer')
   .option('--no-cache', 'compute every token from the whole text, to check the cache')
   .action(

@@ -203,6 +203,8 @@ export interface PruneReport extends RunFacts {
   sizeBytesBefore: number;
   sizeBytesAfter: number;
   weightFiles: string[];
+  /** Loss before and after the weights were rounded to a narrower dtype; nulls where no text was given to measure it. */
+  rounding: { dtype: Dtype; lossNatsBefore: number | null; lossNatsAfter: number | null } | null;
 }
 
 export interface PerplexityReport extends RunFacts {

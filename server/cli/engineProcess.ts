@@ -10,7 +10,8 @@ const politeMs = 250;
 
 /**
  * Carries a recipe out in an engine of its own. An interrupt (Ctrl-C) ends it at once and throws UserError('cancelled');
- * an engine that dies throws an Error with the end of what it wrote to stderr.
+ * an engine
+ * that is killed from outside throws UserError('cannotFit'), one that dies otherwise an Error with the end of what it wrote to stderr.
  */
 export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (event: EngineEvent) => void): Promise<R> {
   const engine = fork(join(__dirname, 'engine.cjs'), {
@@ -48,6 +49,11 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     if (interrupted && last?.kind !== 'done') throw cancelled();
     if (last?.kind === 'done') return last.report as R;
     if (last && last.code !== 'internal') throw new UserError(last.code as ErrorCode, last.message);
+    if (ended === 'SIGKILL')
+      throw new UserError(
+        'cannotFit',
+        'The engine was killed from outside, most likely because memory ran out; use --memory streaming or fewer --tokens.',
+      );
     throw new Error(
       last?.stack ?? last?.message ?? `The engine ended with ${ended}.${stderr && `\n${stderr.trimEnd()}`}`,
     );

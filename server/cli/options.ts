@@ -102,6 +102,10 @@ export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindow
 
 export const blockList = (text: string): number[] => parseBlockList(text);
 
+/** An option that takes a list of blocks and is empty when left out. */
+export const blocksOption = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(blockList).default([], 'none');
+
 export function positive(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)

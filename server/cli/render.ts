@@ -92,8 +92,23 @@ export function renderPrune(report: PruneReport): string {
     ['blocks', `${report.model.nBlocks} -> ${report.keptBlocks.length}`],
     ['parameters', `${count(report.nParamsBefore)} -> ${count(report.nParamsAfter)} (${share.toFixed(1)} % fewer)`],
     ['weights', `${bytes(report.sizeBytesBefore)} -> ${bytes(report.sizeBytesAfter)}`],
+    ...roundingRow(report),
     ['written to', report.out],
   ]);
+}
+
+function roundingRow({ rounding }: PruneReport): string[][] {
+  if (!rounding) return [];
+  const { dtype, lossNatsBefore: before, lossNatsAfter: after } = rounding;
+  if (before === null || after === null)
+    return [['rounding', `to ${dtype}, its cost not measured (that takes a --text)`]];
+  const cost = after - before;
+  return [
+    [
+      'rounding',
+      `to ${dtype}: loss ${before.toFixed(5)} -> ${after.toFixed(5)} nats (${cost < 0 ? '' : '+'}${cost.toFixed(5)})`,
+    ],
+  ];
 }
 
 export function renderPerplexity(report: PerplexityReport): string {

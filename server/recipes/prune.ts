@@ -4,12 +4,13 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import { choose } from '../pruning/choose';
 import { toMergekitYaml } from '../pruning/mergekit';
 import type { DropRule, PruneRecipe, PruneReport } from '../protocol';
 import { type Measured, measureImportance, methodNames } from './analyze';
 import { summarize } from './modelSummary';
+import { runPerplexity } from './perplexity';
 import { peakMemoryBytes } from './processMemory';
 import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from './session';
 
@@ -40,10 +41,12 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.dropSet, recipe.dtype);
       await writeStagedFile(recipe.mergekit, yaml);
     }
+    const writeMs = performance.now() - began;
+    const rounding = await measureRounding(checkpoint, recipe, choice.dropSet, run);
     const model = summarize(checkpoint);
     const nParamsAfter = model.nParameters - choice.dropSet.length * model.nParametersPerBlock;
     const facts = measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
-    const timing = { ...facts.timing, writeMs: performance.now() - began };
+    const timing = { ...facts.timing, writeMs };
     return {
       kind: 'prune',
       model,
@@ -57,6 +60,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       sizeBytesBefore: checkpoint.sizeBytes,
       sizeBytesAfter: written.weightBytes,
       weightFiles: [...written.weightFiles],
+      rounding,
       ...facts,
       timing,
       peakMemoryBytes: peakMemoryBytes(),
@@ -78,6 +82,27 @@ async function measure(
   if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
   refuseCount(rule, methods[0]!, nBlocks);
   return measureImportance(checkpoint, { source, methods, compute }, run);
+}
+
+/** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
+async function measureRounding(
+  { config }: Checkpoint,
+  { model, out, dtype, source, compute }: PruneRecipe,
+  drop: number[],
+  run: Run,
+): Promise<PruneReport['rounding']> {
+  if (dtype === null || dtype === 'f32' || dtype === config.dtype.toLowerCase()) return null;
+  if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
+  const loss = async (folder: string, dropped: number[]) => {
+    const recipe = { kind: 'perplexity', models: [folder], drop: dropped, source, compute } as const;
+    return (await runPerplexity({ ...recipe, models: [folder] }, run)).models[0]!.lossNats;
+  };
+  try {
+    return { dtype, lossNatsBefore: await loss(model, drop), lossNatsAfter: await loss(out, []) };
+  } catch (error) {
+    if (isUserError(error) && error.code === 'cancelled') return { dtype, lossNatsBefore: null, lossNatsAfter: null };
+    throw error;
+  }
 }
 
 /** A count that no score can make possible is refused before the measuring starts. */

@@ -64,12 +64,24 @@ describe('a written folder has the loss of its drop set', () => {
     ['bf16', 0.01],
     ['f16', 0.001],
   ] as const)('rounded to %s it moves by less than %d nats', async (dtype, most) => {
-    const { out, sizeBytesAfter } = await prune({ dtype });
+    const { out, sizeBytesAfter, rounding } = await prune({ dtype, source });
     const cost = (await lossOf(out)) - (await lossOf(stories, [3]));
     console.log(`stories260k without block 3, rounded to ${dtype}: ${cost.toExponential(2)} nats`);
     expect(Math.abs(cost)).toBeLessThan(most);
     expect(cost).not.toBe(0);
     expect(sizeBytesAfter).toBe(2 * (reference.model.parameters - 45440));
+    expect(rounding?.dtype).toBe(dtype);
+    expect(rounding!.lossNatsAfter! - rounding!.lossNatsBefore!).toBeCloseTo(cost, 9);
+  });
+
+  it('says that nothing was rounded, or that no text was there to measure it', async () => {
+    expect((await prune({ dtype: 'f32', source })).rounding).toBeNull();
+    expect((await prune({ dtype: null, source })).rounding).toBeNull();
+    expect((await prune({ dtype: 'f16' })).rounding).toEqual({
+      dtype: 'f16',
+      lossNatsBefore: null,
+      lossNatsAfter: null,
+    });
   });
 
   it.skipIf(!available(smollm2))('SmolLM2-135M without 12-16', async () => {
