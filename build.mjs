@@ -21,20 +21,9 @@ const bundles = [
   { entry: 'webview/main.ts', out: 'webview.js', ...browser },
 ];
 
-const exists = (path) =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
 for (const { entry, out, ...options } of bundles) {
-  // Until every part is written; then a missing entry is an error again.
-  if (!(await exists(entry))) {
-    console.log(`${out.padEnd(16)} skipped: there is no ${entry} yet`);
-    continue;
-  }
   const outfile = join('dist', out);
   await build({
     ...options,

@@ -1,6 +1,6 @@
 // npm run make-shape: a checkpoint with random weights in the shape of a real model, for benchmarks and tests of size.
 import { readFile } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { writeRandomCheckpoint } from './checkpoint/randomCheckpoint';
 import { isUserError, UserError } from './errors';
 
@@ -13,6 +13,7 @@ interface Options {
 }
 
 new Command('make-shape')
+  .exitOverride()
   .description('Write a checkpoint with random weights in the shape that a config.json describes.')
   .requiredOption('--config <file>', 'config.json of a supported model')
   .option('--tokenizer <folder>', 'folder with tokenizer files to copy')
@@ -22,6 +23,11 @@ new Command('make-shape')
   .action(makeShape)
   .parseAsync()
   .catch((error: unknown) => {
+    // commander has said it already; its own exit code for a mistake is 1, ours is 2 everywhere.
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
     console.error(isUserError(error) ? error.message : error);
     process.exitCode = isUserError(error) ? 2 : 1;
   });
