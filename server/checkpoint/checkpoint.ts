@@ -10,20 +10,9 @@ import { openFileSource } from './byteSource';
 import { bytesPerWeight } from './dtype';
 import { checkpointName, closeAll, findCheckpointFolder, isFile, openShards, type Shard } from './folder';
 import { type Provenance, parseProvenance, provenanceFile } from './provenance';
-import { weightReader } from './weightReader';
+import { type WeightEntry, type WeightReader, weightReader } from './weightReader';
 
-export interface WeightEntry {
-  readonly name: string;
-  readonly dtype: WeightDtype;
-  readonly shape: readonly number[];
-  readonly nBytes: number;
-  /** The file's name inside the folder. */
-  readonly file: string;
-  /** Where its bytes begin in that file. */
-  readonly offset: number;
-}
-
-export interface Checkpoint {
+export interface Checkpoint extends WeightReader {
   /** The folder that holds config.json, absolute; inside Hugging Face's cache the snapshot. */
   readonly folder: string;
   /** The folder's last part, or `owner/name` in Hugging Face's cache. */
@@ -38,17 +27,6 @@ export interface Checkpoint {
   readonly provenance: Provenance | null;
   /** Bytes of `weights` on disk. */
   readonly sizeBytes: number;
-  /** A whole weight as f32, [rows x columns] flat. With `into`, its first numbers are filled and returned. */
-  readF32(name: string, into?: Float32Array): Promise<Float32Array>;
-  /** Rows `firstRow` up to `firstRow + nRows` (not included) of a weight as f32. */
-  readRowsF32(name: string, firstRow: number, nRows: number, into?: Float32Array): Promise<Float32Array>;
-  /**
-   * One row for each entry of `rows`, in that order, read at once without giving way to other work; repeated rows are read once.
-   * @throws UserError `badData` for a row that the weight does not have.
-   */
-  gatherRowsF32(name: string, rows: ArrayLike<number>, into?: Float32Array): Float32Array;
-  /** Bytes `start` up to `start + length` (not included) of a weight as they are on disk. */
-  readBytes(name: string, start: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

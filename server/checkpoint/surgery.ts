@@ -6,13 +6,14 @@ import { cancelled, UserError } from '../errors';
 import type { WeightDtype } from '../model/config';
 import { blockWeightName, parseBlockWeightName } from '../model/weights';
 import type { Dtype } from '../protocol';
-import type { Checkpoint, WeightEntry } from './checkpoint';
+import type { Checkpoint } from './checkpoint';
 import { copyCompanions, findCompanions } from './companions';
 import { configWithoutBlocks } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
 import { withStagedFolder } from './stagedFolder';
 import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles';
+import type { WeightEntry } from './weightReader';
 
 export interface SurgeryOptions {
   /** Blocks of `source` to leave out, ascending and distinct; may be empty. */

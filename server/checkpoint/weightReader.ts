@@ -2,11 +2,34 @@
 import { UserError } from '../errors';
 import type { WeightDtype } from '../model/config';
 import type { ByteSource } from './byteSource';
-import type { Checkpoint, WeightEntry } from './checkpoint';
 import { bytesPerWeight, widenInPlace } from './dtype';
 import { quote } from './strictJson';
 
-export type WeightReader = Pick<Checkpoint, 'readF32' | 'readRowsF32' | 'gatherRowsF32' | 'readBytes'>;
+export interface WeightEntry {
+  readonly name: string;
+  readonly dtype: WeightDtype;
+  readonly shape: readonly number[];
+  readonly nBytes: number;
+  /** The file's name inside the folder. */
+  readonly file: string;
+  /** Where its bytes begin in that file. */
+  readonly offset: number;
+}
+
+/** The reading half of a checkpoint. */
+export interface WeightReader {
+  /** A whole weight as f32, [rows x columns] flat. With `into`, its first numbers are filled and returned. */
+  readF32(name: string, into?: Float32Array): Promise<Float32Array>;
+  /** Rows `firstRow` up to `firstRow + nRows` (not included) of a weight as f32. */
+  readRowsF32(name: string, firstRow: number, nRows: number, into?: Float32Array): Promise<Float32Array>;
+  /**
+   * One row for each entry of `rows`, in that order, read at once without giving way to other work; repeated rows are read once.
+   * @throws UserError `badData` for a row that the weight does not have.
+   */
+  gatherRowsF32(name: string, rows: ArrayLike<number>, into?: Float32Array): Float32Array;
+  /** Bytes `start` up to `start + length` (not included) of a weight as they are on disk. */
+  readBytes(name: string, start: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
+}
 
 /** The reading half of a checkpoint, given where each weight lies. */
 export function weightReader(

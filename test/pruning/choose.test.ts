@@ -1,10 +1,10 @@
 // From scores to drop sets: order, ties, spans, what is protected, what is refused, and the sets that were published.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isUserError } from '../../server/errors';
 import type { DropRule, MethodScores } from '../../server/protocol';
 import { choose } from '../../server/pruning/choose';
 import { formatBlockList } from '../../server/pruning/dropSet';
+import { refusal } from '../refusal';
 
 const scored = (scores: number[] | number[][], of: MethodScores['of'] = 'block'): MethodScores => ({
   unit: '',
@@ -20,16 +20,6 @@ const least = (count: number, kept: number[] = []): DropRule => ({
   protected: kept,
 });
 const deepest = (count: number, kept: number[] = []): DropRule => ({ kind: 'deepest', count, protected: kept });
-
-const refusal = (f: () => unknown) => {
-  try {
-    f();
-  } catch (error) {
-    if (isUserError(error)) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return 'accepted';
-};
 
 describe('by scores of blocks', () => {
   const rows: [string, number[], DropRule, number[]][] = [

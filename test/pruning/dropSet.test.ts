@@ -1,18 +1,8 @@
 // Lists of blocks: read, written, and refused with a sentence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isUserError } from '../../server/errors';
 import { checkDropSet, complement, formatBlockList, parseBlockList } from '../../server/pruning/dropSet';
-
-const refusal = (f: () => unknown) => {
-  try {
-    f();
-  } catch (error) {
-    if (isUserError(error)) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return 'accepted';
-};
+import { refusal } from '../refusal';
 
 describe('a list is read', () => {
   const rows: [string, number[]][] = [

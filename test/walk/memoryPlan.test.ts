@@ -9,6 +9,7 @@ import { nParameters } from '../../server/model/weights';
 import { planWalk, type MemoryPlan, type WalkRequest, windowOperations } from '../../server/walk/memoryPlan';
 import { blockGroup, groupSize, headGroups } from '../../server/walk/weightStore';
 import { available, dataFolder, repoRoot } from '../fixtures';
+import { refusal } from '../refusal';
 
 const read = (file: string) => readModelConfig(JSON.parse(readFileSync(file, 'utf8')));
 const supported = (file: string): ModelConfig | null => {
@@ -39,16 +40,6 @@ const request: WalkRequest = {
   keepStates: true,
   memory: 'auto',
   limitBytes: ample,
-};
-
-const refusal = (f: () => unknown) => {
-  try {
-    f();
-  } catch (error) {
-    if (isUserError(error)) return `${error.code}: ${error.message}`;
-    throw error;
-  }
-  return 'accepted';
 };
 
 describe.each(configs)('%s', (_, config) => {
