@@ -29,6 +29,9 @@ const shortGpt = 'ShortGPT, arXiv:2403.03853';
 const gromov = 'The Unreasonable Ineffectiveness of the Deeper Layers, arXiv:2403.17887';
 const shortenedLlama = 'Shortened LLaMA, arXiv:2402.02834';
 const llmDrop = 'What Matters in Transformers?, arXiv:2406.15786';
+/** Variants that people use without a paper of their own say what they vary. */
+const llmDropByNorm = `a norm in place of the cosine of ${llmDrop}`;
+const shortenedLlamaByNorm = `a norm in place of the sum of ${shortenedLlama}`;
 const blockPruner = 'BlockPruner, arXiv:2406.10594';
 const attentionMatrices = /^self_attn\.[qkvo]_proj\.weight$/;
 
@@ -61,14 +64,14 @@ export const importanceMethods = {
     needs: 'weights',
     of: 'block',
     unit: 'Frobenius norm',
-    paper: shortenedLlama,
+    paper: shortenedLlamaByNorm,
     score: (weights) => sqrt(weights.map((w) => sumOfSquares(w.value)).reduce(add)),
   },
   attentionWeightNorm: {
     needs: 'weights',
     of: 'attention',
     unit: 'Frobenius norm',
-    paper: shortenedLlama,
+    paper: shortenedLlamaByNorm,
     score: (weights) =>
       sqrt(
         weights
@@ -77,20 +80,26 @@ export const importanceMethods = {
           .reduce(add),
       ),
   },
-  attentionOutputNorm: { needs: 'tokens', of: 'attention', unit: 'norm', paper: llmDrop, score: (t) => t.attention },
-  mlpOutputNorm: { needs: 'tokens', of: 'mlp', unit: 'norm', paper: llmDrop, score: (t) => t.mlp },
+  attentionOutputNorm: {
+    needs: 'tokens',
+    of: 'attention',
+    unit: 'norm',
+    paper: llmDropByNorm,
+    score: (t) => t.attention,
+  },
+  mlpOutputNorm: { needs: 'tokens', of: 'mlp', unit: 'norm', paper: llmDropByNorm, score: (t) => t.mlp },
   relativeAttentionNorm: {
     needs: 'tokens',
     of: 'attention',
     unit: 'norm / norm of the input',
-    paper: llmDrop,
+    paper: llmDropByNorm,
     score: (t) => div(t.attention, t.entering),
   },
   relativeMlpNorm: {
     needs: 'tokens',
     of: 'mlp',
     unit: 'norm / norm of the input',
-    paper: llmDrop,
+    paper: llmDropByNorm,
     score: (t) => div(t.mlp, t.entering),
   },
   attentionInfluence: {
