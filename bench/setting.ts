@@ -4,6 +4,7 @@ import { keepsStates } from '../server/analysis/analyze';
 import { importanceMethodNames } from '../server/analysis/importance';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { readTokenWindows } from '../server/data/tokenWindows';
+import type { TokenSource } from '../server/protocol';
 import { openDevice } from '../server/runtime/device';
 import { openTokenizer } from '../server/tokenizer/tokenizer';
 import { preload } from '../server/walk/forward';
@@ -31,10 +32,9 @@ export async function withBenchModel(
   const checkpoint = await openCheckpoint(setting.model);
   const device = await openDevice({ provider: 'cpu', threads: setting.threads });
   const tokenizer = await openTokenizer(setting.model);
-  const files = [join(setting.data, 'data/wikitext-2-raw/wiki.test.raw')];
-  const cut = {
+  const source: TokenSource = {
     kind: 'text',
-    files,
+    files: [join(setting.data, 'data/wikitext-2-raw/wiki.test.raw')],
     field: null,
     windows: setting.windows,
     tokens: tokensPerWindow,
@@ -42,8 +42,8 @@ export async function withBenchModel(
     bos: 'none',
     sampling: 'consecutive',
     seed: 0,
-  } as const;
-  const { windows } = await readTokenWindows({ ...cut, files }, tokenizer, checkpoint.config);
+  };
+  const { windows } = await readTokenWindows(source, tokenizer, checkpoint.config);
   const plan = planWalk(checkpoint.config, {
     nWindows: windows.length,
     tokensPerWindow,

@@ -55,8 +55,8 @@ function combined(collectors: readonly Collector[]): Observer {
     block: observers.find((o) => o.block)?.block,
     weights: observers.find((o) => o.weights)?.weights,
     ...(ofStates.length > 0 && {
-      async states(states, batch) {
-        for (const take of ofStates) await take(states, batch);
+      async states(...told) {
+        for (const take of ofStates) await take(...told);
       },
     }),
   };

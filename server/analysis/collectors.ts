@@ -2,7 +2,6 @@
 // scores of every window.
 import { concat } from '../graph/ops/movement';
 import { type Graph, input } from '../graph/value';
-import { finalNormName } from '../model/weights';
 import type { Observer } from '../walk/forward';
 import type { Model } from '../walk/model';
 import { type ImportanceMethodName, importanceMethod } from './importance';
@@ -130,8 +129,7 @@ export function finalNormCollector(
   return {
     rows: (known) => [[name, [...(known.get('blockInfluence') as Float64Array[]).slice(0, -1), last]]],
     observer: {
-      async states(states, batch) {
-        const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
+      async states(states, batch, norm) {
         const key = `influenceThroughFinalNorm ${batch.batch}x${batch.tokens}`;
         const program = await device.program(key, () =>
           influenceThroughFinalNorm(config.width, config.normEpsilon, batch),
@@ -139,7 +137,6 @@ export function finalNormCollector(
         const { scores } = await device.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
         last.set(await device.read(scores!), batch.firstWindow);
         scores!.dispose();
-        norm.dispose();
       },
     },
   };

@@ -94,8 +94,11 @@ async function measureRounding(
   if (dtype === null || dtype === 'f32' || dtype === config.dtype.toLowerCase()) return null;
   if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
   const loss = async (folder: string, dropped: number[]) => {
-    const recipe = { kind: 'perplexity', models: [folder], drop: dropped, source, compute } as const;
-    return (await runPerplexity({ ...recipe, models: [folder] }, run)).models[0]!.lossNats;
+    const { models } = await runPerplexity(
+      { kind: 'perplexity', models: [folder], drop: dropped, source, compute },
+      run,
+    );
+    return models[0]!.lossNats;
   };
   try {
     return { dtype, lossNatsBefore: await loss(model, drop), lossNatsAfter: await loss(out, []) };

@@ -79,17 +79,13 @@ export async function openDevice({ provider, threads }: DeviceOptions): Promise<
     cached(`${direction} ${shape}`, () => ({ name: direction, outputs: { y: input1(shape) } }), direction === 'upload');
 
   const handle = (tensor: ort.Tensor, shape: Shape, dtype: Dtype, role: TensorRole, release: () => void): Tensor => {
-    let live = true;
     const made: Tensor = {
       shape,
       dtype,
       role,
       nBytes: size(shape) * (dtype === 'int64' ? 8 : 4),
       dispose() {
-        if (!live) return;
-        live = false;
-        held.delete(made);
-        release();
+        if (held.delete(made)) release();
       },
     };
     held.set(made, tensor);

@@ -3,10 +3,8 @@ import { cancelled } from '../errors';
 import { hidden } from '../model/attention';
 import { pickRow, widenCache } from '../model/cache';
 import { blockParts, blockSignature, decodeBlock } from '../model/llama';
-import { rotaryTables } from '../model/rope';
-import { embeddingName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
-import type { Model } from './model';
+import { allBlocks, embed, finalNormWeight, type Model } from './model';
 import { mostLikely } from './mostLikely';
 import { openTables, type Tables } from './positionTables';
 import { blockGroup, type Step } from './weightStore';
@@ -39,14 +37,16 @@ export async function generateWithoutCache(
   const ids = [...prompt];
   const capacity = prompt.length + options.maxTokens;
   const tables = await openTables(model);
+  const norm = await finalNormWeight(model);
   const next = async (id?: number) => {
     if (id !== undefined) ids.push(id);
     const padded = Int32Array.from({ length: capacity }, (_, i) => ids[i] ?? 0); // no token sees those after it
-    return mostLikely(model, await passPrompt(model, padded, ids.length - 1, options, tables));
+    return mostLikely(model, norm, await passPrompt(model, padded, ids.length - 1, options, tables));
   };
   try {
     return await untilEnd(options, next, next);
   } finally {
+    norm.dispose();
     tables.dispose();
   }
 }
@@ -74,16 +74,12 @@ interface Decoder {
 
 async function openDecoder(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<Decoder> {
   const { config, device } = model;
-  const blocks = options.blocks ?? config.blocks.map((_, k) => k);
+  const blocks = options.blocks ?? allBlocks(config);
   const capacity = prompt.length + options.maxTokens;
   const caches = new Map<number, { keys: Tensor; values: Tensor }>();
   const tables = await openTables(model);
-  const { cos, sin } = rotaryTables(config, capacity);
-  const tableShape = [capacity, config.headWidth / 2];
-  const fixed = {
-    cos: await device.upload(cos, tableShape, 'table'),
-    sin: await device.upload(sin, tableShape, 'table'),
-  };
+  const rotation = await tables.for({ batch: 1, tokens: capacity });
+  const norm = await finalNormWeight(model);
   let position = prompt.length;
 
   const store = (k: number, keys: Tensor, values: Tensor) => {
@@ -100,11 +96,12 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
       };
       return mostLikely(
         model,
+        norm,
         await passPrompt(model, Int32Array.from(prompt), prompt.length - 1, options, tables, keep),
       );
     },
     async next(id) {
-      let state = await device.upload(model.checkpoint.gatherRowsF32(embeddingName, [id]), [1, config.width], 'result');
+      let state = await embed(model, [id]);
       const vector = (at: (i: number) => number) =>
         device.upload(
           Float32Array.from({ length: capacity }, (_, i) => at(i)),
@@ -125,7 +122,7 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
             const { keys, values } = caches.get(k)!;
             const feeds = {
               ...weights,
-              ...fixed,
+              ...rotation,
               positions,
               slot,
               mask,
@@ -145,15 +142,14 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
       slot.dispose();
       positions.dispose();
       position++;
-      return mostLikely(model, state);
+      return mostLikely(model, norm, state);
     },
     dispose() {
       for (const { keys, values } of caches.values()) {
         keys.dispose();
         values.dispose();
       }
-      fixed.cos.dispose();
-      fixed.sin.dispose();
+      norm.dispose();
       tables.dispose();
     },
   };
@@ -164,13 +160,13 @@ async function passPrompt(
   model: Model,
   ids: Int32Array,
   row: number,
-  { blocks = model.config.blocks.map((_, k) => k), signal }: DecodeOptions,
+  { blocks = allBlocks(model.config), signal }: DecodeOptions,
   tables: Tables,
   keep?: (block: number, keys: Tensor, values: Tensor) => Promise<void>,
 ): Promise<Tensor> {
-  const { config, device, checkpoint } = model;
+  const { config, device } = model;
   const batch = { batch: 1, tokens: ids.length };
-  let state = await device.upload(checkpoint.gatherRowsF32(embeddingName, ids), [ids.length, config.width], 'result');
+  let state = await embed(model, ids);
   const steps = blocks.map(
     (k): Step => ({
       group: blockGroup(config, k),

@@ -4,11 +4,10 @@ import { cancelled } from '../errors';
 import type { Graph, Value } from '../graph/value';
 import type { ModelConfig } from '../model/config';
 import { type BlockParts, blockParts, blockSignature } from '../model/llama';
-import { embeddingName, finalNormName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
-import { batchIds, type MicroBatch, microBatches, type Model } from './model';
+import { allBlocks, batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
 import { openTables, type Tables } from './positionTables';
 import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 
@@ -22,8 +21,11 @@ export interface Observer {
   };
   /** Called once for every block, while its weights are at hand. */
   weights?(block: number, weights: Weights): Promise<void>;
-  /** All hidden states h[0..n] of a micro-batch, each [B*T, D]; they are given back afterwards. Needs a plan that keeps them. */
-  states?(states: readonly Tensor[], batch: MicroBatch): Promise<void>;
+  /**
+   * All hidden states h[0..n] of a micro-batch, each [B*T, D]; they are given back afterwards. With the
+   * final norm's weight [D]. Needs a plan that keeps them.
+   */
+  states?(states: readonly Tensor[], batch: MicroBatch, finalNorm: Tensor): Promise<void>;
 }
 
 export interface ForwardOptions {
@@ -41,12 +43,12 @@ export async function forward(
   windows: readonly Int32Array[],
   options: ForwardOptions = {},
 ): Promise<Float64Array> {
-  const { config, plan, device } = model;
-  const blocks = options.blocks ?? config.blocks.map((_, k) => k);
+  const { config, plan } = model;
+  const blocks = options.blocks ?? allBlocks(config);
   const losses = new Float64Array(windows.length);
   const progress = meter(config, blocks.length, windows, options);
   const tables = await openTables(model);
-  const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
+  const norm = await finalNormWeight(model);
   try {
     for (let first = 0; first < windows.length; first += plan.groupWindows) {
       const group = windows.slice(first, first + plan.groupWindows);
@@ -68,7 +70,7 @@ export async function forward(
 }
 
 /** Brings all weights in where they stay resident, so that timing starts at the first micro-batch. */
-export const preload = ({ config, store, plan }: Model, blocks: readonly number[] = config.blocks.map((_, k) => k)) =>
+export const preload = ({ config, store, plan }: Model, blocks: readonly number[] = allBlocks(config)) =>
   store.preload([...blocks.map((k) => blockGroup(config, k)), ...headGroups(config, plan.headSliceRows)]);
 
 interface Pass extends ForwardOptions {
@@ -89,7 +91,7 @@ async function passGroup(
 ) {
   const { config, device, plan } = model;
   const { observer, progress, losses } = pass;
-  const states = await Promise.all(batches.map(async (batch) => [await embed(model, windows, batch)]));
+  const states = await Promise.all(batches.map(async (batch) => [await embed(model, batchIds(windows, batch))]));
   const keep = observer?.states !== undefined;
 
   const blockStep = (k: number): Step => ({
@@ -126,7 +128,7 @@ async function passGroup(
     await model.store.walk([...blocks.map(blockStep), ...headSteps]);
     for (const [b, batch] of batches.entries()) {
       losses.set(await device.read(await heads![b]!.finish()), batch.firstWindow);
-      await observer?.states?.(states[b]!, batch);
+      await observer?.states?.(states[b]!, batch, pass.norm);
     }
   } finally {
     for (const head of heads ?? []) head.dispose();
@@ -159,16 +161,6 @@ async function passBlock(
     scores!.dispose();
   }
   return leaving!;
-}
-
-/** h[0]: the embeddings of a micro-batch's tokens, gathered by row from the checkpoint. */
-function embed(
-  { checkpoint, config, device }: Model,
-  windows: readonly Int32Array[],
-  batch: MicroBatch,
-): Promise<Tensor> {
-  const rows = checkpoint.gatherRowsF32(embeddingName, batchIds(windows, batch));
-  return device.upload(rows, [batch.batch * batch.tokens, config.width], 'result');
 }
 
 /** Counts operations done against all there are, and stops the walk once its signal is aborted. */

@@ -2,7 +2,9 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { ModelConfig } from '../model/config';
 import type { BatchShape } from '../model/blockInputs';
+import { embeddingName, finalNormName } from '../model/weights';
 import type { Device } from '../runtime/device';
+import type { Tensor } from '../runtime/tensor';
 import type { MemoryPlan } from './memoryPlan';
 import type { WeightStore } from './weightStore';
 
@@ -14,6 +16,17 @@ export interface Model {
   readonly store: WeightStore;
   readonly plan: MemoryPlan;
 }
+
+/** The numbers of all blocks, in order. */
+export const allBlocks = (config: ModelConfig): number[] => config.blocks.map((_, k) => k);
+
+/** h[0] of tokens, [ids, D]: their embeddings, gathered by row from the checkpoint. */
+export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<number>): Promise<Tensor> =>
+  device.upload(checkpoint.gatherRowsF32(embeddingName, ids), [ids.length, config.width], 'result');
+
+/** The weight of the final norm, [D]; whoever asks for it disposes it. */
+export const finalNormWeight = async ({ checkpoint, config, device }: Model): Promise<Tensor> =>
+  device.upload(await checkpoint.readF32(finalNormName), [config.width], 'weight');
 
 /** Consecutive windows that pass a block in one run. */
 export interface MicroBatch extends BatchShape {

@@ -1,14 +1,12 @@
 // Which token comes next.
 import { logitsSlice } from '../model/head';
-import { finalNormName } from '../model/weights';
 import type { Tensor } from '../runtime/tensor';
 import type { Model } from './model';
 import { headGroups, type Step } from './weightStore';
 
-/** The id with the largest logit, the lowest one of equals. Disposes `state` [1, D]. */
-export async function mostLikely(model: Model, state: Tensor): Promise<number> {
+/** The id with the largest logit, the lowest one of equals, by the final norm's weight [D]. Disposes `state` [1, D]. */
+export async function mostLikely(model: Model, norm: Tensor, state: Tensor): Promise<number> {
   const { config, device, plan } = model;
-  const norm = await device.upload(await model.checkpoint.readF32(finalNormName), [config.width], 'weight');
   let best = 0;
   let bestLogit = Number.NEGATIVE_INFINITY;
   const steps = headGroups(config, plan.headSliceRows).map(
@@ -29,7 +27,6 @@ export async function mostLikely(model: Model, state: Tensor): Promise<number> {
     }),
   );
   await model.store.walk(steps);
-  norm.dispose();
   state.dispose();
   return best;
 }
