@@ -43,36 +43,43 @@ const streamedStatesBytes = 1e9;
 
 /** The plan for a walk. Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit. */
 export function planWalk(config: ModelConfig, request: WalkRequest): MemoryPlan {
+  const resident = leastPlan(config, request, 'resident');
+  if (request.memory !== 'streaming' && resident.totalBytes <= request.limitBytes) return resident;
+  if (request.memory === 'resident') throw cannotFit(config, resident, request);
+
+  const least = leastPlan(config, request, 'streaming');
+  if (least.totalBytes > request.limitBytes) throw cannotFit(config, least, request);
+  const { microBatchWindows } = least;
+  const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
+  const fitting = Math.floor((room * microBatchWindows) / least.bytes.states);
+  const groupWindows = Math.min(request.nWindows, Math.max(microBatchWindows, fitting - (fitting % microBatchWindows)));
+  const states = (least.bytes.states / microBatchWindows) * groupWindows;
+  const totalBytes = least.totalBytes - least.bytes.states + states;
+  return { ...least, groupWindows, bytes: { ...least.bytes, states }, totalBytes };
+}
+
+/** The smallest plan of a mode: one micro-batch goes through the model at a time. */
+function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['mode']): MemoryPlan {
   const { nWindows, tokensPerWindow: T } = request;
-  const wanted = Math.max(1, Math.floor(microBatchTokens / T));
-  const microBatchWindows = Math.min(wanted, nWindows);
+  const microBatchWindows = Math.min(Math.max(1, Math.floor(microBatchTokens / T)), nWindows);
   const rows = microBatchWindows * T;
   const headSliceRows = sliceRows(config, rows);
-  const stateBytes = (windows: number) =>
-    windows * T * config.width * 4 * (request.keepStates ? config.nBlocks + 3 : 4);
-
-  const plan = (mode: MemoryPlan['mode'], groupWindows: number): MemoryPlan => {
-    const bytes = {
-      weights: weightBytes(config, mode, headSliceRows),
-      states: stateBytes(groupWindows),
-      activations: activationBytes(config, microBatchWindows, T, headSliceRows),
-      processes: processBytes,
-    };
-    const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0);
-    return { mode, microBatchWindows, groupWindows, headSliceRows, nTokens: nWindows * T, bytes, totalBytes };
+  const bytes = {
+    weights: weightBytes(config, mode, headSliceRows),
+    states: rows * config.width * 4 * (request.keepStates ? config.nBlocks + 3 : 4),
+    activations: activationBytes(config, microBatchWindows, T, headSliceRows),
+    processes: processBytes,
   };
-
-  const resident = plan('resident', microBatchWindows);
-  if (request.memory !== 'streaming' && resident.totalBytes <= request.limitBytes) return resident;
-  if (request.memory === 'resident') throw cannotFit(resident, request, 'use --memory streaming');
-
-  const least = plan('streaming', microBatchWindows);
-  if (least.totalBytes > request.limitBytes)
-    throw cannotFit(least, request, T > 256 ? 'use windows of fewer --tokens' : 'use a machine with more memory');
-  const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
-  const fitting = Math.floor(room / stateBytes(1));
-  const groupWindows = Math.min(nWindows, Math.max(microBatchWindows, fitting - (fitting % microBatchWindows)));
-  return plan('streaming', groupWindows);
+  const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0);
+  return {
+    mode,
+    microBatchWindows,
+    groupWindows: microBatchWindows,
+    headSliceRows,
+    nTokens: nWindows * T,
+    bytes,
+    totalBytes,
+  };
 }
 
 /** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
@@ -107,13 +114,31 @@ function activationBytes(config: ModelConfig, windows: number, T: number, headSl
   return 4 * Math.max(block, head);
 }
 
-function cannotFit(plan: MemoryPlan, request: WalkRequest, remedy: string): UserError {
-  const { weights, states, activations } = plan.bytes;
+function cannotFit(config: ModelConfig, plan: MemoryPlan, request: WalkRequest): UserError {
+  const { weights, states, activations, processes } = plan.bytes;
   return new UserError(
     'cannotFit',
     `This needs ${megabytes(plan.totalBytes)} (weights ${megabytes(weights)}, hidden states ${megabytes(states)}, ` +
-      `activations ${megabytes(activations)}) with weights ${plan.mode}, but only ${megabytes(request.limitBytes)} may be used: ${remedy}.`,
+      `activations ${megabytes(activations)}, the processes ${megabytes(processes)}) with weights ${plan.mode}, ` +
+      `but only ${megabytes(request.limitBytes)} may be used: ${remedy(config, request)}.`,
   );
+}
+
+/** The least change of the request that does fit; what is advised was planned. */
+function remedy(config: ModelConfig, request: WalkRequest): string {
+  const needs = (change: Partial<WalkRequest>) => leastPlan(config, { ...request, ...change }, 'streaming').totalBytes;
+  const fits = (change: Partial<WalkRequest>) => needs(change) <= request.limitBytes;
+  const streaming = request.memory === 'resident' ? '--memory streaming' : '';
+  const use = (...options: string[]) => `use ${[streaming, ...options].filter((option) => option !== '').join(' ')}`;
+  if (streaming && fits({})) return use();
+  const shorter: number[] = [];
+  for (let tokens = request.tokensPerWindow; tokens >= 32; tokens = Math.floor(tokens / 2)) shorter.push(tokens);
+  const tokens = shorter.find((tokensPerWindow) => fits({ tokensPerWindow }));
+  if (tokens !== undefined) return use(`--tokens ${tokens}`);
+  const alone = shorter.find((tokensPerWindow) => fits({ nWindows: 1, tokensPerWindow }));
+  if (alone !== undefined) return use('--windows 1', `--tokens ${alone}`);
+  const least = needs({ nWindows: 1, tokensPerWindow: shorter.at(-1) ?? request.tokensPerWindow });
+  return `no choice of windows takes less than ${megabytes(least)}, so allow at least that or use a machine with more memory`;
 }
 
 const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

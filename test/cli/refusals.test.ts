@@ -183,12 +183,12 @@ const choices: Row[] = [
   [
     'too little memory',
     [...analyze, '--memory-limit', '100'],
-    /^This needs \d+ MB \(weights \d+ MB, hidden states \d+ MB, activations \d+ MB\) .*only 100 MB may be used: use windows of fewer --tokens\.$/,
+    /^This needs \d+ MB \(weights \d+ MB, hidden states \d+ MB, activations \d+ MB, the processes \d+ MB\) .*only 100 MB may be used: no choice of windows takes less than \d+ MB, so allow at least that or use a machine with more memory\.$/,
   ],
   [
     'too little memory for resident weights',
-    [...analyze, '--memory', 'resident', '--memory-limit', '200'],
-    /with weights resident, but only 200 MB may be used: use --memory streaming\.$/,
+    [...analyze, '--memory', 'resident', '--memory-limit', '225'],
+    /with weights resident, but only 225 MB may be used: use --memory streaming --.*\d\.$/,
   ],
 ];
 

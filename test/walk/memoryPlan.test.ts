@@ -154,9 +154,32 @@ describe('refused', () => {
   });
   const rows: [string, Partial<WalkRequest>, string, string][] = [
     ['resident', { memory: 'resident', limitBytes: 500e6 }, 'resident', 'use --memory streaming.'],
-    ['long windows', { limitBytes: 250e6 }, 'streaming', 'use windows of fewer --tokens.'],
-    ['short windows', { tokensPerWindow: 128, limitBytes: 250e6 }, 'streaming', 'use a machine with more memory.'],
-    ['nothing at all', { limitBytes: 0, memory: 'streaming' }, 'streaming', 'use windows of fewer --tokens.'],
+    ['long windows', { limitBytes: 430e6 }, 'streaming', 'use --tokens 64.'],
+    [
+      'resident and long windows',
+      { memory: 'resident', limitBytes: 360e6 },
+      'resident',
+      'use --memory streaming --tokens 32.',
+    ],
+    ['one window at most', { limitBytes: 315e6 }, 'streaming', 'use --windows 1 --tokens 64.'],
+    [
+      'too much for any windows',
+      { limitBytes: 250e6 },
+      'streaming',
+      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+    ],
+    [
+      'short windows',
+      { tokensPerWindow: 128, limitBytes: 250e6 },
+      'streaming',
+      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+    ],
+    [
+      'nothing at all',
+      { limitBytes: 0, memory: 'streaming' },
+      'streaming',
+      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+    ],
   ];
   it.each(rows)('%s, with what it takes and what to do', (_, changes, mode, remedy) => {
     const asked = { ...request, ...changes };
@@ -167,12 +190,36 @@ describe('refused', () => {
       nWindows: Math.min(asked.nWindows, 1024 / asked.tokensPerWindow),
     });
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
-    const { weights, states, activations } = needed.bytes;
+    const { weights, states, activations, processes } = needed.bytes;
     expect(refusal(() => planWalk(config, asked))).toBe(
       `cannotFit: This needs ${megabytes(needed.totalBytes)} (weights ${megabytes(weights)}, ` +
-        `hidden states ${megabytes(states)}, activations ${megabytes(activations)}) with weights ${mode}, ` +
+        `hidden states ${megabytes(states)}, activations ${megabytes(activations)}, the processes ${megabytes(processes)}) with weights ${mode}, ` +
         `but only ${megabytes(asked.limitBytes)} may be used: ${remedy}`,
     );
+  });
+});
+
+describe('what is advised', () => {
+  const options = /(?<streaming>--memory streaming)? ?(?:--windows (?<windows>\d+))? ?(?:--tokens (?<tokens>\d+))?\.$/;
+  it.each(configs)('fits %s', (_, config) => {
+    for (const memory of ['auto', 'resident', 'streaming'] as const) {
+      for (const tokensPerWindow of [64, 512, 2048]) {
+        for (let limitBytes = 200e6; limitBytes < 40e9; limitBytes *= 1.25) {
+          const asked = { ...request, memory, tokensPerWindow, limitBytes };
+          const said = refusal(() => planWalk(config, asked));
+          if (said === 'accepted' || said.includes('no choice of windows')) continue;
+          const { streaming, windows, tokens } = options.exec(said)!.groups!;
+          const advised: WalkRequest = {
+            ...asked,
+            memory: streaming ? 'streaming' : memory,
+            nWindows: Number(windows ?? request.nWindows),
+            tokensPerWindow: Number(tokens ?? tokensPerWindow),
+          };
+          expect(advised).not.toEqual(asked);
+          expect(planWalk(config, advised).totalBytes).toBeLessThanOrEqual(limitBytes);
+        }
+      }
+    }
   });
 });
 
