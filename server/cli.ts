@@ -20,6 +20,7 @@ import { progressView } from './cli/progress';
 import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
+import { ofBlocks } from './pruning/dropSet';
 import type {
   AnalyzeReport,
   BosMode,
@@ -91,6 +92,8 @@ withComputeOptions(withSourceOptions(program.command('analyze').argument('<model
         model,
         source: needSource(flags, analyzeWindows),
         methods: flags.methods.split(','),
+        measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
+        stay: false,
         compute: computeOptions(flags),
       },
       flags,
@@ -138,6 +141,7 @@ withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'
         model,
         rule: pruneRule(flags),
         source: tokenSource(flags, analyzeWindows),
+        repair: null,
         out: flags.out,
         dtype: flags.dtype ?? null,
         maxShardBytes: flags.shardSize === undefined ? null : flags.shardSize * 1e6,
@@ -156,7 +160,13 @@ withComputeOptions(
   .addOption(blocksOption('--drop <blocks>', 'leave these blocks out without writing a model'))
   .action((models: string[], flags: ComputeFlags & SourceFlags & { drop: number[] }) =>
     carryOut<PerplexityReport>(
-      { kind: 'perplexity', models, drop: flags.drop, source: needSource(flags, null), compute: computeOptions(flags) },
+      {
+        kind: 'perplexity',
+        models,
+        drop: ofBlocks(flags.drop),
+        source: needSource(flags, null),
+        compute: computeOptions(flags),
+      },
       flags,
       renderPerplexity,
     ),
@@ -176,7 +186,16 @@ withComputeOptions(program.command('generate').argument('<model>'))
     ) => {
       const { prompt, maxTokens, drop, bos, cache } = flags;
       return carryOut<GenerateReport>(
-        { kind: 'generate', model, prompt, maxTokens, drop, bos, cache, compute: computeOptions(flags) },
+        {
+          kind: 'generate',
+          model,
+          prompt,
+          maxTokens,
+          drop: ofBlocks(drop),
+          bos,
+          cache,
+          compute: computeOptions(flags),
+        },
         flags,
         renderGeneration,
       );
@@ -196,7 +215,7 @@ const rule = (method: string, count: number, kept: number[]): DropRule =>
     : { kind: 'method', method, count, protected: kept };
 
 function pruneRule({ drop, method, count, protect }: PruneFlags): DropRule {
-  if (drop && !method && count === undefined) return { kind: 'blocks', blocks: drop };
+  if (drop && !method && count === undefined) return { kind: 'chosen', ...ofBlocks(drop) };
   if (!drop && method && count !== undefined) return rule(method, count, protect);
   throw new UserError('usage', 'Say which blocks go: either --drop LIST, or --method NAME with --count N.');
 }

@@ -9,7 +9,7 @@ const abort = new AbortController();
 process.on('disconnect', () => process.exit(1));
 process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
-  else void start(request.recipe);
+  else if (request.kind === 'start') void start(request.recipe);
 });
 // Ctrl-C reaches the whole process group; the starter decides what it means.
 process.on('SIGINT', () => {});

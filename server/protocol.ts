@@ -50,9 +50,19 @@ export interface TokenSourceReport {
   nTokensInText: number | null;
 }
 
-/** Which blocks go. `count` of them by a method, `span` consecutive ones, the deepest, or those named. */
+/**
+ * What is left out of a model: whole blocks, and halves of blocks. Each list is sorted and distinct; a block that goes
+ * as a whole is in `blocks` alone.
+ */
+export interface DropSet {
+  blocks: number[];
+  attention: number[];
+  mlp: number[];
+}
+
+/** Which blocks go. `count` of them by a method (of the table, or by measured loss), the deepest, or those named. */
 export type DropRule =
-  | { kind: 'blocks'; blocks: number[] }
+  | ({ kind: 'chosen' } & DropSet)
   | { kind: 'method'; method: string; count: number; protected: number[] }
   | { kind: 'deepest'; count: number; protected: number[] };
 
@@ -62,15 +72,39 @@ export interface AnalyzeRecipe {
   source: TokenSource;
   /** Names of the table in analysis/importance.ts. */
   methods: string[];
+  measure: MeasureOptions;
+  /** After the work the engine keeps the model and its hidden states and answers questions until it is cancelled. */
+  stay: boolean;
   compute: ComputeOptions;
+}
+
+/** Losses to measure beside the scores. */
+export interface MeasureOptions {
+  /** The loss without each single block; `sublayers`: also without each attention and each MLP. */
+  removals: 'none' | 'blocks' | 'sublayers';
+  /** Leave out one unit after another, each time the one that costs least (SLEB; for sublayers BlockPruner). */
+  greedy: GreedyOptions | null;
+  /** Measure what every method would drop for each count from 1 to this; 0: nothing. */
+  suggestions: number;
+  /** Drop sets to measure. */
+  whatIf: DropSet[];
+}
+
+export interface GreedyOptions {
+  count: number;
+  of: 'blocks' | 'sublayers';
+  /** Candidates are given up once they are worse at this confidence; null: all are measured on all windows. */
+  racingConfidence: number | null;
+  protected: number[];
 }
 
 export interface PruneRecipe {
   kind: 'prune';
   model: string;
   rule: DropRule;
-  /** Needed by rules whose method looks at text. */
+  /** Needed by rules whose method looks at text, and by repair. */
   source: TokenSource | null;
+  repair: RepairOptions | null;
   out: string;
   dtype: Dtype | null;
   maxShardBytes: number | null;
@@ -79,11 +113,34 @@ export interface PruneRecipe {
   compute: ComputeOptions;
 }
 
+/** Least squares folded into the output projection before each gap (ReplaceMe, arXiv:2505.02819). */
+export interface RepairOptions {
+  kind: 'linear';
+  /** Times the mean of the diagonal; `auto`: the one that is best on the windows held out. */
+  ridge: number | 'auto';
+  /** Windows after those of the source to judge the repair on. */
+  heldOutWindows: number | null;
+}
+
+/** Zeroes the smallest single weights of every projection: what the field starts from. */
+export interface SparsifyRecipe {
+  kind: 'sparsify';
+  model: string;
+  /** Share of the weights of each matrix that become zero, in [0, 1). */
+  ratio: number;
+  /** Text to measure what it costs on. */
+  source: TokenSource | null;
+  out: string;
+  dtype: Dtype | null;
+  maxShardBytes: number | null;
+  compute: ComputeOptions;
+}
+
 export interface PerplexityRecipe {
   kind: 'perplexity';
   models: string[];
-  /** Blocks left out of every model without writing it. */
-  drop: number[];
+  /** Left out of every model without writing it. */
+  drop: DropSet;
   source: TokenSource;
   compute: ComputeOptions;
 }
@@ -93,7 +150,7 @@ export interface GenerateRecipe {
   model: string;
   prompt: string;
   maxTokens: number;
-  drop: number[];
+  drop: DropSet;
   bos: BosMode;
   /** false: every token is computed from the whole text again. */
   cache: boolean;
@@ -105,7 +162,7 @@ export interface InspectRecipe {
   model: string;
 }
 
-export type Recipe = AnalyzeRecipe | PruneRecipe | PerplexityRecipe | GenerateRecipe | InspectRecipe;
+export type Recipe = AnalyzeRecipe | PruneRecipe | SparsifyRecipe | PerplexityRecipe | GenerateRecipe | InspectRecipe;
 
 /** Shown before the work starts. */
 export interface Plan {
@@ -164,6 +221,8 @@ export interface ModelSummary {
   contextLength: number;
   tiedEmbeddings: boolean;
   rope: string;
+  /** Halves of its blocks that are zeroed and skipped. */
+  droppedSublayers: { attention: number[]; mlp: number[] };
   /** For a model that Espalier pruned. */
   prunedFrom: { model: string; removedBlocks: number[] } | null;
 }
@@ -187,6 +246,76 @@ export interface AnalyzeReport extends RunFacts {
   lossPerWindow: number[];
   perplexity: number;
   methods: Record<string, MethodScores>;
+  removals: Removals | null;
+  greedy: GreedyReport | null;
+  suggestions: SuggestionReport[] | null;
+  whatIf: WhatIfReport[] | null;
+  /** What measuring losses took; null where none was measured. */
+  work: WorkCounts | null;
+}
+
+/** The loss of the model without something. */
+export interface MeasuredLoss {
+  lossNats: number;
+  /** Of the loss, over windows; null with a single window. */
+  standardError: number | null;
+  /** lossNats - the whole model's loss on the same tokens, and its standard error, paired by token. */
+  costNats: number;
+  costStandardError: number;
+}
+
+/** By block; attention and MLP are null where they were not asked for. */
+export interface Removals {
+  blocks: MeasuredLoss[];
+  attention: MeasuredLoss[] | null;
+  mlp: MeasuredLoss[] | null;
+}
+
+/** A block, or the half of one. */
+export type Unit = number | { block: number; half: 'attention' | 'mlp' };
+
+export interface GreedyReport {
+  of: 'blocks' | 'sublayers';
+  racingConfidence: number | null;
+  /** What went first, second, and so on. */
+  order: Unit[];
+  /** The loss after each of them. */
+  lossNats: number[];
+  steps: (MeasuredLoss & {
+    unit: Unit;
+    /** Every candidate of the step, with the mean over the windows that it was measured on. */
+    candidates: { unit: Unit; lossNats: number; nWindows: number }[];
+  })[];
+}
+
+export interface SuggestionReport extends MeasuredLoss {
+  method: string;
+  count: number;
+  drop: DropSet;
+}
+
+export interface WhatIfReport extends MeasuredLoss {
+  drop: DropSet;
+}
+
+/** Passes of one window of tokens through one block, or through the head. */
+export interface WorkCounts {
+  blockRuns: number;
+  headRuns: number;
+  /** The least that gives the same numbers: every distinct prefix of blocks once. */
+  minimum: { blockRuns: number; headRuns: number };
+  /** Without sharing: a whole forward pass for every loss. */
+  plain: { blockRuns: number; headRuns: number };
+}
+
+/** A first or final answer to a question about a drop set. */
+export interface Estimate extends MeasuredLoss {
+  nWindows: number;
+  ofWindows: number;
+  /** True once all windows were measured. */
+  final: boolean;
+  /** From the question to this answer. */
+  elapsedMs: number;
 }
 
 export interface PruneReport extends RunFacts {
@@ -194,7 +323,11 @@ export interface PruneReport extends RunFacts {
   model: ModelSummary;
   out: string;
   rule: DropRule;
+  /** The blocks that went. */
   dropSet: number[];
+  /** Halves that were zeroed, in the numbering of the model that was pruned. */
+  droppedSublayers: { attention: number[]; mlp: number[] };
+  repair: RepairReport | null;
   keptBlocks: number[];
   /** In the numbering of the first, never pruned model. */
   removedBlocks: number[];
@@ -207,12 +340,41 @@ export interface PruneReport extends RunFacts {
   rounding: { dtype: Dtype; lossNatsBefore: number | null; lossNatsAfter: number | null } | null;
 }
 
+export interface RepairReport {
+  kind: 'linear';
+  ridge: number;
+  /** Where the maps were folded in, and what each gap lost: |residual| / |target|. */
+  gaps: { after: { block: number; half: 'attention' | 'mlp' }; relativeResidual: number }[];
+  /** On the calibration windows, without and with repair. */
+  lossBefore: number;
+  lossAfter: number;
+  /** On the windows held out; null without such. */
+  heldOutBefore: number | null;
+  heldOutAfter: number | null;
+  /** What `auto` compared, on the windows held out. */
+  ridges: { ridge: number; heldOutLossNats: number }[];
+}
+
+export interface SparsifyReport extends RunFacts {
+  kind: 'sparsify';
+  model: ModelSummary;
+  out: string;
+  ratio: number;
+  nZeroed: number;
+  nConsidered: number;
+  matrices: { name: string; nZeroed: number; nWeights: number; threshold: number }[];
+  lossBefore: number | null;
+  lossAfter: number | null;
+  weightFiles: string[];
+}
+
 export interface PerplexityReport extends RunFacts {
   kind: 'perplexity';
   models: {
     name: string;
     folder: string;
     dropSet: number[];
+    droppedSublayers: { attention: number[]; mlp: number[] };
     nBlocks: number;
     lossNats: number;
     lossStandardError: number | null;
@@ -229,6 +391,7 @@ export interface GenerateReport extends RunFacts {
   kind: 'generate';
   model: ModelSummary;
   dropSet: number[];
+  droppedSublayers: { attention: number[]; mlp: number[] };
   prompt: string;
   text: string;
   nPromptTokens: number;
@@ -242,15 +405,222 @@ export interface InspectReport {
   model: ModelSummary;
 }
 
-export type Report = AnalyzeReport | PruneReport | PerplexityReport | GenerateReport | InspectReport;
+export type Report = AnalyzeReport | PruneReport | SparsifyReport | PerplexityReport | GenerateReport | InspectReport;
 
-/** What the engine is told. One recipe a process. */
-export type EngineRequest = { kind: 'start'; recipe: Recipe } | { kind: 'cancel' };
+/**
+ * What the engine is told. One recipe a process. `ask` is for an engine that stays (AnalyzeRecipe.stay), after `done`; a
+ * newer question ends the work on older ones.
+ */
+export type EngineRequest =
+  | { kind: 'start'; recipe: Recipe }
+  | { kind: 'cancel' }
+  | { kind: 'ask'; question: number; drop: DropSet };
 
-/** What the engine tells. `done` or `failed` comes exactly once, last. */
+/**
+ * What the engine tells. `done` or `failed` comes exactly once and ends the work; an engine that stays tells `estimate`s
+ * after it, the last one of a question with `final` true, or `refused`.
+ */
 export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
   | { kind: 'progress'; step: string; fraction: number }
   | { kind: 'text'; text: string }
+  /** A part of an analysis that is known before its end. */
+  | { kind: 'partial'; report: Partial<AnalyzeReport> }
   | { kind: 'done'; report: Report }
-  | { kind: 'failed'; code: string; message: string; stack?: string };
+  | { kind: 'failed'; code: string; message: string; stack?: string }
+  | { kind: 'estimate'; question: number; estimate: Estimate }
+  | { kind: 'refused'; question: number; code: string; message: string };
+
+// The compute server, JSON-RPC 2.0 over a websocket; the language of recipe files (LSP) shares the connection.
+
+/** Also the websocket's subprotocol; both ends must say the same. */
+export type ProtocolName = 'espalier.v1';
+
+/** Handed over in `initialize` as initializationOptions. */
+export interface ClientOptions {
+  protocol: ProtocolName;
+  build: string;
+  /** Absolute folders below which this connection may name paths. A run keeps those it began with. */
+  roots: string[];
+}
+
+/** In the result of `initialize`, under `espalier`. */
+export interface ServerFacts {
+  protocol: ProtocolName;
+  build: string;
+  pid: number;
+  node: string;
+  dataFolder: string;
+}
+
+export type RunState =
+  | { state: 'queued' }
+  | { state: 'running'; step: string; fraction: number }
+  | { state: 'done' }
+  | { state: 'failed'; code: string; message: string }
+  | { state: 'cancelled' }
+  /** The server ended in the middle of it. */
+  | { state: 'interrupted' };
+
+export type RunSummary = {
+  runId: string;
+  kind: Recipe['kind'];
+  /** Such as `Prune SmolLM2-135M` or `Analyze stories260k`. */
+  title: string;
+  model: string;
+  createdAtEpochMs: number;
+  startedAtEpochMs: number | null;
+  endedAtEpochMs: number | null;
+  /** Sequence number of its newest event. */
+  lastSeq: number;
+} & RunState;
+
+/** What happened in a run; `seq` counts from 1 without gaps. */
+export interface RunEvent {
+  seq: number;
+  atEpochMs: number;
+  event:
+    | { kind: 'state'; state: RunState }
+    | Extract<EngineEvent, { kind: 'plan' | 'progress' | 'text' | 'partial' }>
+    /** The report is fetched with runs/get. */
+    | { kind: 'reported' };
+}
+
+export interface FoundModel {
+  summary: ModelSummary;
+  /** Of the model it was made from, where that is among those found. */
+  parentFolder: string | null;
+  /** The newest analysis among the runs; null: none. */
+  analysisRunId: string | null;
+}
+
+/** Requests by method. */
+export interface ServerRequests {
+  /** Starts once however often it is sent: the client chooses the id (a UUID). */
+  'runs/start': { params: { runId: string; recipe: Recipe }; result: RunSummary };
+  'runs/list': { params: Record<string, never>; result: RunSummary[] };
+  'runs/get': {
+    params: { runId: string };
+    result: { run: RunSummary; recipe: Recipe; plan: Plan | null; report: Report | null };
+  };
+  /** Events after `since` are sent again, then those that come. */
+  'runs/subscribe': { params: { runId: string; since: number }; result: { lastSeq: number } };
+  'runs/unsubscribe': { params: { runId: string }; result: null };
+  'runs/cancel': { params: { runId: string }; result: RunSummary };
+  'runs/resume': { params: { runId: string }; result: RunSummary };
+  'runs/delete': { params: { runId: string }; result: { freedBytes: number } };
+  /** The recipe of a run, or any recipe, as the text of a recipe file. */
+  'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
+  'recipes/parse': { params: { yaml: string; file: string }; result: { recipe: Recipe } };
+  /** Bytes and seconds, without starting anything. */
+  'plan/make': { params: { recipe: Recipe }; result: Plan };
+  /**
+   * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
+   * same client and run ends the older one, which is answered with the error `superseded`.
+   */
+  'runs/ask': { params: { runId: string; question: number; drop: DropSet }; result: Estimate };
+  /** Model folders below the roots of this connection, two levels deep, and in the folders given. */
+  'models/find': { params: { folders: string[] }; result: FoundModel[] };
+  'models/inspect': { params: { folder: string }; result: ModelSummary };
+  'server/status': { params: Record<string, never>; result: ServerFacts & { nClients: number; nActiveRuns: number } };
+  /** Ends the server, and with it all runs, which become interrupted. */
+  'server/stop': { params: Record<string, never>; result: null };
+}
+
+/** Notifications from the server, by method. Events are batched: at most 30 messages a second. */
+export interface ServerNotifications {
+  'runs/events': { runId: string; events: RunEvent[] };
+  /** A run appeared, changed its state or went. */
+  'runs/changed': { runs: RunSummary[]; deleted: string[] };
+  'runs/estimate': { runId: string; question: number; estimate: Estimate };
+}
+
+// The pages and the extension host, JSON-RPC over postMessage. A page knows neither port nor token.
+
+/** What a page works with; the host keeps it true. */
+export interface ChooseBlocksState {
+  model: ModelSummary;
+  /** The newest analysis of the model, grown by its partial reports. */
+  analysis: Partial<AnalyzeReport> | null;
+  run: RunSummary | null;
+  source: TokenSource | null;
+  connection: ConnectionState;
+  /** Kept over reloads of the window. */
+  choice: ChoiceState;
+  recipesFolder: string | null;
+}
+
+export type ConnectionState =
+  | { state: 'starting' }
+  | { state: 'connected' }
+  | { state: 'reconnecting'; attempt: number }
+  | { state: 'stopped' }
+  | { state: 'failed'; message: string };
+
+export interface ChoiceState {
+  drop: DropSet;
+  protected: number[];
+  method: string;
+}
+
+export interface TryState {
+  /** The base first. */
+  models: ModelSummary[];
+  prompt: string;
+  maxTokens: number;
+  connection: ConnectionState;
+}
+
+export interface RunPageState {
+  run: RunSummary;
+  /** As a recipe file. */
+  recipeYaml: string;
+  plan: Plan | null;
+  report: Report | null;
+  connection: ConnectionState;
+}
+
+/** From the page to the host. */
+export interface PageRequests {
+  /** The page is ready; the answer is everything it shows. */
+  'page/open': {
+    params: Record<string, never>;
+    result:
+      | { page: 'chooseBlocks'; state: ChooseBlocksState }
+      | { page: 'try'; state: TryState }
+      | { page: 'run'; state: RunPageState };
+  };
+  /** Remembered by the host and put into the window's state. */
+  'choose/keep': { params: { choice: ChoiceState }; result: null };
+  /** Estimates on the way come as choose/estimate. */
+  'choose/ask': { params: { question: number; drop: DropSet }; result: Estimate };
+  /** Asks where to write, then starts; null when the person thought better of it. */
+  'choose/prune': { params: { drop: DropSet; repair: RepairOptions | null }; result: { runId: string } | null };
+  'choose/saveRecipe': { params: { drop: DropSet; repair: RepairOptions | null }; result: { file: string } | null };
+  /** Asks for a text where none is known, then starts an analysis. */
+  'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
+  'run/cancel': { params: { runId: string }; result: null };
+  'run/open': { params: { runId: string }; result: null };
+  'model/try': { params: { folder: string }; result: null };
+  /** One prompt for all models of the page, one after the other; text comes as try/text. */
+  'try/generate': { params: { prompt: string; maxTokens: number }; result: GenerateReport[] };
+  'try/cancel': { params: Record<string, never>; result: null };
+  'text/copy': { params: { text: string }; result: null };
+}
+
+/** From the page to the host, unanswered. */
+export interface PageNotifications {
+  'page/painted': { atEpochMs: number; scriptMs: number };
+  'page/violation': { directive: string; blocked: string; source: string };
+  'page/error': { message: string; stack: string };
+}
+
+/** From the host to the page. At most 30 messages a second. */
+export interface HostNotifications {
+  'choose/state': ChooseBlocksState;
+  'choose/estimate': { question: number; estimate: Estimate };
+  'choose/pruning': { run: RunSummary };
+  'try/state': TryState;
+  'try/text': { model: number; text: string };
+  'run/state': RunPageState;
+}

@@ -7,8 +7,9 @@ import { formatBlockList } from '../pruning/dropSet';
 import type { AnalyzeReport, DropRule } from '../protocol';
 import { digits, table } from './render';
 
-export interface Suggestion extends Choice {
+export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';
+  readonly dropSet: number[];
   readonly rule: DropRule;
   readonly unit: string | null;
   /** What to type to carry it out. */
@@ -16,13 +17,14 @@ export interface Suggestion extends Choice {
 }
 
 export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
-  const choice = choose(rule, report.model.nBlocks, report.methods);
+  const { drop, ...choice } = choose(rule, report.model.nBlocks, report.methods);
   const unit = rule.kind === 'method' ? report.methods[rule.method]!.unit : null;
-  const list = formatBlockList(choice.dropSet);
+  const list = formatBlockList(drop.blocks);
   return {
     kind: 'suggestion',
     rule,
     unit,
+    dropSet: drop.blocks,
     ...choice,
     command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} --drop ${list} --out FOLDER`,
   };

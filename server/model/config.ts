@@ -2,6 +2,7 @@
 // Letters used for shapes everywhere: B batch, T tokens, D width, N blocks, H query heads, G key/value heads,
 // E head width, F MLP width, V vocabulary, R adapter rank.
 import type { FamilyName } from './families';
+import type { BlockForm } from './path';
 
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
@@ -24,6 +25,8 @@ export interface BlockConfig {
   readonly rope: boolean;
   /** A query sees this many keys, its own included; null is full causal attention. */
   readonly slidingWindow: number | null;
+  /** Not `whole` in a block whose attention or MLP was dropped: its output projection is zero, and it is not computed. */
+  readonly form: BlockForm;
 }
 
 export interface ModelConfig {

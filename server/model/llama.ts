@@ -1,13 +1,17 @@
 // A LLaMA-like transformer in the graph language, one block at a time. Weights are inputs, so one compiled block serves
 // all blocks of a shape. Letters: B batch, T tokens, D width, H query heads, G key/value heads, E head width, F MLP width.
-import { add, mul, silu } from '../graph/ops/elementwise';
+import { add, mul, scale, silu } from '../graph/ops/elementwise';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
 import { attendToCache, causalAttention, queriesKeysValues } from './attention';
 import { type BatchShape, type BlockWeightInputs, blockWeightInputs } from './blockInputs';
 import type { ModelConfig } from './config';
+import { hasAttention, hasMlp, type Stage } from './path';
 
-/** The values inside a block that others look at, each [B*T, D]; `keys` and `values` are [B, G, T, E]. */
+/**
+ * The values inside a block that others look at, each [B*T, D]; `keys` and `values` are [B, G, T, E], and null where there
+ * is no attention. A half that is left out adds zero.
+ */
 export interface BlockParts {
   readonly batch: BatchShape;
   readonly entering: Value; // h[k]
@@ -15,27 +19,38 @@ export interface BlockParts {
   readonly between: Value; // h[k] + attention
   readonly mlp: Value; // what the MLP adds
   readonly leaving: Value; // h[k+1]
-  readonly keys: Value;
-  readonly values: Value;
+  readonly cache: { readonly keys: Value; readonly values: Value } | null;
 }
 
 /** A text that is equal for two blocks exactly when one compiled graph serves both. */
-export function blockSignature(config: ModelConfig, block: number): string {
+export function blockSignature(config: ModelConfig, { block, form }: Stage): string {
   const { rope, slidingWindow } = config.blocks[block]!;
-  return `${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}`;
+  return hasAttention(form) ? `${form} ${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}` : form;
 }
 
-/** Block `block` for whole windows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [T, E/2], weights by suffix. */
-export function blockParts(config: ModelConfig, block: number, batch: BatchShape): BlockParts {
+/** A block, or half of one, for whole windows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [T, E/2], weights by suffix. */
+export function blockParts(config: ModelConfig, { block, form }: Stage, batch: BatchShape): BlockParts {
   const weights = blockWeightInputs(config);
   const entering = input('hidden', [batch.batch * batch.tokens, config.width]);
-  const normed = rmsNorm(entering, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const attended = hasAttention(form) ? attentionOf(config, block, weights, entering, batch) : null;
+  const between = attended ? add(entering, attended.attention) : entering;
+  const mlp = hasMlp(form) ? gatedMlp(config, weights, between) : null;
+  return {
+    batch,
+    entering,
+    attention: attended?.attention ?? scale(entering, 0),
+    between,
+    mlp: mlp ?? scale(between, 0),
+    leaving: mlp ? add(between, mlp) : between,
+    cache: attended?.cache ?? null,
+  };
+}
+
+function attentionOf(config: ModelConfig, block: number, weights: BlockWeightInputs, x: Value, batch: BatchShape) {
+  const normed = rmsNorm(x, weights.get('input_layernorm.weight'), config.normEpsilon);
   const { queries, keys, values } = queriesKeysValues(config, block, weights, normed, batch, batch.tokens);
   const seen = causalAttention(config, queries, keys, values, config.blocks[block]!.slidingWindow);
-  const attention = weights.project('self_attn.o_proj', seen);
-  const between = add(entering, attention);
-  const mlp = gatedMlp(config, weights, between);
-  return { batch, entering, attention, between, mlp, leaving: add(between, mlp), keys, values };
+  return { attention: weights.project('self_attn.o_proj', seen), cache: { keys, values } };
 }
 
 /**
@@ -43,14 +58,17 @@ export function blockParts(config: ModelConfig, block: number, batch: BatchShape
  * [capacity, E/2], pastKeys and pastValues [1, G, capacity, E] (zero where nothing was written yet), slot [capacity]
  * (one at this token's place, else zero), mask [capacity] (zero where visible, else very negative), weights by suffix.
  */
-export function decodeBlock(config: ModelConfig, block: number, capacity: number): Graph {
+export function decodeBlock(config: ModelConfig, { block, form }: Stage, capacity: number): Graph {
   const weights = blockWeightInputs(config);
   const entering = input('hidden', [1, config.width]);
+  if (!hasAttention(form))
+    return { name: 'decode', outputs: { leaving: add(entering, gatedMlp(config, weights, entering)) } };
   const normed = rmsNorm(entering, weights.get('input_layernorm.weight'), config.normEpsilon);
   const now = queriesKeysValues(config, block, weights, normed, { batch: 1, tokens: 1 }, capacity);
   const { seen, keys, values } = attendToCache(config, now, capacity);
   const between = add(entering, weights.project('self_attn.o_proj', seen));
-  return { name: 'decode', outputs: { leaving: add(between, gatedMlp(config, weights, between)), keys, values } };
+  const leaving = hasMlp(form) ? add(between, gatedMlp(config, weights, between)) : between;
+  return { name: 'decode', outputs: { leaving, keys, values } };
 }
 
 /** silu(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */

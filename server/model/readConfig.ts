@@ -46,7 +46,7 @@ export function readModelConfig(json: unknown): ModelConfig {
     biases: family.biases(fields),
     queryKeyNorm: family.queryKeyNorm,
     rope: readRope(fields, defaults),
-    blocks: Array.from({ length: nBlocks }, (_, k) => family.block(fields, k)),
+    blocks: Array.from({ length: nBlocks }, (_, k) => ({ ...family.block(fields, k), form: 'whole' as const })),
     bosTokenId: readIds(fields.bos_token_id)?.[0] ?? (fields.bos_token_id === undefined ? defaults.bosTokenId : null),
     eosTokenIds: readIds(fields.eos_token_id) ?? defaults.eosTokenIds,
     dtype: readDtype(fields),

@@ -1,5 +1,6 @@
 // Which weights a model has: their names in a Hugging Face checkpoint and their shapes. A linear's weight is [out, in].
 import type { ModelConfig } from './config';
+import { type BlockForm, hasAttention, hasMlp } from './path';
 
 export interface WeightTemplate {
   /** The name after `model.layers.<block>.`, such as `self_attn.q_proj.weight`. */
@@ -7,27 +8,33 @@ export interface WeightTemplate {
   readonly shape: readonly number[];
 }
 
-/** The weights that every block has, in the order in which a block uses them. */
-export function blockWeights(config: ModelConfig): WeightTemplate[] {
+/** The weights that a block has, in the order in which it uses them; with a form, those that its computation needs. */
+export function blockWeights(config: ModelConfig, form: BlockForm = 'whole'): WeightTemplate[] {
   const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, biases } = config;
   const linear = (name: string, out: number, into: number, biased: boolean): WeightTemplate[] => [
     { suffix: `${name}.weight`, shape: [out, into] },
     ...(biased ? [{ suffix: `${name}.bias`, shape: [out] }] : []),
   ];
   const norm = (name: string, width: number): WeightTemplate => ({ suffix: `${name}.weight`, shape: [width] });
-  return [
+  const attention = [
     norm('input_layernorm', D),
     ...linear('self_attn.q_proj', H * E, D, biases.qkv),
     ...linear('self_attn.k_proj', G * E, D, biases.qkv),
     ...linear('self_attn.v_proj', G * E, D, biases.qkv),
     ...(config.queryKeyNorm ? [norm('self_attn.q_norm', E), norm('self_attn.k_norm', E)] : []),
     ...linear('self_attn.o_proj', D, H * E, biases.attentionOutput),
+  ];
+  const mlp = [
     norm('post_attention_layernorm', D),
     ...linear('mlp.gate_proj', F, D, biases.mlp),
     ...linear('mlp.up_proj', F, D, biases.mlp),
     ...linear('mlp.down_proj', D, F, biases.mlp),
   ];
+  return [...(hasAttention(form) ? attention : []), ...(hasMlp(form) ? mlp : [])];
 }
+
+/** The layer through which each half of a block adds to the hidden state. */
+export const outputProjections = { attention: 'self_attn.o_proj', mlp: 'mlp.down_proj' } as const;
 
 export const embeddingName = 'model.embed_tokens.weight';
 export const finalNormName = 'model.norm.weight';

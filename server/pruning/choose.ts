@@ -1,12 +1,11 @@
 // From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
 import { UserError } from '../errors';
-import type { DropRule, MethodScores } from '../protocol';
-import { checkDropSet } from './dropSet';
+import type { DropRule, DropSet, MethodScores } from '../protocol';
+import { checkDropSet, ofBlocks } from './dropSet';
 
 export interface Choice {
-  /** Sorted. */
-  readonly dropSet: number[];
-  /** The same blocks, least important first; for spans and depths in order of depth. */
+  readonly drop: DropSet;
+  /** Its blocks, least important first; for spans and depths in order of depth. */
   readonly order: number[];
   /** The score of each block in `order`, or of the whole span; empty where no score was used. */
   readonly scores: number[];
@@ -14,9 +13,9 @@ export interface Choice {
 
 /** Applies a rule to a model of `nBlocks` blocks. Throws UserError('badChoice') when it cannot be followed. */
 export function choose(rule: DropRule, nBlocks: number, methods: Readonly<Record<string, MethodScores>>): Choice {
-  if (rule.kind === 'blocks') {
-    const dropSet = checkDropSet(rule.blocks, nBlocks);
-    return { dropSet, order: dropSet, scores: [] };
+  if (rule.kind === 'chosen') {
+    const drop = checkDropSet(rule, nBlocks);
+    return { drop, order: drop.blocks, scores: [] };
   }
   checkCount(rule.count, nBlocks, checkProtected(rule.protected, nBlocks));
   if (rule.kind === 'deepest') return deepest(rule.count, nBlocks, rule.protected);
@@ -35,7 +34,7 @@ function leastBlocks(scores: readonly number[], count: number, kept: readonly nu
   const order = scores.map((_, k) => k).filter((k) => !kept.includes(k));
   order.sort((a, b) => scores[a]! - scores[b]! || a - b);
   order.length = count;
-  return { dropSet: [...order].sort((a, b) => a - b), order, scores: order.map((k) => scores[k]!) };
+  return { drop: ofBlocks([...order].sort((a, b) => a - b)), order, scores: order.map((k) => scores[k]!) };
 }
 
 /** The consecutive blocks across which the hidden state turns least (arXiv:2403.17887). */
@@ -48,8 +47,8 @@ function leastSpan(scores: readonly (readonly number[])[], count: number, kept: 
       `No ${count} consecutive blocks are free of the protected ones; protect fewer or drop fewer.`,
     );
   const first = allowed.reduce((best, at) => (row[at]! < row[best]! ? at : best));
-  const dropSet = Array.from({ length: count }, (_, i) => first + i);
-  return { dropSet, order: dropSet, scores: [row[first]!] };
+  const order = Array.from({ length: count }, (_, i) => first + i);
+  return { drop: ofBlocks(order), order, scores: [row[first]!] };
 }
 
 /** The deepest blocks but the very last one, which prepares the output (arXiv:2403.17887, section 4). */
@@ -60,8 +59,8 @@ function deepest(count: number, nBlocks: number, kept: readonly number[]): Choic
       'badChoice',
       `Only ${free.length} blocks may go, since the last one stays; drop at most that many.`,
     );
-  const dropSet = free.slice(free.length - count);
-  return { dropSet, order: [...dropSet].reverse(), scores: [] };
+  const blocks = free.slice(free.length - count);
+  return { drop: ofBlocks(blocks), order: [...blocks].reverse(), scores: [] };
 }
 
 function checkProtected(blocks: readonly number[], nBlocks: number): number {

@@ -1,5 +1,6 @@
 // Drop sets as people write them: `3,5,8-10` names five blocks, both ends included. In code they are sorted and distinct.
 import { UserError } from '../errors';
+import type { DropSet } from '../protocol';
 
 /** Reads a list such as `3,5,8-10`. Throws UserError('usage') for anything else. */
 export function parseBlockList(text: string): number[] {
@@ -31,8 +32,38 @@ export function formatBlockList(blocks: readonly number[]): string {
     .join(',');
 }
 
-/** The drop set as it will be used. Throws UserError('badChoice') when it names blocks the model lacks, or all of them. */
-export function checkDropSet(blocks: readonly number[], nBlocks: number): number[] {
+/** A drop set of whole blocks alone. */
+export const ofBlocks = (blocks: readonly number[]): DropSet => ({ blocks: [...blocks], attention: [], mlp: [] });
+
+export const isEmpty = ({ blocks, attention, mlp }: DropSet): boolean =>
+  blocks.length + attention.length + mlp.length === 0;
+
+/** `12-16; attention 3,5; mlp 20`, or `nothing`. */
+export function formatDropSet(drop: DropSet): string {
+  const parts = [
+    ...(drop.blocks.length > 0 ? [formatBlockList(drop.blocks)] : []),
+    ...(['attention', 'mlp'] as const).flatMap((half) =>
+      drop[half].length > 0 ? [`${half} ${formatBlockList(drop[half])}`] : [],
+    ),
+  ];
+  return parts.join('; ') || 'nothing';
+}
+
+/**
+ * The drop set as it will be used: sorted, a block that loses both halves counted as a block. Throws
+ * UserError('badChoice') when it names blocks the model lacks, or leaves none.
+ */
+export function checkDropSet(drop: DropSet, nBlocks: number): DropSet {
+  const attention = checkBlocks(drop.attention, nBlocks);
+  const mlp = checkBlocks(drop.mlp, nBlocks);
+  const blocks = checkBlocks([...drop.blocks, ...attention.filter((k) => mlp.includes(k))], nBlocks);
+  if (blocks.length >= nBlocks)
+    throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
+  const inBlock = (k: number) => blocks.includes(k);
+  return { blocks, attention: attention.filter((k) => !inBlock(k)), mlp: mlp.filter((k) => !inBlock(k)) };
+}
+
+function checkBlocks(blocks: readonly number[], nBlocks: number): number[] {
   const sorted = [...new Set(blocks)].sort((a, b) => a - b);
   const outside = sorted.find((block) => block >= nBlocks || block < 0 || !Number.isInteger(block));
   if (outside !== undefined)
@@ -40,10 +71,5 @@ export function checkDropSet(blocks: readonly number[], nBlocks: number): number
       'badChoice',
       `There is no block ${outside}: the model has ${nBlocks} blocks, 0 to ${nBlocks - 1}.`,
     );
-  if (sorted.length >= nBlocks)
-    throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
   return sorted;
 }
-
-export const complement = (dropSet: readonly number[], nBlocks: number): number[] =>
-  Array.from({ length: nBlocks }, (_, k) => k).filter((k) => !dropSet.includes(k));

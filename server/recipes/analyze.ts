@@ -27,6 +27,11 @@ export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeRepo
       model: summarize(checkpoint),
       source,
       ...analysis,
+      removals: null,
+      greedy: null,
+      suggestions: null,
+      whatIf: null,
+      work: null,
       perplexity: Math.exp(analysis.lossNats),
       ...facts,
     };

@@ -2,10 +2,11 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import type { GenerateRecipe, GenerateReport } from '../protocol';
-import { checkDropSet, complement } from '../pruning/dropSet';
+import { pathWithout } from '../model/path';
+import { checkDropSet } from '../pruning/dropSet';
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer';
 import { generate, generateWithoutCache } from '../walk/decode';
-import { summarize } from './modelSummary';
+import { droppedFields, summarize } from './modelSummary';
 import { noTime, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
 
 export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateReport> =>
@@ -14,13 +15,13 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
       const tokenizer = await openTokenizer(checkpoint.folder);
       const prompt = promptIds(recipe, checkpoint, tokenizer);
       const { nBlocks, eosTokenIds } = checkpoint.config;
-      const dropSet = checkDropSet(recipe.drop, nBlocks);
-      const blocks = complement(dropSet, nBlocks);
-      const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, blocks };
+      const drop = checkDropSet(recipe.drop, nBlocks);
+      const path = pathWithout(checkpoint.config, drop);
+      const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, path };
       return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
         const shown = incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
         const endIds = [...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])];
-        const options = { blocks, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };
+        const options = { path, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };
         const decode = recipe.cache ? generate : generateWithoutCache;
         const { result: made, elapsedMs, compileMs } = await timed(device, () => decode(model, prompt, options));
         const tokens = prompt.length + made.length;
@@ -28,7 +29,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
         return {
           kind: 'generate',
           model: summarize(checkpoint),
-          dropSet,
+          ...droppedFields(drop),
           prompt: recipe.prompt,
           text: shown.text(),
           nPromptTokens: prompt.length,

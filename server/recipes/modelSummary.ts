@@ -2,7 +2,8 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
 import { blockWeights, weightShapes } from '../model/weights';
-import type { ModelSummary } from '../protocol';
+import { hasAttention, hasMlp } from '../model/path';
+import type { DropSet, ModelSummary } from '../protocol';
 
 export function summarize(checkpoint: Checkpoint): ModelSummary {
   const { config, provenance } = checkpoint;
@@ -24,6 +25,16 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     contextLength: config.contextLength,
     tiedEmbeddings: config.tiedEmbeddings,
     rope: config.rope.type,
+    droppedSublayers: {
+      attention: config.blocks.flatMap(({ form }, k) => (hasAttention(form) ? [] : [k])),
+      mlp: config.blocks.flatMap(({ form }, k) => (hasMlp(form) ? [] : [k])),
+    },
     prunedFrom: provenance && { model: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] },
   };
 }
+
+/** A drop set as reports show it. */
+export const droppedFields = ({ blocks, attention, mlp }: DropSet) => ({
+  dropSet: blocks,
+  droppedSublayers: { attention, mlp },
+});

@@ -1,7 +1,9 @@
 // perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
 import { perplexity } from '../evaluation/perplexity';
 import type { PerplexityRecipe, PerplexityReport, RunFacts, Timing } from '../protocol';
-import { checkDropSet, complement } from '../pruning/dropSet';
+import { pathWithout } from '../model/path';
+import { checkDropSet } from '../pruning/dropSet';
+import { droppedFields } from './modelSummary';
 import { noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
 import { windowsFor } from './windows';
 
@@ -16,20 +18,20 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
     for (const folder of recipe.models) {
       await withCheckpoint(folder, async (checkpoint) => {
         const { nBlocks } = checkpoint.config;
-        const dropSet = checkDropSet(recipe.drop, nBlocks);
-        const blocks = complement(dropSet, nBlocks);
+        const drop = checkDropSet(recipe.drop, nBlocks);
+        const path = pathWithout(checkpoint.config, drop);
         const { windows, report: source, tokenizeMs } = await windowsFor(checkpoint, recipe.source);
-        const work = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false, blocks };
+        const work = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false, path };
         await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
-          const options = { blocks, signal: run.signal, onProgress: progress(run, checkpoint.name) };
+          const options = { path, signal: run.signal, onProgress: progress(run, checkpoint.name) };
           const { result, elapsedMs, compileMs } = await timed(device, () =>
             perplexity(model, windows, source, options),
           );
           models.push({
             name: checkpoint.name,
             folder: checkpoint.folder,
-            dropSet,
-            nBlocks: blocks.length,
+            ...droppedFields(drop),
+            nBlocks: nBlocks - drop.blocks.length,
             ...result,
             source,
           });

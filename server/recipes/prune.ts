@@ -6,10 +6,11 @@ import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { isUserError, UserError } from '../errors';
 import { choose } from '../pruning/choose';
+import { ofBlocks } from '../pruning/dropSet';
 import { toMergekitYaml } from '../pruning/mergekit';
 import type { DropRule, PruneRecipe, PruneReport } from '../protocol';
 import { type Measured, measureImportance, methodNames } from './analyze';
-import { summarize } from './modelSummary';
+import { droppedFields, summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { peakMemoryBytes } from './processMemory';
 import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from './session';
@@ -23,7 +24,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const writing = progress(run, 'write');
     const began = performance.now();
     const written = await writeWithoutBlocks(checkpoint, {
-      dropSet: choice.dropSet,
+      dropSet: choice.drop.blocks,
       out: recipe.out,
       dtype: recipe.dtype,
       ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
@@ -38,13 +39,13 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       signal: run.signal,
     });
     if (recipe.mergekit) {
-      const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.dropSet, recipe.dtype);
+      const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.drop.blocks, recipe.dtype);
       await writeStagedFile(recipe.mergekit, yaml);
     }
     const writeMs = performance.now() - began;
-    const rounding = await measureRounding(checkpoint, recipe, choice.dropSet, run);
+    const rounding = await measureRounding(checkpoint, recipe, choice.drop.blocks, run);
     const model = summarize(checkpoint);
-    const nParamsAfter = model.nParameters - choice.dropSet.length * model.nParametersPerBlock;
+    const nParamsAfter = model.nParameters - choice.drop.blocks.length * model.nParametersPerBlock;
     const facts = measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
     const timing = { ...facts.timing, writeMs };
     return {
@@ -52,7 +53,8 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       model,
       out: written.folder,
       rule: recipe.rule,
-      dropSet: choice.dropSet,
+      ...droppedFields(choice.drop),
+      repair: null,
       keptBlocks: [...written.keptBlocks],
       removedBlocks: [...written.provenance.removedBlocks],
       nParamsBefore: model.nParameters,
@@ -95,7 +97,7 @@ async function measureRounding(
   if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
   const loss = async (folder: string, dropped: number[]) => {
     const { models } = await runPerplexity(
-      { kind: 'perplexity', models: [folder], drop: dropped, source, compute },
+      { kind: 'perplexity', models: [folder], drop: ofBlocks(dropped), source, compute },
       run,
     );
     return models[0]!.lossNats;

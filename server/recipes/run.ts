@@ -12,6 +12,9 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
     withCheckpoint(recipe.model, async (checkpoint) => ({ kind: 'inspect', model: summarize(checkpoint) })),
   analyze: runAnalyze,
   prune: runPrune,
+  sparsify: () => {
+    throw new Error('sparsify is not built in yet');
+  },
   perplexity: runPerplexity,
   generate: runGenerate,
 };

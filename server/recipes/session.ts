@@ -6,6 +6,7 @@ import type { ComputeOptions, DeviceName, EngineEvent, Plan, RunFacts, Timing } 
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../walk/forward';
+import type { Path } from '../model/path';
 import type { Model } from '../walk/model';
 import { planWalk, type WalkRequest, windowOperations } from '../walk/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
@@ -43,8 +44,8 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
 }
 
 export interface Work extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates'> {
-  /** Blocks that will be passed; the others' weights are not read. */
-  readonly blocks?: readonly number[];
+  /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
+  readonly path?: Path;
 }
 
 /** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
@@ -60,7 +61,7 @@ export async function withModel<T>(
   const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
   const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
   const each = windowOperations(config, work.tokensPerWindow);
-  const operations = work.nWindows * ((work.blocks?.length ?? config.nBlocks) * each.block + each.head);
+  const operations = work.nWindows * ((work.path?.length ?? config.nBlocks) * each.block + each.head);
   const told: Plan = {
     model: checkpoint.name,
     device: device.provider,
@@ -78,7 +79,7 @@ export async function withModel<T>(
   try {
     const model: Model = { checkpoint, config, device, store, plan };
     const began = performance.now();
-    await preload(model, work.blocks);
+    await preload(model, work.path);
     return await body(model, performance.now() - began);
   } finally {
     store.dispose();

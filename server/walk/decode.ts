@@ -2,15 +2,17 @@
 import { cancelled } from '../errors';
 import { hidden } from '../model/attention';
 import { pickRow, widenCache } from '../model/cache';
+import { hasAttention, type Path, pathWithout } from '../model/path';
 import { blockParts, blockSignature, decodeBlock } from '../model/llama';
 import type { Tensor } from '../runtime/tensor';
-import { allBlocks, embed, finalNormWeight, type Model } from './model';
+import { embed, finalNormWeight, type Model } from './model';
 import { mostLikely } from './mostLikely';
 import { openTables, type Tables } from './positionTables';
 import { blockGroup, type Step } from './weightStore';
 
 export interface DecodeOptions {
-  readonly blocks?: readonly number[];
+  /** Default: through all blocks. */
+  readonly path?: Path;
   readonly maxTokens: number;
   /** Generation ends at one of these, which is not returned. */
   readonly endIds: readonly number[];
@@ -74,7 +76,7 @@ interface Decoder {
 
 async function openDecoder(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<Decoder> {
   const { config, device } = model;
-  const blocks = options.blocks ?? allBlocks(config);
+  const path = options.path ?? pathWithout(config);
   const capacity = prompt.length + options.maxTokens;
   const caches = new Map<number, { keys: Tensor; values: Tensor }>();
   const tables = await openTables(model);
@@ -110,31 +112,24 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
         );
       const slot = await vector((i) => (i === position ? 1 : 0));
       const positions = await device.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table');
-      const steps = blocks.map(
-        (k): Step => ({
-          group: blockGroup(config, k),
+      const steps = path.map(
+        (stage): Step => ({
+          group: blockGroup(config, stage.block),
           async visit(weights) {
+            const k = stage.block;
             const window = config.blocks[k]!.slidingWindow ?? Number.POSITIVE_INFINITY;
             const mask = await vector((i) => (i <= position && i > position - window ? 0 : hidden));
-            const program = await device.program(`decode ${blockSignature(config, k)} ${capacity}`, () =>
-              decodeBlock(config, k, capacity),
+            const program = await device.program(`decode ${blockSignature(config, stage)} ${capacity}`, () =>
+              decodeBlock(config, stage, capacity),
             );
-            const { keys, values } = caches.get(k)!;
-            const feeds = {
-              ...weights,
-              ...rotation,
-              positions,
-              slot,
-              mask,
-              hidden: state,
-              pastKeys: keys,
-              pastValues: values,
-            };
+            const past = caches.get(k);
+            const cache = past && { pastKeys: past.keys, pastValues: past.values };
+            const feeds = { ...weights, ...rotation, positions, slot, mask, hidden: state, ...cache };
             const made = await device.run(program, feeds);
             state.dispose();
             mask.dispose();
             state = made.leaving!;
-            store(k, made.keys!, made.values!);
+            if (past) store(k, made.keys!, made.values!);
           },
         }),
       );
@@ -160,21 +155,21 @@ async function passPrompt(
   model: Model,
   ids: Int32Array,
   row: number,
-  { blocks = allBlocks(model.config), signal }: DecodeOptions,
+  { path = pathWithout(model.config), signal }: DecodeOptions,
   tables: Tables,
   keep?: (block: number, keys: Tensor, values: Tensor) => Promise<void>,
 ): Promise<Tensor> {
   const { config, device } = model;
   const batch = { batch: 1, tokens: ids.length };
   let state = await embed(model, ids);
-  const steps = blocks.map(
-    (k): Step => ({
-      group: blockGroup(config, k),
+  const steps = path.map(
+    (stage): Step => ({
+      group: blockGroup(config, stage.block),
       async visit(weights) {
         if (signal?.aborted) throw cancelled();
-        const program = await device.program(`prompt ${blockSignature(config, k)} ${ids.length}`, () => {
-          const { leaving, keys, values } = blockParts(config, k, batch);
-          return { name: 'prompt', outputs: { leaving, keys, values } };
+        const program = await device.program(`prompt ${blockSignature(config, stage)} ${ids.length}`, () => {
+          const { leaving, cache } = blockParts(config, stage, batch);
+          return { name: 'prompt', outputs: { leaving, ...cache } };
         });
         const { leaving, keys, values } = await device.run(program, {
           ...weights,
@@ -183,7 +178,8 @@ async function passPrompt(
         });
         state.dispose();
         state = leaving!;
-        await keep?.(k, keys!, values!);
+        if (!hasAttention(stage.form)) return;
+        await keep?.(stage.block, keys!, values!);
         keys!.dispose();
         values!.dispose();
       },

@@ -3,11 +3,12 @@
 import { cancelled } from '../errors';
 import type { Graph, Value } from '../graph/value';
 import type { ModelConfig } from '../model/config';
+import { pathWithout, type Path, type Stage } from '../model/path';
 import { type BlockParts, blockParts, blockSignature } from '../model/llama';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
-import { allBlocks, batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
+import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
 import { openTables, type Tables } from './positionTables';
 import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 
@@ -29,8 +30,8 @@ export interface Observer {
 }
 
 export interface ForwardOptions {
-  /** The blocks to pass, in order; default: all. */
-  readonly blocks?: readonly number[];
+  /** Default: through all blocks. */
+  readonly path?: Path;
   readonly observer?: Observer;
   readonly signal?: AbortSignal;
   /** Called after every run with the share of the work that is done, in [0, 1]. */
@@ -44,16 +45,16 @@ export async function forward(
   options: ForwardOptions = {},
 ): Promise<Float64Array> {
   const { config, plan } = model;
-  const blocks = options.blocks ?? allBlocks(config);
+  const path = options.path ?? pathWithout(config);
   const losses = new Float64Array(windows.length);
-  const progress = meter(config, blocks.length, windows, options);
+  const progress = meter(config, path.length, windows, options);
   const tables = await openTables(model);
   const norm = await finalNormWeight(model);
   try {
     for (let first = 0; first < windows.length; first += plan.groupWindows) {
       const group = windows.slice(first, first + plan.groupWindows);
       const batches = microBatches(group, first, plan.microBatchWindows);
-      await passGroup(model, windows, batches, blocks, {
+      await passGroup(model, windows, batches, path, {
         ...options,
         progress,
         tables,
@@ -70,8 +71,8 @@ export async function forward(
 }
 
 /** Brings all weights in where they stay resident, so that timing starts at the first micro-batch. */
-export const preload = ({ config, store, plan }: Model, blocks: readonly number[] = allBlocks(config)) =>
-  store.preload([...blocks.map((k) => blockGroup(config, k)), ...headGroups(config, plan.headSliceRows)]);
+export const preload = ({ config, store, plan }: Model, path: Path = pathWithout(config)) =>
+  store.preload([...path.map(({ block }) => blockGroup(config, block)), ...headGroups(config, plan.headSliceRows)]);
 
 interface Pass extends ForwardOptions {
   readonly progress: ReturnType<typeof meter>;
@@ -86,7 +87,7 @@ async function passGroup(
   model: Model,
   windows: readonly Int32Array[],
   batches: readonly MicroBatch[],
-  blocks: readonly number[],
+  path: Path,
   pass: Pass,
 ) {
   const { config, device, plan } = model;
@@ -94,17 +95,17 @@ async function passGroup(
   const states = await Promise.all(batches.map(async (batch) => [await embed(model, batchIds(windows, batch))]));
   const keep = observer?.states !== undefined;
 
-  const blockStep = (k: number): Step => ({
-    group: blockGroup(config, k),
+  const blockStep = (stage: Stage): Step => ({
+    group: blockGroup(config, stage.block),
     async visit(weights) {
       for (const [b, batch] of batches.entries()) {
         const held = states[b]!;
-        const leaving = await passBlock(model, k, batch, held.at(-1)!, weights, pass);
+        const leaving = await passBlock(model, stage, batch, held.at(-1)!, weights, pass);
         if (!keep) held.pop()!.dispose();
         held.push(leaving);
         progress.block(batch);
       }
-      if (pass.firstGroup) await observer?.weights?.(k, weights);
+      if (pass.firstGroup) await observer?.weights?.(stage.block, weights);
     },
   });
 
@@ -125,7 +126,7 @@ async function passGroup(
   );
 
   try {
-    await model.store.walk([...blocks.map(blockStep), ...headSteps]);
+    await model.store.walk([...path.map(blockStep), ...headSteps]);
     for (const [b, batch] of batches.entries()) {
       losses.set(await device.read(await heads![b]!.finish()), batch.firstWindow);
       await observer?.states?.(states[b]!, batch, pass.norm);
@@ -138,7 +139,7 @@ async function passGroup(
 
 async function passBlock(
   model: Model,
-  k: number,
+  stage: Stage,
   batch: MicroBatch,
   entering: Tensor,
   weights: Weights,
@@ -146,9 +147,9 @@ async function passBlock(
 ): Promise<Tensor> {
   const { config, device } = model;
   const scored = pass.observer?.block;
-  const key = `block ${blockSignature(config, k)} ${batch.batch}x${batch.tokens} ${scored?.name ?? ''}`;
+  const key = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} ${scored?.name ?? ''}`;
   const program = await device.program(key, (): Graph => {
-    const parts = blockParts(config, k, batch);
+    const parts = blockParts(config, stage, batch);
     return { name: 'block', outputs: { leaving: parts.leaving, ...(scored && { scores: scored.graph(parts) }) } };
   });
   const { leaving, scores } = await device.run(program, {
@@ -157,7 +158,7 @@ async function passBlock(
     hidden: entering,
   });
   if (scored) {
-    scored.take(k, batch, await device.read(scores!));
+    scored.take(stage.block, batch, await device.read(scores!));
     scores!.dispose();
   }
   return leaving!;

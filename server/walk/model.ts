@@ -17,9 +17,6 @@ export interface Model {
   readonly plan: MemoryPlan;
 }
 
-/** The numbers of all blocks, in order. */
-export const allBlocks = (config: ModelConfig): number[] => config.blocks.map((_, k) => k);
-
 /** h[0] of tokens, [ids, D]: their embeddings, gathered by row from the checkpoint. */
 export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<number>): Promise<Tensor> =>
   device.upload(checkpoint.gatherRowsF32(embeddingName, ids), [ids.length, config.width], 'result');
