@@ -1,5 +1,6 @@
 // A pass as others see it: what it tells on its way, how it stops, and that it leaves no tensor behind. The numbers
 // themselves are held against transformers in test/model/families.test.ts.
+import type { Path } from '../../server/model/path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { isUserError } from '../../server/errors';
@@ -47,6 +48,8 @@ function watched(real: Device): Device {
   };
 }
 
+const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, form: 'whole' }));
+
 type Mode = MemoryPlan['mode'];
 async function pass(mode: Mode, options: ForwardOptions = {}) {
   const { config } = checkpoint;
@@ -55,7 +58,7 @@ async function pass(mode: Mode, options: ForwardOptions = {}) {
   const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const model: Model = { checkpoint, config, device, store, plan };
   try {
-    await preload(model, options.blocks);
+    await preload(model, options.path);
     const outcome = await forward(model, windows, options).catch((error: unknown) => {
       if (isUserError(error)) return error.code;
       throw error;
@@ -86,7 +89,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
 
   it('counts only the blocks it passes', async () => {
     const fractions: number[] = [];
-    await pass(mode, { blocks: [0, 4], onProgress: (fraction) => fractions.push(fraction) });
+    await pass(mode, { path: whole(0, 4), onProgress: (fraction) => fractions.push(fraction) });
     expect(fractions).toHaveLength(3 * (2 + 3));
     expect(fractions.at(-1)).toBeCloseTo(1, 12);
   });
@@ -105,7 +108,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
     const seen: [number, number][] = [];
     const weights = async (block: number, { 'mlp.up_proj.weight': up }: Readonly<Record<string, Tensor>>) =>
       void seen.push([block, up!.shape[0]!]);
-    await pass(mode, { blocks: [0, 2, 3], observer: { weights } });
+    await pass(mode, { path: whole(0, 2, 3), observer: { weights } });
     expect(seen).toEqual([0, 2, 3].map((block) => [block, checkpoint.config.mlpWidth]));
   });
 
