@@ -48,7 +48,9 @@ export function openStateCache(device: Device, budgetBytes: number): StateCache 
   const find = (prefix: string, { firstWindow, batch }: MicroBatch) =>
     entries
       .get(prefix)
-      ?.find((it) => it.batch.firstWindow <= firstWindow && firstWindow + batch <= it.batch.firstWindow + it.batch.batch);
+      ?.find(
+        (it) => it.batch.firstWindow <= firstWindow && firstWindow + batch <= it.batch.firstWindow + it.batch.batch,
+      );
   const forget = (prefix: string, entry: Entry) => {
     const left = entries.get(prefix)!.filter((it) => it !== entry);
     if (left.length > 0) entries.set(prefix, left);
@@ -129,12 +131,13 @@ function spillFile() {
   return {
     append(data: Float32Array): number {
       if (!open) {
-        const folder = mkdtempSync(join(tmpdir(), 'espalier-states-'));
+        const folder = mkdtempSync(join(tmpdir(), `espalier-states-${process.pid}-`));
         open = { folder, handle: openSync(join(folder, 'states'), 'wx+', 0o600) };
       }
       const at = end;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      for (let done = 0; done < bytes.length; ) done += writeSync(open.handle, bytes, done, bytes.length - done, at + done);
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(open.handle, bytes, done, bytes.length - done, at + done);
       end += bytes.length;
       return at;
     },

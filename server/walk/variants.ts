@@ -85,26 +85,32 @@ async function measureGroup(group: Group, batches: readonly MicroBatch[], take: 
   const each = windowOperations(config, batches[0]!.tokens);
 
   const openHead = async (pass: Pass, node: TrieNode) => {
-    heads.push({ node, batch: pass.batch, head: await openHeadLoss(model, group.windows, pass.batch, await pass.stateAfter(node), group.norm) });
+    heads.push({
+      node,
+      batch: pass.batch,
+      head: await openHeadLoss(model, group.windows, pass.batch, await pass.stateAfter(node), group.norm),
+    });
     meter?.head(node, pass.batch);
     pass.finished(node);
   };
   const blocks = new Set(passes.flatMap((pass) => trie.filter(pass.runs).map((node) => node.stage.block)));
-  const blockSteps = [...blocks].sort((a, b) => a - b).map(
-    (block): Step => ({
-      group: blockGroup(config, block),
-      async visit(weights) {
-        for (const pass of passes) {
-          for (const node of trie) {
-            if (node.stage.block !== block || !pass.runs(node)) continue;
-            await pass.run(node, weights);
-            if (node.ends.length > 0) await openHead(pass, node);
-            group.advance(each.block * stageRuns(node.stage) * pass.batch.batch);
+  const blockSteps = [...blocks]
+    .sort((a, b) => a - b)
+    .map(
+      (block): Step => ({
+        group: blockGroup(config, block),
+        async visit(weights) {
+          for (const pass of passes) {
+            for (const node of trie) {
+              if (node.stage.block !== block || !pass.runs(node)) continue;
+              await pass.run(node, weights);
+              if (node.ends.length > 0) await openHead(pass, node);
+              group.advance(each.block * stageRuns(node.stage) * pass.batch.batch);
+            }
           }
-        }
-      },
-    }),
-  );
+        },
+      }),
+    );
   const headSteps = headGroups(config, plan.headSliceRows).map(
     (slice, i): Step => ({
       group: slice,

@@ -11,6 +11,7 @@ import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
 import type { Model } from '../../server/walk/model';
 import { residentStore, streamingStore } from '../../server/walk/weightStore';
 import { modelFolder } from '../fixtures';
+import { watched } from '../runtime/watchedDevice';
 
 const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
 
@@ -18,35 +19,13 @@ let device: Device;
 let checkpoint: Checkpoint;
 const live = new Set<Tensor>();
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 1 }));
+  device = watched(await openDevice({ provider: 'cpu', threads: 1 }), live);
   checkpoint = await openCheckpoint(modelFolder('stories260k'));
 });
 afterAll(async () => {
   await checkpoint.close();
   await device.close();
 });
-
-/** The device, with every tensor in `live` from when it is made until it is disposed. */
-function watched(real: Device): Device {
-  const watch = (tensor: Tensor): Tensor => {
-    live.add(tensor);
-    const { dispose } = tensor;
-    tensor.dispose = () => {
-      live.delete(tensor);
-      dispose.call(tensor);
-    };
-    return tensor;
-  };
-  return {
-    ...real,
-    upload: async (data, shape, role) => watch(await real.upload(data, shape, role)),
-    async run(program, feeds) {
-      const results = await real.run(program, feeds);
-      Object.values(results).forEach(watch);
-      return results;
-    },
-  };
-}
 
 const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, form: 'whole' }));
 
