@@ -33,7 +33,7 @@ describe('by scores of blocks', () => {
     ['a block protected twice counts once', [5, 1, 4], least(2, [0, 0]), [1, 2]],
   ];
   it.each(rows)('%s', (_, scores, rule, order) =>
-    expect(choose(rule, scores.length, { m: scored(scores) })).toEqual({
+    expect(choose(rule, scores.length, { methods: { m: scored(scores) } })).toEqual({
       order,
       drop: ofBlocks(order.toSorted((a, b) => a - b)),
       scores: order.map((k) => scores[k]),
@@ -43,7 +43,9 @@ describe('by scores of blocks', () => {
   it('never drops a block while one with a lower score stays', () =>
     fc.assert(
       fc.property(fc.array(fc.float({ noNaN: true }), { minLength: 2, maxLength: 40 }), fc.nat(), (scores, n) => {
-        const { drop } = choose(least((n % (scores.length - 1)) + 1), scores.length, { m: scored(scores) });
+        const { drop } = choose(least((n % (scores.length - 1)) + 1), scores.length, {
+          methods: { m: scored(scores) },
+        });
         const kept = scores.filter((_, k) => !drop.blocks.includes(k));
         expect(Math.max(...drop.blocks.map((k) => scores[k]!))).toBeLessThanOrEqual(Math.min(...kept));
       }),
@@ -64,7 +66,7 @@ describe('by scores of spans', () => {
     ['between protected blocks', least(3, [0]), [1, 2, 3], 0.5],
   ];
   it.each(rows)('%s', (_, rule, blocks, score) =>
-    expect(choose(rule, 5, { m: scored(spans, 'span') })).toEqual({
+    expect(choose(rule, 5, { methods: { m: scored(spans, 'span') } })).toEqual({
       drop: ofBlocks(blocks),
       order: blocks,
       scores: [score],
@@ -81,13 +83,13 @@ describe('by depth', () => {
     ['the last block is protected anyway', deepest(2, [9]), [8, 7]],
   ];
   it.each(rows)('%s', (_, rule, order) =>
-    expect(choose(rule, 10, {})).toEqual({ drop: ofBlocks(order.toReversed()), order, scores: [] }),
+    expect(choose(rule, 10, { methods: {} })).toEqual({ drop: ofBlocks(order.toReversed()), order, scores: [] }),
   );
 });
 
 describe('by name', () => {
   it('as they were named, sorted', () =>
-    expect(choose({ kind: 'chosen', ...ofBlocks([5, 3, 5]) }, 10, {})).toEqual({
+    expect(choose({ kind: 'chosen', ...ofBlocks([5, 3, 5]) }, 10, { methods: {} })).toEqual({
       drop: ofBlocks([3, 5]),
       order: [3, 5],
       scores: [],
@@ -136,11 +138,11 @@ describe('refused', () => {
   ];
   const methods = { m: scored([1, 2, 3, 4, 5]), s: scored(spans, 'span') };
   it.each(rows)('%s', (_, rule, sentence) => {
-    const found = refusal(() => choose(rule, 5, methods));
+    const found = refusal(() => choose(rule, 5, { methods }));
     expect(found.startsWith(`badChoice: ${sentence}`), found).toBe(true);
   });
   it('scores where there are none at all', () =>
-    expect(refusal(() => choose(least(1), 5, {}))).toContain('this report has: none.'));
+    expect(refusal(() => choose(least(1), 5, { methods: {} }))).toContain('this report has: none.'));
 });
 
 // Orders of removal, least important first, and the sets their authors print. Where only the first ones are published,
@@ -169,7 +171,7 @@ describe('published sets', () => {
   ];
   it.each(orders)('%s', (_, order, count, kept, list) => {
     const scores = Array.from({ length: 32 }, (_, k) => (order.includes(k) ? order.indexOf(k) / 100 : 1 + k / 100));
-    const choice = choose(least(count, kept), 32, { m: scored(scores) });
+    const choice = choose(least(count, kept), 32, { methods: { m: scored(scores) } });
     expect(formatBlockList(choice.drop.blocks)).toBe(list);
     expect(choice.order).toEqual(order.filter((k) => !kept.includes(k)).slice(0, count));
   });
@@ -190,7 +192,7 @@ describe('published sets', () => {
   it.each(windows.map((window, n) => [...window, n + 1] as const))(
     '%s by angular distance: from block %i, score %f, blocks %s',
     (_, _first, score, list, count) => {
-      const choice = choose(least(count), 32, { m: scored(rows, 'span') });
+      const choice = choose(least(count), 32, { methods: { m: scored(rows, 'span') } });
       expect(formatBlockList(choice.drop.blocks)).toBe(list);
       expect(choice.scores).toEqual([score]);
     },
