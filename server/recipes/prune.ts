@@ -24,7 +24,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const writing = progress(run, 'write');
     const began = performance.now();
     const written = await writeWithoutBlocks(checkpoint, {
-      dropSet: choice.drop.blocks,
+      drop: choice.drop,
       out: recipe.out,
       dtype: recipe.dtype,
       ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
