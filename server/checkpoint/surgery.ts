@@ -20,8 +20,11 @@ import type { WeightEntry } from './weightReader';
 export interface SurgeryOptions {
   /** Blocks of `source` to leave out, and blocks to leave only one half of; each ascending and distinct; may be empty. */
   readonly drop: DropSet;
-  /** Weights to write in place of the source's, by their names there, [out, in] flat. */
-  readonly replaced?: ReadonlyMap<string, Float32Array>;
+  /**
+   * What to write in place of a weight, by its name in the source, [out, in] flat; null: the weight itself. Asked for one
+   * weight after another, so that a model may be changed that does not fit into memory.
+   */
+  replaced?(name: string): Promise<Float32Array> | null;
   readonly out: string;
   /** null: every weight keeps its own. */
   readonly dtype: Dtype | null;
@@ -49,10 +52,10 @@ export interface SurgeryResult {
  *   when the output cannot be made, `cancelled` after `signal`.
  */
 export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOptions): Promise<SurgeryResult> {
-  const { drop, replaced, out, dtype, maxShardBytes = defaultMaxShardBytes, signal } = options;
+  const { drop, out, dtype, maxShardBytes = defaultMaxShardBytes } = options;
   const path = keptPath(source.config, drop);
   const keptBlocks = path.map(({ block }) => block);
-  const weights = keptWeights(source, path, dtype, replaced);
+  const weights = keptWeights(source, path, dtype);
   const weightBytes = sumBytes(weights);
   const config = configWithoutBlocks(source.configJson, keptBlocks, dtype);
   const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
@@ -63,7 +66,7 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
   const companions = await findCompanions(source.folder);
   const neededBytes = companions.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
-  const convert = converter(source, signal);
+  const convert = converter(source, options);
   let bytesDone = 0;
   async function* bytesOf(weight: KeptWeight) {
     for await (const chunk of convert(weight)) {
@@ -91,8 +94,7 @@ interface KeptWeight {
   readonly dtype: WeightDtype;
   readonly shape: readonly number[];
   readonly entry: WeightEntry;
-  /** In place of the source's numbers. */
-  readonly numbers: Float32Array | 'zeros' | null;
+  readonly zeroed: boolean;
 }
 
 function keptPath(config: ModelConfig, drop: DropSet): Path {
@@ -114,22 +116,16 @@ function checkBlocks(dropSet: readonly number[], nBlocks: number): void {
 }
 
 /** In the order of use, as `source.weights` has them. */
-function keptWeights(
-  source: Checkpoint,
-  path: Path,
-  dtype: Dtype | null,
-  replaced: ReadonlyMap<string, Float32Array> = new Map(),
-): KeptWeight[] {
+function keptWeights(source: Checkpoint, path: Path, dtype: Dtype | null): KeptWeight[] {
   const places = new Map(path.map((stage, i) => [stage.block, { ...stage, i }]));
   return [...source.weights.values()].flatMap((entry) => {
     const kept = { dtype: dtype === null ? entry.dtype : weightDtypes[dtype], shape: entry.shape, entry };
-    const numbers = replaced.get(entry.name) ?? null;
     const inBlock = parseBlockWeightName(entry.name);
-    if (!inBlock) return [{ ...kept, name: entry.name, numbers }];
+    if (!inBlock) return [{ ...kept, name: entry.name, zeroed: false }];
     const place = places.get(inBlock.block);
     if (!place) return [];
     const name = blockWeightName(place.i, inBlock.suffix);
-    return [{ ...kept, name, numbers: isSilenced(place.form, inBlock.suffix) ? ('zeros' as const) : numbers }];
+    return [{ ...kept, name, zeroed: isSilenced(place.form, inBlock.suffix) }];
   });
 }
 
@@ -143,18 +139,19 @@ const weightDtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies
 const chunkElements = 2 ** 20;
 
 /** A weight's bytes in its new dtype, chunk by chunk; all weights share the same three small buffers. */
-function converter(source: Checkpoint, signal: AbortSignal | undefined) {
+function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
   const raw = new Uint8Array(4 * chunkElements);
   const asFloat = new Float32Array(chunkElements);
   const asHalf = new Uint16Array(chunkElements);
-  return async function* ({ dtype, entry, numbers }: KeptWeight) {
+  return async function* ({ dtype, entry, zeroed }: KeptWeight) {
+    const numbers = zeroed ? null : await replaced?.(entry.name);
     const elementBytes = bytesPerWeight[entry.dtype];
     for (let start = 0; start < entry.nBytes; start += chunkElements * elementBytes) {
       if (signal?.aborted) throw cancelled();
-      if (numbers !== null) {
+      if (zeroed || numbers) {
         const first = start / elementBytes;
         const n = Math.min(chunkElements, entry.nBytes / elementBytes - first);
-        const floats = numbers === 'zeros' ? asFloat.fill(0, 0, n).subarray(0, n) : numbers.subarray(first, first + n);
+        const floats = numbers ? numbers.subarray(first, first + n) : asFloat.fill(0, 0, n).subarray(0, n);
         yield dtype === 'F32' ? bytesUnder(floats) : narrowed(dtype, entry.name, floats);
         continue;
       }
