@@ -548,6 +548,25 @@ export interface ChooseBlocksState {
   /** Kept over reloads of the window. */
   choice: ChoiceState;
   recipesFolder: string | null;
+  /** What an analysis would cost, while there is none: of the text and options that choose/analyze would take. */
+  offer?: AnalyzeOffer | null;
+  /** The newest prune run that this page started, and its folder. */
+  pruning?: PruningState | null;
+  /** The host answers choose/speed. */
+  measuresSpeed?: boolean;
+}
+
+/** `plan` is null until it is known, and where no text is known yet. */
+export interface AnalyzeOffer {
+  measure: MeasureOptions;
+  plan: Plan | null;
+  /** What the text is called: a file name, without its folder. */
+  textName: string | null;
+}
+
+export interface PruningState {
+  run: RunSummary;
+  out: string;
 }
 
 export type ConnectionState =
@@ -562,6 +581,12 @@ export interface ChoiceState {
   protected: number[];
   method: string;
 }
+
+/** What a page keeps in the window's state, so that a reload brings it back: the serializer gets it. */
+export type PageMemory =
+  | { page: 'chooseBlocks'; folder: string; choice: ChoiceState }
+  | { page: 'try'; folders: string[]; prompt: string; maxTokens: number }
+  | { page: 'run'; runId: string };
 
 export interface TryState {
   /** The base first. */
@@ -599,7 +624,15 @@ export interface PageRequests {
   'choose/saveRecipe': { params: { drop: DropSet; repair: RepairOptions | null }; result: { file: string } | null };
   /** Asks for a text where none is known, then starts an analysis. */
   'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
+  /** Asks for another text; the answer comes as choose/state. */
+  'choose/text': { params: Record<string, never>; result: null };
+  /** Times one forward pass of the whole model and one without the drop set, on the same tokens. */
+  'choose/speed': { params: { drop: DropSet }; result: { baseMs: number; prunedMs: number } };
   'run/cancel': { params: { runId: string }; result: null };
+  /** Starts a failed, cancelled or interrupted run again. */
+  'run/resume': { params: { runId: string }; result: null };
+  'log/open': { params: Record<string, never>; result: null };
+  'server/restart': { params: Record<string, never>; result: null };
   'run/open': { params: { runId: string }; result: null };
   'model/try': { params: { folder: string }; result: null };
   /** One prompt for all models of the page, one after the other; text comes as try/text. */
@@ -619,8 +652,12 @@ export interface PageNotifications {
 export interface HostNotifications {
   'choose/state': ChooseBlocksState;
   'choose/estimate': { question: number; estimate: Estimate };
-  'choose/pruning': { run: RunSummary };
+  /** The state of the page's prune run; the same as ChooseBlocksState.pruning. */
+  'choose/pruning': PruningState;
   'try/state': TryState;
+  /** Text that the model with this index has added. */
   'try/text': { model: number; text: string };
+  /** One model has finished; the others go on. */
+  'try/report': { model: number; report: GenerateReport };
   'run/state': RunPageState;
 }
