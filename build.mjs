@@ -1,6 +1,6 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
-import { chmod, readFile, stat } from 'node:fs/promises';
+import { chmod, copyFile, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -18,8 +18,11 @@ const bundles = [
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
-  { entry: 'webview/main.ts', out: 'webview.js', ...browser },
+  { entry: 'webview/main.ts', out: 'webview.js', ...browser, minify: true },
+  { entry: 'webview/webview.css', out: 'webview.css', minify: true },
 ];
+/** The icon font that webview.css names. */
+const copies = [{ from: 'node_modules/@vscode/codicons/dist/codicon.ttf', out: 'codicon.ttf' }];
 
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
@@ -30,7 +33,7 @@ for (const { entry, out, ...options } of bundles) {
     entryPoints: [entry],
     outfile,
     bundle: true,
-    external: ['onnxruntime-node', 'vscode'],
+    external: ['onnxruntime-node', 'vscode', '*.ttf'],
     define: { __ESPALIER_VERSION__: JSON.stringify(version) },
     sourcemap: 'linked',
     logLevel: 'warning',
@@ -39,3 +42,4 @@ for (const { entry, out, ...options } of bundles) {
   // A file that is written anew has lost its right to be run, and with it `npx espalier`.
   if (options.banner) await chmod(outfile, 0o755);
 }
+for (const { from, out } of copies) await copyFile(from, join('dist', out));
