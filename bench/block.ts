@@ -18,7 +18,7 @@ export const benchBlock = (setting: Setting) =>
     const rows = batch.batch * batch.tokens;
     const program = await device.program('bench block', () => ({
       name: 'block',
-      outputs: { leaving: blockParts(config, 0, batch).leaving },
+      outputs: { leaving: blockParts(config, { block: 0, form: 'whole' }, batch).leaving },
     }));
     const tables = await openTables(model);
     const hidden = await device.upload(noise(rows * config.width), [rows, config.width], 'result');

@@ -8,10 +8,13 @@ import {
   blocksOption,
   type ComputeFlags,
   computeOptions,
+  type MeasureFlags,
+  measureOptions,
   positive,
   type SourceFlags,
   tokenSource,
   withComputeOptions,
+  withMeasureOptions,
   withOutputOptions,
   withPresets,
   withSourceOptions,
@@ -82,17 +85,19 @@ withOutputOptions(program.command('inspect').argument('<model>', 'folder of a Hu
     carryOut<InspectReport>({ kind: 'inspect', model }, flags, (report) => renderModel(report.model)),
   );
 
-withComputeOptions(withSourceOptions(program.command('analyze').argument('<model>'), { windows: analyzeWindows }))
-  .description('how much each block matters, by every method, from one forward pass')
-  .option('--methods <names>', 'comma-separated, or all', 'all')
-  .action((model: string, flags: ComputeFlags & SourceFlags & { methods: string }) =>
+withComputeOptions(
+  withMeasureOptions(withSourceOptions(program.command('analyze').argument('<model>'), { windows: analyzeWindows })),
+)
+  .description('how much each block matters: by every method from one forward pass, and by measured loss')
+  .option('--methods <names>', 'comma-separated, all or none', 'all')
+  .action((model: string, flags: ComputeFlags & SourceFlags & MeasureFlags & { methods: string }) =>
     carryOut<AnalyzeReport>(
       {
         kind: 'analyze',
         model,
         source: needSource(flags, analyzeWindows),
         methods: flags.methods.split(','),
-        measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
+        measure: measureOptions(flags),
         stay: false,
         compute: computeOptions(flags),
       },
@@ -103,7 +108,7 @@ withComputeOptions(withSourceOptions(program.command('analyze').argument('<model
 
 withOutputOptions(program.command('suggest').argument('<report>', 'what analyze --json wrote'))
   .description('which blocks a method would drop')
-  .requiredOption('--method <name>', 'a method of the report, or deepest')
+  .requiredOption('--method <name>', 'a method of the report, removal or greedy where they were measured, or deepest')
   .requiredOption('--count <n>', 'how many blocks', positive)
   .addOption(blocksOption('--protect <blocks>', 'blocks that stay, such as 0,1,29'))
   .action(async (path: string, flags: OutputFlags & { method: string; count: number; protect: number[] }) => {
@@ -128,7 +133,7 @@ withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'
   .description('write the model without some of its blocks')
   .requiredOption('--out <folder>', 'the folder to write; it must not exist yet')
   .option('--drop <blocks>', 'blocks to drop, such as 3,5,8-10', blockList)
-  .option('--method <name>', 'let a method choose (with --count); or deepest')
+  .option('--method <name>', 'let a method choose (with --count); removal, greedy or deepest, too')
   .option('--count <n>', 'how many blocks the method chooses', positive)
   .addOption(blocksOption('--protect <blocks>', 'blocks that the method must not choose'))
   .option('--dtype <name>', 'f32, f16 or bf16 (default: as the source)', dtype)

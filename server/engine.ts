@@ -1,35 +1,84 @@
-// The engine process: does one recipe, told and telling over IPC, and ends. It is a process of its own because a run of
-// onnxruntime blocks the event loop, and because killing a process is the one sure way to stop one.
+// The engine process: does one recipe, told and telling over IPC, and ends; or stays and answers questions, where the recipe
+// says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
+// the one sure way to stop one.
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest } from './protocol';
 import { runRecipe } from './recipes/run';
+import type { Answer } from './recipes/session';
 
 const abort = new AbortController();
+const tell = (event: EngineEvent): void => void process.send!(event);
+let questions: ReturnType<typeof answering> | null = null;
+
 // The engine never outlives whoever started it.
 process.on('disconnect', () => process.exit(1));
 process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
-  else if (request.kind === 'start') void start(request.recipe);
+  else if (request.kind === 'start') void start(request);
+  else if (questions) questions.ask(request);
+  else
+    tell({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
 });
 // Ctrl-C reaches the whole process group; the starter decides what it means.
 process.on('SIGINT', () => {});
 
-async function start(recipe: Extract<EngineRequest, { kind: 'start' }>['recipe']): Promise<void> {
-  const run = { signal: abort.signal, emit: (event: EngineEvent) => void process.send!(event) };
-  let last: EngineEvent;
+async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
+  let last: EngineEvent | null = null;
+  let told = false;
   try {
-    last = { kind: 'done', report: await runRecipe(recipe, run) };
+    const report = await runRecipe(recipe, {
+      signal: abort.signal,
+      emit: tell,
+      async stay(done, answer) {
+        tell({ kind: 'done', report: done });
+        told = true;
+        questions = answering(answer);
+        await questions.over;
+      },
+    });
+    last = { kind: 'done', report };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    last = isUserError(error)
-      ? { kind: 'failed', code: error.code, message }
-      : {
-          kind: 'failed',
-          code: 'internal',
-          message,
-          ...(error instanceof Error && error.stack && { stack: error.stack }),
-        };
+    last = { kind: 'failed', ...failure(error) };
   }
   // A device's own threads may still be alive; the message is out, so end without asking them.
+  if (told) process.exit(0);
   process.send!(last, () => process.exit(0));
+}
+
+/** One question at a time: a newer one ends the work on an older one, which is refused as superseded. */
+function answering(answer: Answer) {
+  let current = { abort: new AbortController(), done: Promise.resolve() };
+  const over = new Promise<void>((resolve) => {
+    if (abort.signal.aborted) resolve();
+    abort.signal.addEventListener('abort', () => {
+      current.abort.abort();
+      void current.done.then(resolve);
+    });
+  });
+  return {
+    over,
+    ask({ question, drop }: Extract<EngineRequest, { kind: 'ask' }>) {
+      const before = current;
+      before.abort.abort();
+      const mine = new AbortController();
+      const work = async () => {
+        await before.done;
+        try {
+          await answer(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
+        } catch (error) {
+          const { code, message } = failure(error);
+          if (code === 'cancelled')
+            tell({ kind: 'refused', question, code: 'superseded', message: 'A newer question came.' });
+          else tell({ kind: 'refused', question, code, message });
+        }
+      };
+      current = { abort: mine, done: work() };
+    },
+  };
+}
+
+function failure(error: unknown): { code: string; message: string; stack?: string } {
+  const message = error instanceof Error ? error.message : String(error);
+  if (isUserError(error)) return { code: error.code, message };
+  return { code: 'internal', message, ...(error instanceof Error && error.stack && { stack: error.stack }) };
 }

@@ -25,17 +25,20 @@ export interface Analysis {
 export const keepsStates = (methods: readonly ImportanceMethodName[]) =>
   methods.some((name) => ['states', 'finalNorm'].includes(importanceMethod(name).needs));
 
-/** One pass over the windows, each of the same length. Errors as in `forward`. */
+/** One pass over the windows, each of the same length; an observer may listen for tokens and keep states. Errors as in `forward`. */
 export async function analyze(
   model: Model,
   windows: readonly Int32Array[],
   methods: readonly ImportanceMethodName[],
-  options: Pick<ForwardOptions, 'signal' | 'onProgress'> = {},
+  options: Pick<ForwardOptions, 'signal' | 'onProgress' | 'observer'> = {},
 ): Promise<Analysis> {
   const collectors = [tokenCollector, weightCollector, angleCollector, finalNormCollector]
     .map((open) => open(model, windows.length, methods))
     .filter((collector) => collector !== null);
-  const losses = await forward(model, windows, { ...options, observer: combined(collectors) });
+  const losses = await forward(model, windows, {
+    ...options,
+    observer: { ...options.observer, ...combined(collectors) },
+  });
   const rows = new Map<ImportanceMethodName, WindowScores>();
   for (const collector of collectors) for (const [name, scores] of collector.rows(rows)) rows.set(name, scores);
   const { mean, standardError } = meanAndError(losses);

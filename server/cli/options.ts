@@ -1,7 +1,8 @@
 // Options that several commands share, and what they become in a recipe.
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseBlockList } from '../pruning/dropSet';
-import type { BosMode, ComputeOptions, DeviceName, MemoryMode, TokenSource } from '../protocol';
+import { UserError } from '../errors';
+import { parseBlockList, parseDropSet } from '../pruning/dropSet';
+import type { BosMode, ComputeOptions, DeviceName, MeasureOptions, MemoryMode, TokenSource } from '../protocol';
 
 export interface ComputeFlags {
   device: DeviceName;
@@ -100,6 +101,46 @@ export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindow
   };
 }
 
+export interface MeasureFlags {
+  removals?: boolean;
+  sublayers?: boolean;
+  greedy?: number;
+  greedyOf: 'blocks' | 'sublayers';
+  racing?: number;
+  protect: number[];
+  suggestions?: number;
+  whatIf?: string;
+}
+
+/** What to measure beside the scores of an analysis. */
+export const withMeasureOptions = (command: Command): Command =>
+  command
+    .option('--removals', 'measure the loss without each single block')
+    .option('--sublayers', 'measure it without each attention and each MLP too')
+    .option('--greedy <n>', 'search: drop the block that costs least, n times over', positive)
+    .addOption(
+      new Option('--greedy-of <units>', 'what the search drops').choices(['blocks', 'sublayers']).default('blocks'),
+    )
+    .option('--racing <confidence>', 'give up candidates of the search that are surely worse, such as 0.95', fraction)
+    .addOption(blocksOption('--protect <blocks>', 'blocks that the search must not drop'))
+    .option('--suggestions <n>', 'measure what every method would drop, for 1 to n blocks', positive)
+    .option('--what-if <sets>', 'measure drop sets, such as "3,5;12-16;8a,9m" (a: attention, m: MLP)');
+
+export function measureOptions(flags: MeasureFlags): MeasureOptions {
+  const { removals, sublayers, greedy, greedyOf, racing, protect, suggestions, whatIf } = flags;
+  if (racing !== undefined && greedy === undefined)
+    throw new UserError('usage', '--racing is a way to search: add --greedy N, or leave it out.');
+  return {
+    removals: sublayers ? 'sublayers' : removals ? 'blocks' : 'none',
+    greedy:
+      greedy === undefined
+        ? null
+        : { count: greedy, of: greedyOf, racingConfidence: racing ?? null, protected: protect },
+    suggestions: suggestions ?? 0,
+    whatIf: whatIf === undefined ? [] : whatIf.split(';').map(parseDropSet),
+  };
+}
+
 export const blockList = (text: string): number[] => parseBlockList(text);
 
 /** An option that takes a list of blocks and is empty when left out. */
@@ -110,6 +151,13 @@ export function positive(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
     throw new InvalidArgumentError('It must be a whole number of at least 1.');
+  return value;
+}
+
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value < 1))
+    throw new InvalidArgumentError('It must be a number between 0 and 1, such as 0.95.');
   return value;
 }
 

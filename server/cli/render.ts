@@ -9,6 +9,8 @@ import type {
   PruneReport,
 } from '../protocol';
 import { formatBlockList } from '../pruning/dropSet';
+import { renderMeasured } from './renderMeasured';
+import { table } from './table';
 
 export function renderModel(model: ModelSummary): string {
   const rows: [string, string][] = [
@@ -44,8 +46,8 @@ export function renderAnalysis(report: AnalyzeReport): string {
   const perBlock = Object.entries(report.methods).filter(([, method]) => method.of !== 'span');
   const shown = perBlock.find(([name]) => name === 'blockInfluence') ?? perBlock[0];
   if (shown) lines.push(...barChart(shown[0], shown[1]), '');
-  lines.push(...leastImportant(report));
-  lines.push('', timingLine(report));
+  if (Object.keys(report.methods).length > 0) lines.push(...leastImportant(report), '');
+  lines.push(...renderMeasured(report), timingLine(report));
   return lines.join('\n');
 }
 
@@ -147,19 +149,6 @@ const lossLine = ({ model, lossNats, lossStandardError, perplexity, source }: An
 
 const timingLine = ({ timing, peakMemoryBytes }: AnalyzeReport | PerplexityReport) =>
   `${timing.tokens} tokens in ${seconds(timing.elapsedMs / 1000)} (${((timing.tokens / timing.elapsedMs) * 1000).toFixed(0)} a second), peak memory ${bytes(peakMemoryBytes)}`;
-
-/** Columns as wide as their widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => [...(row[i] ?? '')].length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(i === row.length - 1 ? 0 : widths[i]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
 
 export const digits = (value: number) => value.toPrecision(3);
 const count = (n: number) =>

@@ -5,7 +5,8 @@ import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList } from '../pruning/dropSet';
 import type { AnalyzeReport, DropRule } from '../protocol';
-import { digits, table } from './render';
+import { digits } from './render';
+import { table } from './table';
 
 export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';
@@ -17,8 +18,8 @@ export interface Suggestion extends Omit<Choice, 'drop'> {
 }
 
 export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
-  const { drop, ...choice } = choose(rule, report.model.nBlocks, report.methods);
-  const unit = rule.kind === 'method' ? report.methods[rule.method]!.unit : null;
+  const { drop, ...choice } = choose(rule, report.model.nBlocks, report);
+  const unit = rule.kind === 'method' ? (report.methods[rule.method]?.unit ?? 'nats') : null;
   const list = formatBlockList(drop.blocks);
   return {
     kind: 'suggestion',

@@ -33,7 +33,8 @@ export function headSlice(config: ModelConfig, rows: number, sliceRows: number):
 
 /**
  * normed [rows, D], the head's rows of the tokens that came, targets [rows, D], and the ends of the slices' walk give
- * the loss [B]: per window the mean over its T-1 predictions of log sum exp(logits) - logit of the target, in nats.
+ * the loss of every prediction, tokenNats [B, T-1]: log sum exp(logits) - logit of the target, and its mean by window,
+ * lossNats [B].
  */
 export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
   const rows = batch * (tokens - 1);
@@ -42,10 +43,8 @@ export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): 
     [-1],
   );
   const nats: Value = sub(add(log(input('sum', [rows, 1])), input('largest', [rows, 1])), targetLogit);
-  return {
-    name: 'windowLoss',
-    outputs: { lossNats: reshape(reduceMean(reshape(nats, [batch, tokens - 1]), [1]), [batch]) },
-  };
+  const tokenNats = reshape(nats, [batch, tokens - 1]);
+  return { name: 'windowLoss', outputs: { tokenNats, lossNats: reshape(reduceMean(tokenNats, [1]), [batch]) } };
 }
 
 /** Logits [rows, S] of hidden [rows, D] against one slice of the head [S, D], after the final norm. */

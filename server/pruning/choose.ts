@@ -1,7 +1,7 @@
 // From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
 import { UserError } from '../errors';
-import type { DropRule, DropSet, MethodScores } from '../protocol';
-import { checkDropSet, ofBlocks } from './dropSet';
+import type { AnalyzeReport, DropRule, DropSet, GreedyReport } from '../protocol';
+import { checkDropSet, normalized, ofBlocks } from './dropSet';
 
 export interface Choice {
   readonly drop: DropSet;
@@ -11,17 +11,31 @@ export interface Choice {
   readonly scores: number[];
 }
 
+/** What there is to choose by. */
+export type Scores = Pick<AnalyzeReport, 'methods'> & Partial<Pick<AnalyzeReport, 'removals' | 'greedy'>>;
+
+/** Methods that measure losses instead of scoring: the loss without each block, and the search that starts anew after each. */
+export const measuredMethods = ['removal', 'greedy'] as const;
+
 /** Applies a rule to a model of `nBlocks` blocks. Throws UserError('badChoice') when it cannot be followed. */
-export function choose(rule: DropRule, nBlocks: number, methods: Readonly<Record<string, MethodScores>>): Choice {
+export function choose(rule: DropRule, nBlocks: number, { methods, removals, greedy }: Scores): Choice {
   if (rule.kind === 'chosen') {
     const drop = checkDropSet(rule, nBlocks);
     return { drop, order: drop.blocks, scores: [] };
   }
   checkCount(rule.count, nBlocks, checkProtected(rule.protected, nBlocks));
   if (rule.kind === 'deepest') return deepest(rule.count, nBlocks, rule.protected);
+  if (rule.method === 'removal' && removals)
+    return leastBlocks(
+      removals.blocks.map((it) => it.lossNats),
+      rule.count,
+      rule.protected,
+    );
+  if (rule.method === 'greedy' && greedy) return firstOfSearch(greedy, rule.count, rule.protected);
   const method = methods[rule.method];
   if (!method) {
-    const known = Object.keys(methods).join(', ') || 'none';
+    const measured = [...(removals ? ['removal'] : []), ...(greedy ? ['greedy'] : [])];
+    const known = [...Object.keys(methods), ...measured].join(', ') || 'none';
     throw new UserError('badChoice', `There are no scores of the method ${rule.method}; this report has: ${known}.`);
   }
   return method.of === 'span'
@@ -35,6 +49,25 @@ function leastBlocks(scores: readonly number[], count: number, kept: readonly nu
   order.sort((a, b) => scores[a]! - scores[b]! || a - b);
   order.length = count;
   return { drop: ofBlocks([...order].sort((a, b) => a - b)), order, scores: order.map((k) => scores[k]!) };
+}
+
+/** What a search left out first. Other blocks cannot be protected afterwards: each step depends on those before it. */
+function firstOfSearch({ order, lossNats }: GreedyReport, count: number, kept: readonly number[]): Choice {
+  if (count > order.length)
+    throw new UserError('badChoice', `The search went on for ${order.length} only; search with --greedy ${count}.`);
+  const units = order.slice(0, count);
+  const lost = units.find((unit) => kept.includes(typeof unit === 'number' ? unit : unit.block));
+  if (lost !== undefined)
+    throw new UserError(
+      'badChoice',
+      `The search dropped block ${typeof lost === 'number' ? lost : lost.block}, which is to be protected; search again with --protect.`,
+    );
+  const half = (name: 'attention' | 'mlp') =>
+    units.flatMap((unit) => (typeof unit !== 'number' && unit.half === name ? [unit.block] : []));
+  const blocks = units.filter((unit) => typeof unit === 'number');
+  const drop = normalized({ blocks, attention: half('attention'), mlp: half('mlp') });
+  const whole = blocks.length === units.length;
+  return { drop, order: whole ? blocks : drop.blocks, scores: whole ? lossNats.slice(0, count) : [] };
 }
 
 /** The consecutive blocks across which the hidden state turns least (arXiv:2403.17887). */

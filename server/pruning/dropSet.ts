@@ -16,6 +16,21 @@ export function parseBlockList(text: string): number[] {
   return [...blocks].sort((a, b) => a - b);
 }
 
+/** Reads a drop set such as `3,5,8-10,12a,20-22m`: blocks, attention of 12, MLP of 20 to 22. Throws UserError('usage'). */
+export function parseDropSet(text: string): DropSet {
+  const drop: DropSet = { blocks: [], attention: [], mlp: [] };
+  for (const part of text.split(',')) {
+    const [, list, suffix] = /^\s*([\d\s-]*\d)\s*([am]?)\s*$/.exec(part) ?? [];
+    if (list === undefined)
+      throw new UserError(
+        'usage',
+        `"${text}" is not a drop set; write blocks such as 3,5,8-10, with a or m behind them for attention or MLP alone, such as 12a.`,
+      );
+    drop[suffix === 'a' ? 'attention' : suffix === 'm' ? 'mlp' : 'blocks'].push(...parseBlockList(list));
+  }
+  return normalized(drop);
+}
+
 /** The shortest such list: [3, 5, 8, 9, 10] is `3,5,8-10`; `none` for no block. */
 export function formatBlockList(blocks: readonly number[]): string {
   if (blocks.length === 0) return 'none';
@@ -56,11 +71,22 @@ export function formatDropSet(drop: DropSet): string {
 export function checkDropSet(drop: DropSet, nBlocks: number): DropSet {
   const attention = checkBlocks(drop.attention, nBlocks);
   const mlp = checkBlocks(drop.mlp, nBlocks);
-  const blocks = checkBlocks([...drop.blocks, ...attention.filter((k) => mlp.includes(k))], nBlocks);
-  if (blocks.length >= nBlocks)
+  const used = normalized({ blocks: checkBlocks(drop.blocks, nBlocks), attention, mlp });
+  if (used.blocks.length >= nBlocks)
     throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
-  const inBlock = (k: number) => blocks.includes(k);
-  return { blocks, attention: attention.filter((k) => !inBlock(k)), mlp: mlp.filter((k) => !inBlock(k)) };
+  return used;
+}
+
+/** Sorted and distinct, a block that loses both halves counted as a block. */
+export function normalized({ blocks, attention, mlp }: DropSet): DropSet {
+  const sorted = (list: readonly number[]) => [...new Set(list)].sort((a, b) => a - b);
+  const whole = sorted([...blocks, ...attention.filter((k) => mlp.includes(k))]);
+  const inBlock = (k: number) => whole.includes(k);
+  return {
+    blocks: whole,
+    attention: sorted(attention).filter((k) => !inBlock(k)),
+    mlp: sorted(mlp).filter((k) => !inBlock(k)),
+  };
 }
 
 function checkBlocks(blocks: readonly number[], nBlocks: number): number[] {

@@ -8,7 +8,7 @@ import { isUserError, UserError } from '../errors';
 import { choose } from '../pruning/choose';
 import { ofBlocks } from '../pruning/dropSet';
 import { toMergekitYaml } from '../pruning/mergekit';
-import type { DropRule, PruneRecipe, PruneReport } from '../protocol';
+import type { DropRule, MeasureOptions, PruneRecipe, PruneReport } from '../protocol';
 import { type Measured, measureImportance, methodNames } from './analyze';
 import { droppedFields, summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
@@ -20,7 +20,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     await checkOutput(recipe.out, [checkpoint.folder]);
     if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
     const measured = await measure(checkpoint, recipe, run);
-    const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis.methods ?? {});
+    const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });
     const writing = progress(run, 'write');
     const began = performance.now();
     const written = await writeWithoutBlocks(checkpoint, {
@@ -77,13 +77,22 @@ async function measure(
 ): Promise<Measured | null> {
   const { nBlocks } = checkpoint.config;
   if (rule.kind !== 'method') {
-    choose(rule, nBlocks, {}); // refused before anything is read
+    choose(rule, nBlocks, { methods: {} }); // refused before anything is read
     return null;
   }
-  const methods = methodNames([rule.method]);
+  const { methods, measure } = scoresFor(rule);
   if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
-  refuseCount(rule, methods[0]!, nBlocks);
-  return measureImportance(checkpoint, { source, methods, compute }, run);
+  if (methods[0]) refuseCount(rule, methods[0], nBlocks);
+  return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
+}
+
+/** What has to be measured so that a method can choose. */
+function scoresFor({ method, count, protected: kept }: DropRule & { kind: 'method' }) {
+  const nothing: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
+  if (method === 'removal') return { methods: [], measure: { ...nothing, removals: 'blocks' as const } };
+  const greedy = { count, of: 'blocks' as const, racingConfidence: null, protected: kept };
+  if (method === 'greedy') return { methods: [], measure: { ...nothing, greedy } };
+  return { methods: methodNames([method]), measure: nothing };
 }
 
 /** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
@@ -115,5 +124,6 @@ function refuseCount(rule: DropRule & { kind: 'method' }, name: ImportanceMethod
   const { of } = importanceMethod(name);
   const zeros = (n: number) => Array.from({ length: n }, () => 0);
   const scores = of === 'span' ? zeros(nBlocks).map((_, n) => zeros(nBlocks - n)) : zeros(nBlocks);
-  choose(rule, nBlocks, { [name]: { unit: '', of, paper: '', scores, standardErrors: scores } });
+  const methods = { [name]: { unit: '', of, paper: '', scores, standardErrors: scores } };
+  choose(rule, nBlocks, { methods });
 }

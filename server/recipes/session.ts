@@ -2,7 +2,17 @@
 import { cpus, freemem } from 'node:os';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
-import type { ComputeOptions, DeviceName, EngineEvent, Plan, RunFacts, Timing } from '../protocol';
+import type {
+  ComputeOptions,
+  DeviceName,
+  DropSet,
+  EngineEvent,
+  Estimate,
+  Plan,
+  Report,
+  RunFacts,
+  Timing,
+} from '../protocol';
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../walk/forward';
@@ -18,7 +28,12 @@ declare const __ESPALIER_VERSION__: string;
 export interface Run {
   readonly signal: AbortSignal;
   emit(event: EngineEvent): void;
+  /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
+  stay?(report: Report, answer: Answer): Promise<void>;
 }
+
+/** Tells estimates of the loss without a drop set, the last one final. */
+export type Answer = (drop: DropSet, signal: AbortSignal, tell: (estimate: Estimate) => void) => Promise<void>;
 
 export const progress = (run: Run, step: string) => (fraction: number) =>
   run.emit({ kind: 'progress', step, fraction });
@@ -43,9 +58,12 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
   }
 }
 
-export interface Work extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates'> {
+export interface Work
+  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'nVariants' | 'cacheBytes'> {
   /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
   readonly path?: Path;
+  /** Passes of one window beyond the first pass, for the estimate of time. */
+  readonly more?: { readonly blockRuns: number; readonly headRuns: number };
 }
 
 /** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
@@ -58,10 +76,12 @@ export async function withModel<T>(
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
-  const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
+  const limitBytes = limitOf(compute);
   const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
   const each = windowOperations(config, work.tokensPerWindow);
-  const operations = work.nWindows * ((work.path?.length ?? config.nBlocks) * each.block + each.head);
+  const { blockRuns, headRuns } = work.more ?? { blockRuns: 0, headRuns: 0 };
+  const blocks = blockRuns + (work.path?.length ?? config.nBlocks);
+  const operations = work.nWindows * (blocks * each.block + (1 + headRuns) * each.head);
   const told: Plan = {
     model: checkpoint.name,
     device: device.provider,
@@ -69,7 +89,7 @@ export async function withModel<T>(
     memory: plan.mode,
     nWindows: work.nWindows,
     nTokens: plan.nTokens,
-    bytes: plan.bytes,
+    bytes: { ...plan.bytes, states: plan.bytes.states + (work.cacheBytes ?? 0) },
     totalBytes: plan.totalBytes,
     limitBytes,
     estimatedSeconds: operations / (await measureOperationsPerSecond(device)),
@@ -85,6 +105,9 @@ export async function withModel<T>(
     store.dispose();
   }
 }
+
+/** The most bytes to plan for. */
+export const limitOf = (compute: ComputeOptions): number => compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
 
 /** Runs `body` and says how long it took, compilation apart. */
 export async function timed<T>(

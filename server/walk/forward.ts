@@ -22,6 +22,10 @@ export interface Observer {
   };
   /** Called once for every block, while its weights are at hand. */
   weights?(block: number, weights: Weights): Promise<void>;
+  /** The loss of every prediction of a micro-batch, [B, T-1]. */
+  tokens?(tokenNats: Tensor, batch: MicroBatch): Promise<void>;
+  /** Called last, with what `states` was told; true: the states belong to the observer from now on. */
+  keep?(states: readonly Tensor[], batch: MicroBatch): Promise<boolean>;
   /**
    * All hidden states h[0..n] of a micro-batch, each [B*T, D]; they are given back afterwards. With the
    * final norm's weight [D]. Needs a plan that keeps them.
@@ -93,7 +97,7 @@ async function passGroup(
   const { config, device, plan } = model;
   const { observer, progress, losses } = pass;
   const states = await Promise.all(batches.map(async (batch) => [await embed(model, batchIds(windows, batch))]));
-  const keep = observer?.states !== undefined;
+  const keep = observer?.states !== undefined || observer?.keep !== undefined;
 
   const blockStep = (stage: Stage): Step => ({
     group: blockGroup(config, stage.block),
@@ -128,8 +132,11 @@ async function passGroup(
   try {
     await model.store.walk([...path.map(blockStep), ...headSteps]);
     for (const [b, batch] of batches.entries()) {
-      losses.set(await device.read(await heads![b]!.finish()), batch.firstWindow);
+      const { lossNats, tokenNats } = await heads![b]!.finish();
+      losses.set(await device.read(lossNats), batch.firstWindow);
+      await observer?.tokens?.(tokenNats, batch);
       await observer?.states?.(states[b]!, batch, pass.norm);
+      if (observer?.keep) states[b] = (await observer.keep(states[b]!, batch)) ? [] : states[b]!;
     }
   } finally {
     for (const head of heads ?? []) head.dispose();

@@ -6,8 +6,8 @@ import { batchIds, type MicroBatch, type Model } from './model';
 
 export interface HeadLoss {
   pass(slice: Tensor): Promise<void>;
-  /** The loss of each window, [B]. */
-  finish(): Promise<Tensor>;
+  /** The loss of each window, [B], and of each prediction, [B, T-1]. */
+  finish(): Promise<{ lossNats: Tensor; tokenNats: Tensor }>;
   dispose(): void;
 }
 
@@ -48,10 +48,10 @@ export async function openHeadLoss(
         'table',
       );
       const program = await device.program(`windowLoss ${shape}`, () => windowLoss(config, batch));
-      const { lossNats } = await device.run(program, { normed: normed!, targets, largest, sum });
+      const { lossNats, tokenNats } = await device.run(program, { normed: normed!, targets, largest, sum });
       targets.dispose();
-      owned.push(lossNats!);
-      return lossNats!;
+      owned.push(lossNats!, tokenNats!);
+      return { lossNats: lossNats!, tokenNats: tokenNats! };
     },
     dispose() {
       for (const tensor of [...owned, largest, sum]) tensor.dispose();

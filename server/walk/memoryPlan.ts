@@ -9,6 +9,10 @@ export interface WalkRequest {
   readonly tokensPerWindow: number;
   /** All hidden states of a window are kept until its last block is done (angular distance needs them together). */
   readonly keepStates: boolean;
+  /** Paths whose losses are measured together; each has its own state on the way. */
+  readonly nVariants?: number;
+  /** What a cache of hidden states may hold beside the walk. */
+  readonly cacheBytes?: number;
   readonly memory: 'auto' | 'resident' | 'streaming';
   /** The most that all our processes together may use. */
   readonly limitBytes: number;
@@ -66,11 +70,11 @@ function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['
   const headSliceRows = sliceRows(config, rows);
   const bytes = {
     weights: weightBytes(config, mode, headSliceRows),
-    states: rows * config.width * 4 * (request.keepStates ? config.nBlocks + 3 : 4),
+    states: rows * config.width * 4 * statesAtOnce(config, request),
     activations: activationBytes(config, microBatchWindows, T, headSliceRows),
     processes: processBytes,
   };
-  const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0);
+  const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0) + (request.cacheBytes ?? 0);
   return {
     mode,
     microBatchWindows,
@@ -81,6 +85,10 @@ function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['
     totalBytes,
   };
 }
+
+/** Hidden states of one window that are alive at the same time, at most. A variant's last one is normed beside it. */
+const statesAtOnce = (config: ModelConfig, { keepStates, nVariants = 0 }: WalkRequest): number =>
+  Math.max(keepStates ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
 
 /** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
 export function windowOperations(config: ModelConfig, tokens: number): { block: number; head: number } {

@@ -12,7 +12,7 @@ import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
 import { preload } from '../../server/walk/forward';
 import { residentStore, streamingStore } from '../../server/walk/weightStore';
 import { available, modelFolder, repoRoot } from '../fixtures';
-import { onCpu, runHere } from '../recipes/runHere';
+import { noLosses, onCpu, runHere } from '../recipes/runHere';
 
 /** Where the reference keeps a method, and a neighbour that must not pass for it: the nearest wrong formula. */
 const rows: Record<ImportanceMethodName, { key: string; wrong: string }> = {
@@ -50,7 +50,15 @@ function referenceOf(model: string) {
 }
 
 const analysisOf = (model: string, file: string, compute: ComputeOptions = onCpu): Promise<AnalyzeReport> =>
-  runHere({ kind: 'analyze', model: modelFolder(model), source: { kind: 'ids', file }, methods: ['all'], compute });
+  runHere({
+    kind: 'analyze',
+    model: modelFolder(model),
+    source: { kind: 'ids', file },
+    methods: ['all'],
+    measure: noLosses,
+    stay: false,
+    compute,
+  });
 
 /** The largest relative difference; infinite where the shapes differ. */
 function worst(actual: Scores, expected: Scores): number {
@@ -180,7 +188,8 @@ describe('stories260k gives the same numbers', () => {
     const model = modelFolder('stories260k');
     const all = await analysisOf('stories260k', reference.file);
     for (const { name } of methods) {
-      const alone = await runHere({ kind: 'analyze', model, source, methods: [name], compute: onCpu });
+      const recipe = { model, source, methods: [name], measure: noLosses, stay: false, compute: onCpu };
+      const alone = await runHere({ kind: 'analyze', ...recipe });
       expect(alone.methods).toEqual({ [name]: all.methods[name] });
       expect(alone.lossPerWindow).toEqual(all.lossPerWindow);
     }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ofBlocks } from '../../server/pruning/dropSet';
 import type { EngineEvent, PerplexityRecipe, TokenSource } from '../../server/protocol';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
@@ -27,7 +28,7 @@ const text = (change: Partial<Extract<TokenSource, { kind: 'text' }>>): TokenSou
 });
 
 const measured = (source: TokenSource, change: Partial<PerplexityRecipe> = {}, events: EngineEvent[] = []) =>
-  runHere({ kind: 'perplexity', models: [model], drop: [], source, compute: onCpu, ...change }, events);
+  runHere({ kind: 'perplexity', models: [model], drop: ofBlocks([]), source, compute: onCpu, ...change }, events);
 
 describe('what a perplexity means is said with it', () => {
   const rows: [string, TokenSource, string][] = [
@@ -64,7 +65,7 @@ describe('the numbers', () => {
   });
 
   it('of several models are those of each alone, without each the same drop set', async () => {
-    const { models } = await measured(text({ windows: 2 }), { models: [model, model], drop: [1] });
+    const { models } = await measured(text({ windows: 2 }), { models: [model, model], drop: ofBlocks([1]) });
     const [first, second] = models;
     expect(second).toEqual(first);
     expect(first).toMatchObject({ dropSet: [1], nBlocks: 4 });

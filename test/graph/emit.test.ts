@@ -21,8 +21,8 @@ const config = readModelConfig({
   vocab_size: 50,
 });
 const block = (k: number, tokens: number): Graph => {
-  const { leaving, keys } = blockParts(config, k, { batch: 1, tokens });
-  return { name: 'block', outputs: { leaving, keys } };
+  const { leaving, cache } = blockParts(config, { block: k, form: 'whole' }, { batch: 1, tokens });
+  return { name: 'block', outputs: { leaving, keys: cache!.keys } };
 };
 const bytes = (graph: Graph) => Buffer.from(emit(graph).bytes);
 

@@ -1,5 +1,6 @@
 // The real transformers opens what we wrote and finds the loss that we find. The first run makes a Python with torch
 // (6 GB, see test/python); ESPALIER_PYTHON names one that has it already.
+import { ofBlocks } from '../../server/pruning/dropSet';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,16 +31,17 @@ describe.each(rows)('$name without $blocks', ({ name, blocks, windows, tokens })
     const { out } = await runHere({
       kind: 'prune',
       model: original,
-      rule: { kind: 'blocks', blocks },
+      rule: { kind: 'chosen', ...ofBlocks(blocks) },
       source: null,
       out: join(root, name),
       dtype: 'f32',
       maxShardBytes: 1e8,
+      repair: null,
       mergekit: null,
       compute: onCpu,
     });
     const source = { kind: 'ids', file: ids } as const;
-    const { models } = await runHere({ kind: 'perplexity', models: [out], drop: [], source, compute: onCpu });
+    const { models } = await runHere({ kind: 'perplexity', models: [out], drop: ofBlocks([]), source, compute: onCpu });
     const ours = models[0]!.lossNats;
     const found = askTransformers(original, out, ids, ours);
     console.log(`${name} without ${blocks}: ours ${ours}, transformers ${found.loss}`);

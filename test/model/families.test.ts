@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { logitsSlice } from '../../server/model/head';
 import { blockParts, blockSignature } from '../../server/model/llama';
+import { pathWithout } from '../../server/model/path';
+import { ofBlocks } from '../../server/pruning/dropSet';
 import { embeddingName, finalNormName, headName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
@@ -94,8 +96,8 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     withModel(plan, async (model) => {
       expect(mean(await forward(model, windows))).toBeCloseTo(expected.loss_nats, 5);
       for (const [k, loss] of expected.loss_without_block.entries()) {
-        const blocks = model.config.blocks.map((_, j) => j).filter((j) => j !== k);
-        expect(mean(await forward(model, windows, { blocks })), `without block ${k}`).toBeCloseTo(loss, 5);
+        const path = pathWithout(model.config, ofBlocks([k]));
+        expect(mean(await forward(model, windows, { path })), `without block ${k}`).toBeCloseTo(loss, 5);
       }
     }),
   );
@@ -117,7 +119,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
       const ids = await generate(model, prompt, options);
       expect(ids).toHaveLength(12);
       expect(ids).toEqual(await generateWithoutCache(model, prompt, options));
-      const without = { ...options, blocks: [0, 2] };
+      const without = { ...options, path: pathWithout(model.config, ofBlocks([1])) };
       expect(await generate(model, prompt, without)).toEqual(await generateWithoutCache(model, prompt, without));
     });
   });
@@ -130,12 +132,12 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     const embedded = checkpoint.gatherRowsF32(embeddingName, expected.input_ids.flat());
     const states = [embedded];
     let state = await device.upload(embedded, [B * T, config.width], 'result');
-    const steps = config.blocks.map((_, k) => ({
-      group: blockGroup(config, k),
+    const steps = pathWithout(config).map((stage) => ({
+      group: blockGroup(config, stage.block),
       async visit(weights: Readonly<Record<string, Tensor>>) {
-        const program = await device.program(`states ${blockSignature(config, k)}`, () => ({
+        const program = await device.program(`states ${blockSignature(config, stage)}`, () => ({
           name: 'states',
-          outputs: { leaving: blockParts(config, k, batch).leaving },
+          outputs: { leaving: blockParts(config, stage, batch).leaving },
         }));
         const { leaving } = await device.run(program, { ...weights, ...(await tables.for(batch)), hidden: state });
         state.dispose();

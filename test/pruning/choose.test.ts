@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DropRule, MethodScores } from '../../server/protocol';
 import { choose } from '../../server/pruning/choose';
-import { formatBlockList } from '../../server/pruning/dropSet';
+import { formatBlockList, ofBlocks } from '../../server/pruning/dropSet';
 import { refusal } from '../refusal';
 
 const scored = (scores: number[] | number[][], of: MethodScores['of'] = 'block'): MethodScores => ({
@@ -33,9 +33,9 @@ describe('by scores of blocks', () => {
     ['a block protected twice counts once', [5, 1, 4], least(2, [0, 0]), [1, 2]],
   ];
   it.each(rows)('%s', (_, scores, rule, order) =>
-    expect(choose(rule, scores.length, { m: scored(scores) })).toEqual({
+    expect(choose(rule, scores.length, { methods: { m: scored(scores) } })).toEqual({
       order,
-      dropSet: order.toSorted((a, b) => a - b),
+      drop: ofBlocks(order.toSorted((a, b) => a - b)),
       scores: order.map((k) => scores[k]),
     }),
   );
@@ -43,9 +43,11 @@ describe('by scores of blocks', () => {
   it('never drops a block while one with a lower score stays', () =>
     fc.assert(
       fc.property(fc.array(fc.float({ noNaN: true }), { minLength: 2, maxLength: 40 }), fc.nat(), (scores, n) => {
-        const { dropSet } = choose(least((n % (scores.length - 1)) + 1), scores.length, { m: scored(scores) });
-        const kept = scores.filter((_, k) => !dropSet.includes(k));
-        expect(Math.max(...dropSet.map((k) => scores[k]!))).toBeLessThanOrEqual(Math.min(...kept));
+        const { drop } = choose(least((n % (scores.length - 1)) + 1), scores.length, {
+          methods: { m: scored(scores) },
+        });
+        const kept = scores.filter((_, k) => !drop.blocks.includes(k));
+        expect(Math.max(...drop.blocks.map((k) => scores[k]!))).toBeLessThanOrEqual(Math.min(...kept));
       }),
     ));
 });
@@ -64,7 +66,11 @@ describe('by scores of spans', () => {
     ['between protected blocks', least(3, [0]), [1, 2, 3], 0.5],
   ];
   it.each(rows)('%s', (_, rule, blocks, score) =>
-    expect(choose(rule, 5, { m: scored(spans, 'span') })).toEqual({ dropSet: blocks, order: blocks, scores: [score] }),
+    expect(choose(rule, 5, { methods: { m: scored(spans, 'span') } })).toEqual({
+      drop: ofBlocks(blocks),
+      order: blocks,
+      scores: [score],
+    }),
   );
 });
 
@@ -77,14 +83,14 @@ describe('by depth', () => {
     ['the last block is protected anyway', deepest(2, [9]), [8, 7]],
   ];
   it.each(rows)('%s', (_, rule, order) =>
-    expect(choose(rule, 10, {})).toEqual({ dropSet: order.toReversed(), order, scores: [] }),
+    expect(choose(rule, 10, { methods: {} })).toEqual({ drop: ofBlocks(order.toReversed()), order, scores: [] }),
   );
 });
 
 describe('by name', () => {
   it('as they were named, sorted', () =>
-    expect(choose({ kind: 'blocks', blocks: [5, 3, 5] }, 10, {})).toEqual({
-      dropSet: [3, 5],
+    expect(choose({ kind: 'chosen', ...ofBlocks([5, 3, 5]) }, 10, { methods: {} })).toEqual({
+      drop: ofBlocks([3, 5]),
       order: [3, 5],
       scores: [],
     }));
@@ -110,10 +116,10 @@ describe('refused', () => {
     ['a protected block that is not there', least(1, [5]), 'Block 5 cannot be protected: the model has blocks 0 to 4.'],
     [
       'a block that is not there',
-      { kind: 'blocks', blocks: [5] },
+      { kind: 'chosen', ...ofBlocks([5]) },
       'There is no block 5: the model has 5 blocks, 0 to 4.',
     ],
-    ['all by name', { kind: 'blocks', blocks: [0, 1, 2, 3, 4] }, 'Dropping all 5 blocks leaves no model'],
+    ['all by name', { kind: 'chosen', ...ofBlocks([0, 1, 2, 3, 4]) }, 'Dropping all 5 blocks leaves no model'],
     [
       'a method that was not measured',
       { kind: 'method', method: 'other', count: 1, protected: [] },
@@ -132,11 +138,11 @@ describe('refused', () => {
   ];
   const methods = { m: scored([1, 2, 3, 4, 5]), s: scored(spans, 'span') };
   it.each(rows)('%s', (_, rule, sentence) => {
-    const found = refusal(() => choose(rule, 5, methods));
+    const found = refusal(() => choose(rule, 5, { methods }));
     expect(found.startsWith(`badChoice: ${sentence}`), found).toBe(true);
   });
   it('scores where there are none at all', () =>
-    expect(refusal(() => choose(least(1), 5, {}))).toContain('this report has: none.'));
+    expect(refusal(() => choose(least(1), 5, { methods: {} }))).toContain('this report has: none.'));
 });
 
 // Orders of removal, least important first, and the sets their authors print. Where only the first ones are published,
@@ -165,8 +171,8 @@ describe('published sets', () => {
   ];
   it.each(orders)('%s', (_, order, count, kept, list) => {
     const scores = Array.from({ length: 32 }, (_, k) => (order.includes(k) ? order.indexOf(k) / 100 : 1 + k / 100));
-    const choice = choose(least(count, kept), 32, { m: scored(scores) });
-    expect(formatBlockList(choice.dropSet)).toBe(list);
+    const choice = choose(least(count, kept), 32, { methods: { m: scored(scores) } });
+    expect(formatBlockList(choice.drop.blocks)).toBe(list);
     expect(choice.order).toEqual(order.filter((k) => !kept.includes(k)).slice(0, count));
   });
 
@@ -186,8 +192,8 @@ describe('published sets', () => {
   it.each(windows.map((window, n) => [...window, n + 1] as const))(
     '%s by angular distance: from block %i, score %f, blocks %s',
     (_, _first, score, list, count) => {
-      const choice = choose(least(count), 32, { m: scored(rows, 'span') });
-      expect(formatBlockList(choice.dropSet)).toBe(list);
+      const choice = choose(least(count), 32, { methods: { m: scored(rows, 'span') } });
+      expect(formatBlockList(choice.drop.blocks)).toBe(list);
       expect(choice.scores).toEqual([score]);
     },
   );

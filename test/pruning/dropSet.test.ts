@@ -1,7 +1,8 @@
 // Lists of blocks: read, written, and refused with a sentence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkDropSet, complement, formatBlockList, parseBlockList } from '../../server/pruning/dropSet';
+import type { DropSet } from '../../server/protocol';
+import { checkDropSet, formatBlockList, formatDropSet, ofBlocks, parseBlockList } from '../../server/pruning/dropSet';
 import { refusal } from '../refusal';
 
 describe('a list is read', () => {
@@ -83,7 +84,9 @@ describe('a drop set', () => {
       [0, 29],
     ],
   ];
-  it.each(accepted)('[%s] is used as [%s]', (blocks, used) => expect(checkDropSet(blocks, 30)).toEqual(used));
+  it.each(accepted)('[%s] is used as [%s]', (blocks, used) =>
+    expect(checkDropSet(ofBlocks(blocks), 30)).toEqual(ofBlocks(used)),
+  );
 
   const refused: [number[], number, string][] = [
     [[30], 30, 'There is no block 30: the model has 30 blocks, 0 to 29.'],
@@ -94,19 +97,26 @@ describe('a drop set', () => {
     [[0], 1, 'Dropping all 1 blocks leaves no model; keep at least one.'],
   ];
   it.each(refused)('[%s] of %i blocks is refused', (blocks, nBlocks, sentence) =>
-    expect(refusal(() => checkDropSet(blocks, nBlocks))).toBe(`badChoice: ${sentence}`),
+    expect(refusal(() => checkDropSet(ofBlocks(blocks), nBlocks))).toBe(`badChoice: ${sentence}`),
   );
 
-  it('and its complement are all blocks', () => {
-    expect(complement([1, 3], 5)).toEqual([0, 2, 4]);
-    expect(complement([], 2)).toEqual([0, 1]);
-    const pair = fc
-      .integer({ min: 1, max: 40 })
-      .chain((n) => fc.tuple(fc.constant(n), fc.subarray([...Array(n).keys()])));
-    fc.assert(
-      fc.property(pair, ([n, blocks]) => {
-        expect([...blocks, ...complement(blocks, n)].sort((a, b) => a - b)).toEqual([...Array(n).keys()]);
-      }),
-    );
-  });
+  const halves: [string, DropSet, DropSet][] = [
+    ['halves stay halves', { blocks: [], attention: [4, 2], mlp: [3] }, { blocks: [], attention: [2, 4], mlp: [3] }],
+    [
+      'a block that loses both is a block',
+      { blocks: [], attention: [2, 3], mlp: [3] },
+      { blocks: [3], attention: [2], mlp: [] },
+    ],
+    [
+      'a half of a dropped block says nothing',
+      { blocks: [2], attention: [2], mlp: [1, 2] },
+      { blocks: [2], attention: [], mlp: [1] },
+    ],
+  ];
+  it.each(halves)('%s', (_, drop, used) => expect(checkDropSet(drop, 5)).toEqual(used));
+
+  it.each<[DropSet, string]>([
+    [{ blocks: [12, 13, 14], attention: [3], mlp: [20, 21] }, '12-14; attention 3; mlp 20,21'],
+    [{ blocks: [], attention: [], mlp: [] }, 'nothing'],
+  ])('%j is shown as %s', (drop, text) => expect(formatDropSet(drop)).toBe(text));
 });

@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ofBlocks } from '../../server/pruning/dropSet';
 import type { GenerateRecipe } from '../../server/protocol';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { available, modelFolder } from '../fixtures';
@@ -27,7 +28,7 @@ const generate = (recipe: Partial<GenerateRecipe>, events: Parameters<typeof run
       model: stories,
       prompt: '',
       maxTokens: publishedSteps,
-      drop: [],
+      drop: ofBlocks([]),
       bos: 'tokenizer',
       cache: true,
       compute: onCpu,
@@ -114,8 +115,8 @@ describe('a drop set', () => {
     ['two', [1, 3]],
   ])('is left out: %s', async (_, drop) => {
     const [cached, uncached] = [
-      await generate({ drop, maxTokens: 60 }),
-      await generate({ drop, maxTokens: 60, cache: false }),
+      await generate({ drop: ofBlocks(drop), maxTokens: 60 }),
+      await generate({ drop: ofBlocks(drop), maxTokens: 60, cache: false }),
     ];
     expect(cached.text).toBe(uncached.text);
     expect(cached.dropSet).toEqual(drop);
@@ -127,16 +128,17 @@ describe('a drop set', () => {
     await runHere({
       kind: 'prune',
       model: stories,
-      rule: { kind: 'blocks', blocks: [2] },
+      rule: { kind: 'chosen', ...ofBlocks([2]) },
       source: null,
       out,
       dtype: null,
       maxShardBytes: null,
+      repair: null,
       mergekit: null,
       compute: onCpu,
     });
     const [dropped, pruned] = [
-      await generate({ drop: [2], maxTokens: 100 }),
+      await generate({ drop: ofBlocks([2]), maxTokens: 100 }),
       await generate({ model: out, maxTokens: 100 }),
     ];
     expect(pruned.text).toBe(dropped.text);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { ofBlocks } from '../../server/pruning/dropSet';
 import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
 import type { Dtype, EngineEvent, PruneRecipe, TokenSource } from '../../server/protocol';
 import { available, modelFolder, repoRoot } from '../fixtures';
@@ -27,8 +28,9 @@ const prune = (recipe: Partial<PruneRecipe>, events: EngineEvent[] = []) =>
     {
       kind: 'prune',
       model: stories,
-      rule: { kind: 'blocks', blocks: [3] },
+      rule: { kind: 'chosen', ...ofBlocks([3]) },
       source: null,
+      repair: null,
       out: place(),
       dtype: null,
       maxShardBytes: null,
@@ -40,7 +42,13 @@ const prune = (recipe: Partial<PruneRecipe>, events: EngineEvent[] = []) =>
   );
 
 async function lossOf(model: string, drop: number[] = [], of: TokenSource = source): Promise<number> {
-  const { models } = await runHere({ kind: 'perplexity', models: [model], drop, source: of, compute: onCpu });
+  const { models } = await runHere({
+    kind: 'perplexity',
+    models: [model],
+    drop: ofBlocks(drop),
+    source: of,
+    compute: onCpu,
+  });
   return models[0]!.lossNats;
 }
 
@@ -49,7 +57,7 @@ const byMethod = (method: string, count: number, kept: number[] = []) =>
 
 describe('a written folder has the loss of its drop set', () => {
   it.each([[[0]], [[4]], [[1, 3]], [[0, 1, 2]], [[0, 1, 2, 3]], [[]]])('stories260k without %j', async (blocks) => {
-    const { out } = await prune({ rule: { kind: 'blocks', blocks }, dtype: 'f32' });
+    const { out } = await prune({ rule: { kind: 'chosen', ...ofBlocks(blocks) }, dtype: 'f32' });
     expect(Math.abs((await lossOf(out)) - (await lossOf(stories, blocks)))).toBeLessThan(1e-6);
   });
 
@@ -90,7 +98,7 @@ describe('a written folder has the loss of its drop set', () => {
     writeFileSync(file, JSON.stringify(ids.slice(0, 2).map((row) => row.slice(0, 128))));
     const few: TokenSource = { kind: 'ids', file };
     const blocks = [12, 13, 14, 15, 16];
-    const report = await prune({ model: smollm2, rule: { kind: 'blocks', blocks }, dtype: 'f32' });
+    const report = await prune({ model: smollm2, rule: { kind: 'chosen', ...ofBlocks(blocks) }, dtype: 'f32' });
     expect(report).toMatchObject({ dropSet: blocks, nParamsBefore: 134515008 });
     expect(report.sizeBytesAfter).toBe(4 * report.nParamsAfter);
     const [pruned, dropped] = [await lossOf(report.out, [], few), await lossOf(smollm2, blocks, few)];
@@ -199,8 +207,8 @@ describe('what is written beside the weights', () => {
   });
 
   it('counts in the blocks of the first model when a model is pruned twice', async () => {
-    const once = await prune({ rule: { kind: 'blocks', blocks: [1] } });
-    const twice = await prune({ model: once.out, rule: { kind: 'blocks', blocks: [0, 2] } });
+    const once = await prune({ rule: { kind: 'chosen', ...ofBlocks([1]) } });
+    const twice = await prune({ model: once.out, rule: { kind: 'chosen', ...ofBlocks([0, 2]) } });
     expect(twice).toMatchObject({ dropSet: [0, 2], removedBlocks: [0, 1, 3] });
     expect(provenanceOf(twice.out)).toMatchObject({ removedBlocks: [0, 1, 3], keptBlocks: [2, 4] });
     expect(twice.model.prunedFrom).toEqual({ model: 'stories260k', removedBlocks: [1] });
@@ -211,7 +219,7 @@ describe('what is written beside the weights', () => {
     const out = place();
     for (const mergekit of [join(out, '..', 'recipe.yaml'), join(place(), '..', 'x.yaml'), join(out, 'in.yaml')]) {
       rmSync(out, { recursive: true, force: true });
-      await prune({ rule: { kind: 'blocks', blocks: [1, 2] }, out, mergekit, dtype: 'bf16' });
+      await prune({ rule: { kind: 'chosen', ...ofBlocks([1, 2]) }, out, mergekit, dtype: 'bf16' });
       expect(parse(readFileSync(mergekit, 'utf8'))).toEqual({
         slices: [
           { sources: [{ model: stories, layer_range: [0, 1] }] },
@@ -224,7 +232,7 @@ describe('what is written beside the weights', () => {
   });
 
   it('the sizes that the report promises', async () => {
-    const report = await prune({ rule: { kind: 'blocks', blocks: [1, 2] } });
+    const report = await prune({ rule: { kind: 'chosen', ...ofBlocks([1, 2]) } });
     expect(report).toMatchObject({ nParamsBefore: reference.model.parameters, weightFiles: ['model.safetensors'] });
     expect(report.nParamsAfter).toBe(report.nParamsBefore - 2 * 45440);
     expect(report.sizeBytesAfter).toBe(4 * report.nParamsAfter);
@@ -268,8 +276,8 @@ describe('refused before anything is measured', () => {
     ],
     ['no text for a method', { rule }, 'usage', /needs a text/],
     ['deepest, too many', { rule: { kind: 'deepest', count: 5, protected: [] } }, 'badChoice', /at most 4/],
-    ['a block that is not there', { rule: { kind: 'blocks', blocks: [5] } }, 'badChoice', /no block 5/],
-    ['all blocks', { rule: { kind: 'blocks', blocks: [0, 1, 2, 3, 4] } }, 'badChoice', /leaves no model/],
+    ['a block that is not there', { rule: { kind: 'chosen', ...ofBlocks([5]) } }, 'badChoice', /no block 5/],
+    ['all blocks', { rule: { kind: 'chosen', ...ofBlocks([0, 1, 2, 3, 4]) } }, 'badChoice', /leaves no model/],
     ['no such model', { model: join(root, 'none') }, 'notFound', /no folder/],
   ];
   it.each(rows)('%s', async (_, recipe, code, message) => {

@@ -1,9 +1,12 @@
 // Runs a recipe in this process, without an engine of its own.
-import type { ComputeOptions, EngineEvent, Recipe, Report } from '../../server/protocol';
+import type { ComputeOptions, EngineEvent, MeasureOptions, Recipe, Report } from '../../server/protocol';
 import { runRecipe } from '../../server/recipes/run';
 
 /** Two threads, because sums in another order round differently and small machines have no more. */
 export const onCpu: ComputeOptions = { device: 'cpu', memory: 'auto', threads: 2, memoryLimitBytes: null };
+
+/** Scores alone. */
+export const noLosses: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
 
 /** The report of a recipe; what the engine would have told meanwhile is added to `events`. */
 export async function runHere<K extends Recipe['kind']>(

@@ -1,5 +1,6 @@
 // A pass as others see it: what it tells on its way, how it stops, and that it leaves no tensor behind. The numbers
 // themselves are held against transformers in test/model/families.test.ts.
+import type { Path } from '../../server/model/path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { isUserError } from '../../server/errors';
@@ -10,6 +11,7 @@ import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
 import type { Model } from '../../server/walk/model';
 import { residentStore, streamingStore } from '../../server/walk/weightStore';
 import { modelFolder } from '../fixtures';
+import { watched } from '../runtime/watchedDevice';
 
 const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
 
@@ -17,7 +19,7 @@ let device: Device;
 let checkpoint: Checkpoint;
 const live = new Set<Tensor>();
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 1 }));
+  device = watched(await openDevice({ provider: 'cpu', threads: 1 }), live);
   checkpoint = await openCheckpoint(modelFolder('stories260k'));
 });
 afterAll(async () => {
@@ -25,27 +27,7 @@ afterAll(async () => {
   await device.close();
 });
 
-/** The device, with every tensor in `live` from when it is made until it is disposed. */
-function watched(real: Device): Device {
-  const watch = (tensor: Tensor): Tensor => {
-    live.add(tensor);
-    const { dispose } = tensor;
-    tensor.dispose = () => {
-      live.delete(tensor);
-      dispose.call(tensor);
-    };
-    return tensor;
-  };
-  return {
-    ...real,
-    upload: async (data, shape, role) => watch(await real.upload(data, shape, role)),
-    async run(program, feeds) {
-      const results = await real.run(program, feeds);
-      Object.values(results).forEach(watch);
-      return results;
-    },
-  };
-}
+const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, form: 'whole' }));
 
 type Mode = MemoryPlan['mode'];
 async function pass(mode: Mode, options: ForwardOptions = {}) {
@@ -55,7 +37,7 @@ async function pass(mode: Mode, options: ForwardOptions = {}) {
   const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const model: Model = { checkpoint, config, device, store, plan };
   try {
-    await preload(model, options.blocks);
+    await preload(model, options.path);
     const outcome = await forward(model, windows, options).catch((error: unknown) => {
       if (isUserError(error)) return error.code;
       throw error;
@@ -86,7 +68,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
 
   it('counts only the blocks it passes', async () => {
     const fractions: number[] = [];
-    await pass(mode, { blocks: [0, 4], onProgress: (fraction) => fractions.push(fraction) });
+    await pass(mode, { path: whole(0, 4), onProgress: (fraction) => fractions.push(fraction) });
     expect(fractions).toHaveLength(3 * (2 + 3));
     expect(fractions.at(-1)).toBeCloseTo(1, 12);
   });
@@ -105,7 +87,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
     const seen: [number, number][] = [];
     const weights = async (block: number, { 'mlp.up_proj.weight': up }: Readonly<Record<string, Tensor>>) =>
       void seen.push([block, up!.shape[0]!]);
-    await pass(mode, { blocks: [0, 2, 3], observer: { weights } });
+    await pass(mode, { path: whole(0, 2, 3), observer: { weights } });
     expect(seen).toEqual([0, 2, 3].map((block) => [block, checkpoint.config.mlpWidth]));
   });
 

@@ -1,0 +1,134 @@
+// Leaving out one unit after another, each time the one whose loss is least (SLEB, arXiv:2402.09025; for halves
+// BlockPruner, arXiv:2406.10594). Exact, or by racing: window by window, candidates that are surely worse are given up.
+import { UserError } from '../errors';
+import { type Path, pathWithout } from '../model/path';
+import type { DropSet, GreedyOptions, GreedyReport, MeasuredLoss, Unit } from '../protocol';
+import { buildTrie } from '../walk/variantTrie';
+import { pairedDifference } from './measuredLoss';
+import type { LossOptions, Measuring } from './measuring';
+import { upperQuantile } from './normal';
+import { blockOf, unitsOf, withUnit } from './units';
+
+interface Candidate {
+  readonly unit: Unit;
+  readonly path: Path;
+}
+
+/** The measured losses of one round's candidates. */
+type Round = { loss: MeasuredLoss; nWindows: number }[];
+
+/**
+ * `count` units in the order in which they go; ties go to the lower one. States that the next round may begin with stay
+ * in the cache: a candidate of the next round agrees with one of this round up to the unit that was chosen. Throws
+ * UserError('badChoice') when fewer units may go.
+ */
+export async function greedySearch(
+  measuring: Measuring,
+  { count, of, racingConfidence, protected: kept }: GreedyOptions,
+  options: LossOptions,
+): Promise<GreedyReport> {
+  const { config } = measuring.model;
+  let drop: DropSet = { blocks: [], attention: [], mlp: [] };
+  let units = unitsOf(config, of).filter((unit) => !kept.includes(blockOf(unit)));
+  checkGreedyCount(count, of, units.length, config.nBlocks);
+  const report: GreedyReport = { of, racingConfidence, order: [], lossNats: [], steps: [] };
+  for (let step = 0; step < count; step++) {
+    const onProgress = (fraction: number) => options.onProgress?.((step + fraction) / count);
+    const candidates = units
+      .map((unit) => ({ unit, path: pathWithout(config, withUnit(drop, unit)) }))
+      .filter(({ path }) => path.length > 0);
+    const ofRound = { ...options, onProgress, keeps: () => 'spare' as const };
+    const round =
+      racingConfidence === null
+        ? await everyWindow(measuring, candidates, ofRound)
+        : await race(measuring, candidates, racingConfidence, ofRound);
+    const best = leastOf(round.map((it) => (it.nWindows === measuring.nWindows ? it.loss.lossNats : Infinity)));
+    const { unit } = candidates[best]!;
+    drop = withUnit(drop, unit);
+    units = units.filter((other) => other !== unit);
+    report.order.push(unit);
+    report.lossNats.push(round[best]!.loss.lossNats);
+    report.steps.push({
+      unit,
+      ...round[best]!.loss,
+      candidates: candidates.map((candidate, i) => ({
+        unit: candidate.unit,
+        lossNats: round[i]!.loss.lossNats,
+        nWindows: round[i]!.nWindows,
+      })),
+    });
+    const next = buildTrie(units.map((other) => pathWithout(config, withUnit(drop, other))));
+    const useful = new Set(next.map((node) => node.key));
+    measuring.cache.retain((prefix) => useful.has(prefix));
+  }
+  measuring.cache.retain(() => false);
+  return report;
+}
+
+/** Refuses a count that leaves no model. */
+export function checkGreedyCount(count: number, of: GreedyOptions['of'], nFree: number, nBlocks: number): void {
+  const most = of === 'blocks' ? Math.min(nFree, nBlocks - 1) : Math.min(nFree, 2 * nBlocks - 1);
+  if (count < 1 || count > most)
+    throw new UserError(
+      'badChoice',
+      `A search cannot drop ${count} ${of === 'blocks' ? 'blocks' : 'halves of blocks'}: at most ${most} may go.`,
+    );
+}
+
+async function everyWindow(
+  measuring: Measuring,
+  candidates: readonly Candidate[],
+  options: LossOptions,
+): Promise<Round> {
+  const losses = await measuring.losses(
+    candidates.map(({ path }) => path),
+    options,
+  );
+  return losses.map((loss) => ({ loss, nWindows: measuring.nWindows }));
+}
+
+/**
+ * One window after another; after each, whoever is worse than the leader by more than chance is given up. `confidence` is
+ * that of the whole round: the chance of a wrong verdict is shared out among all comparisons (Bonferroni). Differences are
+ * paired by prediction. Whoever is left at the end was measured on all windows.
+ */
+async function race(
+  measuring: Measuring,
+  candidates: readonly Candidate[],
+  confidence: number,
+  options: LossOptions,
+): Promise<Round> {
+  const { nWindows } = measuring;
+  const nComparisons = Math.max(1, (candidates.length - 1) * (nWindows - 1));
+  const quantile = upperQuantile((1 - confidence) / nComparisons);
+  const seen: Float32Array[] = candidates.map(() => new Float32Array(0));
+  let alive = candidates.map((_, i) => i);
+  for (let window = 0; window < nWindows; window++) {
+    const found = await measuring.nats(
+      alive.map((i) => candidates[i]!.path),
+      { first: window, end: window + 1 },
+      { ...options, onProgress: (fraction) => options.onProgress?.((window + fraction) / nWindows) },
+    );
+    for (const [at, i] of alive.entries()) seen[i] = joined(seen[i]!, found[at]!);
+    const leader = alive[leastOf(alive.map((i) => measuring.compare(seen[i]!).lossNats))]!;
+    alive = alive.filter((i) => {
+      const { mean, standardError } = pairedDifference(seen[i]!, seen[leader]!);
+      return mean <= quantile * standardError;
+    });
+  }
+  return seen.map((nats, i) => {
+    const loss = measuring.compare(nats);
+    const measuredOn = Math.round(nats.length / (seen[alive[0]!]!.length / nWindows));
+    if (measuredOn === nWindows) measuring.know(candidates[i]!.path, loss);
+    return { loss, nWindows: measuredOn };
+  });
+}
+
+const leastOf = (values: readonly number[]): number => values.indexOf(Math.min(...values));
+
+function joined(a: Float32Array, b: Float32Array): Float32Array {
+  const both = new Float32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

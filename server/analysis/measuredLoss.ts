@@ -1,0 +1,33 @@
+// A loss beside that of the whole model on the same tokens.
+import type { MeasuredLoss } from '../protocol';
+import { meanAndError } from '../walk/windowStatistics';
+
+/**
+ * From the losses of all predictions, [windows x predictions], of a variant and of the whole model. The error of the loss
+ * is taken over windows, that of the cost over the paired differences of single predictions: what makes a text hard is
+ * hard for both.
+ */
+export function measuredLoss(nats: Float32Array, dense: Float32Array, nWindows: number): MeasuredLoss {
+  const each = nats.length / nWindows;
+  const windowMeans = Array.from({ length: nWindows }, (_, w) => mean(nats.subarray(w * each, (w + 1) * each)));
+  const { mean: lossNats, standardError } = meanAndError(windowMeans);
+  const { mean: costNats, standardError: costStandardError } = pairedDifference(nats, dense);
+  return { lossNats, standardError, costNats, costStandardError };
+}
+
+/** The mean of a - b and its standard error over the pairs. */
+export function pairedDifference(a: Float32Array, b: Float32Array): { mean: number; standardError: number } {
+  const n = a.length;
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += a[i]! - b[i]!;
+  const average = sum / n;
+  let squares = 0;
+  for (let i = 0; i < n; i++) squares += (a[i]! - b[i]! - average) ** 2;
+  return { mean: average, standardError: n < 2 ? 0 : Math.sqrt(squares / (n - 1) / n) };
+}
+
+function mean(values: Float32Array): number {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return sum / values.length;
+}

@@ -1,0 +1,101 @@
+// Losses of a model without this or that, on windows whose hidden states are kept: one forward pass fills the cache, and
+// every question after it costs only what lies behind its first change.
+import { type Path, pathWithout } from '../model/path';
+import type { MeasuredLoss, WorkCounts } from '../protocol';
+import type { Observer } from '../walk/forward';
+import type { Model } from '../walk/model';
+import { openStateCache, type StateCache } from '../walk/stateCache';
+import { measurePaths, type VariantOptions, type WindowRange } from '../walk/variants';
+import { buildTrie, emptyPrefix, prefixKey } from '../walk/variantTrie';
+import { openWorkMeter } from '../walk/workMeter';
+import { measuredLoss } from './measuredLoss';
+
+export interface Measuring {
+  readonly model: Model;
+  readonly nWindows: number;
+  /** To be passed to the forward pass that comes first. */
+  readonly observer: Required<Pick<Observer, 'tokens' | 'keep'>>;
+  /** The loss on each path over all windows. What was measured before is not measured again. */
+  losses(paths: readonly Path[], options?: LossOptions): Promise<MeasuredLoss[]>;
+  /** The losses of single predictions on a part of the windows, path -> [windows x (T - 1)]. */
+  nats(paths: readonly Path[], range: WindowRange, options?: LossOptions): Promise<Float32Array[]>;
+  /** A loss from the predictions of the windows from the first one on. */
+  compare(nats: Float32Array): MeasuredLoss;
+  /** Says that the loss of a path is known, from `nats`. */
+  know(path: Path, loss: MeasuredLoss): void;
+  known(path: Path): MeasuredLoss | undefined;
+  readonly cache: StateCache;
+  work(): WorkCounts;
+  dispose(): void;
+}
+
+export type LossOptions = Pick<VariantOptions, 'keeps' | 'signal' | 'onProgress'>;
+
+/** Paths that are measured together at most: each has a hidden state of its own while it waits for the others. */
+export const pathsAtOnce = 32;
+
+/** @param cacheBytes the most to hold of hidden states in memory; those of the whole model go to disk beyond it. */
+export function openMeasuring(model: Model, windows: readonly Int32Array[], cacheBytes: number): Measuring {
+  const { config, device } = model;
+  const cache = openStateCache(device, cacheBytes);
+  const meter = openWorkMeter();
+  const nWindows = windows.length;
+  const nPredictions = windows[0]!.length - 1;
+  const dense = new Float32Array(nWindows * nPredictions);
+  const memory = new Map<string, MeasuredLoss>();
+  const all = { first: 0, end: nWindows };
+  const whole = buildTrie([pathWithout(config)]);
+  meter.asked([pathWithout(config)], all);
+
+  const nats = async (paths: readonly Path[], range: WindowRange, options: LossOptions = {}) => {
+    meter.asked(paths, range);
+    return measurePaths(model, windows, paths, { cache, meter, range, ...options });
+  };
+  const compare = (of: Float32Array) => measuredLoss(of, dense.subarray(0, of.length), of.length / nPredictions);
+
+  return {
+    model,
+    nWindows,
+    cache,
+    observer: {
+      async tokens(tokenNats, { firstWindow }) {
+        dense.set(await device.read(tokenNats), firstWindow * nPredictions);
+      },
+      async keep(states, batch) {
+        // h[0] is made anew from the ids; h[k + 1] is the state after block k.
+        states[0]!.dispose();
+        for (const [k, node] of whole.entries()) {
+          (await cache.keep(node.key, batch, states[k + 1]!, true)).release();
+          meter.block(node, batch);
+        }
+        meter.head(whole.at(-1)!, batch);
+        return true;
+      },
+    },
+    nats,
+    compare,
+    known: (path) => memory.get(pathKey(path)),
+    know: (path, loss) => void memory.set(pathKey(path), loss),
+    async losses(paths, { onProgress, ...options } = {}) {
+      // Neighbours in this order have the longest beginnings in common.
+      const missing = [...new Map(paths.map((path) => [pathKey(path), path]))]
+        .filter(([key]) => !memory.has(key))
+        .sort(([a], [b]) => (a < b ? -1 : 1));
+      for (let at = 0; at < missing.length; at += pathsAtOnce) {
+        const some = missing.slice(at, at + pathsAtOnce);
+        const done = (fraction: number) => onProgress?.((at + fraction * some.length) / missing.length);
+        const found = await nats(
+          some.map(([, path]) => path),
+          all,
+          { ...options, onProgress: done },
+        );
+        for (const [i, [key]] of some.entries()) memory.set(key, compare(found[i]!));
+      }
+      return paths.map((path) => memory.get(pathKey(path))!);
+    },
+    work: () => meter.counts(),
+    dispose: () => cache.dispose(),
+  };
+}
+
+const pathKey = (path: Path): string => path.reduce(prefixKey, emptyPrefix);

@@ -1,0 +1,208 @@
+// Many paths together give what each gives alone, whatever is shared, cached, spilled to disk or streamed.
+import { existsSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { isUserError } from '../../server/errors';
+import { type Path, pathWithout } from '../../server/model/path';
+import { checkDropSet, ofBlocks } from '../../server/pruning/dropSet';
+import type { DropSet } from '../../server/protocol';
+import { type Device, openDevice } from '../../server/runtime/device';
+import type { Tensor } from '../../server/runtime/tensor';
+import { forward } from '../../server/walk/forward';
+import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
+import type { Model } from '../../server/walk/model';
+import { openStateCache } from '../../server/walk/stateCache';
+import { measurePaths, type VariantOptions } from '../../server/walk/variants';
+import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { openWorkMeter } from '../../server/walk/workMeter';
+import { available, modelFolder } from '../fixtures';
+import { watched } from '../runtime/watchedDevice';
+
+const live = new Set<Tensor>();
+let device: Device;
+beforeAll(async () => {
+  device = watched(await openDevice({ provider: 'cpu', threads: 2 }), live);
+});
+afterAll(() => device.close());
+
+/** Numbers in [0, 1) from a seed (a multiplicative generator; any would do). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48271) % 2147483647;
+    return state / 2147483647;
+  };
+}
+
+/** Drop sets of a few blocks and halves. */
+function randomDropSets(count: number, nBlocks: number, seed: number): DropSet[] {
+  const next = random(seed);
+  const some = (share: number) => [...Array(nBlocks).keys()].filter(() => next() < share);
+  return Array.from({ length: count }, () => {
+    const drop = { blocks: some(0.2), attention: some(0.1), mlp: some(0.1) };
+    const whole = drop.blocks.length === nBlocks ? { ...drop, blocks: drop.blocks.slice(1) } : drop;
+    return checkDropSet(whole, nBlocks);
+  });
+}
+
+async function withModel<T>(
+  name: string,
+  windows: readonly Int32Array[],
+  changes: Partial<MemoryPlan>,
+  body: (model: Model) => Promise<T>,
+): Promise<T> {
+  const checkpoint: Checkpoint = await openCheckpoint(modelFolder(name));
+  const { config } = checkpoint;
+  const request = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false } as const;
+  const plan = { ...planWalk(config, { ...request, memory: 'resident', limitBytes: 8e9 }), ...changes };
+  const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  try {
+    return await body({ checkpoint, config, device, store, plan });
+  } finally {
+    store.dispose();
+    await checkpoint.close();
+    await device.forgetPrograms();
+  }
+}
+
+const windowMeans = (nats: Float32Array, nWindows: number) =>
+  Array.from({ length: nWindows }, (_, w) => {
+    const each = nats.length / nWindows;
+    return nats.slice(w * each, (w + 1) * each).reduce((sum, x) => sum + x, 0) / each;
+  });
+
+const largestDifference = (a: readonly number[], b: ArrayLike<number>) =>
+  Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
+
+const tinyWindows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i * i + 31 * w) % 512));
+
+describe('200 random drop sets of stories260k', () => {
+  const name = 'stories260k';
+  const drops = randomDropSets(200, 5, 7);
+  let paths: Path[];
+  let alone: Float64Array[];
+  beforeAll(async () => {
+    await withModel(name, tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+      paths = drops.map((drop) => pathWithout(model.config, drop));
+      alone = [];
+      for (const path of paths) alone.push(await forward(model, tinyWindows, { path }));
+    });
+  });
+
+  const ways: [string, Partial<MemoryPlan>, number | null][] = [
+    ['resident', { microBatchWindows: 2, groupWindows: 2 }, null],
+    ['all windows at once', { microBatchWindows: 5, groupWindows: 5 }, null],
+    ['streamed in groups', { mode: 'streaming', microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 }, null],
+    ['with a cache', { microBatchWindows: 2, groupWindows: 2 }, 1e9],
+    ['with a cache that is too small', { microBatchWindows: 2, groupWindows: 2 }, 100_000],
+    ['with a cache on disk alone', { microBatchWindows: 2, groupWindows: 4, mode: 'streaming' }, 0],
+  ];
+  it.each(ways)('have the losses of plain passes: %s', async (_, plan, cacheBytes) => {
+    await withModel(name, tinyWindows, plan, async (model) => {
+      const cache = cacheBytes === null ? null : openStateCache(device, cacheBytes);
+      const options: VariantOptions = cache
+        ? { cache, keeps: (node) => (node.key.includes('mlpOnly') ? 'spare' : 'pinned') }
+        : {};
+      // In three portions, so that later ones find what earlier ones left in the cache.
+      for (const [start, end] of [
+        [0, 3],
+        [3, 120],
+        [120, 200],
+      ] as const) {
+        const nats = await measurePaths(model, tinyWindows, paths.slice(start, end), options);
+        for (const [i, of] of nats.entries())
+          expect(
+            largestDifference(windowMeans(of, 5), alone[start + i]!),
+            JSON.stringify(drops[start + i]),
+          ).toBeLessThan(1e-5);
+      }
+      cache?.dispose();
+    });
+    expect(live.size).toBe(0);
+    expect(readdirSync(tmpdir()).filter((entry) => entry.startsWith(`espalier-states-${process.pid}-`))).toEqual([]);
+  });
+
+  it('are measured on a range of windows alone', async () => {
+    await withModel(name, tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+      const cache = openStateCache(device, 1e9);
+      const common = { cache, keeps: () => 'spare' as const };
+      await measurePaths(model, tinyWindows, paths.slice(0, 9), common); // kept by twos, asked for by ones
+      for (let window = 0; window < 5; window++) {
+        const range = { first: window, end: window + 1 };
+        const nats = await measurePaths(model, tinyWindows, paths.slice(0, 40), { ...common, range });
+        for (const [i, of] of nats.entries())
+          expect(Math.abs(windowMeans(of, 1)[0]! - alone[i]![window]!)).toBeLessThan(1e-5);
+      }
+      cache.dispose();
+    });
+    expect(live.size).toBe(0);
+  });
+});
+
+describe('the work', () => {
+  it('of all single removals is that of their distinct prefixes', async () => {
+    await withModel('stories260k', tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+      const { config } = model;
+      const paths = [pathWithout(config), ...[0, 1, 2, 3, 4].map((k) => pathWithout(config, ofBlocks([k])))];
+      const meter = openWorkMeter();
+      meter.asked(paths, { first: 0, end: 5 });
+      await measurePaths(model, tinyWindows, paths, { meter });
+      // 5 blocks of the whole model, and behind each left-out block k the 4 - k that follow.
+      const least = { blockRuns: 5 * (5 + 4 + 3 + 2 + 1), headRuns: 5 * 6 };
+      expect(meter.counts()).toEqual({
+        ...least,
+        minimum: least,
+        plain: { blockRuns: 5 * (5 + 5 * 4), headRuns: 5 * 6 },
+      });
+    });
+  });
+
+  it('tells how far it is, up to the end, and stops where it is cancelled without leaving anything behind', async () => {
+    await withModel(
+      'stories260k',
+      tinyWindows,
+      { microBatchWindows: 2, groupWindows: 4, mode: 'streaming' },
+      async (model) => {
+        const paths = randomDropSets(12, 5, 3).map((drop) => pathWithout(model.config, drop));
+        const fractions: number[] = [];
+        await measurePaths(model, tinyWindows, paths, { onProgress: (fraction) => fractions.push(fraction) });
+        expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
+        expect(fractions.at(-1)).toBeCloseTo(1, 9);
+        for (const at of [1, 9, fractions.length - 1]) {
+          const controller = new AbortController();
+          let runs = 0;
+          const onProgress = () => void (++runs === at && controller.abort());
+          const cache = openStateCache(device, 1e6);
+          const keeps = () => 'spare' as const;
+          const code = await measurePaths(model, tinyWindows, paths, {
+            cache,
+            keeps,
+            onProgress,
+            signal: controller.signal,
+          }).catch((error: unknown) => (isUserError(error) ? error.code : error));
+          cache.dispose();
+          expect([code, runs]).toEqual(['cancelled', at]);
+          expect(live.size).toBe(0);
+        }
+      },
+    );
+  });
+});
+
+const real = 'smollm2-135m';
+describe.skipIf(!available(modelFolder(real)))('10 random drop sets of SmolLM2', () => {
+  it('have the losses of plain passes', async () => {
+    expect(existsSync(modelFolder(real))).toBe(true);
+    const windows = [1, 2].map((w) => Int32Array.from({ length: 96 }, (_, i) => (i * i * 13 * w + 977 * i) % 49152));
+    await withModel(real, windows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+      const drops = randomDropSets(10, 30, 11);
+      const paths = drops.map((drop) => pathWithout(model.config, drop));
+      const nats = await measurePaths(model, windows, paths);
+      for (const [i, path] of paths.entries()) {
+        const alone = await forward(model, windows, { path });
+        expect(largestDifference(windowMeans(nats[i]!, 2), alone), JSON.stringify(drops[i])).toBeLessThan(1e-5);
+      }
+    });
+  });
+});
