@@ -5,31 +5,22 @@
 //          <link rel="stylesheet" href="webview.css"> </head>
 //   <body data-page="chooseBlocks"> <main></main> <script nonce="N" src="webview.js"></script> </body>
 // with data-page one of chooseBlocks, try and run. The page asks page/open; everything else follows from the answer.
-import { connectHost, sentenceOf } from './host';
-
-const host = connectHost();
-
-document.addEventListener('securitypolicyviolation', (event) =>
-  host.tell('page/violation', {
-    directive: event.effectiveDirective,
-    blocked: event.blockedURI,
-    source: `${event.sourceFile}:${event.lineNumber}:${event.columnNumber}`,
-  }),
-);
-window.addEventListener('error', ({ message, error }) =>
-  host.tell('page/error', { message, stack: (error as Error | null)?.stack ?? '' }),
-);
-window.addEventListener('unhandledrejection', ({ reason }) =>
-  host.tell('page/error', { message: sentenceOf(reason), stack: (reason as Error | null)?.stack ?? '' }),
-);
+import { host } from './witness';
+import { mountChooseBlocks } from './choose/page';
+import { sentenceOf } from './host';
+import { mountRun } from './run/page';
+import { mountTry } from './try/page';
 
 const root = document.querySelector('main') ?? document.body.appendChild(document.createElement('main'));
 void host.ask('page/open', {}).then(
   (opened) => {
-    root.textContent = opened.page;
+    if (opened.page === 'chooseBlocks') mountChooseBlocks(root, host, opened.state);
+    else if (opened.page === 'try') mountTry(root, host, opened.state);
+    else mountRun(root, host, opened.state);
     painted();
   },
   (error) => {
+    root.className = 'panel';
     root.textContent = sentenceOf(error);
   },
 );
