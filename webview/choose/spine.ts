@@ -14,6 +14,7 @@ import type { View } from './view';
 export function spine(view: View, act: Actions): TemplateResult {
   const { method, methods, state, nBlocks } = view;
   const rows = visibleRows(view);
+  const measured = view.removals.some(Boolean);
   const head = Math.round(headInBlocks(state.host.model));
   return html`
     <table
@@ -37,13 +38,20 @@ export function spine(view: View, act: Actions): TemplateResult {
               : nothing
           }</th>
           <th class="trunk">Drop</th>
-          <th class="heading" colspan="2"><span class="strong">Loss added without it</span><br>measured, nats</th>
-          <th class="rank"><span class="nowrap">Rank by method</span><span class="ends"><span>1 least</span><span>most ${nBlocks}</span></span></th>
+          <th class="heading" colspan="2">${
+            measured ? html`<span class="strong">Loss added without it</span><br />measured, nats` : nothing
+          }</th>
+          <th class="rank">${
+            method && nBlocks > 1
+              ? html`<span class="nowrap">Rank by method</span
+                  ><span class="ends"><span>1 least</span><span>most ${nBlocks}</span></span>`
+              : nothing
+          }</th>
           <th class="lock"></th>
         </tr>
       </thead>
       <tbody>
-        ${end('embed', 'faint line: median', 'bars end at 4 × median')}
+        ${end('embed', method ? 'faint line: median' : '', measured ? 'bars end at 4 × median' : '')}
         ${rows.map((row) => (row.half === null ? blockRow(view, act, row.block) : halfRow(view, act, row.block, row.half)))}
         ${end('head', '', `costs as much time as ${head === 1 ? '1 block' : `${head} blocks`}`)}
       </tbody>
