@@ -3,7 +3,6 @@ import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { ModelSummary } from '../../server/protocol';
 import {
   count,
-  cost,
   costWithInterval,
   dropSet,
   intervalFactor,
