@@ -163,6 +163,8 @@ function option(
       },
       {
         id: 'methods',
+        // Above the line, which would take the pointer away.
+        z: 3,
         type: 'scatter',
         cursor: 'pointer',
         clip: false,
@@ -209,6 +211,7 @@ function option(
                 color: measured ? colours.measured : colours.background,
                 borderColor: colours.measured,
                 borderWidth: 1.5,
+                opacity: 1,
               },
               label: {
                 show: true,

@@ -108,7 +108,7 @@ const openBlock =
     await page.keyboard.press('ArrowRight');
   };
 
-const measureAll = {
+export const measureAll = {
   removals: 'sublayers' as const,
   greedy: { count: 6, of: 'blocks' as const, racingConfidence: null, protected: [] },
   suggestions: 5,
