@@ -18,7 +18,7 @@ export function spine(view: View, act: Actions): TemplateResult {
   const head = Math.round(headInBlocks(state.host.model));
   return html`
     <table
-      id="spine" role="grid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
+      id="spine" role="treegrid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
       @keydown=${(event: KeyboardEvent) => act.keyOnRow(event)}
     >
       <colgroup>
