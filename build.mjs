@@ -1,6 +1,7 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
-import { chmod, readFile, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -15,11 +16,21 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
+  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
-  { entry: 'webview/main.ts', out: 'webview.js', ...browser },
+  { entry: 'webview/main.ts', out: 'webview.js', ...browser, minify: true },
+  { entry: 'webview/webview.css', out: 'webview.css', minify: true },
 ];
+/** The icon font that webview.css names. */
+const copies = [{ from: 'node_modules/@vscode/codicons/dist/codicon.ttf', out: 'codicon.ttf' }];
+
+/** Version and sources: by it an editor sees that a server that still runs is not the one it was made with. */
+const sources = createHash('sha256');
+for (const path of (await readdir('server', { recursive: true })).sort())
+  if (path.endsWith('.ts')) sources.update(path).update(await readFile(join('server', path)));
+const buildName = `${version}+${sources.digest('hex').slice(0, 8)}`;
 
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
@@ -30,8 +41,8 @@ for (const { entry, out, ...options } of bundles) {
     entryPoints: [entry],
     outfile,
     bundle: true,
-    external: ['onnxruntime-node', 'vscode'],
-    define: { __ESPALIER_VERSION__: JSON.stringify(version) },
+    external: ['onnxruntime-node', 'vscode', '*.ttf'],
+    define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(buildName) },
     sourcemap: 'linked',
     logLevel: 'warning',
   });
@@ -39,3 +50,4 @@ for (const { entry, out, ...options } of bundles) {
   // A file that is written anew has lost its right to be run, and with it `npx espalier`.
   if (options.banner) await chmod(outfile, 0o755);
 }
+for (const { from, out } of copies) await copyFile(from, join('dist', out));

@@ -5,7 +5,7 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.
 const long = process.env.ESPALIER_LONG === '1';
 
 export default defineConfig({
-  define: { __ESPALIER_VERSION__: JSON.stringify(version) },
+  define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...(long ? [] : ['test/long/**'])],

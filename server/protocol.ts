@@ -176,7 +176,12 @@ export interface Plan {
   totalBytes: number;
   limitBytes: number;
   estimatedSeconds: number;
+  /** What the device was measured to do, floating-point; the seconds come from it. */
+  operationsPerSecond?: number;
 }
+
+/** A plan that was made without the device: its seconds are null until a run has measured how fast the device is. */
+export type PlanEstimate = Omit<Plan, 'estimatedSeconds'> & { estimatedSeconds: number | null };
 
 export interface Timing {
   /** From the first micro-batch to the last result, without what the other fields count. */
@@ -436,6 +441,28 @@ export type EngineEvent =
 /** Also the websocket's subprotocol; both ends must say the same. */
 export type ProtocolName = 'espalier.v1';
 
+/**
+ * DATA/server.json, for its owner alone: where the server of a data folder listens. The token goes into the upgrade request
+ * as `Authorization: Bearer TOKEN`.
+ */
+export interface ServerLock {
+  pid: number;
+  port: number;
+  token: string;
+  protocol: ProtocolName;
+  build: string;
+}
+
+/**
+ * The `data` of an error that a person can act on: an error code of errors.ts, while the error's message is its sentence.
+ * JSON-RPC's own codes are used for what is malformed; all else is RequestFailed.
+ */
+export interface ErrorData {
+  code: string;
+  /** For `otherBuild`. */
+  build?: string;
+}
+
 /** Handed over in `initialize` as initializationOptions. */
 export interface ClientOptions {
   protocol: ProtocolName;
@@ -513,7 +540,7 @@ export interface ServerRequests {
   'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
   'recipes/parse': { params: { yaml: string; file: string }; result: { recipe: Recipe } };
   /** Bytes and seconds, without starting anything. */
-  'plan/make': { params: { recipe: Recipe }; result: Plan };
+  'plan/make': { params: { recipe: Recipe }; result: PlanEstimate };
   /**
    * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
    * same client and run ends the older one, which is answered with the error `superseded`.
@@ -548,6 +575,25 @@ export interface ChooseBlocksState {
   /** Kept over reloads of the window. */
   choice: ChoiceState;
   recipesFolder: string | null;
+  /** What an analysis would cost, while there is none: of the text and options that choose/analyze would take. */
+  offer?: AnalyzeOffer | null;
+  /** The newest prune run that this page started, and its folder. */
+  pruning?: PruningState | null;
+  /** The host answers choose/speed. */
+  measuresSpeed?: boolean;
+}
+
+/** `plan` is null until it is known, and where no text is known yet. */
+export interface AnalyzeOffer {
+  measure: MeasureOptions;
+  plan: Plan | null;
+  /** What the text is called: a file name, without its folder. */
+  textName: string | null;
+}
+
+export interface PruningState {
+  run: RunSummary;
+  out: string;
 }
 
 export type ConnectionState =
@@ -562,6 +608,12 @@ export interface ChoiceState {
   protected: number[];
   method: string;
 }
+
+/** What a page keeps in the window's state, so that a reload brings it back: the serializer gets it. */
+export type PageMemory =
+  | { page: 'chooseBlocks'; folder: string; choice: ChoiceState }
+  | { page: 'try'; folders: string[]; prompt: string; maxTokens: number }
+  | { page: 'run'; runId: string };
 
 export interface TryState {
   /** The base first. */
@@ -599,7 +651,15 @@ export interface PageRequests {
   'choose/saveRecipe': { params: { drop: DropSet; repair: RepairOptions | null }; result: { file: string } | null };
   /** Asks for a text where none is known, then starts an analysis. */
   'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
+  /** Asks for another text; the answer comes as choose/state. */
+  'choose/text': { params: Record<string, never>; result: null };
+  /** Times one forward pass of the whole model and one without the drop set, on the same tokens. */
+  'choose/speed': { params: { drop: DropSet }; result: { baseMs: number; prunedMs: number } };
   'run/cancel': { params: { runId: string }; result: null };
+  /** Starts a failed, cancelled or interrupted run again. */
+  'run/resume': { params: { runId: string }; result: null };
+  'log/open': { params: Record<string, never>; result: null };
+  'server/restart': { params: Record<string, never>; result: null };
   'run/open': { params: { runId: string }; result: null };
   'model/try': { params: { folder: string }; result: null };
   /** One prompt for all models of the page, one after the other; text comes as try/text. */
@@ -619,8 +679,12 @@ export interface PageNotifications {
 export interface HostNotifications {
   'choose/state': ChooseBlocksState;
   'choose/estimate': { question: number; estimate: Estimate };
-  'choose/pruning': { run: RunSummary };
+  /** The state of the page's prune run; the same as ChooseBlocksState.pruning. */
+  'choose/pruning': PruningState;
   'try/state': TryState;
+  /** Text that the model with this index has added. */
   'try/text': { model: number; text: string };
+  /** One model has finished; the others go on. */
+  'try/report': { model: number; report: GenerateReport };
   'run/state': RunPageState;
 }

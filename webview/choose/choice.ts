@@ -1,0 +1,89 @@
+// The choice of a person: what is left out and what is protected. Every edit gives a new one in canonical form: sorted,
+// distinct, nothing protected, and a block that loses both halves counted as a block.
+import type { DropSet } from '../../server/protocol';
+
+export type Half = 'attention' | 'mlp';
+export const halves: readonly Half[] = ['attention', 'mlp'];
+
+/** A row that can be dropped: a block, or the half of one. */
+export interface Row {
+  readonly block: number;
+  readonly half: Half | null;
+}
+
+export interface Choice {
+  readonly drop: DropSet;
+  readonly protected: readonly number[];
+}
+
+export const nothing: DropSet = { blocks: [], attention: [], mlp: [] };
+export const wholeBlocks = (blocks: readonly number[]): DropSet => canonical({ ...nothing, blocks: [...blocks] });
+export const span = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+
+export const isEmpty = (drop: DropSet): boolean => nUnits(drop) === 0;
+export const nUnits = ({ blocks, attention, mlp }: DropSet): number => blocks.length + attention.length + mlp.length;
+
+/** The same for equal drop sets. */
+export const keyOf = (drop: DropSet): string =>
+  [drop.blocks, drop.attention, drop.mlp].map((list) => list.join(',')).join(';');
+
+/** A half goes with its block. */
+export const isDropped = (drop: DropSet, { block, half }: Row): boolean =>
+  drop.blocks.includes(block) || (half !== null && drop[half].includes(block));
+
+export function setRows(choice: Choice, rows: readonly Row[], dropped: boolean): Choice {
+  const free = rows.filter(({ block }) => !choice.protected.includes(block));
+  const drop = { ...choice.drop };
+  for (const { block, half } of free) {
+    if (half !== null && drop.blocks.includes(block)) continue;
+    const list = half ?? 'blocks';
+    drop[list] = dropped ? [...drop[list], block] : drop[list].filter((other) => other !== block);
+  }
+  return { ...choice, drop: canonical(drop) };
+}
+
+export const toggle = (choice: Choice, row: Row): Choice => setRows(choice, [row], !isDropped(choice.drop, row));
+
+/** All blocks from one end to the other, whichever is first. */
+export function setRange(choice: Choice, from: number, to: number, dropped: boolean): Choice {
+  const first = Math.min(from, to);
+  const rows = span(first, Math.abs(to - from) + 1).map((block): Row => ({ block, half: null }));
+  return setRows(choice, rows, dropped);
+}
+
+/** Takes a set as it is; what it holds of protected blocks stays. */
+export const take = (choice: Choice, drop: DropSet): Choice => ({
+  ...choice,
+  drop: without(canonical(drop), choice.protected),
+});
+
+/** Protects blocks, which are kept from then on; or gives them free. */
+export function protect(choice: Choice, blocks: readonly number[], protect: boolean): Choice {
+  const kept = choice.protected.filter((block) => !blocks.includes(block));
+  const next = sorted(protect ? [...kept, ...blocks] : kept);
+  return { drop: without(choice.drop, next), protected: next };
+}
+
+export function canonical(drop: DropSet): DropSet {
+  const both = drop.attention.filter((block) => drop.mlp.includes(block));
+  const blocks = sorted([...drop.blocks, ...both]);
+  const rest = (list: readonly number[]) => sorted(list.filter((block) => !blocks.includes(block)));
+  return { blocks, attention: rest(drop.attention), mlp: rest(drop.mlp) };
+}
+
+/** A choice from outside, for a model of `nBlocks`: what does not exist there is left away. */
+export function fitting(choice: Choice, nBlocks: number): Choice {
+  const inside = (list: readonly number[]) => list.filter((k) => Number.isInteger(k) && k >= 0 && k < nBlocks);
+  const { blocks, attention, mlp } = choice.drop;
+  const kept = sorted(inside(choice.protected));
+  const drop = canonical({ blocks: inside(blocks), attention: inside(attention), mlp: inside(mlp) });
+  return { drop: without(drop, kept), protected: kept };
+}
+
+const without = (drop: DropSet, blocks: readonly number[]): DropSet => ({
+  blocks: drop.blocks.filter((block) => !blocks.includes(block)),
+  attention: drop.attention.filter((block) => !blocks.includes(block)),
+  mlp: drop.mlp.filter((block) => !blocks.includes(block)),
+});
+
+const sorted = (list: readonly number[]): number[] => [...new Set(list)].sort((a, b) => a - b);

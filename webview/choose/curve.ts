@@ -1,0 +1,234 @@
+// How many: the loss added by number of blocks, for the search (a line), what methods pick (their marks) and the present
+// choice (orange, with its interval; hollow while it is only estimated).
+import { html, nothing, type TemplateResult } from 'lit';
+import { chart, type Colours } from '../chart';
+import { cost, dropSet, intervalFactor, plain } from '../format';
+import { hideTip, showTip } from '../tip';
+import type { Actions } from './actions';
+import { isEmpty, keyOf } from './choice';
+import { suggestion } from './methods';
+import { lossOf } from './measured';
+import type { View } from './view';
+
+interface Point {
+  n: number;
+  costNats: number;
+  shape: string;
+  label: string;
+  drop: View['choice']['drop'];
+}
+
+/** Of the axis of losses. */
+interface Scale {
+  top: number;
+  step: number;
+}
+
+export function curve(view: View, act: Actions): TemplateResult | typeof nothing {
+  const points = methodPoints(view);
+  const { greedy, choice, loss } = view;
+  if (greedy.length === 0 && points.length === 0) return nothing;
+  const line = greedy.map(({ drop, costNats }) => ({
+    n: unitsOf(drop),
+    costNats,
+    drop,
+    label: 'Greedy search',
+    shape: '',
+  }));
+  const present = isEmpty(choice.drop) || loss.kind === 'unknown' ? null : { n: unitsOf(choice.drop), loss };
+  const scale = niceScale(line, points, present?.loss.costNats ?? 0);
+  const at = (seriesId: string, index: number) => (seriesId === 'greedy' ? line[index - 1] : points[index]);
+  const label = [
+    line.length > 0
+      ? `Greedy search adds ${line.map((p) => `${plain(p.costNats, 3)} nats for ${p.n}`).join(', ')}.`
+      : '',
+    present ? `The present choice adds ${plain(present.loss.costNats, 3)} for ${present.n}.` : '',
+  ].join(' ');
+  return html`
+    <section aria-labelledby="curve-title">
+      <h2 id="curve-title">Loss added by number of blocks</h2>
+      <figure
+        id="curve" role="img" aria-label=${label}
+        ${chart({
+          key: JSON.stringify([line, points, present, scale]),
+          option: (colours, width) =>
+            option(colours, width, line, points, present, scale, shortName(dropSet(choice.drop))),
+          onPoint: ({ seriesId, dataIndex }) => {
+            const point = at(seriesId, dataIndex);
+            if (point) act.take(point.drop);
+          },
+          onHover: (pointed, event) => {
+            const point = pointed && at(pointed.seriesId, pointed.dataIndex);
+            if (!point || !event) return hideTip();
+            showTip(
+              `${point.label}, n = ${point.n}\n${dropSet(point.drop)}\nmeasured ${cost(point.costNats)} nats`,
+              event,
+            );
+          },
+        })}
+      ></figure>
+    </section>`;
+}
+
+const unitsOf = (drop: Point['drop']): number => drop.blocks.length + (drop.attention.length + drop.mlp.length) / 2;
+
+/** A long list of blocks would cover the chart. */
+const shortName = (name: string): string => (name.length <= 18 ? name : 'present choice');
+
+/** From two blocks on: single ones are the bars themselves. */
+function methodPoints({ shownMethods, choice, sets, state, mostCount, greedy }: View): Point[] {
+  const most = Math.min(mostCount, Math.max(8, Math.ceil(1.5 * greedy.length)));
+  const seen = new Set<string>();
+  return shownMethods.flatMap((method) =>
+    Array.from({ length: most - 1 }, (_, i) => i + 2).flatMap((n): Point[] => {
+      const drop = suggestion(method, n, choice.protected);
+      if (!drop) return [];
+      const loss = lossOf(drop, state.host.analysis, sets);
+      const key = `${method.name} ${keyOf(drop)}`;
+      if (loss.kind !== 'measured' || seen.has(key)) return [];
+      seen.add(key);
+      return [{ n, costNats: loss.costNats, shape: method.shape, label: method.label, drop }];
+    }),
+  );
+}
+
+/** Room for the search and what lies near it; what costs much more stands at the upper edge. */
+function niceScale(line: readonly Point[], points: readonly Point[], present: number): Scale {
+  const search = line.at(-1)?.costNats ?? Math.min(...points.map(({ costNats }) => costNats));
+  const near = [...line, ...points].map(({ costNats }) => costNats).filter((it) => it <= 2 * search);
+  const most = Math.max(search, present <= 4 * search ? present : 0, ...near, 1e-3) * 1.05;
+  const step = niceStep(most / 3);
+  return { top: Math.ceil(most / step - 1e-9) * step, step };
+}
+
+function niceStep(rough: number): number {
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return power * ([1, 2, 4, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+}
+
+function option(
+  colours: Colours,
+  width: number,
+  line: readonly Point[],
+  points: readonly Point[],
+  present: { n: number; loss: Exclude<View['loss'], { kind: 'unknown' }> } | null,
+  { top, step }: Scale,
+  name: string,
+) {
+  const last = line.at(-1);
+  const most = Math.max(2, ...line.map(({ n }) => n), ...points.map(({ n }) => n), present?.n ?? 0);
+  const xTop = Math.ceil((most + 1) / 2) * 2;
+  const text = { color: colours.quiet, fontSize: 11, fontFamily: colours.font };
+  const clipped = (nats: number) => Math.max(0, Math.min(nats, top));
+  const measured = present?.loss.kind === 'measured' ? present.loss : null;
+  const half = measured ? intervalFactor * measured.costStandardError : 0;
+  const value = clipped(present?.loss.costNats ?? 0);
+  // Names stay clear of the line: on the left where there is room for one.
+  const onLeft = present !== null && (present.n / xTop) * (width - 94) > 12 + 6 * name.length;
+  return {
+    grid: { left: 24, right: 74, top: 8, bottom: 18 },
+    xAxis: {
+      type: 'value',
+      min: 0,
+      max: xTop,
+      interval: xTop > 16 ? Math.ceil(xTop / 16) * 2 : 2,
+      axisLine: { show: false },
+      axisTick: { show: false },
+      splitLine: { show: false },
+      axisLabel: { ...text, margin: 6 },
+    },
+    yAxis: {
+      type: 'value',
+      min: 0,
+      max: top,
+      interval: step,
+      axisLine: { show: false },
+      axisTick: { show: false },
+      axisLabel: { ...text, margin: 5, formatter: (nats: number) => plain(nats, top < 0.3 ? 2 : 1) },
+      splitLine: { lineStyle: { color: colours.faint } },
+    },
+    series: [
+      {
+        id: 'greedy',
+        type: 'line',
+        data: line.length > 0 ? [[0, 0], ...line.map((p) => [p.n, p.costNats])] : [],
+        symbol: 'circle',
+        symbolSize: (_: unknown, { dataIndex }: { dataIndex: number }) => (dataIndex === 0 ? 0 : 4),
+        lineStyle: { color: colours.quiet, width: 1.5 },
+        itemStyle: { color: colours.quiet },
+        emphasis: { disabled: true },
+        clip: false,
+        triggerLineEvent: false,
+        endLabel: { show: last !== undefined, formatter: 'greedy search', ...text, distance: 6 },
+      },
+      {
+        id: 'methods',
+        // Above the line, which would take the pointer away.
+        z: 3,
+        type: 'scatter',
+        cursor: 'pointer',
+        clip: false,
+        emphasis: { disabled: true },
+        data: points.map((p) => ({
+          value: [p.n, clipped(p.costNats)],
+          symbol: `path://${p.shape}`,
+          itemStyle: {
+            color: colours.background,
+            borderColor: colours.quiet,
+            borderWidth: 1,
+            opacity: p.costNats > top ? 0.5 : 1,
+          },
+        })),
+        symbolSize: 7,
+      },
+      ...(present
+        ? [
+            {
+              id: 'interval',
+              z: 4,
+              type: 'line',
+              silent: true,
+              symbol: 'none',
+              clip: true,
+              lineStyle: { color: colours.measured, width: 2 },
+              data:
+                half > 0
+                  ? [
+                      [present.n, clipped(value - half)],
+                      [present.n, clipped(value + half)],
+                    ]
+                  : [],
+            },
+            {
+              id: 'present',
+              z: 5,
+              type: 'scatter',
+              silent: true,
+              clip: false,
+              symbolSize: 9,
+              data: [[present.n, value]],
+              itemStyle: {
+                color: measured ? colours.measured : colours.background,
+                borderColor: colours.measured,
+                borderWidth: 1.5,
+                opacity: 1,
+              },
+              label: {
+                show: true,
+                formatter: present.loss.costNats > top ? `${name}: ${cost(present.loss.costNats)}` : name,
+                color: colours.foreground,
+                fontSize: 11,
+                fontFamily: colours.font,
+                position: onLeft ? 'left' : 'top',
+                distance: 5,
+                width: Math.max(60, width / 2.5),
+                overflow: 'truncate',
+                textBorderColor: colours.background,
+                textBorderWidth: 3,
+              },
+            },
+          ]
+        : []),
+    ],
+  };
+}

@@ -1,0 +1,77 @@
+// What is known of the loss of drop sets: measured sets from the report and from answers, and for all others the sum of
+// what leaving out each part alone costs.
+import type { AnalyzeReport, DropSet, MeasuredLoss, Unit } from '../../server/protocol';
+import { canonical, isEmpty, keyOf, nothing, wholeBlocks } from './choice';
+
+export type LossOfChoice =
+  | ({ kind: 'measured' } & MeasuredLoss)
+  | { kind: 'estimated'; lossNats: number; costNats: number }
+  | { kind: 'unknown' };
+
+export type MeasuredSets = ReadonlyMap<string, MeasuredLoss>;
+
+export function measuredSets(
+  report: Partial<AnalyzeReport> | null,
+  answers: ReadonlyMap<string, MeasuredLoss>,
+): MeasuredSets {
+  const sets = new Map<string, MeasuredLoss>();
+  const add = (drop: DropSet, measured: MeasuredLoss | null | undefined) => {
+    if (measured) sets.set(keyOf(canonical(drop)), measured);
+  };
+  report?.removals?.blocks?.forEach((measured, block) => {
+    add(wholeBlocks([block]), measured);
+  });
+  for (const half of ['attention', 'mlp'] as const)
+    report?.removals?.[half]?.forEach((measured, block) => {
+      add({ ...nothing, [half]: [block] }, measured);
+    });
+  report?.greedy?.steps?.forEach((step, i) => {
+    add(setOfUnits(report.greedy!.order.slice(0, i + 1)), step);
+  });
+  for (const { drop, ...measured } of report?.suggestions ?? []) add(drop, measured);
+  for (const { drop, ...measured } of report?.whatIf ?? []) add(drop, measured);
+  for (const [key, measured] of answers) sets.set(key, measured);
+  return sets;
+}
+
+export function lossOf(drop: DropSet, report: Partial<AnalyzeReport> | null, sets: MeasuredSets): LossOfChoice {
+  const whole = report?.lossNats;
+  if (whole === undefined) return { kind: 'unknown' };
+  if (isEmpty(drop))
+    return {
+      kind: 'measured',
+      lossNats: whole,
+      standardError: report?.lossStandardError ?? null,
+      costNats: 0,
+      costStandardError: 0,
+    };
+  const measured = sets.get(keyOf(drop));
+  if (measured) return { kind: 'measured', ...measured };
+  const costNats = sumOfSingles(drop, sets);
+  return costNats === null ? { kind: 'unknown' } : { kind: 'estimated', lossNats: whole + costNats, costNats };
+}
+
+/** Null where one of its parts was not measured. */
+export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
+  const parts = [
+    ...drop.blocks.map((block) => wholeBlocks([block])),
+    ...drop.attention.map((block) => ({ ...nothing, attention: [block] })),
+    ...drop.mlp.map((block) => ({ ...nothing, mlp: [block] })),
+  ];
+  let sum = 0;
+  for (const part of parts) {
+    const measured = sets.get(keyOf(part));
+    if (!measured) return null;
+    sum += measured.costNats;
+  }
+  return sum;
+}
+
+export function setOfUnits(units: readonly Unit[]): DropSet {
+  const drop: DropSet = { blocks: [], attention: [], mlp: [] };
+  for (const unit of units) {
+    if (typeof unit === 'number') drop.blocks.push(unit);
+    else drop[unit.half].push(unit.block);
+  }
+  return canonical(drop);
+}

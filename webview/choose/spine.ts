@@ -1,0 +1,242 @@
+// The trunk of blocks: what the method predicts grows to the left, what was measured to the right, so that a block the
+// method misjudges is lopsided. A grid with one tab stop; rows are blocks and, where they are opened, their halves.
+import { html, nothing, svg, type TemplateResult } from 'lit';
+import type { MeasuredLoss } from '../../server/protocol';
+import { costWithInterval, cost as costText, intervalFactor, loss, ordinal, plain } from '../format';
+import { hideTip, showTip } from '../tip';
+import { dropdown, icon, tool } from '../ui';
+import type { Actions } from './actions';
+import { type Half, halves, isDropped, type Row } from './choice';
+import { headInBlocks } from './facts';
+import type { ScoredMethod } from './methods';
+import type { PageState, View } from './view';
+
+export function spine(view: View, act: Actions): TemplateResult {
+  const { method, methods, state, nBlocks } = view;
+  const rows = visibleRows(state);
+  const measured = view.removals.some(Boolean);
+  const head = Math.round(headInBlocks(state.host.model));
+  return html`
+    <table
+      id="spine" role="treegrid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
+      @keydown=${(event: KeyboardEvent) => act.keyOnRow(event)}
+    >
+      <colgroup>
+        <col class="value"><col><col class="trunk"><col><col class="cost"><col class="rank"><col class="lock">
+      </colgroup>
+      <thead>
+        <tr>
+          <th class="num method" colspan="2">${
+            method
+              ? dropdown({
+                  id: 'method',
+                  label: 'Method',
+                  choices: methods.map((it) => ({ value: it.name, label: methodTitle(it) })),
+                  value: method.name,
+                  onChange: act.showMethod,
+                })
+              : nothing
+          }</th>
+          <th class="trunk">Drop</th>
+          <th class="heading" colspan="2">${
+            measured ? html`<span class="strong">Loss added without it</span><br />measured, nats` : nothing
+          }</th>
+          <th class="rank">${
+            method && nBlocks > 1
+              ? html`<span class="nowrap">Rank by method</span
+                  ><span class="ends"><span>1 least</span><span>most ${nBlocks}</span></span>`
+              : nothing
+          }</th>
+          <th class="lock"></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${end('embed', method ? 'faint line: median' : '', measured ? 'bars end at 4 × median' : '')}
+        ${rows.map((row) => (row.half === null ? blockRow(view, act, row.block) : halfRow(view, act, row.block, row.half)))}
+        ${end('head', '', `costs as much time as ${head === 1 ? '1 block' : `${head} blocks`}`)}
+      </tbody>
+    </table>
+    <p class="small quiet hint">Space drops a block, Shift with arrows or a click takes a range, P protects, → shows attention and MLP.</p>`;
+}
+
+export function visibleRows({ host, allOpen, open }: PageState): Row[] {
+  return Array.from({ length: host.model.nBlocks }, (_, block) => block).flatMap((block): Row[] => [
+    { block, half: null },
+    ...(allOpen || open.has(block) ? halves.map((half) => ({ block, half })) : []),
+  ]);
+}
+
+export const isRow = (a: Row, b: Row): boolean => a.block === b.block && a.half === b.half;
+
+const methodTitle = ({ label, shownPer }: ScoredMethod): string => (shownPer === 1 ? label : `${label}, 10³`);
+
+const end = (name: string, left: string, right: string) => html`
+  <tr class="end">
+    <td colspan="2" class="num quiet small">${left}</td>
+    <td class="trunk">${name}</td>
+    <td colspan="4" class="quiet small">${right}</td>
+  </tr>`;
+
+function blockRow(view: View, act: Actions, block: number): TemplateResult {
+  const { method, choice, wings, state, nBlocks } = view;
+  const row: Row = { block, half: null };
+  const [dropped, kept] = [isDropped(choice.drop, row), choice.protected.includes(block)];
+  const surprising = view.surprises.includes(block);
+  const removal = view.removals[block]!;
+  const score = method?.scores[block];
+  const text = describe(view, block);
+  const classes = [
+    dropped ? 'dropped' : '',
+    surprising ? 'surprise' : '',
+    state.preview.includes(block) ? 'preview' : '',
+    choice.drop.attention.includes(block) || choice.drop.mlp.includes(block) ? 'halved' : '',
+  ];
+  return html`
+    <tr
+      class=${classes.filter(Boolean).join(' ')} data-block=${block} tabindex=${isRow(state.current, row) ? 0 : -1}
+      aria-selected=${dropped} aria-expanded=${state.allOpen || state.open.has(block)} aria-level="1"
+      aria-label=${text.replaceAll('\n', '. ')}
+      @mousemove=${(event: MouseEvent) => showTip(text, event)} @mouseleave=${hideTip}
+      @focus=${() => act.currentIs(row)}
+    >
+      <td class="value num">${score === undefined ? '' : plain(score / method!.shownPer, method!.digits)}</td>
+      <td>${score === undefined ? nothing : wing('left', score, method!.errors[block] ?? null, wings.score)}</td>
+      <td class="trunk" @click=${(event: MouseEvent) => act.pick(event, row)}>
+        <span>${kept ? icon('lock') : html`<span class="box"></span>`}<span class="name">${block}</span></span>
+      </td>
+      <td>${removal ? wing('right', removal.costNats, removal.costStandardError, wings.cost) : nothing}</td>
+      <td class="cost num">${
+        surprising ? html`${icon('warning', 'warn')}<span class="sr">Costs more than it looks. </span> ` : nothing
+      }<span class=${surprising ? 'strong' : ''}>${removal ? costText(removal.costNats) : ''}</span></td>
+      <td class="rank">${method && nBlocks > 1 ? strip(view, block) : nothing}</td>
+      <td class="lock">${protectButton(block, kept, act)}</td>
+    </tr>`;
+}
+
+const protectButton = (block: number, kept: boolean, act: Actions) => html`
+  <button
+    class="tool" type="button" tabindex="-1" aria-pressed=${kept} title="Protect block (P)"
+    aria-label="Protect block ${block}" @click=${() => act.protect([block], !kept)}
+  >${icon(kept ? 'lock' : 'unlock')}</button>`;
+
+const shortNames: Record<Half, string> = { attention: 'attn', mlp: 'mlp' };
+const longNames: Record<Half, string> = { attention: 'attention', mlp: 'MLP' };
+
+function halfRow(view: View, act: Actions, block: number, half: Half): TemplateResult {
+  const { choice, state, wings, halves: both } = view;
+  const row: Row = { block, half };
+  const whole = choice.drop.blocks.includes(block);
+  const gone = state.host.model.droppedSublayers[half].includes(block);
+  const [dropped, kept] = [isDropped(choice.drop, row) || gone, choice.protected.includes(block)];
+  const removal = both[half].costs[block]!;
+  const norm = both[half].norms?.[block];
+  const name = longNames[half];
+  const label = [
+    `${name} of block ${block}`,
+    gone ? 'already left out' : whole ? 'goes with its block' : dropped ? 'dropped' : '',
+    norm === undefined ? '' : `norm of its output over its input ${plain(norm, 2)}`,
+    removal ? `loss without it ${costWithInterval(removal.costNats, removal.costStandardError)} nats` : '',
+  ];
+  return html`
+    <tr
+      class="part ${dropped ? 'dropped' : ''}" data-block=${block} data-half=${half} aria-level="2"
+      tabindex=${isRow(state.current, row) ? 0 : -1} aria-selected=${dropped} aria-disabled=${whole || gone || kept}
+      aria-label=${label.filter(Boolean).join(', ')} @focus=${() => act.currentIs(row)}
+    >
+      <td class="value num quiet">${norm === undefined ? '' : plain(norm, 2)}</td>
+      <td>${norm === undefined ? nothing : wing('left', norm, null, wings[half])}</td>
+      <td class="trunk" @click=${(event: MouseEvent) => act.pick(event, row)}>
+        <span>${kept ? icon('lock') : html`<span class="box ${whole || gone ? 'off' : ''}"></span>`}<span class="name quiet">${shortNames[half]}</span></span>
+      </td>
+      <td>${removal ? wing('right', removal.costNats, removal.costStandardError, wings.cost) : nothing}</td>
+      <td class="cost num">${removal ? costText(removal.costNats) : ''}</td>
+      <td class="rank quiet nowrap" colspan="2" title="Norm of the ${name} output over the norm of its input">${
+        norm === undefined ? '' : 'norm out / in'
+      }</td>
+    </tr>`;
+}
+
+/** A bar away from the trunk, its 95 % interval, and a cut where it is longer than there is room. */
+function wing(side: 'left' | 'right', value: number, standardError: number | null, scale: number): TemplateResult {
+  const at = (part: number) => `${(100 * (side === 'left' ? 1 - part : part)).toFixed(2)}%`;
+  const part = scale > 0 ? Math.min(Math.max(value, 0) / scale, 1) : 0;
+  const error = scale > 0 && standardError !== null ? (intervalFactor * standardError) / scale : 0;
+  const cut = value > scale && scale > 0;
+  return html`<svg class="wing" width="100%" height="20" aria-hidden="true">
+    <line class="guide" x1=${at(0.25)} x2=${at(0.25)} y1="0" y2="20"></line>
+    <rect
+      class=${side === 'left' ? 'predicted' : 'measured'} x=${side === 'left' ? at(part) : 0} y="5"
+      width="${(100 * part).toFixed(2)}%" height="10"
+    ></rect>
+    ${
+      cut
+        ? svg`<svg x=${at(0.9)} overflow="visible"><path class="gap" d="M-4 17L0 3M0 17L4 3"></path></svg>`
+        : error > 0
+          ? svg`<line class="whisker" x1=${at(Math.max(part - error, 0))} x2=${at(Math.min(part + error, 1))} y1="10" y2="10"></line>`
+          : nothing
+    }
+  </svg>`;
+}
+
+/** Where each method and the measurement rank the block. */
+function strip(view: View, block: number): TemplateResult {
+  const { nBlocks, shownMethods, method, costRanks } = view;
+  const x = (rank: number) => 4 + ((rank - 1) / (nBlocks - 1)) * 84;
+  const others = shownMethods.filter((it) => it.name !== method!.name);
+  const measured = costRanks?.[block];
+  const apart = view.surprises.includes(block)
+    ? [method!.ranks[block]!, measured!]
+    : [...shownMethods.map((it) => it.ranks[block]!), ...(measured === undefined ? [] : [measured])];
+  const place = (it: ScoredMethod) => `translate(${x(it.ranks[block]!).toFixed(1)} 10)`;
+  return html`<svg width="92" height="20" aria-hidden="true">
+    <line class="spread" x1=${x(Math.min(...apart))} x2=${x(Math.max(...apart))} y1="10" y2="10"></line>
+    ${others.map((it) => svg`<path class="mark" d=${it.shape} transform=${place(it)}></path>`)}
+    ${
+      measured === undefined
+        ? nothing
+        : svg`<line class="tick" x1=${x(measured)} x2=${x(measured)} y1="4" y2="16"></line>`
+    }
+    <path class="mark now" d=${method!.shape} transform=${place(method!)}></path>
+  </svg>`;
+}
+
+/** All numbers of a block, one fact a line. */
+function describe(view: View, block: number): string {
+  const { method, costRanks, nBlocks, choice, halves: both, state } = view;
+  const removal = view.removals[block]!;
+  const kept = choice.protected.includes(block) ? ', protected' : '';
+  const dropped = choice.drop.blocks.includes(block) ? ', dropped' : '';
+  const rank = costRanks ? `, ${ordinal(costRanks[block]!)} of ${nBlocks}` : '';
+  const half = (name: Half) =>
+    both[name].costs[block]
+      ? `without its ${longNames[name]} ${measuredText(both[name].costs[block]!)}`
+      : choice.drop[name].includes(block)
+        ? `its ${longNames[name]} is dropped`
+        : '';
+  const parts = [half('attention'), half('mlp')].filter(Boolean).join(', ');
+  return [
+    `Block ${block}${kept}${dropped}`,
+    method?.scores[block] === undefined
+      ? ''
+      : `${method.label} ${plain(method.scores[block]! / method.shownPer, method.digits === 0 ? 1 : method.digits + 1)}, ${ordinal(method.ranks[block]!)} of ${nBlocks}`,
+    removal ? `Loss without it ${loss(removal.lossNats)} nats (${measuredText(removal)})${rank}` : '',
+    parts.charAt(0).toUpperCase() + parts.slice(1),
+    removal && state.host.analysis?.source
+      ? `± is a 95 % interval over ${windows(state.host.analysis.source.nWindows)}`
+      : '',
+  ]
+    .filter(Boolean)
+    .join('\n');
+}
+
+const measuredText = ({ costNats, costStandardError }: MeasuredLoss) => costWithInterval(costNats, costStandardError);
+const windows = (n: number) => (n === 1 ? '1 window' : `${n} windows`);
+
+/** The buttons over the trunk that concern the whole choice. */
+export const choiceTools = (view: View, act: Actions): TemplateResult => html`
+  <span class="row tools" role="toolbar" aria-label="Choice">
+    ${tool({ id: 'sublayers', icon: 'layers', text: 'Sublayers', title: 'Show attention and MLP of every block', pressed: view.state.allOpen, onPress: act.openAll })}
+    ${tool({ id: 'undo', icon: 'discard', title: 'Undo (Ctrl+Z)', disabled: view.state.history.past.length === 0, onPress: act.undo })}
+    ${tool({ id: 'redo', icon: 'redo', title: 'Redo (Ctrl+Shift+Z)', disabled: view.state.history.future.length === 0, onPress: act.redo })}
+    ${tool({ id: 'clear', text: 'Clear', title: 'Keep every block', onPress: act.clear })}
+  </span>`;

@@ -1,0 +1,89 @@
+// How numbers are written on every page. The minus sign is U+2212, zero has no sign, ranges of blocks are inclusive with
+// an en dash, a narrow space stands before the percent sign, sizes are decimal, and ± is always a 95 % interval.
+import type { DropSet } from '../server/protocol';
+
+const minus = '−';
+const narrowSpace = '\u202f';
+/** Standard errors to the half of a 95 % interval. */
+export const intervalFactor = 1.96;
+
+export function plain(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return '–';
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? minus + text : text;
+}
+
+export function signed(value: number, digits: number): string {
+  const text = plain(value, digits);
+  return value > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+export const loss = (nats: number): string => plain(nats, 3);
+export const cost = (nats: number): string => signed(nats, 3);
+
+/** `+0.913 ± 0.085`; without a standard error only the difference. */
+export const costWithInterval = (nats: number, standardError: number | null): string =>
+  standardError === null ? cost(nats) : `${cost(nats)} ± ${plain(intervalFactor * standardError, 3)}`;
+
+export const perplexity = (value: number): string => (value < 1e5 ? plain(value, 1) : value.toExponential(1));
+export const share = (ratio: number, digits = 1): string => `${plain(100 * ratio, digits)}${narrowSpace}%`;
+export const signedShare = (ratio: number): string => `${signed(100 * ratio, 1)}${narrowSpace}%`;
+export const correlation = (value: number): string => plain(value, 2);
+export const speedUp = (ratio: number): string => `× ${plain(ratio, 2)}`;
+export const tokensPerSecond = (value: number): string => `${plain(value, value < 100 ? 1 : 0)} tokens/s`;
+
+export function parameters(count: number): string {
+  if (count >= 1e9) return `${plain(count / 1e9, 2)} B`;
+  return count >= 1e6 ? `${plain(count / 1e6, 1)} M` : `${plain(count / 1e3, 1)} K`;
+}
+
+export function size(bytes: number): string {
+  if (bytes >= 1e9) return `${plain(bytes / 1e9, 2)} GB`;
+  return bytes >= 1e6 ? `${plain(bytes / 1e6, 1)} MB` : `${plain(bytes / 1e3, 1)} kB`;
+}
+
+export const memory = (bytes: number): string => `${plain(bytes / 1e9, 1)} GB`;
+
+/** `1st`, `2nd`, `13th`. */
+export function ordinal(n: number): string {
+  const teen = n % 100 > 10 && n % 100 < 14;
+  return n + (teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th'));
+}
+
+/** `13–15, 17, 26`. */
+export function blocks(list: readonly number[]): string {
+  const runs: [number, number][] = [];
+  for (const block of [...list].sort((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && block <= run[1] + 1) run[1] = block;
+    else runs.push([block, block]);
+  }
+  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(', ');
+}
+
+/** `12–16 + MLP of 11`, or `nothing`. */
+export function dropSet(drop: DropSet): string {
+  const halves = [
+    drop.attention.length > 0 ? `attention of ${blocks(drop.attention)}` : '',
+    drop.mlp.length > 0 ? `MLP of ${blocks(drop.mlp)}` : '',
+  ];
+  return [blocks(drop.blocks), ...halves].filter(Boolean).join(' + ') || 'nothing';
+}
+
+/** In sentences: `40 s`, `2 min 20 s`, `1 h 5 min`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return whole % 60 === 0 ? `${whole / 60} min` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** On a clock: `3:32`, `1:02:05`. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n: number) => String(n).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;

@@ -1,0 +1,153 @@
+// The page of a run, of any kind: what it is and how far, what it was planned to cost, the recipe that made it, and what
+// came of it.
+import { html, nothing, render, type TemplateResult } from 'lit';
+import type { Plan, RunPageState, RunSummary } from '../../server/protocol';
+import { connectionNotice, secondsLeft } from '../choose/notices';
+import { clock, count, duration, memory, share } from '../format';
+import { renderer } from '../frames';
+import { type Host, sentenceOf } from '../host';
+import { stepInWords } from '../steps';
+import { button, icon, type IconName, progressBar, tool } from '../ui';
+import { summaryOf } from './summary';
+
+interface State {
+  readonly host: RunPageState;
+  readonly copied: boolean;
+  readonly failure: string | null;
+}
+
+export function mountRun(root: HTMLElement, host: Host, initial: RunPageState): void {
+  let state: State = { host: initial, copied: false, failure: null };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const draw = renderer(() => render(page(state, act), root));
+  const update = (patch: Partial<State>) => {
+    state = { ...state, ...patch };
+    draw();
+  };
+  const tell = (work: Promise<unknown>) => {
+    update({ failure: null });
+    work.catch((error) => update({ failure: sentenceOf(error) }));
+  };
+  const runId = () => state.host.run.runId;
+  const act: Actions = {
+    cancel: () => tell(host.ask('run/cancel', { runId: runId() })),
+    resume: () => tell(host.ask('run/resume', { runId: runId() })),
+    restart: () => tell(host.ask('server/restart', {})),
+    openLog: () => tell(host.ask('log/open', {})),
+    tryIt: (folder) => tell(host.ask('model/try', { folder })),
+    copy() {
+      tell(host.ask('text/copy', { text: state.host.recipeYaml }));
+      update({ copied: true });
+      clearTimeout(timer);
+      timer = setTimeout(() => update({ copied: false }), 2000);
+    },
+  };
+  host.on('run/state', (next) => {
+    update({ host: next });
+    host.remember({ page: 'run', runId: next.run.runId });
+  });
+  host.remember({ page: 'run', runId: initial.run.runId });
+  render(page(state, act), root);
+}
+
+interface Actions {
+  cancel(): void;
+  resume(): void;
+  restart(): void;
+  openLog(): void;
+  tryIt(folder: string): void;
+  copy(): void;
+}
+
+const looks: Record<RunSummary['state'], { icon: IconName; kind: string; label: string }> = {
+  queued: { icon: 'sync', kind: '', label: 'Waiting' },
+  running: { icon: 'sync', kind: 'spin', label: 'Running' },
+  done: { icon: 'pass', kind: '', label: 'Done' },
+  failed: { icon: 'error', kind: 'bad', label: 'Failed' },
+  cancelled: { icon: 'info', kind: '', label: 'Cancelled' },
+  interrupted: { icon: 'warning', kind: 'warn', label: 'Interrupted' },
+};
+
+function page({ host, copied, failure }: State, act: Actions): TemplateResult {
+  const { run, plan, report, recipeYaml } = host;
+  return html`
+    <div class="panel" id="run-page">
+      <header class="title"><h1 class="text"><bdi>${run.title}</bdi></h1><span class="quiet text" title=${run.model}><bdi>${run.model}</bdi></span></header>
+      ${connectionNotice(host.connection, act)} ${stateCard(host, act)}
+      ${failure ? html`<p class="row top tight" role="alert">${icon('error', 'bad')}<span class="text">${failure}</span></p>` : nothing}
+      <div class="run-columns">
+        ${report ? html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2>${facts(summaryOf(report))}</section>` : nothing}
+        ${plan ? html`<section aria-labelledby="plan-title"><h2 id="plan-title">Plan</h2>${facts(planFacts(plan))}</section>` : nothing}
+        <section aria-labelledby="recipe-title" class="recipe">
+          <div class="row heading"><h2 id="recipe-title">Recipe</h2><span class="grow"></span>${tool({ id: 'copy', icon: copied ? 'check' : 'copy', text: copied ? 'Copied' : 'Copy', title: 'Copy the recipe', onPress: act.copy })}</div>
+          <pre tabindex="0" aria-label="Recipe as YAML">${recipeYaml}</pre>
+          <p class="small quiet">The same as a file: <code>espalier run RECIPE.yaml</code></p>
+        </section>
+      </div>
+      <p class="sr" role="status">${looks[run.state].label}</p>
+    </div>`;
+}
+
+function stateCard({ run, report, plan }: RunPageState, act: Actions): TemplateResult {
+  const look = looks[run.state];
+  const ways = waysOn(run, report, act);
+  return html`
+    <section class="card" id="state" aria-label="State">
+      <p class="row top">${icon(look.icon, look.kind)}<span class="text"><b class="strong">${look.label}</b>${sentence(run, plan)}</span></p>
+      ${run.state === 'running' ? html`<div>${progressBar(run.fraction, run.title)}<p class="small quiet">${share(run.fraction, 0)} of ${stepInWords(run.step)}</p></div>` : nothing}
+      ${ways.length > 0 ? html`<div class="row">${ways}</div>` : nothing}
+    </section>`;
+}
+
+function waysOn(run: RunSummary, report: RunPageState['report'], act: Actions): TemplateResult[] {
+  switch (run.state) {
+    case 'queued':
+    case 'running':
+      return [button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })];
+    case 'done': {
+      const out = report && 'out' in report ? report.out : null;
+      return out ? [button({ id: 'try', look: 'primary', label: 'Try It', onPress: () => act.tryIt(out) })] : [];
+    }
+    default:
+      return [
+        button({ id: 'resume', look: 'primary', label: 'Run Again', onPress: act.resume }),
+        button({ label: 'Open Log', onPress: act.openLog }),
+      ];
+  }
+}
+
+function sentence(run: RunSummary, plan: Plan | null): string {
+  const took =
+    run.startedAtEpochMs !== null && run.endedAtEpochMs !== null
+      ? (run.endedAtEpochMs - run.startedAtEpochMs) / 1000
+      : null;
+  switch (run.state) {
+    case 'queued':
+      return ' for another run to end.';
+    case 'running': {
+      const left = secondsLeft(run, plan);
+      return left === null ? '' : `, about ${clock(left)} left`;
+    }
+    case 'done':
+      return took === null ? '' : ` in ${duration(took)}`;
+    case 'failed':
+      return `: ${run.message}`;
+    case 'cancelled':
+      return took === null ? '; nothing was written.' : ` after ${duration(took)}; nothing was written.`;
+    case 'interrupted':
+      return ': the compute server ended in the middle of it; nothing was written.';
+  }
+}
+
+const facts = (rows: readonly (readonly [string, string])[]) => html`
+  <table class="facts"><tbody>${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`)}</tbody></table>`;
+
+const planFacts = (plan: Plan): [string, string][] => [
+  ['Time', `about ${duration(plan.estimatedSeconds)}`],
+  ['Memory', `${memory(plan.totalBytes)} of ${memory(plan.limitBytes)}`],
+  ['of it weights', `${memory(plan.bytes.weights)}, ${plan.memory}`],
+  ['Device', `${plan.device}, ${count(plan.threads, 'thread')}`],
+  ...(plan.nWindows > 0
+    ? [['Text', `${count(plan.nWindows, 'window')}, ${count(plan.nTokens, 'token')}`] as [string, string]]
+    : []),
+];

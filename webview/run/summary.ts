@@ -1,0 +1,101 @@
+// A report as a few facts, by kind.
+import type { Report } from '../../server/protocol';
+import {
+  cost,
+  count,
+  dropSet,
+  duration,
+  loss,
+  parameters,
+  perplexity,
+  share,
+  signedShare,
+  size,
+  tokensPerSecond,
+} from '../format';
+
+type Fact = readonly [name: string, value: string];
+
+export function summaryOf(report: Report): Fact[] {
+  return [...factsOf(report), ...('timing' in report ? lastFacts(report) : [])];
+}
+
+function factsOf(report: Report): Fact[] {
+  switch (report.kind) {
+    case 'analyze': {
+      const costs = report.removals?.blocks.map(({ costNats }) => costNats) ?? [];
+      const cheapest = costs.indexOf(Math.min(...costs));
+      return [
+        ['Loss', `${loss(report.lossNats)} nats, perplexity ${perplexity(report.perplexity)}`],
+        [
+          'Text',
+          `${count(report.source.nWindows, 'window')} of ${report.source.tokensPerWindow} tokens of ${report.source.files.map(({ name }) => name).join(', ')}`,
+        ],
+        ['Methods', count(Object.keys(report.methods).length, 'method')],
+        ...(costs.length > 0
+          ? ([['Cheapest block', `${cheapest} (${cost(costs[cheapest]!)} nats without it)`]] as Fact[])
+          : []),
+        ...(report.greedy
+          ? ([
+              [
+                'Greedy search',
+                `${count(report.greedy.steps.length, 'step')}, ${cost(report.greedy.steps.at(-1)?.costNats ?? 0)} nats`,
+              ],
+            ] as Fact[])
+          : []),
+      ];
+    }
+    case 'prune':
+      return [
+        ['Dropped', dropSet({ blocks: report.dropSet, ...report.droppedSublayers })],
+        ['Written to', report.out],
+        [
+          'Parameters',
+          `${parameters(report.nParamsAfter)} from ${parameters(report.nParamsBefore)}, ${signedShare(report.nParamsAfter / report.nParamsBefore - 1)}`,
+        ],
+        ['Size', `${size(report.sizeBytesAfter)} from ${size(report.sizeBytesBefore)}`],
+        ...(report.repair
+          ? ([
+              ['Linear repair', `loss ${loss(report.repair.lossAfter)} nats from ${loss(report.repair.lossBefore)}`],
+            ] as Fact[])
+          : []),
+      ];
+    case 'sparsify':
+      return [
+        ['Zeroed', `${share(report.nZeroed / report.nConsidered)} of the weights`],
+        ['Written to', report.out],
+        ...(report.lossBefore !== null && report.lossAfter !== null
+          ? ([['Loss', `${loss(report.lossAfter)} nats, ${cost(report.lossAfter - report.lossBefore)}`]] as Fact[])
+          : []),
+      ];
+    case 'perplexity':
+      return report.models.map(
+        (model) =>
+          [model.name, `loss ${loss(model.lossNats)} nats, perplexity ${perplexity(model.perplexity)}`] as const,
+      );
+    case 'generate':
+      return [
+        ['Text', report.text],
+        ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${count(report.nNewTokens, 'token')}`],
+      ];
+    case 'inspect':
+      return [
+        [
+          'Model',
+          `${report.model.family}, ${count(report.model.nBlocks, 'block')}, ${parameters(report.model.nParameters)}`,
+        ],
+        ['Size', `${size(report.model.sizeBytes)}, ${report.model.dtype}`],
+      ];
+  }
+}
+
+function lastFacts({ timing, peakMemoryBytes, device, threads }: Exclude<Report, { kind: 'inspect' }>): Fact[] {
+  return [
+    [
+      'Time',
+      duration((timing.elapsedMs + timing.loadMs + timing.compileMs + timing.tokenizeMs + timing.writeMs) / 1000),
+    ],
+    ['Peak memory', size(peakMemoryBytes)],
+    ['Device', `${device}, ${count(threads, 'thread')}`],
+  ];
+}

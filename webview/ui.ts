@@ -1,0 +1,133 @@
+// The only module that knows which component library draws our buttons, boxes, lists and fields.
+// To replace the toolkit, rewrite this file: nothing else names it.
+import {
+  type Checkbox,
+  type Dropdown,
+  provideVSCodeDesignSystem,
+  type TextArea,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeTextArea,
+} from '@vscode/webview-ui-toolkit';
+import { html, nothing, type TemplateResult } from 'lit';
+
+provideVSCodeDesignSystem().register(
+  vsCodeButton(),
+  vsCodeCheckbox(),
+  vsCodeDropdown(),
+  vsCodeOption(),
+  vsCodeTextArea(),
+);
+
+type Content = string | TemplateResult;
+
+export interface ButtonOptions {
+  label: Content;
+  onPress: () => void;
+  /** One primary button a page. */
+  look?: 'primary' | 'secondary';
+  disabled?: boolean;
+  id?: string;
+  title?: string;
+}
+
+export const button = ({ label, onPress, look = 'secondary', disabled = false, id, title }: ButtonOptions) => html`
+  <vscode-button
+    id=${id ?? nothing} title=${title ?? nothing} appearance=${look} ?disabled=${disabled}
+    @click=${() => !disabled && onPress()}
+  >${label}</vscode-button>`;
+
+export interface CheckboxOptions {
+  label: Content;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+  disabled?: boolean;
+  id?: string;
+  title?: string;
+}
+
+export const checkbox = ({ label, checked, onChange, disabled = false, id, title }: CheckboxOptions) => html`
+  <vscode-checkbox
+    id=${id ?? nothing} title=${title ?? nothing} .checked=${checked} ?disabled=${disabled}
+    @change=${(event: Event) => onChange((event.target as Checkbox).checked)}
+  >${label}</vscode-checkbox>`;
+
+export interface DropdownOptions {
+  label: string;
+  choices: readonly { value: string; label: string }[];
+  value: string;
+  onChange: (value: string) => void;
+  id?: string;
+}
+
+export const dropdown = ({ label, choices, value, onChange, id }: DropdownOptions) => html`
+  <vscode-dropdown
+    id=${id ?? nothing} aria-label=${label} .value=${value}
+    @change=${(event: Event) => onChange((event.target as Dropdown).value)}
+  >${choices.map(
+    (choice) =>
+      html`<vscode-option value=${choice.value} ?selected=${choice.value === value}>${choice.label}</vscode-option>`,
+  )}</vscode-dropdown>`;
+
+export interface TextAreaOptions {
+  label: string;
+  value: string;
+  onInput: (value: string) => void;
+  rows?: number;
+  id?: string;
+}
+
+export const textArea = ({ label, value, onInput, rows = 3, id }: TextAreaOptions) => html`
+  <vscode-text-area
+    id=${id ?? nothing} rows=${rows} resize="vertical" .value=${value}
+    @input=${(event: Event) => onInput((event.target as TextArea).value)}
+  >${label}</vscode-text-area>`;
+
+/** A button of a toolbar: an icon, a word, or both. `pressed` makes it a switch. */
+export const tool = (options: {
+  icon?: IconName;
+  text?: string;
+  title: string;
+  onPress: () => void;
+  pressed?: boolean;
+  disabled?: boolean;
+  id?: string;
+}) => html`
+  <button
+    class="tool" type="button" id=${options.id ?? nothing} title=${options.title}
+    aria-label=${options.text ? nothing : options.title} aria-pressed=${options.pressed ?? nothing}
+    ?disabled=${options.disabled ?? false} @click=${options.onPress}
+  >${options.icon ? icon(options.icon) : nothing}${options.text ?? nothing}</button>`;
+
+export const link = (label: Content, onPress: () => void, title?: string) =>
+  html`<button class="link" type="button" title=${title ?? nothing} @click=${onPress}>${label}</button>`;
+
+/** Of the codicon font; webview.css names the same. */
+export type IconName =
+  | 'layers'
+  | 'discard'
+  | 'redo'
+  | 'lock'
+  | 'unlock'
+  | 'warning'
+  | 'error'
+  | 'sync'
+  | 'check'
+  | 'chevron-left'
+  | 'chevron-right'
+  | 'copy'
+  | 'pass'
+  | 'info'
+  | 'stop';
+
+export const icon = (name: IconName, kind = '') =>
+  html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;
+
+export const progressBar = (fraction: number, label: string) => html`
+  <svg
+    class="bar" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100"
+    aria-valuenow=${Math.round(100 * fraction)}
+  ><rect class="rest" width="100%" height="2"></rect>
+  <rect class="done" width="${(100 * Math.min(1, Math.max(0, fraction))).toFixed(1)}%" height="2"></rect></svg>`;
