@@ -1,7 +1,6 @@
 // A forward pass with loss over 8 windows of 512 tokens against PyTorch in f32, before and after ours in the same minutes.
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { forward } from '../server/walk/forward';
+import { peers } from './peers';
 import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
 
 export async function benchForward(setting: Setting): Promise<void> {
@@ -18,27 +17,9 @@ export async function benchForward(setting: Setting): Promise<void> {
 }
 
 /** The best that the peers' own benchmark reports for 8 x 512 tokens with logits and loss. */
-function torchTokensPerSecond({ data, python, model, threads }: Setting): number {
-  const script = join(data, 'bench-peers/bench_peers.py');
-  const out = execFileSync(
-    python,
-    [
-      script,
-      '--model',
-      model,
-      '--data',
-      join(data, 'data'),
-      '--only',
-      'forward',
-      '--repeat',
-      '2',
-      '--threads',
-      `${threads}`,
-    ],
-    { encoding: 'utf8', env: { ...process.env, HF_HUB_OFFLINE: '1' } },
-  );
-  const result = JSON.parse(out.slice(out.indexOf('{')));
-  const row = result['float32 8x512 logits_and_loss'];
-  if (!row) throw new Error(`the peers' benchmark failed: ${out}`);
+function torchTokensPerSecond(setting: Setting): number {
+  const { forward: rows } = peers(setting, ['forward'], { repeat: 2 });
+  const row = rows?.['float32 8x512 logits_and_loss'] as { tokens_per_second_best: number } | undefined;
+  if (!row) throw new Error(`the peers' benchmark failed: ${JSON.stringify(rows)}`);
   return row.tokens_per_second_best;
 }

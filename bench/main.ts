@@ -4,12 +4,20 @@ import { parseArgs } from 'node:util';
 import { benchAnalysis } from './analysis';
 import { benchBlock } from './block';
 import { benchForward } from './forward';
+import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import type { Setting } from './setting';
 
 const benchmarks: Record<string, { readonly what: string; run(setting: Setting): Promise<void> }> = {
   block: { what: 'a block against plain matrix products of its shapes', run: benchBlock },
   analysis: { what: 'all importance methods against a bare forward pass', run: benchAnalysis },
   forward: { what: 'forward pass with loss against PyTorch (needs --python and --peers)', run: benchForward },
+  removals: {
+    what: 'all methods and all single removals against whole passes in PyTorch (--python)',
+    run: benchRemovals,
+  },
+  greedy: { what: "an exact search for 5 blocks against SLEB's way in PyTorch (--python)", run: benchGreedy },
+  racing: { what: 'a search by racing against the exact one', run: benchRacing },
+  whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 
 const { values, positionals } = parseArgs({

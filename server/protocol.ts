@@ -18,7 +18,7 @@ export interface ComputeOptions {
 
 /** Where token windows come from. `ids`: a JSON file of rows of equal length; `text`: files joined in order. */
 export type TokenSource =
-  | { kind: 'ids'; file: string }
+  | { kind: 'ids'; file: string /** The first so many rows; absent: all. */; windows?: number }
   | {
       kind: 'text';
       files: string[];

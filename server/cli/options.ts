@@ -83,7 +83,8 @@ export const withPresets = (command: Command): Command =>
 
 /** null when neither --text nor --ids is given. */
 export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindows: number | null): TokenSource | null {
-  if (flags.ids !== undefined) return { kind: 'ids', file: flags.ids };
+  if (flags.ids !== undefined)
+    return { kind: 'ids', file: flags.ids, ...(flags.windows !== undefined && { windows: flags.windows }) };
   if (flags.text === undefined) return null;
   const { field = 'text', start, sampling, seed } = flags;
   const preset = flags.preset && presets[flags.preset];

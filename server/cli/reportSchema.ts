@@ -4,13 +4,22 @@ import { z } from 'zod';
 const scores = z.array(z.number());
 const ofBlocks = z.object({ unit: z.string(), of: z.enum(['block', 'attention', 'mlp']), scores });
 const ofSpans = z.object({ unit: z.string(), of: z.literal('span'), scores: z.array(scores) });
+const unit = z.union([
+  z.int().nonnegative(),
+  z.object({ block: z.int().nonnegative(), half: z.enum(['attention', 'mlp']) }),
+]);
+const removals = z.object({ blocks: z.array(z.object({ lossNats: z.number() })) });
+const greedy = z.object({ order: z.array(unit), lossNats: scores });
 /** A score for every block, or for every span as `scores[n - 1][first]`. */
 export const reportSchema = z
   .object({
     kind: z.literal('analyze'),
     model: z.object({ folder: z.string(), nBlocks: z.int().positive() }),
     methods: z.record(z.string(), z.discriminatedUnion('of', [ofBlocks, ofSpans])),
+    removals: removals.nullish(),
+    greedy: greedy.nullish(),
   })
+  .refine(({ model: { nBlocks }, removals: measured }) => !measured || measured.blocks.length === nBlocks)
   .refine(({ model: { nBlocks }, methods }) =>
     Object.values(methods).every(
       (method) =>

@@ -30,7 +30,7 @@ export async function readTokenWindows(
   tokenizer: Tokenizer | null,
   limits: WindowLimits,
 ): Promise<TokenWindows> {
-  return source.kind === 'ids' ? readIdRows(source.file, limits) : readTextWindows(source, tokenizer, limits);
+  return source.kind === 'ids' ? readIdRows(source, limits) : readTextWindows(source, tokenizer, limits);
 }
 
 type TextSource = Extract<TokenSource, { kind: 'text' }>;
@@ -123,9 +123,18 @@ async function readTextWindows(
   };
 }
 
-async function readIdRows(file: string, limits: WindowLimits): Promise<TokenWindows> {
+async function readIdRows(
+  { file, windows: nWanted }: Extract<TokenSource, { kind: 'ids' }>,
+  limits: WindowLimits,
+): Promise<TokenWindows> {
   const { bytes, report } = await readBytes(file);
-  const windows = parseIdRows(decodeUtf8(bytes, report.name), report.name, limits.vocabularySize);
+  const rows = parseIdRows(decodeUtf8(bytes, report.name), report.name, limits.vocabularySize);
+  if (nWanted !== undefined && nWanted > rows.length)
+    throw new UserError(
+      'badData',
+      `${report.name} has ${rows.length} rows of ids, ${nWanted} are asked for; ask for fewer --windows.`,
+    );
+  const windows = rows.slice(0, nWanted);
   const tokens = windows[0]?.length ?? 0;
   checkLength(tokens, limits.contextLength);
   return {

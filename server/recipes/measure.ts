@@ -82,7 +82,10 @@ export async function measureLosses(
       at(step),
     );
   const parts: MeasuredParts = { removals: null, greedy: null, suggestions: null, whatIf: null, work: null };
-  const tell = (part: Partial<MeasuredParts>) => run.onPart(Object.assign(parts, part));
+  const tell = (part: Partial<MeasuredParts>) => {
+    Object.assign(parts, part);
+    run.onPart(part);
+  };
 
   if (options.removals !== 'none') {
     // The first round of a search is the removals; what it computes on the way serves the second.

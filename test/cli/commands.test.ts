@@ -178,6 +178,33 @@ describe('analyze', () => {
     expect((await drawn('2')).source.idsSha256).not.toBe(first.source.idsSha256);
   });
 
+  it('measures losses when asked, and says how much of the model it took', async () => {
+    const asked = ['--removals', '--sublayers', '--greedy', '2', '--suggestions', '2', '--what-if', '1,3;2a,4m'];
+    const { removals, greedy, suggestions, whatIf, work, stdout } = await report<AnalyzeReport>(
+      'analyze',
+      model,
+      '--ids',
+      ids,
+      '--methods',
+      'blockInfluence',
+      ...asked,
+    );
+    expect(removals!.blocks[3]!.lossNats).toBeCloseTo(reference.loss_without_block[3]!, 5);
+    expect(removals!.attention![0]!.lossNats).toBeCloseTo(reference.loss_without_attention[0]!, 5);
+    expect(removals!.mlp).toHaveLength(5);
+    expect(greedy!.order).toEqual(reference.greedy.order.slice(0, 2));
+    expect(suggestions!.map((it) => `${it.method} ${it.count}`)).toContain('removal 2');
+    expect(whatIf!.map((it) => it.drop)).toEqual([
+      { blocks: [1, 3], attention: [], mlp: [] },
+      { blocks: [], attention: [2], mlp: [4] },
+    ]);
+    expect(whatIf![0]!.lossNats).toBeCloseTo(greedy!.lossNats[1]!, 5);
+    expect(stdout).toMatch(/^without, nats +the block +its attention +its MLP\n0 +\+1\.5748 ±/m);
+    expect(stdout).toMatch(/^1 +block 3 +5\.2856 +\+0\.6082 ±0\.\d+ +5$/m);
+    expect(stdout).toMatch(/^attention 2; mlp 4 +\d/m);
+    expect(stdout).toContain(`all took ${work!.blockRuns} block runs and ${work!.headRuns} head runs`);
+  });
+
   it('streams weights when asked', async () => {
     const { memory, lossNats } = await report<AnalyzeReport>('analyze', model, '--ids', ids, '--memory', 'streaming');
     expect(memory).toBe('streaming');
@@ -187,7 +214,12 @@ describe('analyze', () => {
 
 describe('suggest', () => {
   it('chooses from a report and says how to carry it out', async () => {
-    const { stdout: _, stderr: __, ...analysis } = await report<AnalyzeReport>('analyze', model, '--ids', ids);
+    const measured = ['--removals', '--greedy', '3'];
+    const {
+      stdout: _,
+      stderr: __,
+      ...analysis
+    } = await report<AnalyzeReport>('analyze', model, '--ids', ids, ...measured);
     const file = join(root, 'analysis.json');
     writeFileSync(file, JSON.stringify(analysis));
     const rows: [string[], number[], RegExp][] = [
@@ -195,6 +227,8 @@ describe('suggest', () => {
       [['--method', 'blockInfluence', '--count', '2', '--protect', '3'], [2, 4], /^drop 2,4\n/],
       [['--method', 'angularDistance', '--count', '3'], [2, 3, 4], /^drop 2-4 \(0\.304 half turns across the span\)\n/],
       [['--method', 'deepest', '--count', '2'], [2, 3], /^drop 2,3\n/],
+      [['--method', 'removal', '--count', '2'], [2, 3], /^drop 2,3\nblock +nats\n3 +5\.29\n2 +5\.30\n/],
+      [['--method', 'greedy', '--count', '3'], [1, 2, 3], /^drop 1-3\nblock +nats\n3 +5\.29\n1 +6\.05\n2 +7\.19\n/],
     ];
     for (const [args, dropSet, shown] of rows) {
       const found = await report<{ kind: string; dropSet: number[]; command: string }>('suggest', file, ...args);

@@ -88,6 +88,25 @@ const commandLines: Row[] = [
   ['no rule', prune, /^Say which blocks go: either --drop LIST, or --method NAME with --count N\.$/],
   ['two rules', [...prune, '--drop', '1', '--method', 'deepest', '--count', '1'], /^Say which blocks go/],
   ['a method without a count', [...prune, '--method', 'deepest'], /^Say which blocks go/],
+  ['racing without a search', [...analyze, '--racing', '0.9'], /^--racing is a way to search: add --greedy N/],
+  [
+    'a confidence of 1',
+    [...analyze, '--greedy', '1', '--racing', '1'],
+    /'1' is invalid\. It must be a number between 0 and 1/,
+  ],
+  ['a search for all blocks', [...analyze, '--greedy', '5'], /cannot drop 5 blocks: at most 4 may go/],
+  [
+    'units that are none',
+    [...analyze, '--greedy', '1', '--greedy-of', 'heads'],
+    /Allowed choices are blocks, sublayers/,
+  ],
+  ['suggestions of all blocks', [...analyze, '--suggestions', '5'], /^5 blocks cannot be suggested: the model has 5/],
+  [
+    'a question that is none',
+    [...analyze, '--what-if', '3,x'],
+    /^"3,x" is not a drop set; write blocks such as 3,5,8-10/,
+  ],
+  ['a question about no block', [...analyze, '--what-if', '3;9'], /^There is no block 9/],
   ['a list that is none', [...prune, '--drop', '1;2'], /^"1;2" is not a list of blocks; write numbers and ranges/],
   ['a range backwards', [...perplexity, '--drop', '3-1'], /^"3-1" is not a list of blocks/],
   ['no tokens to add', ['generate', model, '--max-tokens', '0'], /'0' is invalid/],
@@ -161,7 +180,7 @@ const choices: Row[] = [
   [
     'an unknown method',
     [...analyze, '--methods', 'blockInfluence,magic'],
-    /^There is no method magic; choose from all, b/,
+    /^There is no method magic; choose from all, none, b/,
   ],
   [
     'an unknown method, to prune',

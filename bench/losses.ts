@@ -1,0 +1,128 @@
+// Measured losses against the way of the Python tools: a whole forward pass for every candidate.
+import { analyze } from '../server/analysis/analyze';
+import { greedySearch } from '../server/analysis/greedy';
+import { importanceMethodNames } from '../server/analysis/importance';
+import { type Measuring, openMeasuring } from '../server/analysis/measuring';
+import { measureRemovals } from '../server/analysis/removals';
+import type { GreedyReport, WorkCounts } from '../server/protocol';
+import { answerWhatIf } from '../server/recipes/whatIf';
+import { forward } from '../server/walk/forward';
+import type { Model } from '../server/walk/model';
+import { peers } from './peers';
+import { type Setting, withBenchModel } from './setting';
+
+const cacheBytes = 1.5e9;
+
+/** All methods and the loss without each block, 4 windows; Shortened LLaMA's way is 30 passes. */
+export async function benchRemovals(setting: Setting): Promise<void> {
+  const python = peers(setting, ['removal', 'analysis'], { repeat: 2 });
+  const removal = least(python, 'removal', 'loss_without_each_block');
+  // The scores are timed on 16 windows there.
+  const scores = least(python, 'analysis', 'bi_and_angular') / 4;
+  await withBenchModel({ ...setting, windows: 4 }, async (model, windows) => {
+    const { ms, measured } = await timedMeasuring(model, windows, setting.rounds, async (measuring) => {
+      await analyze(model, windows, importanceMethodNames, { observer: measuring.observer });
+      await measureRemovals(measuring, 'blocks', {}, () => {});
+      return measuring.work();
+    });
+    console.log(
+      `removals: all methods and ${model.config.nBlocks} removals ${(ms / 1000).toFixed(1)} s, Python ${(removal + scores).toFixed(1)} s ` +
+        `(removals ${removal.toFixed(1)}, two methods ${scores.toFixed(1)}), ratio ${((removal + scores) / (ms / 1000)).toFixed(2)}, ` +
+        `against its removals alone ${(removal / (ms / 1000)).toFixed(2)}; ${workText(measured)}`,
+    );
+  });
+}
+
+/** An exact search for 5 blocks, 2 windows; SLEB's way is a pass for every candidate. */
+export async function benchGreedy(setting: Setting): Promise<void> {
+  const python = least(peers(setting, ['sleb'], { repeat: 1 }), 'sleb', 'greedy');
+  await withBenchModel({ ...setting, windows: 2 }, async (model, windows) => {
+    const { ms, measured } = await timedMeasuring(model, windows, setting.rounds, (measuring) =>
+      search(measuring, windows, null),
+    );
+    console.log(
+      `greedy: 5 blocks ${measured.report.order} in ${(ms / 1000).toFixed(1)} s, Python ${python.toFixed(1)} s, ratio ${(python / (ms / 1000)).toFixed(2)}; ${workText(measured.work)}`,
+    );
+  });
+}
+
+/** Racing against the exact search, 8 windows. */
+export const benchRacing = (setting: Setting): Promise<void> =>
+  withBenchModel({ ...setting, windows: 8 }, async (model, windows) => {
+    const exact = await timedMeasuring(model, windows, 1, (measuring) => search(measuring, windows, null));
+    const raced = await timedMeasuring(model, windows, 1, (measuring) => search(measuring, windows, 0.95));
+    const [a, b] = [exact.measured, raced.measured];
+    console.log(
+      `racing: order ${b.report.order}, exact ${a.report.order}; block runs ${b.work.blockRuns} of ${a.work.blockRuns}, ` +
+        `ratio ${(b.work.blockRuns / a.work.blockRuns).toFixed(3)}; ${(raced.ms / 1000).toFixed(1)} s of ${(exact.ms / 1000).toFixed(1)} s; windows used a round ${b.report.steps.map((step) => step.candidates.map((it) => it.nWindows).join('')).join(' ')}`,
+    );
+  });
+
+/** Questions about sets that differ at the first, a middle and the last block, 4 windows kept. */
+export const benchWhatIf = (setting: Setting): Promise<void> =>
+  withBenchModel({ ...setting, windows: 4 }, async (model, windows) => {
+    const { nBlocks } = model.config;
+    for (const block of [0, nBlocks >> 1, nBlocks - 1]) {
+      let first = Number.POSITIVE_INFINITY;
+      let final = Number.POSITIVE_INFINITY;
+      for (let round = 0; round <= setting.rounds; round++) {
+        const measuring = openMeasuring(model, windows, cacheBytes);
+        await forward(model, windows, { observer: measuring.observer });
+        await answerWhatIf(
+          measuring,
+          { blocks: [block], attention: [], mlp: [] },
+          new AbortController().signal,
+          (estimate) => {
+            if (round === 0) return; // compiles
+            if (estimate.nWindows === 1) first = Math.min(first, estimate.elapsedMs);
+            if (estimate.final) final = Math.min(final, estimate.elapsedMs);
+          },
+        );
+        measuring.dispose();
+      }
+      console.log(
+        `what-if: without block ${block} first value after ${first.toFixed(0)} ms, final after ${final.toFixed(0)} ms (least of ${setting.rounds})`,
+      );
+    }
+  });
+
+async function search(
+  measuring: Measuring,
+  windows: readonly Int32Array[],
+  racingConfidence: number | null,
+): Promise<{ report: GreedyReport; work: WorkCounts }> {
+  await forward(measuring.model, windows, { observer: measuring.observer });
+  const report = await greedySearch(measuring, { count: 5, of: 'blocks', racingConfidence, protected: [] }, {});
+  return { report, work: measuring.work() };
+}
+
+/** The least milliseconds of `rounds`, each with a cache of its own; programs are compiled by a pass over two windows. */
+async function timedMeasuring<T>(
+  model: Model,
+  windows: readonly Int32Array[],
+  rounds: number,
+  body: (measuring: Measuring) => Promise<T>,
+) {
+  let ms = Number.POSITIVE_INFINITY;
+  let measured: T | undefined;
+  for (let round = 0; round < rounds; round++) {
+    const measuring = openMeasuring(model, windows, cacheBytes);
+    const began = performance.now();
+    const compiled = model.device.counts.compileMs;
+    measured = await body(measuring);
+    ms = Math.min(ms, performance.now() - began - (model.device.counts.compileMs - compiled));
+    measuring.dispose();
+  }
+  return { ms, measured: measured! };
+}
+
+function least(results: Record<string, Record<string, unknown>>, section: string, row: string): number {
+  const found = Object.entries(results[section] ?? {}).find(([name]) => name.startsWith(row))?.[1] as
+    | { min: number }
+    | undefined;
+  if (!found) throw new Error(`the peers' benchmark has no ${row}: ${JSON.stringify(results)}`);
+  return found.min;
+}
+
+const workText = ({ blockRuns, headRuns, minimum, plain }: WorkCounts): string =>
+  `block runs ${blockRuns} (least ${minimum.blockRuns}, unshared ${plain.blockRuns}), head runs ${headRuns} (least ${minimum.headRuns})`;

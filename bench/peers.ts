@@ -1,0 +1,37 @@
+// The Python tools' own benchmark, run beside ours.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Setting } from './setting';
+
+/** Its results by section. Needs a Python with torch, transformers and whatever the sections ask for. */
+export function peers(
+  { data, python, model, threads }: Setting,
+  sections: readonly string[],
+  { repeat }: { repeat: number },
+): Record<string, Record<string, unknown>> {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-peers-'));
+  const out = join(folder, 'results.json');
+  const script = join(data, 'bench-peers/bench_peers.py');
+  const where = ['--model', model, '--data', join(data, 'data'), '--reference', join(data, 'reference'), '--out', out];
+  const how = [
+    '--only',
+    sections.join(),
+    '--repeat',
+    `${repeat}`,
+    '--slow-repeat',
+    `${repeat}`,
+    '--threads',
+    `${threads}`,
+  ];
+  try {
+    execFileSync(python, [script, ...where, ...how], {
+      encoding: 'utf8',
+      env: { ...process.env, HF_HUB_OFFLINE: '1' },
+    });
+    return JSON.parse(readFileSync(out, 'utf8')).sections;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

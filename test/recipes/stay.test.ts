@@ -1,0 +1,133 @@
+// An engine that stays: it analyses, keeps the hidden states, and answers one question after another over IPC.
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { AnalyzeRecipe, DropSet, EngineEvent, EngineRequest, Estimate } from '../../server/protocol';
+import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
+import { modelFolder, repoRoot } from '../fixtures';
+import { noLosses, onCpu, runHere } from './runHere';
+
+const source = { kind: 'ids', file: join(repoRoot, 'test/fixtures/reference/stories260k.json') } as const;
+const recipe: AnalyzeRecipe = {
+  kind: 'analyze',
+  model: modelFolder('stories260k'),
+  source,
+  methods: ['blockInfluence'],
+  measure: noLosses,
+  stay: true,
+  compute: onCpu,
+};
+
+const children = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
+/** An engine after its work, with what it told. */
+async function staying(change: Partial<AnalyzeRecipe> = {}) {
+  const child = fork(join(repoRoot, 'dist/engine.cjs'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  children.add(child);
+  const events: EngineEvent[] = [];
+  const waiting = new Set<() => void>();
+  child.on('message', (event: EngineEvent) => {
+    events.push(event);
+    for (const look of waiting) look();
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const send = (request: EngineRequest) => child.send(request);
+  const until = <T>(find: () => T | undefined) =>
+    new Promise<T>((resolve) => {
+      const look = () => {
+        const found = find();
+        if (found === undefined) return;
+        waiting.delete(look);
+        resolve(found);
+      };
+      waiting.add(look);
+      look();
+    });
+  const answerTo = (question: number) =>
+    until(() =>
+      events.find(
+        (it) =>
+          (it.kind === 'estimate' && it.question === question && it.estimate.final) ||
+          (it.kind === 'refused' && it.question === question),
+      ),
+    );
+  send({ kind: 'start', recipe: { ...recipe, ...change } });
+  await until(() => events.find((it) => it.kind === 'done' || it.kind === 'failed'));
+  return {
+    events,
+    ended,
+    send,
+    answerTo,
+    estimatesOf: (question: number): Estimate[] =>
+      events.flatMap((it) => (it.kind === 'estimate' && it.question === question ? [it.estimate] : [])),
+    async ask(question: number, drop: DropSet) {
+      send({ kind: 'ask', question, drop });
+      return answerTo(question);
+    },
+  };
+}
+
+describe('an engine that stays', () => {
+  it('answers with better and better values, the last one that of a whole measurement', async () => {
+    const engine = await staying();
+    const drop = parseDropSet('1,4m');
+    await engine.ask(1, drop);
+    const estimates = engine.estimatesOf(1);
+    expect(estimates.map((it) => it.nWindows)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(estimates.map((it) => it.final)).toEqual([false, false, false, false, false, false, false, true]);
+    const { whatIf, lossNats } = await runHere({ ...recipe, stay: false, measure: { ...noLosses, whatIf: [drop] } });
+    expect(estimates[7]!.lossNats).toBeCloseTo(whatIf![0]!.lossNats, 5);
+    expect(estimates[7]!.costNats).toBeCloseTo(whatIf![0]!.lossNats - lossNats, 4);
+    // The first interval says something about the last value.
+    const first = estimates[0]!;
+    expect(first.standardError).toBeNull();
+    expect(Math.abs(first.costNats - estimates[7]!.costNats)).toBeLessThan(5 * first.costStandardError);
+  });
+
+  it('knows an answer the second time', async () => {
+    const engine = await staying();
+    await engine.ask(1, ofBlocks([2]));
+    await engine.ask(2, ofBlocks([2]));
+    const again = engine.estimatesOf(2);
+    expect(again).toHaveLength(1);
+    expect(again[0]).toMatchObject({ lossNats: engine.estimatesOf(1).at(-1)!.lossNats, final: true });
+  });
+
+  it('gives up an older question for a newer one', async () => {
+    const engine = await staying();
+    engine.send({ kind: 'ask', question: 1, drop: ofBlocks([0]) });
+    engine.send({ kind: 'ask', question: 2, drop: ofBlocks([1]) });
+    engine.send({ kind: 'ask', question: 3, drop: ofBlocks([3]) });
+    expect(await engine.answerTo(3)).toMatchObject({ kind: 'estimate', estimate: { final: true } });
+    expect(await engine.answerTo(1)).toMatchObject({ kind: 'refused', code: 'superseded' });
+    expect(await engine.answerTo(2)).toMatchObject({ kind: 'refused', code: 'superseded' });
+  });
+
+  it('refuses a set that does not fit, and goes on', async () => {
+    const engine = await staying();
+    expect(await engine.ask(1, ofBlocks([5]))).toMatchObject({
+      kind: 'refused',
+      code: 'badChoice',
+      message: expect.stringContaining('There is no block 5'),
+    });
+    expect(await engine.ask(2, ofBlocks([]))).toMatchObject({ kind: 'estimate', estimate: { costNats: 0 } });
+  });
+
+  it('tells done once, and ends when it is cancelled', async () => {
+    const engine = await staying();
+    await engine.ask(1, ofBlocks([1]));
+    engine.send({ kind: 'cancel' });
+    expect(await engine.ended).toBe(0);
+    expect(engine.events.filter((it) => it.kind === 'done')).toHaveLength(1);
+    expect(engine.events.filter((it) => it.kind === 'failed')).toHaveLength(0);
+  });
+});
+
+it('an engine that does not stay ends after its work, and answers nothing', async () => {
+  const engine = await staying({ stay: false });
+  expect(await engine.ended).toBe(0);
+});
