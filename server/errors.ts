@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'cannotFit' // a plan that needs more memory or disk than there is
   | 'cannotWrite' // an output that cannot be made
   | 'device' // a provider that is missing or failed
+  | 'outsideRoots' // a path that this connection may not name
   | 'cancelled';
 
 /** A sentence for the user. It crosses process borders as `{ code, message }`. */
