@@ -46,6 +46,7 @@ async function gather() {
 
   const node = await fetchedNode(target.node);
   await cp(node, join(staging, 'node/bin', basename(node)));
+  await cp(join(dirname(node), '../LICENSE'), join(staging, 'node/LICENSE'));
   await gatherRuntime();
 
   // Everything else is bundled, and the scripts are for this checkout.
@@ -88,7 +89,7 @@ async function fetchedNode(name) {
   try {
     run('npm', ['pack', `${name}@${nodeVersion}`, '--silent', '--pack-destination', unfinished]);
     const [archive] = await readdir(unfinished);
-    run('tar', ['-xzf', archive, `package/bin/${basename(program)}`], { cwd: unfinished });
+    run('tar', ['-xzf', archive, `package/bin/${basename(program)}`, 'package/LICENSE'], { cwd: unfinished });
     await rm(join(unfinished, archive));
     await rename(unfinished, folder);
   } finally {

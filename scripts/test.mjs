@@ -113,8 +113,6 @@ function testEnvironment() {
     ESPALIER_CACHE: cacheFolder,
     ...(existsSync(softwareGpu) ? { VK_ICD_FILENAMES: softwareGpu } : {}),
     ...(long ? { ESPALIER_LONG: '1' } : {}),
-    // Screenshots of the workbench replace those of docs/screens.
-    ...(process.env.ESPALIER_SCREENS === '1' ? { ESPALIER_SCREENS: '1' } : {}),
     // A Python with torch and transformers, to spare the long tests from making one.
     ...(long && process.env.ESPALIER_PYTHON ? { ESPALIER_PYTHON: process.env.ESPALIER_PYTHON } : {}),
   };
