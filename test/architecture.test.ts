@@ -42,7 +42,7 @@ const packages: Record<string, readonly string[]> = {
   'onnxruntime-node': ['server/runtime/'],
   'onnxruntime-common': ['server/runtime/'],
   ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
-  'vscode-jsonrpc': ['webview/host.ts'],
+  'vscode-jsonrpc': ['server/rpc/', 'webview/host.ts'],
   lit: ['webview/'],
   echarts: ['webview/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/ui.ts'],
