@@ -9,12 +9,23 @@ import { build } from 'esbuild';
 process.chdir(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
+/** Tells two builds of one version apart, so that a window does not talk to a server of another state of the source. */
+async function sourceHash() {
+  const hash = createHash('sha256');
+  const files = await readdir('server', { recursive: true });
+  for (const file of files.filter((name) => name.endsWith('.ts')).sort())
+    hash.update(`${file}\0`).update(await readFile(join('server', file)));
+  return hash.digest('hex').slice(0, 12);
+}
+const buildName = `${version}+${await sourceHash()}`;
+
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
+  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
   { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },

@@ -3,16 +3,36 @@ import { configDefaults, defineConfig } from 'vitest/config';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const long = process.env.ESPALIER_LONG === '1';
+const workbench = 'test/workbench/**/*.test.ts';
 
 export default defineConfig({
   define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(long ? [] : ['test/long/**'])],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // onnxruntime ends the whole process when something goes badly wrong: a process per file keeps the others alive.
     pool: 'forks',
-    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'modules',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**'])],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'workbench',
+          include: [workbench],
+          // Afterwards and one at a time: a workbench is a browser, an editor and a server, and its tests tell times.
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

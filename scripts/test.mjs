@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { root, setUp } from './setup.mjs';
+import { setUpWorkbench } from './workbench-setup.mjs';
 
 const ci = process.env.CI === 'true';
 const long = process.argv.includes('--long');
@@ -17,7 +18,7 @@ const softwareGpu = '/usr/lib/chromium/vk_swiftshader_icd.json';
 const placesOfCode = ['server', 'extension', 'webview', 'test', 'bench'];
 
 setUp();
-const missing = [...debianPackages(), ...realModel()];
+const missing = [...debianPackages(), ...realModel(), ...workbenchTools()];
 for (const { what, why } of missing) console.log(`Missing: ${what}; ${why}.`);
 
 const environment = testEnvironment();
@@ -34,13 +35,18 @@ const skipped = tests.skipped + missing.length;
 console.log(`\n${tests.passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
 process.exitCode = failed > 0 || (ci && skipped > 0) ? 1 : 0;
 
-/** onnxruntime's WebGPU provider runs without a graphics card on the software Vulkan that Debian's chromium carries. */
+/**
+ * onnxruntime's WebGPU provider runs without a graphics card on the software Vulkan that Debian's chromium carries; the
+ * workbench is looked at in the same chromium, and two small parts of it are compiled.
+ */
 function debianPackages() {
   if (process.platform !== 'linux') return [];
   const makesRealModel = !existsSync(realModelFolder) && existsSync(realModelScript);
   const needs = [
     { name: 'chromium', present: () => existsSync(softwareGpu) },
     { name: 'libvulkan1', present: () => sharedLibraryExists('libvulkan.so.1') },
+    { name: 'fonts-dejavu-core', present: () => existsSync('/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf') },
+    ...['python3', 'make', 'g++'].map((name) => ({ name, present: () => succeeds(name, ['--version']) })),
     { name: 'python3-venv', present: () => !makesRealModel || succeeds('python3', ['-c', 'import venv, ensurepip']) },
   ];
   const absent = () => needs.filter(({ present }) => !present());
@@ -52,6 +58,12 @@ function debianPackages() {
     what: `the Debian package ${name}`,
     why: ci ? 'apt-get could not install it' : `tests that need it are skipped; apt-get install ${name} brings it`,
   }));
+}
+
+/** Visual Studio Code's workbench as a web server, for the tests that use the extension as a person would. */
+function workbenchTools() {
+  const problem = setUpWorkbench();
+  return problem ? [{ what: 'the workbench', why: `tests that need it are skipped: ${problem}` }] : [];
 }
 
 function sharedLibraryExists(name) {

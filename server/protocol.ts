@@ -471,6 +471,27 @@ export interface ClientOptions {
   roots: string[];
 }
 
+/** `server.json` in the data folder, readable by its owner alone: how a client finds the server. */
+export interface ServerLock {
+  pid: number;
+  /** On 127.0.0.1. */
+  port: number;
+  /** Goes into the header `Authorization: Bearer TOKEN` of the upgrade. */
+  token: string;
+  protocol: ProtocolName;
+  build: string;
+}
+
+/**
+ * The `data` of every error that the server answers with. Codes are those of errors.ts, and `superseded`, `internal`,
+ * `notReady` (before initialize or after shutdown), `unknownMethod`, and `versionMismatch`: then `server` says what this
+ * one is, and only server/status and server/stop are still served.
+ */
+export interface ErrorData {
+  code: string;
+  server?: ServerFacts;
+}
+
 /** In the result of `initialize`, under `espalier`. */
 export interface ServerFacts {
   protocol: ProtocolName;

@@ -1,0 +1,147 @@
+// One window of the workbench and what a person does in it: keys, clicks, menus, and a look at it.
+import type { FrameLocator, Locator, Page } from 'playwright-core';
+
+const themes = {
+  dark: { setting: 'Dark Modern', sign: '.vs-dark' },
+  light: { setting: 'Light Modern', sign: '.vs:not(.vs-dark)' },
+  highContrast: { setting: 'Default High Contrast', sign: '.hc-black' },
+} as const;
+export type Theme = keyof typeof themes;
+export const themeNames = Object.keys(themes) as Theme[];
+export const themeSetting = (theme: Theme) => ({ 'workbench.colorTheme': themes[theme].setting });
+
+export class WorkbenchWindow {
+  /** Uncaught errors of the page and what its console calls an error. */
+  readonly problems: string[] = [];
+
+  constructor(readonly page: Page) {
+    page.setDefaultTimeout(30_000);
+    page.on('pageerror', (error) => this.problems.push(`${error.message}\n${error.stack ?? ''}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.problems.push(message.text());
+    });
+  }
+
+  get input(): Locator {
+    return this.page.locator('.quick-input-widget:not([style*="display: none"]) input.input');
+  }
+
+  get inputRows(): Locator {
+    return this.page.locator('.quick-input-list .monaco-list-row');
+  }
+
+  /**
+   * Opens the palette, types, and takes the row; again when something took the focus meanwhile, or when the command was
+   * registered only after the palette had opened, which it does not notice.
+   */
+  async command(title: string): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
+      await this.page.keyboard.press('F1');
+      try {
+        await this.input.fill(`>${title}`, { timeout: 5000 });
+        return await this.inputRows.filter({ hasText: title }).first().click({ timeout: 5000 });
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await this.page.keyboard.press('Escape');
+      }
+    }
+  }
+
+  /** Answers the quick pick that is open. */
+  async pick(text: string | RegExp): Promise<void> {
+    await this.inputRows.filter({ hasText: text }).first().click();
+  }
+
+  /** Answers the input box, or the file dialog, that is open. */
+  async answer(text: string): Promise<void> {
+    await this.input.fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
+  toast(text: string | RegExp): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item', { hasText: text });
+  }
+
+  get toasts(): Locator {
+    return this.page.locator('.notifications-toasts .notification-list-item');
+  }
+
+  async dismissToasts(): Promise<void> {
+    await this.command('Notifications: Clear All Notifications');
+    await this.toasts.first().waitFor({ state: 'detached' });
+  }
+
+  activity(label: string): Locator {
+    return this.page.locator(`.activitybar .action-label[aria-label^="${label}"]`);
+  }
+
+  /** Shows a container of the side bar; a second click would hide it. */
+  async showContainer(label: string): Promise<void> {
+    const item = this.page.locator('.activitybar .action-item', { has: this.activity(label) });
+    await item.waitFor({ timeout: 60_000 });
+    if ((await item.getAttribute('class'))?.includes('checked')) return;
+    await this.activity(label).click();
+  }
+
+  pane(title: string): Locator {
+    const header = this.page.locator(`.pane-header[aria-label^="${title}"]`);
+    return this.page.locator('.split-view-view .pane', { has: header });
+  }
+
+  row(pane: string, text: string | RegExp): Locator {
+    return this.pane(pane).locator('.monaco-list-row', { hasText: text });
+  }
+
+  /** A row of the Explorer, by the name of the file. */
+  file(name: string): Locator {
+    return this.page.locator(`.explorer-folders-view .monaco-list-row[aria-label^="${name}"]`);
+  }
+
+  /** The entries of a row's context menu, which stays open. */
+  async openMenu(row: Locator): Promise<Locator> {
+    await row.click({ button: 'right' });
+    const items = this.page.locator('.monaco-menu .action-menu-item');
+    await items.first().waitFor();
+    return items;
+  }
+
+  async chooseFromMenu(row: Locator, text: string): Promise<void> {
+    await (await this.openMenu(row)).filter({ hasText: text }).first().click();
+  }
+
+  tab(title: string | RegExp): Locator {
+    return this.page.locator('.tabs-container .tab', { hasText: title });
+  }
+
+  /** The inside of the visible panel of ours. */
+  get panel(): FrameLocator {
+    return this.panelFrame.contentFrame().frameLocator('iframe#active-frame');
+  }
+
+  /** The frame itself, for its place on the screen. A webview in the side bar carries a purpose in its address. */
+  get panelFrame(): Locator {
+    return this.page
+      .locator('iframe.webview.ready[src*="extensionId=espalier."]:not([src*="purpose="])')
+      .filter({ visible: true })
+      .first();
+  }
+
+  statusItem(text: string | RegExp): Locator {
+    return this.page.locator('.part.statusbar .statusbar-item[id^="espalier."]', { hasText: text });
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
+  }
+
+  /** Waits until the workbench shows itself in the theme, which has been written into the settings. */
+  async themed(theme: Theme): Promise<void> {
+    await this.page.locator(`.monaco-workbench${themes[theme].sign}`).waitFor();
+  }
+
+  async close(): Promise<void> {
+    await this.page.close();
+  }
+}
