@@ -1,7 +1,7 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -25,7 +25,6 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
-  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
   { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
@@ -36,12 +35,6 @@ const bundles = [
 ];
 /** The icon font that webview.css names. */
 const copies = [{ from: 'node_modules/@vscode/codicons/dist/codicon.ttf', out: 'codicon.ttf' }];
-
-/** Version and sources: by it an editor sees that a server that still runs is not the one it was made with. */
-const sources = createHash('sha256');
-for (const path of (await readdir('server', { recursive: true })).sort())
-  if (path.endsWith('.ts')) sources.update(path).update(await readFile(join('server', path)));
-const buildName = `${version}+${sources.digest('hex').slice(0, 8)}`;
 
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
@@ -62,3 +55,6 @@ for (const { entry, out, ...options } of bundles) {
   if (options.banner) await chmod(outfile, 0o755);
 }
 for (const { from, out } of copies) await copyFile(from, join('dist', out));
+// What a person without a model can try everything on.
+await cp('test/fixtures/stories260k', 'dist/demo/stories260k', { recursive: true });
+await copyFile('media/demo/tinystories.txt', 'dist/demo/tinystories.txt');
