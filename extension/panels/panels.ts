@@ -42,7 +42,8 @@ export const panelTypes: Record<PageName, string> = {
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   const open = new Map<string, WebviewPanel>();
-  const icon = Uri.joinPath(parts.context.extensionUri, 'media/icon.svg');
+  const media = Uri.joinPath(parts.context.extensionUri, 'media');
+  const icon = { light: Uri.joinPath(media, 'panel-light.svg'), dark: Uri.joinPath(media, 'panel-dark.svg') };
   const host = (): PanelHost => ({ ...parts, dist: Uri.joinPath(parts.context.extensionUri, 'dist'), panels });
 
   /** Fills a panel, new or restored, and forgets it when it is closed. */
