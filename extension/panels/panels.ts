@@ -58,7 +58,10 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   }
   function reveal(page: PageName, key: string, title: string, fill: (panel: WebviewPanel) => Disposable): void {
     const known = open.get(key);
-    if (known) return known.reveal();
+    if (known) {
+      known.reveal();
+      return;
+    }
     const panel = window.createWebviewPanel(panelTypes[page], title, ViewColumn.Active, { enableScripts: true });
     adopt(panel, key, () => fill(panel));
   }
