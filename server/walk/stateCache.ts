@@ -16,6 +16,8 @@ export interface Borrowed {
 
 export interface StateCache {
   has(prefix: string, batch: MicroBatch): boolean;
+  /** Makes sure that a state which the cache has stays until it is released. */
+  reserve(prefix: string, batch: MicroBatch): { release(): void };
   /** The state after a prefix for the windows of a batch; the cache must have it. */
   borrow(prefix: string, batch: MicroBatch): Promise<Borrowed>;
   /**
@@ -82,8 +84,15 @@ export function openStateCache(device: Device, budgetBytes: number): StateCache 
 
   return {
     has: (prefix, batch) => find(prefix, batch) !== undefined,
+    reserve(prefix, batch) {
+      const entry = find(prefix, batch);
+      if (!entry) throw new Error(`the cache has no state after "${prefix}" to reserve`);
+      entry.nUsers++;
+      return { release: () => void entry.nUsers-- };
+    },
     async borrow(prefix, batch) {
-      const entry = find(prefix, batch)!;
+      const entry = find(prefix, batch);
+      if (!entry) throw new Error(`the cache has no state after "${prefix}"`);
       const list = entries.get(prefix)!;
       entries.delete(prefix);
       entries.set(prefix, list);

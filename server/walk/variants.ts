@@ -149,17 +149,21 @@ interface Pass {
 function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, batch: MicroBatch): Pass {
   const { config, device } = model;
   const toRun = nodesToRun(trie, (node) => cache?.has(node.key, batch) ?? false);
+  const toRunKeys = new Set([...toRun].map(({ key }) => key));
   const users = new Map<string, number>([[emptyPrefix, trie.filter((n) => n.parent === null && toRun.has(n)).length]]);
   for (const node of trie)
     users.set(node.key, node.children.filter((child) => toRun.has(child)).length + (node.ends.length > 0 ? 1 : 0));
   const held = new Map<string, Borrowed>();
+  // What this pass begins with must not make room for what it adds to the cache.
+  const reserved = new Map<string, { release(): void }>();
+  for (const { key } of trie)
+    if (!toRunKeys.has(key) && users.get(key)! > 0) reserved.set(key, cache!.reserve(key, batch));
 
   const hold = async (key: string): Promise<Tensor> => {
     const known = held.get(key);
     if (known) return known.state;
-    const borrowed = cache?.has(key, batch)
-      ? await cache.borrow(key, batch)
-      : owned(await embed(model, batchIds(windows, batch)));
+    const borrowed =
+      key === emptyPrefix ? owned(await embed(model, batchIds(windows, batch))) : await cache!.borrow(key, batch);
     held.set(key, borrowed);
     return borrowed.state;
   };
@@ -167,8 +171,10 @@ function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, 
     const left = users.get(key)! - 1;
     users.set(key, left);
     if (left > 0) return;
-    held.get(key)?.release();
-    held.delete(key);
+    for (const owner of [held, reserved]) {
+      owner.get(key)?.release();
+      owner.delete(key);
+    }
   };
   return {
     batch,
@@ -191,8 +197,10 @@ function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, 
       finished(parentKey);
     },
     dispose() {
-      for (const borrowed of held.values()) borrowed.release();
-      held.clear();
+      for (const owner of [held, reserved]) {
+        for (const each of owner.values()) each.release();
+        owner.clear();
+      }
     },
   };
 }

@@ -140,6 +140,26 @@ describe('200 random drop sets of stories260k', () => {
   });
 });
 
+describe('a cache that is full', () => {
+  it('does not forget what a measurement has begun with', async () => {
+    await withModel('stories260k', tinyWindows, { microBatchWindows: 1, groupWindows: 1 }, async (model) => {
+      const { config } = model;
+      const paths = [[4], [0], [1], [3]].map((blocks) => pathWithout(config, ofBlocks(blocks)));
+      const stateBytes = 32 * config.width * 4;
+      const cache = openStateCache(device, 5 * stateBytes);
+      const options = { cache, keeps: () => 'spare' as const, range: { first: 0, end: 1 } };
+      await measurePaths(model, tinyWindows, paths.slice(0, 1), options); // leaves 4 states
+      const nats = await measurePaths(model, tinyWindows, paths, options); // needs some of them late, and adds 8
+      for (const [i, path] of paths.entries()) {
+        const [alone] = await forward(model, tinyWindows.slice(0, 1), { path });
+        expect(windowMeans(nats[i]!, 1)[0]).toBeCloseTo(alone!, 5);
+      }
+      cache.dispose();
+    });
+    expect(live.size).toBe(0);
+  });
+});
+
 describe('the work', () => {
   it('of all single removals is that of their distinct prefixes', async () => {
     await withModel('stories260k', tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {

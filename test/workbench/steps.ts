@@ -16,10 +16,18 @@ export async function openChooseBlocks(window: WorkbenchWindow, folder = 'storie
 /** Presses the button; the engine stops where it is, so that what a test does then is in the middle of the run. */
 export async function measureAndFreeze(workbench: Workbench, window: WorkbenchWindow): Promise<number> {
   const before = enginesOf(workbench.server()!.pid);
+  const find = () => enginesOf(workbench.server()!.pid).find((pid) => !before.includes(pid));
   await window.panel.locator('#analyze').click();
-  const engine = await eventually('an engine', () =>
-    enginesOf(workbench.server()!.pid).find((pid) => !before.includes(pid)),
+  // Which text to measure on is asked the first time; afterwards the tiny model is measured within a second.
+  const asked = window.input.waitFor().then(
+    () => null,
+    () => null,
   );
+  let engine = await Promise.race([asked, eventually('an engine', find)]);
+  if (engine === null) {
+    await window.pick('tinystories.txt');
+    engine = await eventually('an engine', find);
+  }
   process.kill(engine, 'SIGSTOP');
   await window.panel.locator('#running').waitFor();
   return engine;

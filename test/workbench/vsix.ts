@@ -1,5 +1,6 @@
 // The VSIX under test: made by the same script that makes the one for people, once for all suites of a test run.
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { workbench, workbenchIsReady } from '../../scripts/workbench-setup.mjs';
@@ -12,8 +13,17 @@ export function workbenchAvailable(): boolean {
 
 /** Made anew when a bundle, the manifest or a medium is newer than it. */
 export function packagedExtension(): string {
-  const file = join(workbench.folder, 'espalier-under-test.vsix');
-  const inputs = ['dist/extension.cjs', 'dist/server.cjs', 'dist/engine.cjs', 'dist/webview.js', 'package.json'];
+  // Checkouts share the cache, and none may test the package of another.
+  const checkout = createHash('sha256').update(repoRoot).digest('hex').slice(0, 8);
+  const file = join(workbench.folder, `espalier-under-test-${checkout}.vsix`);
+  const inputs = [
+    'dist/extension.cjs',
+    'dist/server.cjs',
+    'dist/engine.cjs',
+    'dist/webview.js',
+    'dist/webview.css',
+    'package.json',
+  ];
   const newest = Math.max(...inputs.map((path) => statSync(join(repoRoot, path)).mtimeMs));
   if (!existsSync(file) || statSync(file).mtimeMs < newest)
     execFileSync(process.execPath, ['scripts/package.mjs', '--out', file], { cwd: repoRoot, stdio: 'pipe' });
