@@ -21,6 +21,8 @@ import {
 } from './cli/options';
 import { progressView } from './cli/progress';
 import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
+import { readRecipe } from './cli/runRecipe';
+import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import { ofBlocks } from './pruning/dropSet';
@@ -206,6 +208,17 @@ withComputeOptions(program.command('generate').argument('<model>'))
       );
     },
   );
+
+withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: kind analyze or prune, in YAML'))
+  .description('carry out a recipe file')
+  .action(async (file: string, flags: OutputFlags) => {
+    const recipe = await readRecipe(file);
+    return recipe.kind === 'analyze'
+      ? carryOut<AnalyzeReport>(recipe, flags, renderAnalysis)
+      : carryOut<PruneReport>(recipe, flags, renderPrune);
+  });
+
+addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
   const source = tokenSource(flags, defaultWindows);
