@@ -1,4 +1,5 @@
 // Runs outlive connections, engines and servers; what happened stays numbered and can be read again.
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
   appendFileSync,
@@ -343,6 +344,42 @@ describe('runs', () => {
     expect(await client.request('runs/list', {})).toHaveLength(1);
     const other = client.request('runs/start', { runId, recipe: analyzeRecipe() });
     expect(await errorOf(other)).toMatchObject({ reason: 'badState' });
+  });
+});
+
+describe('a full disk', () => {
+  it('fails runs with a sentence, and the server lives on', async ({ skip }) => {
+    const data = join(root, 'disk');
+    mkdirSync(data);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', data], { stdio: 'ignore' });
+    } catch {
+      if (process.env.CI === 'true') throw new Error('under CI every test has to run, and this one needs root');
+      skip('mounting needs root');
+    }
+    try {
+      const server = await newServer(data);
+      const client = await connect(server.lock, roots);
+      const runId = randomUUID();
+      await client.request('runs/start', { runId, recipe: long() });
+      await engineOf(server);
+      execFileSync('sh', ['-c', `dd if=/dev/zero of="${data}/other" bs=4096 2> /dev/null || true`]);
+      const refused = client.request('runs/start', {
+        runId: randomUUID(),
+        recipe: { kind: 'inspect', model: stories },
+      });
+      expect(await errorOf(refused)).toMatchObject({
+        reason: 'cannotWrite',
+        message: 'The run cannot be kept on disk (ENOSPC); free some space.',
+      });
+      expect(await reaches(client, runId, ['failed'])).toMatchObject({ code: 'cannotWrite' });
+      rmSync(join(data, 'other'));
+      await client.request('runs/resume', { runId });
+      expect((await reaches(client, runId, ['done', 'failed'])).state).toBe('done');
+      await stopServer(server);
+    } finally {
+      execFileSync('umount', [data]);
+    }
   });
 });
 
