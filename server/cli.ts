@@ -32,6 +32,8 @@ import {
   renderPrune,
   renderSparsify,
 } from './cli/render';
+import { readRecipe } from './cli/runRecipe';
+import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import { isEmpty } from './pruning/dropSet';
@@ -270,6 +272,17 @@ withComputeOptions(withDropOptions(program.command('generate').argument('<model>
       );
     },
   );
+
+withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: kind analyze or prune, in YAML'))
+  .description('carry out a recipe file')
+  .action(async (file: string, flags: OutputFlags) => {
+    const recipe = await readRecipe(file);
+    return recipe.kind === 'analyze'
+      ? carryOut<AnalyzeReport>(recipe, flags, renderAnalysis)
+      : carryOut<PruneReport>(recipe, flags, renderPrune);
+  });
+
+addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
   const source = tokenSource(flags, defaultWindows);

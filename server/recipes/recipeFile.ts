@@ -1,6 +1,6 @@
 // Recipe files: a recipe of the kind analyze or prune as YAML, field by field. Relative paths mean files beside the recipe.
 import { dirname, resolve } from 'node:path';
-import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode } from 'yaml';
+import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors';
 import type { AnalyzeRecipe, PruneRecipe, Recipe } from '../protocol';
@@ -29,7 +29,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   try {
     content = document.toJS({ maxAliasCount: 20 });
   } catch (error) {
-    throw refuse(0, `${(error as Error).message}.`);
+    throw refuse(offsetOfDanglingAlias(document), `${(error as Error).message}.`);
   }
   const result = fileSchema.safeParse(withWindows(content));
   if (!result.success) {
@@ -53,6 +53,18 @@ function withWindows(content: unknown): unknown {
   const { source } = content;
   if (source === null || typeof source !== 'object' || !('kind' in source) || source.kind !== 'text') return content;
   return 'windows' in source ? content : { ...content, source: { ...defaultWindows, ...source } };
+}
+
+function offsetOfDanglingAlias(document: Document.Parsed<ParsedNode>): number {
+  let offset = 0;
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document)) return undefined;
+      offset = alias.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return offset;
 }
 
 type Issue = z.core.$ZodIssue;

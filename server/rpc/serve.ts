@@ -28,12 +28,14 @@ export type Serving =
   | { kind: 'other'; lockFile: string };
 
 const lockCheckMs = 5000;
+/** Whoever connects and says nothing does not keep others out for long. */
+const hastily = { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 2000 };
 
 export async function serve({ dataFolder: given, idleSeconds, signal, log }: ServeOptions): Promise<Serving> {
   const dataFolder = resolve(given);
   makeDataFolder(dataFolder);
   const token = randomBytes(32).toString('base64url');
-  const http = createServer((_, response) => response.writeHead(404).end());
+  const http = createServer(hastily, (_, response) => response.writeHead(404).end());
   http.maxConnections = 2 * maxClients;
   await new Promise<void>((ready, fail) => http.once('error', fail).listen(0, '127.0.0.1', ready));
   const { port } = http.address() as AddressInfo;

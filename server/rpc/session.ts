@@ -100,6 +100,7 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
   connection.onError(() => {});
   connection.onClose(() => {
     forget();
+    runs.forget(outbox);
     outbox.end();
     connection.dispose();
   });

@@ -51,6 +51,12 @@ export function openConversation(engine: Pick<Engine, 'send'>) {
       else current.answer(event.estimate);
       put(waiting.shift() ?? null);
     },
+    /** Whoever asked is gone: what it still waits for need not be computed. */
+    forget(asker: object): void {
+      const isTheirs = (open: Open) => open.asker === asker;
+      for (const open of waiting.filter(isTheirs)) open.refuse(superseded());
+      waiting = waiting.filter((open) => !isTheirs(open));
+    },
     isBusy: () => current !== null,
     end(error: Error): void {
       over = error;

@@ -96,8 +96,15 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
     run.cancelling = false;
     run.events = [...store.events(run.runId)];
     store.forgetEvents(run.runId);
-    setState(run, { state: 'queued' });
-    run.job = { start: () => carryOut(run) };
+    try {
+      setState(run, { state: 'queued' });
+    } catch (error) {
+      const message = diskSentence(error);
+      endRun(run, { state: 'failed', code: 'cannotWrite', message });
+      throw new UserError('cannotWrite', message);
+    }
+    const failed = (error: unknown) => endRun(run, { state: 'failed', code: 'internal', message: String(error) });
+    run.job = { start: () => carryOut(run).catch(failed) };
     queue.add(deviceOf(run.recipe), run.job);
   }
 
@@ -181,8 +188,12 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
         lastSeq: 0,
         state: { state: 'queued' },
       };
-      store.create({ runId, recipe, record });
       const run: Run = { runId, recipe, record, events: null, job: null, engine: null, cancelling: false };
+      try {
+        store.create({ runId, recipe, record });
+      } catch (error) {
+        throw new UserError('cannotWrite', diskSentence(error));
+      }
       runs.set(runId, run);
       enqueue(run);
       return summaryOf(run);
@@ -251,6 +262,8 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       return [...runs.values()].findLast(useful)?.runId ?? null;
     },
     operationsPerSecond: store.operationsPerSecond,
+    /** Whoever asked is gone. */
+    forget: staying.forget,
     nActive: () => [...runs.values()].filter(({ record }) => isActive(record.state)).length,
     /** Ends all engines; active runs become interrupted. */
     async end(): Promise<void> {

@@ -78,7 +78,7 @@ export function openStaying() {
         starting.set(runId, questions);
         queue.add(deviceOf(recipe), {
           async start() {
-            const failure = await bringUp(runId, recipe);
+            const failure = await bringUp(runId, recipe).catch((error: unknown) => error);
             starting.delete(runId);
             const now = stays.get(runId);
             for (const each of questions) {
@@ -90,6 +90,10 @@ export function openStaying() {
       });
     },
 
+    /** Whoever asked is gone. */
+    forget(asker: object): void {
+      for (const { conversation } of stays.values()) conversation.forget(asker);
+    },
     /** Ends what stays on a device. */
     async makeRoom(device: string): Promise<void> {
       await Promise.all([...stays.values()].filter((stay) => stay.device === device).map(end));

@@ -60,13 +60,26 @@ export function openRunStore(dataFolder: string) {
       return found.sort((a, b) => a.record.createdAtEpochMs - b.record.createdAtEpochMs);
     },
     create({ runId, recipe, record }: StoredRun): void {
-      mkdirSync(join(top, runId), { mode: 0o700 });
-      replaceFile(fileOf(runId, 'recipe.json'), recipe);
-      replaceFile(fileOf(runId, 'state.json'), record);
+      mkdirSync(join(top, runId), { recursive: true, mode: 0o700 });
+      try {
+        replaceFile(fileOf(runId, 'recipe.json'), recipe);
+        replaceFile(fileOf(runId, 'state.json'), record);
+      } catch (error) {
+        rmSync(join(top, runId), { recursive: true, force: true });
+        throw error;
+      }
     },
     saveRecord: (runId: string, record: RunRecord): void => replaceFile(fileOf(runId, 'state.json'), record),
-    append: (runId: string, event: RunEvent): void =>
-      appendFileSync(fileOf(runId, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 }),
+    append(runId: string, event: RunEvent): void {
+      const file = fileOf(runId, 'events.jsonl');
+      try {
+        appendFileSync(file, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+      } catch (error) {
+        // A full disk may have taken half of the line.
+        readEvents(file);
+        throw error;
+      }
+    },
     /** The events of a run that nobody writes to. */
     events(runId: string): RunEvent[] {
       if (read?.runId !== runId) read = { runId, events: readEvents(fileOf(runId, 'events.jsonl')) };
@@ -134,9 +147,9 @@ function readEvents(path: string): RunEvent[] {
   const events: RunEvent[] = [];
   for (const line of text.slice(0, end).split('\n')) {
     if (line === '') continue;
-    const event = JSON.parse(line) as RunEvent;
+    const event = parsed(line) as RunEvent | null;
     // After a gap nothing can be trusted any more; there is none unless somebody edits the file.
-    if (event.seq !== events.length + 1) break;
+    if (event?.seq !== events.length + 1) break;
     events.push(event);
   }
   return events;
@@ -144,7 +157,15 @@ function readEvents(path: string): RunEvent[] {
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return parsed(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
   } catch {
     return null;
   }

@@ -1,0 +1,176 @@
+// Recipe files: what is written is read back the same; what is wrong is shown where it is.
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { DropRule, DropSet, TokenSource } from '../../server/protocol';
+import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
+import { refusal } from '../refusal';
+
+const file = '/work/recipes/story.yaml';
+
+const natural = fc.nat(99_999);
+const positive = fc.integer({ min: 1, max: 1e9 });
+const orNull = <T>(some: fc.Arbitrary<T>) => fc.option(some, { nil: null });
+const name = fc.string({ minLength: 1, maxLength: 30, unit: 'grapheme' });
+const path = fc
+  .array(
+    fc.string({ minLength: 1, maxLength: 12, unit: 'grapheme' }).filter((part) => !/^\.{1,2}$|[/\0]/.test(part)),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  )
+  .map((parts) => `/${parts.join('/')}`);
+const blocks = fc.array(natural, { maxLength: 5 });
+const dropSet: fc.Arbitrary<DropSet> = fc.record({ blocks, attention: blocks, mlp: blocks });
+const source: fc.Arbitrary<TokenSource> = fc.oneof(
+  fc.record({ kind: fc.constant('ids' as const), file: path }),
+  fc.record(
+    {
+      kind: fc.constant('text' as const),
+      files: fc.array(path, { minLength: 1, maxLength: 3 }),
+      field: orNull(name),
+      windows: orNull(positive),
+      atMost: fc.boolean(),
+      tokens: positive,
+      start: natural,
+      bos: fc.constantFrom('none' as const, 'each' as const, 'tokenizer' as const),
+      sampling: fc.constantFrom('consecutive' as const, 'random' as const),
+      seed: natural,
+    },
+    { requiredKeys: ['kind', 'files', 'field', 'windows', 'tokens', 'start', 'bos', 'sampling', 'seed'] },
+  ),
+);
+const compute = fc.record({
+  device: fc.constantFrom('cpu' as const, 'webgpu' as const, 'cuda' as const, 'auto' as const),
+  memory: fc.constantFrom('auto' as const, 'resident' as const, 'streaming' as const),
+  threads: orNull(fc.integer({ min: 1, max: 64 })),
+  memoryLimitBytes: orNull(positive),
+});
+const rule: fc.Arbitrary<DropRule> = fc.oneof(
+  dropSet.map((drop) => ({ kind: 'chosen' as const, ...drop })),
+  fc.record({ kind: fc.constant('method' as const), method: name, count: positive, protected: blocks }),
+  fc.record({ kind: fc.constant('deepest' as const), count: positive, protected: blocks }),
+);
+const between = fc.double({ min: 0, max: 1, noNaN: true, minExcluded: true, maxExcluded: true });
+const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
+  fc.record({
+    kind: fc.constant('analyze' as const),
+    model: path,
+    source,
+    methods: fc.array(name, { maxLength: 4 }),
+    measure: fc.record({
+      removals: fc.constantFrom('none' as const, 'blocks' as const, 'sublayers' as const),
+      greedy: orNull(
+        fc.record({
+          count: positive,
+          of: fc.constantFrom('blocks' as const, 'sublayers' as const),
+          racingConfidence: orNull(between),
+          protected: blocks,
+        }),
+      ),
+      suggestions: fc.nat(100),
+      whatIf: fc.array(dropSet, { maxLength: 2 }),
+    }),
+    stay: fc.boolean(),
+    compute,
+  }),
+  fc.record({
+    kind: fc.constant('prune' as const),
+    model: path,
+    rule,
+    source: orNull(source),
+    repair: orNull(
+      fc.record({
+        kind: fc.constant('linear' as const),
+        ridge: fc.oneof(fc.constant('auto' as const), between),
+        heldOutWindows: orNull(positive),
+      }),
+    ),
+    out: path,
+    dtype: orNull(fc.constantFrom('f32' as const, 'f16' as const, 'bf16' as const)),
+    maxShardBytes: orNull(positive),
+    mergekit: orNull(path),
+    compute,
+  }),
+);
+
+describe('a recipe file', () => {
+  it('gives back the recipe that it was written from', () => {
+    fc.assert(
+      fc.property(recipe, (recipe) => {
+        expect(parseRecipe(formatRecipe(recipe), file)).toEqual(recipe);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('fills in what is left out, and takes paths from where it lies', () => {
+    const text = 'kind: analyze\nmodel: ../models/tiny\nsource: { kind: text, files: [a.txt, /data/b.txt] }\n';
+    expect(parseRecipe(text, file)).toEqual({
+      kind: 'analyze',
+      model: '/work/models/tiny',
+      source: {
+        kind: 'text',
+        files: ['/work/recipes/a.txt', '/data/b.txt'],
+        field: null,
+        windows: 16,
+        atMost: true,
+        tokens: 512,
+        start: 0,
+        bos: 'none',
+        sampling: 'consecutive',
+        seed: 0,
+      },
+      methods: ['all'],
+      measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
+      stay: false,
+      compute: { device: 'auto', memory: 'auto', threads: null, memoryLimitBytes: null },
+    });
+    const pruning = parseRecipe(
+      'kind: prune\nmodel: m\nrule: {kind: chosen, blocks: [1]}\nout: o\nmergekit: k.yaml',
+      file,
+    );
+    expect(pruning).toMatchObject({
+      model: '/work/recipes/m',
+      out: '/work/recipes/o',
+      mergekit: '/work/recipes/k.yaml',
+      rule: { kind: 'chosen', blocks: [1], attention: [], mlp: [] },
+      source: null,
+      repair: null,
+    });
+  });
+
+  const base = 'kind: analyze\nmodel: m\nsource: { kind: ids, file: i }\n';
+  it.each([
+    ['', '1:1', 'A recipe is a list of fields'],
+    ['- 1', '1:1', 'A recipe is a list of fields'],
+    ['kind: heal', '1:7', 'A recipe begins with kind: analyze or kind: prune.'],
+    ['model: m', '1:1', 'A recipe begins with kind: analyze or kind: prune.'],
+    [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind'],
+    [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute'],
+    [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],
+    [`${base}measure: { removals: all }`, '4:22', 'measure.removals is not right'],
+    [`${base}methods: [all, 3]`, '4:16', 'methods.1 is not right'],
+    [`${base}model: n`, '4:1', 'Map keys must be unique'],
+    [`${base}  stay: [`, '4:1', 'All mapping items must start at the same column'],
+    ['kind: analyze\nmodel: m', '1:1', 'source is not right'],
+    ['kind: prune\nmodel: m\nout: o\nrule: { kind: chosen, blocks: [-1] }', '4:32', 'rule.blocks.0 is not right'],
+    ['kind: &a analyze\nmodel: *b', '2:8', 'Unresolved alias'],
+    ['kind: !!js/function x', '1:21', 'A recipe begins with'],
+  ])('%j is refused at %s', (text, place, what) => {
+    const told = refusal(() => parseRecipe(text, file));
+    expect(told).toMatch(/^usage: /);
+    expect(told).toContain(`${file}:${place}: ${what}`);
+  });
+
+  it('cannot be blown up by aliases', () => {
+    const lines = Array.from({ length: 20 }, (_, i) => `a${i}: &a${i} [${i ? `*a${i - 1}, *a${i - 1}` : '1'}]`);
+    expect(refusal(() => parseRecipe(lines.join('\n'), file))).toMatch(/^usage: /);
+  });
+
+  it('holds no other kinds', () => {
+    const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
+    expect(told).toBe('usage: A recipe file holds analyze or prune, not inspect.');
+  });
+});

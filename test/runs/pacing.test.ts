@@ -1,0 +1,119 @@
+// What is kept of the words of an engine, and who is answered in which order.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DropSet, EngineRequest, Estimate } from '../../server/protocol';
+import { openConversation } from '../../server/runs/conversation';
+import { type PacedEvent, paceEvents } from '../../server/runs/pacing';
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+afterEach(() => void vi.useRealTimers());
+
+const progress = (fraction: number, step = 'a'): PacedEvent => ({ kind: 'progress', step, fraction });
+const text = (text: string): PacedEvent => ({ kind: 'text', text });
+const partial: PacedEvent = { kind: 'partial', report: {} };
+
+describe('of what an engine tells', () => {
+  it.each<{ what: string; told: PacedEvent[]; kept: PacedEvent[] }>([
+    {
+      what: 'progress keeps the first and the last',
+      told: [0, 0.1, 0.2, 1].map((f) => progress(f)),
+      kept: [progress(0), progress(1)],
+    },
+    {
+      what: 'a new step is kept at once, behind the last of the old',
+      told: [progress(0), progress(0.9), progress(1), progress(0, 'b'), progress(0.5, 'b')],
+      kept: [progress(0), progress(1), progress(0, 'b'), progress(0.5, 'b')],
+    },
+    { what: 'text is joined and never lost', told: [...'abcdef'].map(text), kept: [text('a'), text('bcdef')] },
+    {
+      what: 'other events come behind what was said before them',
+      told: [text('a'), text('b'), text('c'), partial, progress(0), progress(0.5), partial],
+      kept: [text('a'), text('bc'), partial, progress(0), progress(0.5), partial],
+    },
+  ])('$what', ({ told, kept }) => {
+    const written: PacedEvent[] = [];
+    const pacing = paceEvents((event) => written.push(event));
+    for (const event of told) pacing.push(event);
+    pacing.flush();
+    expect(written).toEqual(kept);
+  });
+
+  it('progress of a minute makes four events a second', () => {
+    const written: PacedEvent[] = [];
+    const pacing = paceEvents((event) => written.push(event));
+    for (let i = 0; i < 6000; i++) {
+      pacing.push(progress(i / 6000));
+      vi.advanceTimersByTime(10);
+    }
+    pacing.flush();
+    expect(written.length).toBeGreaterThan(200);
+    expect(written.length).toBeLessThanOrEqual(242);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a conversation', () => {
+  const drop: DropSet = { blocks: [1], attention: [], mlp: [] };
+  const estimate = (final: boolean) => ({ final }) as Estimate;
+  const [one, two] = [{}, {}];
+  function talk() {
+    const sent: number[] = [];
+    const send = (request: EngineRequest) => void (request.kind === 'ask' && sent.push(request.question));
+    const conversation = openConversation({ send });
+    const said: string[] = [];
+    const ask = (name: string, asker: object) =>
+      void conversation.ask({ asker, drop, onEstimate: () => said.push(`${name} estimate`) }).then(
+        () => said.push(`${name} answered`),
+        (error) => said.push(`${name} ${error.code}`),
+      );
+    const hear = async (question: number, final: boolean) => {
+      conversation.hear({ kind: 'estimate', question, estimate: estimate(final) });
+      await Promise.resolve();
+    };
+    return { conversation, sent, said, ask, hear };
+  }
+
+  it('asks one question at a time, and each asker has a turn', async () => {
+    const { sent, said, ask, hear } = talk();
+    ask('a', one);
+    ask('b', two);
+    expect(sent).toEqual([1]);
+    await hear(1, false);
+    await hear(1, true);
+    expect(sent).toEqual([1, 2]);
+    await hear(2, true);
+    expect(said).toEqual(['a estimate', 'a answered', 'b answered']);
+  });
+
+  it('lets a newer question of the same asker take the place of the older', async () => {
+    const { sent, said, ask, hear } = talk();
+    ask('a', one);
+    ask('b', two);
+    ask('c', one);
+    ask('d', two);
+    await hear(1, true);
+    await hear(3, true);
+    await hear(4, true);
+    expect(sent).toEqual([1, 3, 4]);
+    expect(said).toEqual(['a superseded', 'b superseded', 'c answered', 'd answered']);
+  });
+
+  it('answers everybody when it ends, and those who come later', async () => {
+    const { conversation, said, ask } = talk();
+    ask('a', one);
+    ask('b', two);
+    conversation.end(Object.assign(new Error('over'), { code: 'badState' }));
+    ask('c', one);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(said.sort()).toEqual(['a badState', 'b badState', 'c badState']);
+  });
+
+  it('computes nothing for those who are gone', async () => {
+    const { conversation, sent, ask, hear } = talk();
+    ask('a', one);
+    ask('b', two);
+    conversation.forget(two);
+    await hear(1, true);
+    expect(sent).toEqual([1]);
+  });
+});
