@@ -2,13 +2,12 @@
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 
 const themes = {
-  dark: { setting: 'Dark Modern', sign: '.vs-dark' },
-  light: { setting: 'Light Modern', sign: '.vs:not(.vs-dark)' },
-  highContrast: { setting: 'Default High Contrast', sign: '.hc-black' },
+  dark: { label: 'Dark Modern', sign: '.vs-dark' },
+  light: { label: 'Light Modern', sign: '.vs:not(.vs-dark)' },
+  highContrast: { label: 'Dark High Contrast', sign: '.hc-black' },
 } as const;
 export type Theme = keyof typeof themes;
 export const themeNames = Object.keys(themes) as Theme[];
-export const themeSetting = (theme: Theme) => ({ 'workbench.colorTheme': themes[theme].setting });
 
 export class WorkbenchWindow {
   /** Uncaught errors of the page and what its console calls an error. */
@@ -121,8 +120,13 @@ export class WorkbenchWindow {
     return texts.filter(Boolean);
   }
 
+  /** A menu that has just opened takes the first click for the end of the one that opened it. */
   async chooseFromMenu(row: Locator, text: string): Promise<void> {
-    await (await this.openMenu(row)).filter({ hasText: text }).first().click();
+    const item = (await this.openMenu(row)).filter({ hasText: text }).first();
+    for (let attempt = 0; attempt < 20 && (await item.isVisible()); attempt++) {
+      await item.click({ timeout: 2000 }).catch(() => {});
+      await item.waitFor({ state: 'detached', timeout: 500 }).catch(() => {});
+    }
   }
 
   tab(title: string | RegExp): Locator {
@@ -151,9 +155,14 @@ export class WorkbenchWindow {
     await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
   }
 
-  /** Waits until the workbench shows itself in the theme, which has been written into the settings. */
-  async themed(theme: Theme): Promise<void> {
-    await this.page.locator(`.monaco-workbench${themes[theme].sign}`).waitFor();
+  /** Chooses a theme as a person does, and waits until the workbench shows itself in it. */
+  async choose(theme: Theme): Promise<void> {
+    const { label, sign } = themes[theme];
+    if (await this.page.locator(`.monaco-workbench${sign}`).isVisible()) return;
+    await this.command('Preferences: Color Theme');
+    await this.input.fill(label);
+    await this.inputRows.filter({ hasText: label }).first().click();
+    await this.page.locator(`.monaco-workbench${sign}`).waitFor();
   }
 
   async close(): Promise<void> {

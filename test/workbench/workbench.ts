@@ -87,7 +87,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     if (server) process.kill(server.pid, 'SIGKILL');
     if (process.env.ESPALIER_KEEP_LOGS && existsSync(at('data/logs')))
       cpSync(at('data/logs'), join(process.env.ESPALIER_KEEP_LOGS, `${Date.now()}`), { recursive: true });
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    await removeFolder(folder);
   };
 
   try {
@@ -122,6 +122,18 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
   } catch (error) {
     await end();
     throw error;
+  }
+}
+
+/** Processes of the workbench that are on their way out may still write into it. */
+async function removeFolder(folder: string): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 }
 
