@@ -110,7 +110,7 @@ function colours(): Colours {
     faint: `color-mix(in srgb, ${foreground} ${contrast ? 40 : 14}%, transparent)`,
     background: read('--vscode-editor-background', '#fff'),
     predicted: read('--vscode-charts-blue', '#3794ff'),
-    measured: read('--vscode-charts-orange', '#d18616'),
+    measured: read('--measured', '#d18616'),
     font: read('--vscode-font-family', 'sans-serif'),
   };
 }

@@ -55,7 +55,8 @@ export function runDescription(run: RunSummary): string {
   if (run.state === 'running') return `${run.step} ${percent(run.fraction)}`;
   if (run.state === 'failed') return `failed: ${run.message}`;
   const { startedAtEpochMs: began, endedAtEpochMs: ended } = run;
-  const took = began !== null && ended !== null ? `, ${duration((ended - began) / 1000)}` : '';
+  const seconds = began !== null && ended !== null ? (ended - began) / 1000 : null;
+  const took = seconds === null ? '' : seconds < 60 ? `, ${Math.ceil(seconds)} s` : `, ${duration(seconds)}`;
   return `${run.state}${took}`;
 }
 

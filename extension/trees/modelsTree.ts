@@ -42,7 +42,8 @@ function modelItem(model: FoundModel, library: Library): TreeItem {
     basename(summary.folder) || summary.name,
     hasVariants ? collapsible : collapsedIf(analysisRunId),
   );
-  item.id = summary.folder;
+  // The editor remembers whether a row was open; one that has got variants is a new row, and shows them.
+  item.id = hasVariants ? `${summary.folder} and variants` : summary.folder;
   item.description = modelDescription(model);
   item.contextValue = 'model';
   item.resourceUri = Uri.file(summary.folder);
