@@ -130,8 +130,8 @@ describe('a connection', () => {
     expect(client.events(runId).map(({ seq }) => seq)).toEqual(oneTo(done.lastSeq));
     const kinds = client.events(runId).map(({ event }) => (event.kind === 'state' ? event.state.state : event.kind));
     expect(kinds.filter((kind) => kind !== 'progress')).toEqual(['queued', 'running', 'plan', 'reported', 'done']);
-    expect(client.changed.get(runId)).toMatchObject({ state: 'done' });
-    const runFolder = join(server.lock && folders[0]!, 'runs', runId);
+    await until('its end was told', () => client.changed.get(runId)?.state === 'done');
+    const runFolder = join(folders[0]!, 'runs', runId);
     expect(readdirSync(runFolder).sort()).toEqual(['events.jsonl', 'recipe.json', 'report.json', 'state.json']);
   });
 });
