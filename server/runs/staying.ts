@@ -14,7 +14,8 @@ interface Stay {
   readonly device: string | null;
   readonly engine: Engine;
   readonly conversation: Conversation;
-  timer: NodeJS.Timeout;
+  /** Ends it when nobody has asked for a while. */
+  timer: NodeJS.Timeout | undefined;
 }
 
 export type Staying = ReturnType<typeof openStaying>;
@@ -40,7 +41,7 @@ export function openStaying() {
     /** An engine that has done its work and stays. Gives back what is to hear what it tells from now on. */
     keep(runId: string, recipe: AnalyzeRecipe, engine: Engine): (event: ToldEvent) => void {
       const conversation = openConversation(engine);
-      const stay: Stay = { runId, device: deviceOf(recipe), engine, conversation, timer: setTimeout(() => {}, 0) };
+      const stay: Stay = { runId, device: deviceOf(recipe), engine, conversation, timer: undefined };
       restartTimer(stay);
       stays.set(runId, stay);
       void engine.ended.then(() => {

@@ -198,5 +198,15 @@ export async function reaches(
   }
 }
 
+/** Waits until the server counts so many clients: it hears of an end a moment after the other side. */
+export async function countsClients(client: Client, nClients: number): Promise<void> {
+  for (const began = performance.now(); ; ) {
+    const { nClients: counted } = await client.request('server/status', {});
+    if (counted === nClients) return;
+    if (performance.now() - began > 1000) throw new Error(`the server counts ${counted} clients, not ${nClients}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
 /** Sequence numbers as they ought to be. */
 export const oneTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
