@@ -69,7 +69,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     await notify('try/text', { model: 1, text: ' there is' });
     await eventually(() => output(1), 'Upon a time there is');
     await eventually(
-      async () => (await page.locator('.speed').nth(0).textContent())?.trim(),
+      async () => (await page.locator('.speed').nth(0).textContent())?.replace(/\s+/g, ' ').trim(),
       '41.3 tokens/s, 20 tokens, stopped at the limit',
     );
     finish!([generated(' there was a cat', 41.26), generated(' there is a dog', 48.9)]);
@@ -188,7 +188,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
       versions: { espalier: '', onnxruntime: '', node: '' },
     };
     await notify('run/state', runState({ run: runOf({ state: 'done', endedAtEpochMs: Date.now() }, 'prune'), report }));
-    await page.waitForSelector('#report-title');
+    await page.waitForSelector('section[aria-label="Report"]');
     expect((await page.textContent('#run-page'))?.replace(/\s+/g, ' ')).toContain('131.0 M from 134.5 M, −2.6 %');
     await page.click('#try');
     await expect.poll(() => asked.at(-1)).toEqual({ method: 'model/try', params: { folder: '/models/without' } });
