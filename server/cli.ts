@@ -21,6 +21,7 @@ import {
 } from './cli/options';
 import { progressView } from './cli/progress';
 import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
+import { type ServeFlags, serve } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import { ofBlocks } from './pruning/dropSet';
@@ -206,6 +207,14 @@ withComputeOptions(program.command('generate').argument('<model>'))
       );
     },
   );
+
+program
+  .command('serve')
+  .description('start the compute server in the background, unless it serves already')
+  .option('--data <folder>', 'where its runs are kept (default: espalier in the data folder of the user)')
+  .option('--idle <seconds>', 'end after so long without clients and runs', positive, 60)
+  .option('--stop', 'end the server instead; its runs become interrupted')
+  .action(async (flags: ServeFlags) => console.log(await serve(flags)));
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
   const source = tokenSource(flags, defaultWindows);

@@ -21,7 +21,7 @@ const compute = [
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
 const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
 
-/** The faces; they speak with the others only through what `shared` says. The command line has its engine client, too. */
+/** The faces; they speak with the others only through what `shared` says. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
 
 /** May be imported from everywhere. */
@@ -31,7 +31,7 @@ const mayImport = new Map<string, readonly string[]>([
   ...downward(compute),
   ...downward(serving),
   ...faces.flat().map((face) => [face, shared] as const),
-  ['cli', [...compute.slice(1).flat(), 'engineClient', ...shared]],
+  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...shared]],
   ['errors', ['protocol']],
   ['protocol', []],
 ]);
