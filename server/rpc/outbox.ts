@@ -7,8 +7,8 @@ export interface Outbox {
   changed(runs: RunSummary[], deleted: string[]): void;
   events(runId: string, events: RunEvent[]): void;
   estimate(runId: string, question: number, estimate: Estimate): void;
-  /** The answer itself is out: an estimate on the way to it must not arrive behind it. */
-  answered(runId: string): void;
+  /** The answer itself goes out: an estimate on the way to it must not arrive behind it. */
+  answered(runId: string, question: number): void;
   /** What waits for a run that is no longer subscribed to. */
   forget(runId: string): void;
   end(): void;
@@ -28,6 +28,8 @@ export function makeOutbox({ send, waitingBytes }: Wire): Outbox {
   const waiting = new Map<string, () => Notification>();
   const events = new Map<string, RunEvent[]>();
   const changes = { runs: new Map<string, RunSummary>(), deleted: new Set<string>() };
+  /** By run: what the newest estimate is about. */
+  const questions = new Map<string, number>();
   let timer: NodeJS.Timeout | null = null;
   let ended = false;
 
@@ -85,10 +87,14 @@ export function makeOutbox({ send, waitingBytes }: Wire): Outbox {
     },
     estimate(runId, question, estimate) {
       // The newest one replaces those that have not gone out.
-      waiting.delete(`estimate ${runId}`);
-      say(`estimate ${runId}`, () => ({ method: 'runs/estimate', params: { runId, question, estimate } }));
+      const about = `estimate ${runId}`;
+      waiting.delete(about);
+      questions.set(runId, question);
+      say(about, () => ({ method: 'runs/estimate', params: { runId, question, estimate } }));
     },
-    answered(runId) {
+    answered(runId, question) {
+      if (questions.get(runId) !== question) return;
+      questions.delete(runId);
       waiting.delete(`estimate ${runId}`);
     },
     forget(runId) {
