@@ -11,6 +11,7 @@ import { isMethod, type MethodName, methods } from './methods';
 import { makeOutbox, type Outbox } from './outbox';
 import { canonicalRoots } from './roots';
 import type { Client, Log } from './socket';
+import { makeSubscriptions, type Subscriptions } from './subscriptions';
 
 /** What the sessions of a server share. */
 export interface Serving {
@@ -27,8 +28,7 @@ export interface Session extends Serving {
   client: string;
   roots: readonly string[];
   outbox: Outbox;
-  /** By run: ends the subscription. */
-  subscriptions: Map<string, () => void>;
+  subscriptions: Subscriptions;
 }
 
 type Phase = 'new' | 'mismatched' | 'ready' | 'over';
@@ -43,7 +43,13 @@ export function openSession(client: Client, serving: Serving): Outbox {
     // The socket may close at any moment, and what it then misses is replayed to the next one.
     send: ({ method, params }) => void connection.sendNotification(method, params).catch(() => {}),
   });
-  const session: Session = { ...serving, client: randomUUID(), roots: [], outbox, subscriptions: new Map() };
+  const session: Session = {
+    ...serving,
+    client: randomUUID(),
+    roots: [],
+    outbox,
+    subscriptions: makeSubscriptions(serving.runs, outbox),
+  };
   const { facts, log } = serving;
   const gone = new AbortController();
   let phase: Phase = 'new';
@@ -76,7 +82,8 @@ export function openSession(client: Client, serving: Serving): Outbox {
         : failure(ErrorCodes.ServerNotInitialized, 'notReady', 'Say initialize first.');
     if (method === 'shutdown') {
       phase = 'over';
-      endSubscriptions();
+      session.subscriptions.leaveAll();
+      outbox.end();
       return null;
     }
     if (!isMethod(method)) return failure(ErrorCodes.MethodNotFound, 'unknownMethod', `There is no method ${method}.`);
@@ -110,15 +117,11 @@ export function openSession(client: Client, serving: Serving): Outbox {
   // What the reader cannot use it has answered already, and what cannot be written is replayed.
   connection.onError(() => {});
 
-  const endSubscriptions = () => {
-    for (const stop of session.subscriptions.values()) stop();
-    session.subscriptions.clear();
-    outbox.end();
-  };
   void client.closed.then(() => {
     clearTimeout(lateInitialize);
     gone.abort();
-    endSubscriptions();
+    session.subscriptions.leaveAll();
+    outbox.end();
     connection.dispose();
   });
   connection.listen();
