@@ -1,7 +1,7 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -25,8 +25,8 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
-  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
+  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
@@ -46,10 +46,7 @@ for (const { entry, out, ...options } of bundles) {
     outfile,
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],
-    define: {
-      __ESPALIER_VERSION__: JSON.stringify(version),
-      __ESPALIER_BUILD__: JSON.stringify(buildName),
-    },
+    define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(buildName) },
     sourcemap: 'linked',
     logLevel: 'warning',
   });
@@ -58,3 +55,6 @@ for (const { entry, out, ...options } of bundles) {
   if (options.banner) await chmod(outfile, 0o755);
 }
 for (const { from, out } of copies) await copyFile(from, join('dist', out));
+// What a person without a model can try everything on.
+await cp('test/fixtures/stories260k', 'dist/demo/stories260k', { recursive: true });
+await copyFile('media/demo/tinystories.txt', 'dist/demo/tinystories.txt');

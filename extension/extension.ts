@@ -1,6 +1,75 @@
-// The extension host's entry. The editor part is not written yet: package.json contributes nothing,
-// so there is nothing to register here and nothing to let go of.
+// Entry of the extension host: wires the connection, trees, panels and commands. Activation waits for nothing; the server
+// is reached in the background, and the status bar tells. In Restricted Mode nothing is started.
+import { type ExtensionContext, Uri, window, workspace } from 'vscode';
+import { registerCommands } from './commands';
+import { type Connection, openConnection } from './connection';
+import { showContext } from './context';
+import { openLibrary } from './library';
+import { openPanels, type PanelHost } from './panels/panels';
+import { readSettings } from './settings';
+import { showStatus } from './statusBar';
+import { modelsTree } from './trees/modelsTree';
+import { runsTree } from './trees/runsTree';
 
-export function activate(): void {}
+let connection: Connection | null = null;
 
-export function deactivate(): void {}
+export function activate(context: ExtensionContext): void {
+  const began = performance.now();
+  const log = window.createOutputChannel('Espalier', { log: true });
+  const settings = readSettings();
+  const dataFolder = context.globalStorageUri.fsPath;
+  const media = Uri.joinPath(context.extensionUri, 'media');
+  const demo = Uri.joinPath(context.extensionUri, 'dist/demo').fsPath;
+  const folders = () =>
+    (workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === 'file').map(({ uri }) => uri.fsPath);
+  const place = () => ({
+    extensionFolder: context.extensionUri.fsPath,
+    dataFolder,
+    idleSeconds: settings.idleSeconds(),
+    nodePath: settings.nodePath(),
+  });
+  const roots = () => [...(workspace.isTrusted ? folders() : []), ...settings.modelFolders(), demo];
+
+  const opened = openConnection(place, roots, log);
+  connection = opened;
+  const library = openLibrary(opened, () => settings.modelFolders(), log);
+  const parts = { context, connection: opened, library, settings, log };
+  const panels = openPanels(parts);
+  const host: Omit<PanelHost, 'dist'> & { dataFolder: string } = { ...parts, panels, dataFolder };
+
+  const start = () => {
+    if (workspace.isTrusted) opened.start();
+  };
+  /** Roots are said when a connection begins. */
+  const reconnect = async () => {
+    if (opened.state.state === 'stopped') return;
+    await opened.stop();
+    start();
+  };
+  const configs = workspace.createFileSystemWatcher('**/config.json');
+  context.subscriptions.push(
+    log,
+    opened,
+    library,
+    panels,
+    ...registerCommands(host),
+    window.createTreeView('espalier.models', { treeDataProvider: modelsTree(library, media), showCollapseAll: true }),
+    window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) }),
+    showStatus(opened, library),
+    showContext(opened, library),
+    workspace.onDidGrantWorkspaceTrust(() => void (opened.state.state === 'stopped' ? start() : reconnect())),
+    workspace.onDidChangeWorkspaceFolders(() => void reconnect()),
+    workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('espalier.modelFolders') || change.affectsConfiguration('espalier.nodePath'))
+        void reconnect();
+    }),
+    configs,
+    configs.onDidCreate(() => void library.refresh()),
+    configs.onDidDelete(() => void library.refresh()),
+  );
+  start();
+  log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
+}
+
+/** Awaited by the host, unlike disposables: shutdown and exit reach the server. */
+export const deactivate = (): Promise<void> | undefined => connection?.stop();

@@ -32,6 +32,11 @@ const mayImport = new Map<string, readonly string[]>([
   ...downward(serving),
   ...faces.flat().map((face) => [face, shared] as const),
   ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...shared]],
+  // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
+  ['engineClient', ['checkpoint', ...shared]],
+  ['plan', [...compute.slice(1).flat(), ...shared]],
+  ['runs', ['engineClient', 'recipes', 'checkpoint', ...shared]],
+  ['rpc', ['runs', 'plan', 'recipes', ...shared]],
   ['errors', ['protocol']],
   ['protocol', []],
 ]);
@@ -42,7 +47,7 @@ const packages: Record<string, readonly string[]> = {
   'onnxruntime-node': ['server/runtime/'],
   'onnxruntime-common': ['server/runtime/'],
   ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
-  'vscode-jsonrpc': ['server/rpc/', 'webview/host.ts'],
+  'vscode-jsonrpc': ['webview/host.ts', 'server/rpc/'],
   lit: ['webview/'],
   echarts: ['webview/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/ui.ts'],
@@ -158,7 +163,7 @@ describe('planted violations are found', () => {
         'server/walk/forward.ts':
           "import type { Report } from '../analysis/report';\nimport { run } from '../runtime/device';",
         'server/protocol.ts': "import { UserError } from './errors';",
-        'server/runs/queue.ts': "const { analyze } = await import('../recipes/analyze');",
+        'server/runs/queue.ts': "const { forward } = await import('../walk/forward');",
         'webview/main.ts':
           "import type { Recipe } from '../server/protocol';\nimport { dropSet } from '../server/pruning/dropSet';",
         'extension/extension.ts': "import { mount } from '../webview/main';",
@@ -170,7 +175,7 @@ describe('planted violations are found', () => {
         "server/checkpoint/surgery.ts imports '../data/textSource'",
         "server/walk/forward.ts imports '../analysis/report'",
         "server/protocol.ts imports './errors'",
-        "server/runs/queue.ts imports '../recipes/analyze'",
+        "server/runs/queue.ts imports '../walk/forward'",
         "webview/main.ts imports '../server/pruning/dropSet'",
         "extension/extension.ts imports '../webview/main'",
         "server/onnx/model.ts imports '../../test/fixtures'",

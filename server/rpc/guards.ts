@@ -1,46 +1,52 @@
-// Who gets a socket. Decided before the upgrade, so that no page of a browser and no other user ever holds one.
+// Who may come in, decided before the upgrade, and how much a guest may say. Browsers always send an Origin and are
+// refused for it; a page that rebinds its name to loopback still names itself in Host; everybody else needs the token.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ProtocolName } from '../protocol';
-import { bucket, limits } from './limits';
 
 export const protocolName: ProtocolName = 'espalier.v1';
 
-/** `reason` is for the log; whoever was refused learns the status alone. */
-export interface Refusal {
-  status: '401 Unauthorized' | '403 Forbidden' | '404 Not Found' | '429 Too Many Requests' | '503 Service Unavailable';
-  reason: string;
-}
+/** The largest message. */
+export const maxPayloadBytes = 4 * 2 ** 20;
+export const maxClients = 32;
+/** Messages of one connection: bursts of `burst`, `perSecond` in the long run. */
+export const messageRate = { perSecond: 200, burst: 400 };
+/** Wrong tokens that are answered as such; more of them are told to slow down. */
+export const wrongTokenRate = { perSecond: 0.2, burst: 20 };
 
-interface Guarded {
-  port: number;
-  token: string;
-  nClients(): number;
-}
+export type Refusal = '401 Unauthorized' | '403 Forbidden' | '404 Not Found' | '429 Too Many Requests';
 
-/** null for a welcome guest. */
-export function makeGuards({ port, token, nClients }: Guarded): (request: IncomingMessage) => Refusal | null {
-  const hosts = [`127.0.0.1:${port}`, `localhost:${port}`];
+/** The first reason to refuse a request for an upgrade; null: it is welcome. */
+export function guard(port: number, token: string): (headers: IncomingHttpHeaders, url: string) => Refusal | null {
+  const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port}`);
   const expected = digest(`Bearer ${token}`);
-  const wrongTokens = bucket(limits.refusalsPerSecond);
-  return ({ headers, url }) => {
-    // Browsers send an Origin with every upgrade, our clients never do.
-    if (headers.origin !== undefined) return forbidden('it has an Origin');
-    // A name that was rebound to this machine is still another name.
-    if (!hosts.includes(headers.host ?? '')) return forbidden('its Host is not this machine');
-    if (headers['sec-websocket-protocol'] !== protocolName) return forbidden(`its subprotocol is not ${protocolName}`);
-    if (url !== '/') return { status: '404 Not Found', reason: 'there is nothing at its path' };
-    // Over hashes, since timingSafeEqual wants equal lengths and the length of the token is nobody's business.
-    if (!timingSafeEqual(digest(headers.authorization ?? ''), expected))
-      return wrongTokens.take()
-        ? { status: '401 Unauthorized', reason: 'its token is missing or wrong' }
-        : { status: '429 Too Many Requests', reason: 'too many wrong tokens came' };
-    if (nClients() >= limits.clients)
-      return { status: '503 Service Unavailable', reason: 'there are too many clients' };
-    return null;
+  const wrongTokens = allowance(wrongTokenRate);
+  return (headers, url) => {
+    if (headers.origin !== undefined) return '403 Forbidden';
+    if (!hosts.includes(headers.host ?? '')) return '403 Forbidden';
+    if (url !== '/') return '404 Not Found';
+    if (headers['sec-websocket-protocol'] !== protocolName) return '403 Forbidden';
+    if (timingSafeEqual(digest(headers.authorization ?? ''), expected)) return null;
+    return wrongTokens.take() ? '401 Unauthorized' : '429 Too Many Requests';
   };
 }
 
-const forbidden = (reason: string): Refusal => ({ status: '403 Forbidden', reason });
-
+/** Digests have one length, whatever was sent. */
 const digest = (text: string) => createHash('sha256').update(text).digest();
+
+/** A bucket that holds `burst` and is refilled by `perSecond`. */
+export function allowance({ perSecond, burst }: { perSecond: number; burst: number }, now = () => performance.now()) {
+  let left = burst;
+  let at = now();
+  return {
+    /** False when there is nothing left. */
+    take(): boolean {
+      const next = now();
+      left = Math.min(burst, left + ((next - at) / 1000) * perSecond);
+      at = next;
+      if (left < 1) return false;
+      left -= 1;
+      return true;
+    },
+  };
+}

@@ -1,109 +1,116 @@
-// One server for each data folder: `server.json` says which, and how to reach it. It appears complete or not at all, only
-// its owner can read it, and the file of a dead server is replaced.
-import { link, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+// The lock file says who serves a data folder: process, port, token, build. Only its owner may read it. It appears
+// complete or not at all (written beside, then linked), and linking fails where another server was first.
+import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { ServerLock } from '../protocol';
 
-export const lockFile = (dataFolder: string) => join(dataFolder, 'server.json');
+export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
 
-/** Call it when `lock.port` listens already: whoever reads the file may connect. False: another server has the folder. */
-export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
-  const file = lockFile(dataFolder);
-  const mine = `${file}.${process.pid}`;
-  return alone(`${file}.taking`, async () => {
-    const holder = await readLock(dataFolder);
-    if (holder && (await isServing(holder))) return false;
-    await rm(mine, { force: true });
-    await writeFile(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
-    try {
-      // A file that is there belongs to a dead server, or is damaged.
-      if (await exists(file)) await rename(mine, file);
-      else await link(mine, file);
-      return true;
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return false;
-      throw error;
-    } finally {
-      await rm(mine, { force: true });
-    }
-  });
-}
-
-export async function releaseLock(dataFolder: string, lock: ServerLock): Promise<void> {
-  if (await holdsLock(dataFolder, lock)) await rm(lockFile(dataFolder), { force: true });
-}
-
-export async function holdsLock(dataFolder: string, { token }: ServerLock): Promise<boolean> {
-  return (await readLock(dataFolder))?.token === token;
-}
-
-const lockSchema = z.object({
+const lockSchema: z.ZodType<ServerLock> = z.object({
   pid: z.int().positive(),
-  port: z.int().min(1).max(65_535),
+  port: z.int().positive(),
   token: z.string().min(1),
-  // Another version may have another name: it is read all the same, so that it can be named.
-  protocol: z.string(),
+  protocol: z.literal('espalier.v1'),
   build: z.string(),
 });
 
-export async function readLock(dataFolder: string): Promise<ServerLock | null> {
+/** null: there is none, or none that makes sense. */
+export function readLock(dataFolder: string): ServerLock | null {
   try {
-    return lockSchema.parse(JSON.parse(await readFile(lockFile(dataFolder), 'utf8'))) as ServerLock;
+    return lockSchema.parse(JSON.parse(readFileSync(lockPath(dataFolder), 'utf8')));
   } catch {
     return null;
   }
 }
 
-/** Both, because a process id and a port are each given to somebody else in time. */
-export async function isServing({ pid, port }: ServerLock): Promise<boolean> {
+/** Makes the data folder, for its owner alone. */
+export function makeDataFolder(dataFolder: string): void {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  if (process.platform !== 'win32' && (statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
+}
+
+/** False when another living server holds the folder. */
+export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
+  const path = lockPath(dataFolder);
+  const mine = `${path}.${process.pid}`;
+  rmSync(mine, { force: true });
+  writeFileSync(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if (codeOf(error) === 'ESRCH') return false;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      if (link(mine, path)) return true;
+      const holder = readLock(dataFolder);
+      if (holder && (await isServing(holder))) return false;
+      setAside(dataFolder, holder, `${mine}.stale`);
+    }
+    return false;
+  } finally {
+    rmSync(mine, { force: true });
   }
+}
+
+/** Whether the folder is still this server's; another may have taken it for dead. */
+export const holdsLock = (dataFolder: string, { token }: ServerLock): boolean => readLock(dataFolder)?.token === token;
+
+export function releaseLock(dataFolder: string, lock: ServerLock): void {
+  if (holdsLock(dataFolder, lock)) rmSync(lockPath(dataFolder), { force: true });
+}
+
+function link(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Moves a dead server's lock away. If another server has replaced it meanwhile, that one's lock goes back. */
+function setAside(dataFolder: string, dead: ServerLock | null, aside: string): void {
+  const path = lockPath(dataFolder);
+  try {
+    renameSync(path, aside);
+  } catch {
+    return; // somebody else was faster
+  }
+  try {
+    const moved = lockSchema.safeParse(readJson(aside));
+    if (moved.success && moved.data.token !== dead?.token) link(aside, path);
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** A process number may have been given to somebody else, so the port is asked as well. */
+function isServing({ pid, port }: ServerLock): Promise<boolean> {
+  if (!isAlive(pid)) return Promise.resolve(false);
   return new Promise((resolve) => {
-    const probe = connect(port, '127.0.0.1');
+    const probe = connect({ port, host: '127.0.0.1', timeout: 2000 });
     const answer = (serving: boolean) => {
       probe.destroy();
       resolve(serving);
     };
-    probe.once('connect', () => answer(true)).once('error', () => answer(false));
+    probe.once('connect', () => answer(true));
+    probe.once('timeout', () => answer(true)); // something listens, but is very busy
+    probe.once('error', () => answer(false));
   });
 }
 
-/** Longer than the few milliseconds that it takes to look and to write. */
-const abandonedMs = 5_000;
-
-/** Looking at the old file and putting the new one are one step: else two servers could each replace the other's. */
-async function alone<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  while (true) {
-    try {
-      await mkdir(folder);
-      break;
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    }
-    const madeAtMs = await stat(folder).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => Date.now(),
-    );
-    if (Date.now() - madeAtMs > abandonedMs) await rm(folder, { recursive: true, force: true });
-    else await sleep(20);
-  }
+function isAlive(pid: number): boolean {
   try {
-    return await work();
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
-
-const exists = (path: string) =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
-
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;

@@ -1,110 +1,127 @@
-// Notifications to one client, held back and merged so that a run that talks a lot cannot drown it: one message at a time,
-// at most so many a second, none while the client does not keep up.
-import type { Estimate, RunEvent, RunSummary, ServerNotifications } from '../protocol';
-import { limits } from './limits';
+// What one client is told without asking: one message at a time with a pause behind each, so that no client gets more than
+// thirty a second, and none while it has not taken what it was sent. Events wait in their runs' logs, not here.
+import type { RunEvent, RunSummary, ServerNotifications } from '../protocol';
 
 export interface Outbox {
-  changed(runs: RunSummary[], deleted: string[]): void;
-  events(runId: string, events: RunEvent[]): void;
-  estimate(runId: string, question: number, estimate: Estimate): void;
-  /** The answer itself goes out: an estimate on the way to it must not arrive behind it. */
-  answered(runId: string, question: number): void;
-  /** What waits for a run that is no longer subscribed to. */
-  forget(runId: string): void;
+  /** Sends the events of a run after `since`, now and as they come. */
+  follow(runId: string, since: number): void;
+  unfollow(runId: string): void;
+  /** The run has new events. */
+  grew(runId: string): void;
+  changed(run: RunSummary): void;
+  deleted(runId: string): void;
+  /** A newer estimate for the same run takes the place of one that has not been sent. */
+  estimate(estimate: ServerNotifications['runs/estimate']): void;
+  /** An estimate that waits is not sent any more: the question has its answer. */
+  dropEstimate(runId: string): void;
   end(): void;
 }
 
-type Notification = {
-  [M in keyof ServerNotifications]: { method: M; params: ServerNotifications[M] };
-}[keyof ServerNotifications];
-
-interface Wire {
-  send(notification: Notification): void;
+export interface OutboxWiring {
+  eventsAfter(runId: string, since: number): RunEvent[];
+  send<M extends keyof ServerNotifications>(method: M, params: ServerNotifications[M]): void;
   waitingBytes(): number;
 }
 
-export function makeOutbox({ send, waitingBytes }: Wire): Outbox {
-  /** What is to be said, each under what it is about; a map keeps the order of first mention. */
-  const waiting = new Map<string, () => Notification>();
-  const events = new Map<string, RunEvent[]>();
-  const changes = { runs: new Map<string, RunSummary>(), deleted: new Set<string>() };
-  /** By run: what the newest estimate is about. */
-  const questions = new Map<string, number>();
+const pauseMs = 40;
+const mostWaitingBytes = 2 ** 20;
+const mostEvents = 500;
+const mostEventBytes = 2 ** 20;
+
+export function openOutbox({ eventsAfter, send, waitingBytes }: OutboxWiring): Outbox {
+  /** Runs that are followed, and the last event that was sent of each. */
+  const sent = new Map<string, number>();
+  /** What there is to say, in the order in which it came up. */
+  const due = new Map<string, () => void>();
+  const changedRuns = new Map<string, RunSummary>();
+  const deletedRuns = new Set<string>();
   let timer: NodeJS.Timeout | null = null;
   let ended = false;
 
-  const gapMs = 1000 / limits.notificationsPerSecond;
-  const soon = (delayMs: number) => {
-    timer ??= setTimeout(next, delayMs);
-  };
-  let lastAtMs = Number.NEGATIVE_INFINITY;
-  const say = (about: string, make: () => Notification) => {
+  const put = (key: string, say: () => void) => {
     if (ended) return;
-    if (!waiting.has(about)) waiting.set(about, make);
-    soon(Math.max(0, lastAtMs + gapMs - performance.now()));
+    if (!due.has(key)) due.set(key, say);
+    timer ??= setTimeout(next, 0);
   };
-  function next(): void {
+  const next = () => {
     timer = null;
-    const [first] = waiting;
+    const first = due.entries().next().value;
     if (!first) return;
-    if (waitingBytes() < limits.waitingBytes) {
-      const [about, make] = first;
-      waiting.delete(about);
-      lastAtMs = performance.now();
-      send(make());
+    if (waitingBytes() < mostWaitingBytes) {
+      due.delete(first[0]);
+      first[1]();
     }
-    if (waiting.size > 0) soon(gapMs);
-  }
-
-  const sayEvents = (runId: string) =>
-    say(`events ${runId}`, () => {
-      const all = events.get(runId) ?? [];
-      const now = all.splice(0, limits.eventsPerNotification);
-      if (all.length > 0) sayEvents(runId);
-      else events.delete(runId);
-      return { method: 'runs/events', params: { runId, events: now } };
+    timer = setTimeout(next, pauseMs);
+  };
+  const grew = (runId: string) => {
+    if (!sent.has(runId)) return;
+    put(`events ${runId}`, () => {
+      const since = sent.get(runId);
+      if (since === undefined) return;
+      const waiting = eventsAfter(runId, since);
+      const events = firstOf(waiting);
+      if (events.length === 0) return;
+      sent.set(runId, events.at(-1)!.seq);
+      send('runs/events', { runId, events });
+      if (events.length < waiting.length) grew(runId);
     });
+  };
+  const tellChanges = () =>
+    put('changed', () => {
+      send('runs/changed', { runs: [...changedRuns.values()], deleted: [...deletedRuns] });
+      changedRuns.clear();
+      deletedRuns.clear();
+    });
+  const estimates = new Map<string, ServerNotifications['runs/estimate']>();
 
   return {
-    changed(runs, deleted) {
-      for (const run of runs) changes.runs.set(run.runId, run);
-      for (const runId of deleted) {
-        changes.runs.delete(runId);
-        changes.deleted.add(runId);
-      }
-      say('changes', () => {
-        const params = { runs: [...changes.runs.values()], deleted: [...changes.deleted] };
-        changes.runs.clear();
-        changes.deleted.clear();
-        return { method: 'runs/changed', params };
+    follow(runId, since) {
+      sent.set(runId, since);
+      grew(runId);
+    },
+    unfollow: (runId) => void sent.delete(runId),
+    grew,
+    changed(run) {
+      changedRuns.set(run.runId, run);
+      tellChanges();
+    },
+    deleted(runId) {
+      sent.delete(runId);
+      changedRuns.delete(runId);
+      deletedRuns.add(runId);
+      tellChanges();
+    },
+    estimate(estimate) {
+      const { runId } = estimate;
+      estimates.set(runId, estimate);
+      put(`estimate ${runId}`, () => {
+        const newest = estimates.get(runId);
+        estimates.delete(runId);
+        if (newest) send('runs/estimate', newest);
       });
     },
-    events(runId, more) {
-      const all = events.get(runId);
-      if (all) for (const event of more) all.push(event);
-      else events.set(runId, [...more]);
-      sayEvents(runId);
-    },
-    estimate(runId, question, estimate) {
-      // The newest one replaces those that have not gone out.
-      const about = `estimate ${runId}`;
-      waiting.delete(about);
-      questions.set(runId, question);
-      say(about, () => ({ method: 'runs/estimate', params: { runId, question, estimate } }));
-    },
-    answered(runId, question) {
-      if (questions.get(runId) !== question) return;
-      questions.delete(runId);
-      waiting.delete(`estimate ${runId}`);
-    },
-    forget(runId) {
-      waiting.delete(`events ${runId}`);
-      events.delete(runId);
+    dropEstimate(runId) {
+      estimates.delete(runId);
+      due.delete(`estimate ${runId}`);
     },
     end() {
       ended = true;
-      waiting.clear();
       if (timer) clearTimeout(timer);
+      timer = null;
+      due.clear();
+      sent.clear();
     },
   };
+}
+
+/** As many events as make a message of a fair size; at least one. */
+function firstOf(events: readonly RunEvent[]): RunEvent[] {
+  const taken: RunEvent[] = [];
+  let nBytes = 0;
+  for (const event of events.slice(0, mostEvents)) {
+    nBytes += JSON.stringify(event).length;
+    if (taken.length > 0 && nBytes > mostEventBytes) break;
+    taken.push(event);
+  }
+  return taken;
 }

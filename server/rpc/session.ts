@@ -1,172 +1,119 @@
-// One connected client: the life cycle of LSP by hand, since a ready-made one would end the shared server when one window
-// says exit; and the way from a request to its handler and back to exactly one answer.
-import { randomUUID } from 'node:crypto';
-import { type CancellationToken, createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
+// One connected client: the life cycle of the language server protocol by hand, and the table of methods behind it. `exit`
+// and a lost socket end this session; the server and its runs live on.
+import { createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
-import { isUserError, UserError } from '../errors';
-import type { ErrorData, ServerFacts } from '../protocol';
-import type { Runs } from '../runs/types';
-import { limits } from './limits';
-import { isMethod, type MethodName, methods } from './methods';
-import { makeOutbox, type Outbox } from './outbox';
-import { canonicalRoots } from './roots';
-import type { Client, Log } from './socket';
-import { makeSubscriptions, type Subscriptions } from './subscriptions';
+import { isUserError } from '../errors';
+import type { ClientOptions, ErrorData, ServerFacts } from '../protocol';
+import type { Runs } from '../runs/runs';
+import { protocolName } from './guards';
+import { type Caller, isMethod, methods } from './methods';
+import { openOutbox } from './outbox';
+import { type Roots, rootsOf } from './roots';
+import type { ClientSocket } from './socket';
 
-/** What the sessions of a server share. */
-export interface Serving {
-  runs: Runs;
-  facts: ServerFacts;
-  nClients(): number;
-  /** Ends the server, after the answer is out. */
-  stop(): void;
-  log: Log;
+export interface SessionServer {
+  facts(): ServerFacts;
+  readonly runs: Runs;
+  readonly control: Caller['server'];
+  /** For defects of ours. */
+  log(text: string): void;
 }
 
-/** What a handler knows of the client that asks. */
-export interface Session extends Serving {
-  client: string;
-  roots: readonly string[];
-  outbox: Outbox;
-  subscriptions: Subscriptions;
-}
+/** LSP's code for a request that was well-formed and could not be done. */
+const requestFailed = -32803;
 
-type Phase = 'new' | 'mismatched' | 'ready' | 'over';
+const clientOptions: z.ZodType<ClientOptions> = z.object({
+  protocol: z.literal(protocolName),
+  build: z.string().max(200),
+  roots: z.array(z.string().max(4096)).max(1000),
+});
+/** Clients of another build may speak otherwise, so only what names them is read first. */
+const introduction = z.object({ protocol: z.string().max(100), build: z.string().max(200) });
 
-/** A client of another build may still see what runs, and make room for its own server. */
-const servedToAnybody: readonly string[] = ['server/status', 'server/stop'] satisfies MethodName[];
-
-export function openSession(client: Client, serving: Serving): Outbox {
-  const connection = createMessageConnection(client.reader, client.writer);
-  const outbox = makeOutbox({
-    waitingBytes: client.waitingBytes,
-    // The socket may close at any moment, and what it then misses is replayed to the next one.
-    send: ({ method, params }) => void connection.sendNotification(method, params).catch(() => {}),
+export function openSession(socket: ClientSocket, { facts, runs, control, log }: SessionServer): void {
+  const connection = createMessageConnection(socket.reader, socket.writer, {
+    error: () => {},
+    warn: () => {},
+    info: () => {},
+    log: () => {},
   });
-  const session: Session = {
-    ...serving,
-    client: randomUUID(),
-    roots: [],
-    outbox,
-    subscriptions: makeSubscriptions(serving.runs, outbox),
-  };
-  const { facts, log } = serving;
-  const gone = new AbortController();
-  let phase: Phase = 'new';
-  let nOpen = 0;
-
-  const lateInitialize = setTimeout(() => {
-    if (phase === 'new') client.close(1008, 'No initialize came.');
-  }, limits.initializeMs);
-
-  connection.onRequest(async (method: string, params: unknown, token: CancellationToken) => {
-    if (nOpen >= limits.openRequests) return failure(ErrorCodes.InvalidRequest, 'usage', 'Too many requests are open.');
-    nOpen++;
-    const aborted = abortSignal(token, gone.signal);
-    try {
-      return await answer(method, params, aborted.signal);
-    } catch (error) {
-      return toResponse(error, method, log);
-    } finally {
-      aborted.end();
-      nOpen--;
-    }
+  const outbox = openOutbox({
+    eventsAfter: runs.eventsAfter,
+    // A socket may close between two events: what is not heard any more is replayed to whoever comes back.
+    send: (method, params) => void connection.sendNotification(method, params).catch(() => {}),
+    waitingBytes: socket.waitingBytes,
   });
+  const forget = runs.listen(outbox);
+  let phase: { kind: 'new' } | { kind: 'ready'; roots: Roots } | { kind: 'shutdown' } = { kind: 'new' };
 
-  async function answer(method: string, params: unknown, signal: AbortSignal): Promise<unknown> {
+  function initialize(params: unknown): unknown {
+    if (phase.kind !== 'new')
+      throw new ResponseError(ErrorCodes.InvalidRequest, 'This connection is initialized already.');
+    const given = (params as { initializationOptions?: unknown } | null)?.initializationOptions;
+    const { protocol, build, ...rest } = facts();
+    const named = introduction.safeParse(given);
+    if (named.success && (named.data.protocol !== protocol || named.data.build !== build))
+      throw new ResponseError<ErrorData & { retry: boolean }>(
+        requestFailed,
+        `The running server is build ${build}, this client is build ${named.data.build}; restart the server.`,
+        { code: 'otherBuild', build, retry: false },
+      );
+    const options = clientOptions.safeParse(given);
+    if (!options.success) throw invalidParams('initialize', options.error);
+    phase = { kind: 'ready', roots: rootsOf(options.data.roots) };
+    return {
+      capabilities: {},
+      serverInfo: { name: 'espalier', version: build },
+      espalier: { protocol, build, ...rest } satisfies ServerFacts,
+    };
+  }
+
+  connection.onRequest(async (method: string, params: unknown): Promise<unknown> => {
     if (method === 'initialize') return initialize(params);
-    const served = phase === 'ready' || (phase === 'mismatched' && servedToAnybody.includes(method));
-    if (!served)
-      return phase === 'over'
-        ? failure(ErrorCodes.InvalidRequest, 'notReady', 'The connection was shut down.')
-        : failure(ErrorCodes.ServerNotInitialized, 'notReady', 'Say initialize first.');
+    if (phase.kind === 'new') throw new ResponseError(ErrorCodes.ServerNotInitialized, 'Send initialize first.');
+    if (phase.kind === 'shutdown') throw new ResponseError(ErrorCodes.InvalidRequest, 'This connection was shut down.');
     if (method === 'shutdown') {
-      phase = 'over';
-      session.subscriptions.leaveAll();
+      phase = { kind: 'shutdown' };
       outbox.end();
       return null;
     }
-    if (!isMethod(method)) return failure(ErrorCodes.MethodNotFound, 'unknownMethod', `There is no method ${method}.`);
-    return methods[method](params, session, signal);
-  }
-
-  async function initialize(params: unknown): Promise<unknown> {
-    if (phase !== 'new') return failure(ErrorCodes.InvalidRequest, 'usage', 'initialize came a second time.');
-    const parsed = initializeSchema.safeParse(params);
-    if (!parsed.success)
-      return failure(ErrorCodes.InvalidParams, 'usage', `initialize: ${z.prettifyError(parsed.error)}`);
-    const { protocol, build, roots } = parsed.data.initializationOptions;
-    const mismatch =
-      protocol !== facts.protocol
-        ? `speaks ${facts.protocol} and this client ${protocol}`
-        : build !== facts.build && `is build ${facts.build} and this client ${build}`;
-    if (mismatch) {
-      phase = 'mismatched';
-      const message = `The Espalier server that runs ${mismatch}; restart the server.`;
-      const data: ErrorData & { retry: boolean } = { code: 'versionMismatch', server: facts, retry: false };
-      return new ResponseError(requestFailed, message, data);
+    if (!isMethod(method)) throw new ResponseError(ErrorCodes.MethodNotFound, `There is no method ${shown(method)}.`);
+    const row = methods[method];
+    const checked = row.params.safeParse(params ?? {});
+    if (!checked.success) throw invalidParams(method, checked.error);
+    const caller: Caller = { roots: phase.roots, outbox, runs, server: control };
+    try {
+      // The row of a method takes what its own schema gave.
+      return await (row.handle as (params: unknown, caller: Caller) => unknown)(checked.data, caller);
+    } catch (error) {
+      if (isUserError(error)) throw new ResponseError<ErrorData>(requestFailed, error.message, { code: error.code });
+      log(`${method}: ${error instanceof Error ? error.stack : String(error)}`);
+      throw new ResponseError<ErrorData>(ErrorCodes.InternalError, `${method} failed by a defect; see the log.`, {
+        code: 'internal',
+      });
     }
-    session.roots = await canonicalRoots(roots);
-    phase = 'ready';
-    return { capabilities: {}, serverInfo: { name: 'espalier', version: facts.build }, espalier: facts };
-  }
-
-  connection.onNotification((method: string) => {
-    if (method === 'exit') client.close(1000, 'Goodbye.');
   });
-  // What the reader cannot use it has answered already, and what cannot be written is replayed.
+  connection.onNotification((method: string) => {
+    if (method === 'exit') socket.close();
+  });
+  // What arrives broken has no id to answer to.
   connection.onError(() => {});
-
-  void client.closed.then(() => {
-    clearTimeout(lateInitialize);
-    gone.abort();
-    session.subscriptions.leaveAll();
+  connection.onClose(() => {
+    forget();
     outbox.end();
     connection.dispose();
   });
   connection.listen();
-  return outbox;
 }
 
-const initializeSchema = z.object({
-  initializationOptions: z.object({
-    protocol: z.string().max(100),
-    build: z.string().max(100),
-    roots: z.array(z.string().min(1).max(4096)).max(1000),
-  }),
-});
-
-// Of the Language Server Protocol.
-const requestFailed = -32803;
-const requestCancelled = -32800;
-
-const failure = (code: number, ours: string, message: string) =>
-  new ResponseError<ErrorData>(code, message, { code: ours });
-
-/** What a person can act on goes out as it is; anything else is a defect of ours and goes into the log as well. */
-function toResponse(error: unknown, method: string, log: Log): ResponseError<ErrorData> {
-  if (error instanceof z.ZodError)
-    return failure(ErrorCodes.InvalidParams, 'usage', `${method}: ${z.prettifyError(error)}`);
-  if (isUserError(error))
-    return failure(error.code === 'cancelled' ? requestCancelled : requestFailed, error.code, error.message);
-  log(`${method} failed: ${error instanceof Error ? error.stack : String(error)}`);
-  const message = error instanceof Error ? error.message : String(error);
-  return failure(ErrorCodes.InternalError, 'internal', `${method} failed (${message}); the server's log has more.`);
+function invalidParams(method: string, error: z.ZodError): ResponseError<ErrorData> {
+  const issue = error.issues[0]!;
+  const where = issue.path.join('.');
+  return new ResponseError<ErrorData>(
+    ErrorCodes.InvalidParams,
+    `The params of ${method} are not right${where && ` at ${shown(where)}`}: ${shown(issue.message)}.`,
+    { code: 'usage' },
+  );
 }
 
-/** Aborted by the client's cancel or by the end of its connection. */
-function abortSignal(token: CancellationToken, gone: AbortSignal): { signal: AbortSignal; end(): void } {
-  const controller = new AbortController();
-  const abort = () => controller.abort(new UserError('cancelled', 'The request was cancelled.'));
-  gone.addEventListener('abort', abort);
-  // A token that was cancelled before anybody looked never tells its listeners.
-  if (token.isCancellationRequested || gone.aborted) abort();
-  const listener = token.onCancellationRequested(abort);
-  return {
-    signal: controller.signal,
-    end() {
-      gone.removeEventListener('abort', abort);
-      listener.dispose();
-    },
-  };
-}
+const shown = (text: string): string => (text.length > 200 ? `${text.slice(0, 197)}...` : text);

@@ -1,206 +1,202 @@
-// The compute server as tests use it: the built one in a process of its own over a data folder of its own, and clients
-// that find it by its lock file and speak JSON-RPC over a real socket. Both end with the test that made them.
+// A client as the editor is one: finds the lock file, brings the token, speaks JSON-RPC. And the built server, started as
+// the editor starts it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
-import {
-  AbstractMessageReader,
-  AbstractMessageWriter,
-  createMessageConnection,
-  type DataCallback,
-  type Message,
-  ResponseError,
-} from 'vscode-jsonrpc/node';
-import { type ClientOptions as SocketOptions, WebSocket } from 'ws';
-import type { ClientOptions, ErrorData, ServerLock, ServerNotifications, ServerRequests } from '../../server/protocol';
+import { createMessageConnection, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
+import { WebSocket } from 'ws';
+import type {
+  AnalyzeRecipe,
+  ErrorData,
+  RunEvent,
+  RunSummary,
+  ServerLock,
+  ServerNotifications,
+  ServerRequests,
+} from '../../server/protocol';
+import { SocketReader, SocketWriter } from '../../server/rpc/socket';
 import { isRunning, until } from '../cli/espalier';
-import { repoRoot } from '../fixtures';
+import { modelFolder, repoRoot } from '../fixtures';
 
-export const serverBundle = join(repoRoot, 'dist/server.cjs');
-if (!existsSync(serverBundle)) throw new Error(`${serverBundle} is missing; npm run build makes it`);
+export const bundle = join(repoRoot, 'dist/server.cjs');
+if (!existsSync(bundle)) throw new Error(`${bundle} is missing; npm run build makes it`);
 
-/** Takes what ends a thing; `onTestFinished` or `afterAll`. */
-export type Owner = (end: () => void | Promise<void>) => void;
+export const stories = realpathSync(modelFolder('stories260k'));
+export const text = realpathSync(join(repoRoot, 'media/demo/tinystories.txt'));
 
-export function temporaryFolder(own: Owner = onTestFinished): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'espalier-server-')));
-  own(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+/** A new folder without links in its path. */
+export const newFolder = (): string => realpathSync(mkdtempSync(join(tmpdir(), 'server-')));
 
-export interface Server {
-  process: ChildProcess;
-  pid: number;
-  dataFolder: string;
-  /** What it wrote so far. */
+export interface StartedServer {
+  readonly process: ChildProcess;
+  readonly pid: number;
+  readonly lock: ServerLock;
   log(): string;
-  ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  readonly ended: Promise<number | null>;
 }
 
-/** Starts a server; it may find that another one has the folder, and end. */
-export function spawnServer(dataFolder: string, idleSeconds = 60, own: Owner = onTestFinished): Server {
-  const child = spawn(process.execPath, [serverBundle, dataFolder, String(idleSeconds)], {
+export const readLockFile = (dataFolder: string): ServerLock =>
+  JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8')) as ServerLock;
+
+/** Starts it without waiting for anything. */
+export function spawnServer(dataFolder: string, idleSeconds = 60, program = bundle) {
+  const child = spawn(process.execPath, [program, dataFolder, String(idleSeconds)], {
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  let log = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      log += text;
-    });
-  const ended = new Promise<Awaited<Server['ended']>>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal })),
-  );
-  own(async () => {
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-    await ended;
-  });
-  return { process: child, pid: child.pid!, dataFolder, log: () => log, ended };
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (said += part));
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (said += part));
+  const ended = new Promise<number | null>((resolve) => child.on('close', (code) => resolve(code)));
+  return { process: child, pid: child.pid!, log: () => said, ended };
 }
 
-/** Starts a server and waits until clients may come. */
-export async function startServer(
-  dataFolder: string,
-  idleSeconds = 60,
-  own: Owner = onTestFinished,
-): Promise<Server & { lock: ServerLock }> {
-  const server = spawnServer(dataFolder, idleSeconds, own);
-  await until(
-    `the server says that it listens (${server.log()})`,
-    () => server.log().includes('listening on') || !isRunning(server.pid),
-  );
-  if (!server.log().includes('listening on')) throw new Error(`the server ended: ${server.log()}`);
-  return { ...server, lock: readServerLock(dataFolder) };
+export async function startServer(dataFolder: string, idleSeconds = 60, program = bundle): Promise<StartedServer> {
+  const server = spawnServer(dataFolder, idleSeconds, program);
+  await until('the server listens', () => server.log().includes('listening') || !isRunning(server.pid));
+  if (!isRunning(server.pid)) throw new Error(`the server has ended: ${server.log()}`);
+  return { ...server, lock: readLockFile(dataFolder) };
 }
 
-export const readServerLock = (dataFolder: string): ServerLock =>
-  JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8'));
+export async function stopServer(server: StartedServer): Promise<void> {
+  server.process.kill('SIGTERM');
+  await server.ended;
+}
 
-export interface TestClient {
-  socket: WebSocket;
-  /** A refusal rejects with a Refused. */
-  ask<M extends keyof ServerRequests>(
+export interface Client {
+  readonly socket: WebSocket;
+  readonly connection: MessageConnection;
+  request<M extends keyof ServerRequests>(
     method: M,
     params: ServerRequests[M]['params'],
   ): Promise<ServerRequests[M]['result']>;
-  /** Any method with any params. */
-  askRaw(method: string, params?: unknown): Promise<unknown>;
-  notify(method: string, params?: unknown): Promise<void>;
-  on<M extends keyof ServerNotifications>(method: M, listener: (params: ServerNotifications[M]) => void): void;
-  /** All notifications so far, in order. */
-  told: { method: string; params: unknown; atMs: number }[];
-  closed: Promise<{ code: number; reason: string }>;
+  /** All events of a run that were heard, in the order in which they came. */
+  events(runId: string): RunEvent[];
+  /** The newest summary that was pushed. */
+  changed: Map<string, RunSummary>;
+  readonly estimates: ServerNotifications['runs/estimate'][];
+  /** Times at which notifications came. */
+  readonly heardAtMs: number[];
   close(): Promise<void>;
 }
 
-export interface Knock {
-  headers?: Record<string, string>;
-  protocol?: string | string[] | null;
-  path?: string;
-}
-
-/** The handshake alone. Rejects with `refused with STATUS`. */
-export function openSocket(lock: ServerLock, knock: Knock = {}, own: Owner = onTestFinished): Promise<WebSocket> {
-  const options: SocketOptions = {
-    headers: { authorization: `Bearer ${lock.token}`, ...knock.headers },
-    perMessageDeflate: false,
-  };
-  const url = `ws://127.0.0.1:${lock.port}${knock.path ?? '/'}`;
-  const protocol = knock.protocol === undefined ? 'espalier.v1' : knock.protocol;
-  const socket = protocol === null ? new WebSocket(url, options) : new WebSocket(url, protocol, options);
-  own(() => socket.terminate());
+export const openSocket = (lock: ServerLock, options: object = {}): Promise<WebSocket> => {
+  const socket = new WebSocket(`ws://127.0.0.1:${lock.port}`, lock.protocol, {
+    headers: { authorization: `Bearer ${lock.token}` },
+    ...options,
+  });
   return new Promise((resolve, reject) => {
-    socket.on('open', () => resolve(socket));
-    socket.on('error', reject);
-    socket.on('unexpected-response', (_, { statusCode }) => {
-      socket.terminate();
-      reject(new Error(`refused with ${statusCode}`));
-    });
+    socket.once('open', () => resolve(socket));
+    socket.once('error', reject);
   });
+};
+
+/** Speaks JSON-RPC, but has not been introduced. */
+export async function connectRaw(lock: ServerLock): Promise<{ socket: WebSocket; connection: MessageConnection }> {
+  const socket = await openSocket(lock);
+  const connection = createMessageConnection(new SocketReader(socket), new SocketWriter(socket));
+  connection.onClose(() => connection.dispose());
+  connection.listen();
+  return { socket, connection };
 }
 
-export async function connect(
-  lock: ServerLock,
-  options: Partial<ClientOptions> & { initialize?: boolean } = {},
-  own: Owner = onTestFinished,
-): Promise<TestClient> {
-  const socket = await openSocket(lock, {}, own);
-  const connection = createMessageConnection(new Reader(socket), new Writer(socket));
-  const told: TestClient['told'] = [];
-  const listeners = new Map<string, ((params: never) => void)[]>();
-  connection.onNotification((method: string, params: unknown) => {
-    told.push({ method, params, atMs: performance.now() });
-    for (const listener of listeners.get(method) ?? []) listener(params as never);
-  });
-  connection.onError(() => {});
-  const closed = new Promise<{ code: number; reason: string }>((resolve) =>
-    socket.on('close', (code, reason) => {
-      // Else what is still asked would wait for ever.
-      connection.dispose();
-      resolve({ code, reason: String(reason) });
-    }),
-  );
-  connection.listen();
-  const client: TestClient = {
+export async function connect(lock: ServerLock, roots: readonly string[] = [stories, text]): Promise<Client> {
+  const { socket, connection } = await connectRaw(lock);
+  const heard = new Map<string, RunEvent[]>();
+  const client: Client = {
     socket,
-    told,
-    closed,
-    ask: (method, params) => connection.sendRequest(method, params),
-    askRaw: (method, params) =>
-      params === undefined ? connection.sendRequest(method) : connection.sendRequest(method, params),
-    notify: (method, params) => connection.sendNotification(method, params),
-    on: (method, listener) => void listeners.set(method, [...(listeners.get(method) ?? []), listener]),
+    connection,
+    request: (method, params) => connection.sendRequest(method, params),
+    events: (runId) => heard.get(runId) ?? [],
+    changed: new Map(),
+    estimates: [],
+    heardAtMs: [],
     async close() {
+      if (socket.readyState === WebSocket.CLOSED) return;
+      const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
       socket.close();
       await closed;
     },
   };
-  if (options.initialize !== false) await client.askRaw('initialize', initializeParams(lock, options));
+  connection.onNotification('runs/events', ({ runId, events }: ServerNotifications['runs/events']) => {
+    client.heardAtMs.push(performance.now());
+    heard.set(runId, [...client.events(runId), ...events]);
+  });
+  connection.onNotification('runs/changed', ({ runs, deleted }: ServerNotifications['runs/changed']) => {
+    client.heardAtMs.push(performance.now());
+    for (const run of runs) client.changed.set(run.runId, run);
+    for (const runId of deleted) client.changed.delete(runId);
+  });
+  connection.onNotification('runs/estimate', (estimate: ServerNotifications['runs/estimate']) => {
+    client.heardAtMs.push(performance.now());
+    client.estimates.push(estimate);
+  });
+  await connection.sendRequest('initialize', {
+    processId: null,
+    capabilities: {},
+    rootUri: null,
+    initializationOptions: { protocol: lock.protocol, build: lock.build, roots: rootFolders(roots) },
+  });
+  await connection.sendNotification('initialized', {});
   return client;
 }
 
-export const initializeParams = (lock: ServerLock, { protocol, build, roots }: Partial<ClientOptions> = {}) => ({
-  processId: process.pid,
-  rootUri: null,
-  capabilities: {},
-  initializationOptions: { protocol: protocol ?? lock.protocol, build: build ?? lock.build, roots: roots ?? [] },
-});
+/** A file stands for its folder. */
+const rootFolders = (roots: readonly string[]): string[] =>
+  roots.map((root) => (statSync(root).isDirectory() ? root : join(root, '..')));
 
-/** How the server refused: the number of JSON-RPC, our code, and the sentence. */
-export async function refusalOf(asked: Promise<unknown>): Promise<{ code: number; ours: string; message: string }> {
+/** Code, sentence and our own code of the error that a request is answered with; throws when it is not. */
+export async function errorOf(
+  request: Promise<unknown>,
+): Promise<{ code: number; message: string; reason: string | undefined }> {
   try {
-    await asked;
+    await request;
   } catch (error) {
     if (!(error instanceof ResponseError)) throw error;
-    return { code: error.code, ours: (error.data as ErrorData | undefined)?.code ?? '', message: error.message };
+    return { code: error.code, message: error.message, reason: (error.data as ErrorData | undefined)?.code };
   }
-  throw new Error('it was not refused');
+  throw new Error('the request was answered with a result');
 }
 
-class Reader extends AbstractMessageReader {
-  constructor(private readonly socket: WebSocket) {
-    super();
-    socket.on('close', () => this.fireClose());
-  }
+export function analyzeRecipe(change: Partial<AnalyzeRecipe> = {}, windows = 4): AnalyzeRecipe {
+  return {
+    kind: 'analyze',
+    model: stories,
+    source: {
+      kind: 'text',
+      files: [text],
+      field: null,
+      windows,
+      tokens: 128,
+      start: 0,
+      bos: 'none',
+      sampling: 'consecutive',
+      seed: 0,
+    },
+    methods: ['all'],
+    measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
+    stay: false,
+    compute: { device: 'cpu', memory: 'auto', threads: 1, memoryLimitBytes: null },
+    ...change,
+  };
+}
 
-  listen(callback: DataCallback) {
-    const hear = (data: unknown) => callback(JSON.parse(String(data)) as Message);
-    this.socket.on('message', hear);
-    return { dispose: () => void this.socket.off('message', hear) };
+/** Waits until a run is in one of these states. */
+export async function reaches(
+  client: Client,
+  runId: string,
+  states: readonly RunSummary['state'][],
+  withinMs = 30_000,
+) {
+  for (const began = performance.now(); ; ) {
+    const { run } = await client.request('runs/get', { runId });
+    if (states.includes(run.state)) return run;
+    if (performance.now() - began > withinMs)
+      throw new Error(`waited ${withinMs} ms in vain for ${states.join(' or ')}: ${JSON.stringify(run)}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
-class Writer extends AbstractMessageWriter {
-  constructor(private readonly socket: WebSocket) {
-    super();
-  }
-
-  write(message: Message): Promise<void> {
-    return new Promise((resolve, reject) =>
-      this.socket.send(JSON.stringify(message), (error) => (error ? reject(error) : resolve())),
-    );
-  }
-
-  end(): void {}
-}
+/** Sequence numbers as they ought to be. */
+export const oneTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);

@@ -39,6 +39,7 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
 
   it('measures all blocks on a text', async () => {
     await window.panel.locator('#analyze').click();
+    await window.pick('tinystories.txt');
     await window.panel.locator('#methods, aside').first().waitFor({ timeout: 90_000 });
     await window.panel.locator('#spine tr[data-block="4"] td.cost', { hasText: /[+−]\d\.\d{3}/ }).waitFor();
     const scores = await window.panel.locator('#spine tr[data-block] td.value').allTextContents();

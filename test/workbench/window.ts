@@ -83,7 +83,8 @@ export class WorkbenchWindow {
 
   /** Shows a container of the side bar; a second click would hide it. */
   async showContainer(label: string): Promise<void> {
-    const item = this.page.locator('.activitybar .action-item', { has: this.activity(label) });
+    const inside = this.page.locator(`.action-label[aria-label^="${label}"]`);
+    const item = this.page.locator('.activitybar .action-item', { has: inside });
     await item.waitFor({ timeout: 60_000 });
     if ((await item.getAttribute('class'))?.includes('checked')) return;
     await this.activity(label).click();

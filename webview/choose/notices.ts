@@ -1,8 +1,9 @@
 // What a person must know before the numbers: no analysis yet, one that runs or has failed, a lost connection, blocks
 // that cost more than they look. Each says what is so and offers the way on.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { ConnectionState, RunSummary } from '../../server/protocol';
+import type { ConnectionState, Plan, RunSummary } from '../../server/protocol';
 import { blocks, clock, correlation, cost, count, duration, memory, ordinal, share } from '../format';
+import { stepInWords } from '../steps';
 import { button, icon, link, progressBar } from '../ui';
 import type { Actions } from './actions';
 import type { View } from './view';
@@ -20,22 +21,24 @@ export function notices(view: View, act: Actions): TemplateResult {
 /** Nothing while all is well. Numbers on the page stay true without a connection, so it only says what waits. */
 export function connectionNotice(connection: ConnectionState, act: { restart: () => void; openLog: () => void }) {
   const note = (text: string, ...ways: unknown[]) =>
-    html`<p class="note" id="connection">${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span></p>`;
+    html`<p class="note" id="connection">
+      ${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span>
+    </p>`;
+  const stays = 'What was measured stays; nothing new can be.';
   switch (connection.state) {
     case 'connected':
       return nothing;
     case 'starting':
-      return html`<p class="note quiet-note" id="connection">${icon('sync', 'spin')}<span>The compute server is starting.</span></p>`;
+      return html`<p class="note quiet-note" id="connection">
+        ${icon('sync', 'spin')}<span>The compute server is starting.</span>
+      </p>`;
     case 'reconnecting':
       return note(
-        `The connection to the compute server is lost; trying again (${connection.attempt}). What was measured stays; nothing new can be.`,
+        `The connection to the compute server is lost; trying again (${connection.attempt}). ${stays}`,
         link('Open Log', act.openLog),
       );
     case 'stopped':
-      return note(
-        'The compute server is stopped. What was measured stays; nothing new can be.',
-        link('Start It', act.restart),
-      );
+      return note(`The compute server is stopped. ${stays}`, link('Start It', act.restart));
     case 'failed':
       return note(
         `The compute server cannot be reached: ${connection.message}`,
@@ -60,7 +63,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
         Measuring reads ${windows}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
-        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : 'How long it takes is said before it starts.'}
+        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : nothing}
         Nothing is written to the model folder.
       </p>
       <div class="row">
@@ -73,19 +76,26 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
 function running(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;
   const fraction = run.state === 'running' ? run.fraction : 0;
-  const left = secondsLeft(run, fraction);
+  const left = secondsLeft(run, view.state.host.offer?.plan);
+  const step = run.state === 'running' ? stepInWords(run.step) : '';
   const text =
     run.state === 'queued'
       ? 'Waiting for another run.'
-      : `${share(fraction, 0)}${left === null ? '' : `, ${clock(left)} left`}. Bars appear below as they are ready.`;
+      : `${share(fraction, 0)} of ${step}${left === null ? '' : `, about ${clock(left)} left`}. Bars appear below as they are ready.`;
   return html`
     <section class="card" id="running" aria-label="Measuring">
       <p>Measuring <bdi>${view.state.host.model.name}</bdi></p>
-      <ul class="stages">${stages(view).map(({ name, state, note }) => html`<li class=${state === 'waits' ? 'quiet' : ''}><span>${state === 'done' ? icon('check') : state === 'now' ? icon('sync', 'spin') : nothing}</span><span>${name}</span><span class="quiet">${note}</span></li>`)}</ul>
+      <ul class="stages">${stages(view).map(stageLine)}</ul>
       <div>${progressBar(fraction, 'Measuring')}<p class="small quiet">${text}</p></div>
       <div class="row">${button({ id: 'cancel-analysis', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}</div>
     </section>`;
 }
+
+const stageLine = ({ name, state, note }: Stage) => html`
+  <li class=${state === 'waits' ? 'quiet' : ''}>
+    <span>${state === 'done' ? icon('check') : state === 'now' ? icon('sync', 'spin') : nothing}</span>
+    <span>${name}</span><span class="quiet">${note}</span>
+  </li>`;
 
 interface Stage {
   name: string;
@@ -93,44 +103,58 @@ interface Stage {
   note: string;
 }
 
-/** What is there of each part tells how far the analysis is; what the engine says it does stands with the first open one. */
+/**
+ * What an analysis does, one after the other. The engine tells the step that it is at and how far; what the report holds
+ * already is done.
+ */
 export function stages({ state, removals, halves, nBlocks, methods, greedy }: View): Stage[] {
-  const measure = state.host.offer?.measure;
-  const known = removals.filter(Boolean).length;
-  const knownHalves = [...halves.attention.costs, ...halves.mlp.costs].filter(Boolean).length;
-  const parts: { name: string; have: number; of: number }[] = [
-    { name: 'Hidden states: influence, angular, magnitude', have: methods.length > 0 ? 1 : 0, of: 1 },
+  const { run, offer, analysis } = state.host;
+  const measure = offer?.measure;
+  const sublayers = halves.attention.costs.some(Boolean) || measure?.removals === 'sublayers';
+  const search = Math.max(greedy.length, measure?.greedy?.count ?? 0);
+  const parts = [
+    { name: 'Hidden states: influence, angular, magnitude', step: 'analyze', of: 1, there: methods.length > 0 },
+    ...((measure?.removals ?? 'blocks') === 'none'
+      ? []
+      : [{ name: 'Loss without each block', step: 'removals', of: nBlocks, there: removals.every(Boolean) }]),
+    ...(sublayers
+      ? [{ name: 'Sublayers', step: 'removals', of: 2 * nBlocks, there: halves.mlp.costs.every(Boolean) }]
+      : []),
+    ...(search > 0 ? [{ name: 'Greedy search', step: 'search', of: search, there: greedy.length > 0 }] : []),
+    ...(measure?.suggestions
+      ? [{ name: 'Picks of the methods', step: 'suggestions', of: 1, there: Boolean(analysis?.suggestions) }]
+      : []),
   ];
-  if (known > 0 || (measure?.removals ?? 'blocks') !== 'none')
-    parts.push({ name: 'Loss without each block', have: known, of: nBlocks });
-  if (knownHalves > 0 || measure?.removals === 'sublayers')
-    parts.push({ name: 'Sublayers', have: knownHalves, of: 2 * nBlocks });
-  if (greedy.length > 0 || measure?.greedy)
-    parts.push({
-      name: 'Greedy search',
-      have: greedy.length,
-      of: Math.max(greedy.length, measure?.greedy?.count ?? 0),
-    });
-  const run = state.host.run;
-  const step = run?.state === 'running' ? run.step : '';
-  const now = parts.findIndex(({ have, of }) => have < of);
-  const list = parts.map(({ name, have, of }, i): Stage => {
-    const done = have >= of;
-    const note = done || of === 1 ? '' : have > 0 ? `${have} of ${of}` : String(of);
-    return { name, state: done ? 'done' : i === now && run?.state === 'running' ? 'now' : 'waits', note };
+  const running = run?.state === 'running';
+  const now = parts.findIndex(({ there }) => !there);
+  return parts.map(({ name, step, of, there }, i): Stage => {
+    if (there) return { name, state: 'done', note: '' };
+    const total = of > 1 ? String(of) : '';
+    if (i !== now || !running) return { name, state: 'waits', note: total };
+    return { name, state: 'now', note: step === run.step ? progressOf(name, of, run.fraction, sublayers) : total };
   });
-  if (step && now === -1) list.push({ name: step, state: 'now', note: '' });
-  return list;
 }
 
-function secondsLeft(run: RunSummary, fraction: number): number | null {
-  if (run.startedAtEpochMs === null || fraction < 0.03) return null;
-  return (((Date.now() - run.startedAtEpochMs) / 1000) * (1 - fraction)) / fraction;
+/** Blocks, attention and MLP are thirds of one step. */
+function progressOf(name: string, of: number, fraction: number, sublayers: boolean): string {
+  const part =
+    name === 'Sublayers' ? (3 * fraction - 1) / 2 : sublayers && name.startsWith('Loss') ? 3 * fraction : fraction;
+  const within = Math.max(0, Math.min(1, part));
+  return of > 1 ? `${Math.floor(within * of)} of ${of}` : share(within, 0);
+}
+
+/** Of the whole run, by its plan: the engine's progress is that of a step. */
+export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
+  if (run.startedAtEpochMs === null || !plan) return null;
+  const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
+  return left > 1 ? left : null;
 }
 
 function ended(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;
   const some = view.methods.length > 0 || view.removals.some(Boolean);
+  const off = !act.isConnected() || view.state.busy !== null;
+  const mark = run.state === 'cancelled' ? icon('info') : icon('error', 'bad');
   const [first, rest] =
     run.state === 'failed'
       ? [
@@ -147,11 +171,12 @@ function ended(view: View, act: Actions): TemplateResult {
         : ['The analysis was cancelled.', some ? 'What was measured before is shown below.' : 'Nothing was written.'];
   return html`
     <section class="card" id="ended" aria-label="Analysis ended">
-      <p class="row top">${icon(run.state === 'cancelled' ? 'info' : 'error', run.state === 'cancelled' ? '' : 'bad')}<span class="strong text">${first}</span></p>
+      <p class="row top">${mark}<span class="strong text">${first}</span></p>
       <p class="quiet">${rest}</p>
       <div class="row">
-        ${button({ id: 'analyze', look: 'primary', label: 'Measure Again', disabled: !act.isConnected() || view.state.busy !== null, onPress: act.analyze })}
-        ${button({ label: 'Open Run', onPress: () => act.openRun(run.runId) })} ${button({ label: 'Open Log', onPress: act.openLog })}
+        ${button({ id: 'analyze', look: 'primary', label: 'Measure Again', disabled: off, onPress: act.analyze })}
+        ${button({ label: 'Open Run', onPress: () => act.openRun(run.runId) })}
+        ${button({ label: 'Open Log', onPress: act.openLog })}
       </div>
     </section>`;
 }
@@ -173,7 +198,10 @@ function surpriseNote({ surprises, method, nBlocks, costRanks, removals, suggest
         ];
   return html`<p class="note" id="surprises">
     ${icon('warning', 'warn')}<span><b class="strong">${head}</b>${rest}</span><span class="grow"></span>
-    <span class="nowrap">${link('Protect', () => act.protect(surprises, true))} · ${link('Show sublayers', () => act.openBlocks(surprises))}</span>
+    <span class="nowrap">
+      ${link('Protect', () => act.protect(surprises, true))} ·
+      ${link('Show sublayers', () => act.openBlocks(surprises))}
+    </span>
   </p>`;
 }
 

@@ -1,7 +1,7 @@
 // Methods and suggestions as one table: how far each method can be trusted on this model, and what its pick costs for
 // each number of blocks. A click on a number takes that set.
 import { html, nothing, type TemplateResult } from 'lit';
-import { blocks, correlation, cost, count, dropSet, duration, plain } from '../format';
+import { correlation, cost, count, dropSet, duration, plain } from '../format';
 import { hideTip, showTip } from '../tip';
 import { link, tool } from '../ui';
 import type { Actions } from './actions';
@@ -33,8 +33,13 @@ export function suggestionTable(view: View, act: Actions): TemplateResult {
       </table>
       ${
         hasLosses
-          ? html`<p class="small quiet note-below">Loss added in nats when a method picks the blocks; click to take them. Underlined: least for that count. ≈ sum of single removals, not yet measured. ${measureAll(view, act)}</p>`
-          : html`<p class="small quiet note-below">What each method picks; click to take the blocks. Losses are shown once they are measured.</p>`
+          ? html`<p class="small quiet note-below">
+              Loss added in nats when a method picks the blocks; click to take them. Underlined: least for that count.
+              ≈ sum of single removals, not yet measured. ${measureAll(view, act)}
+            </p>`
+          : html`<p class="small quiet note-below">
+              What each method picks; click to take the blocks. Losses are shown once they are measured.
+            </p>`
       }
     </section>`;
 }
@@ -49,17 +54,23 @@ function suggestionRow(view: View, act: Actions, row: SuggestionRow, now: boolea
       </th>
       <td class="num quiet">${row.correlation === null ? '' : correlation(row.correlation)}</td>
       ${row.cells.map(
-        (cell, i) =>
-          html`<td class="n">${cell ? takeButton(view, act, row, cell, view.counts[i]!) : html`<span class="quiet" title="Not possible around the protected blocks">–</span>`}</td>`,
+        (cell, i) => html`<td class="n">${cell ? takeButton(view, act, row, cell, view.counts[i]!) : noPick}</td>`,
       )}
     </tr>`;
 }
+
+const noPick = html`<span class="quiet" title="Not possible around the protected blocks">–</span>`;
 
 function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, least }: SuggestionCell, n: number) {
   const pressed = keyOf(drop) === keyOf(view.choice.drop);
   const costNats = loss.kind === 'unknown' ? null : loss.costNats;
   const measured = loss.kind === 'measured';
-  const text = costNats === null ? blocks(drop.blocks) : measured ? plain(costNats, 3) : `≈${plain(costNats, 2)}`;
+  const text =
+    costNats === null
+      ? '…'
+      : measured
+        ? plain(costNats, costNats < 10 ? 3 : 2)
+        : `≈${plain(costNats, costNats < 10 ? 2 : 1)}`;
   const inWords = costNats === null ? '' : `${measured ? 'measured' : 'estimated'} ${cost(costNats)} nats`;
   const tip = [`${row.label}, n = ${n}`, dropSet(drop), inWords].filter(Boolean).join('\n');
   return html`<button
