@@ -161,7 +161,7 @@ async function newRecipe(host: CommandHost, target: Target): Promise<void> {
 
 async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
   const uri = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
-  if (!uri || uri.scheme !== 'file' || !uri.fsPath.endsWith('.espalier.yaml'))
+  if (uri?.scheme !== 'file' || !uri.fsPath.endsWith('.espalier.yaml'))
     throw new UserError('usage', 'Open a recipe, a file that ends in .espalier.yaml, and run it again.');
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });

@@ -37,14 +37,11 @@ export function activate(context: ExtensionContext): void {
   const panels = openPanels(parts);
   const host: Omit<PanelHost, 'dist'> & { dataFolder: string } = { ...parts, panels, dataFolder };
 
-  const start = () => {
-    if (workspace.isTrusted) opened.start();
-  };
   /** Roots are said when a connection begins. */
   const reconnect = async () => {
     if (opened.state.state === 'stopped') return;
     await opened.stop();
-    start();
+    opened.start();
   };
   const configs = workspace.createFileSystemWatcher('**/config.json');
   context.subscriptions.push(
@@ -57,7 +54,7 @@ export function activate(context: ExtensionContext): void {
     window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) }),
     showStatus(opened, library),
     showContext(opened, library),
-    workspace.onDidGrantWorkspaceTrust(() => void (opened.state.state === 'stopped' ? start() : reconnect())),
+    workspace.onDidGrantWorkspaceTrust(() => opened.start()),
     workspace.onDidChangeWorkspaceFolders(() => void reconnect()),
     workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration('espalier.modelFolders') || change.affectsConfiguration('espalier.nodePath'))
@@ -67,7 +64,7 @@ export function activate(context: ExtensionContext): void {
     configs.onDidCreate(() => void library.refresh()),
     configs.onDidDelete(() => void library.refresh()),
   );
-  start();
+  opened.start();
   log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
 }
 

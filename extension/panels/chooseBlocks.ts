@@ -43,62 +43,67 @@ export function fillChooseBlocks(
   const following = new Map<'analysis' | 'pruning', Disposable>();
   panel.title = `Choose Blocks: ${basename(folder)}`;
 
-  const page = openPage(panel, 'chooseBlocks', dist, log, {
-    async 'page/open'() {
-      await inspected();
-      await findAnalysis();
-      return { page: 'chooseBlocks', state: state() };
+  const page = openPage(
+    panel,
+    'chooseBlocks',
+    { dist, log, connection },
+    {
+      async 'page/open'() {
+        await inspected();
+        await findAnalysis();
+        return { page: 'chooseBlocks', state: state() };
+      },
+      async 'choose/keep'(params) {
+        choice = params.choice;
+        await context.workspaceState.update(choiceKey, choice);
+        return null;
+      },
+      async 'choose/ask'({ question, drop }) {
+        if (!run) throw new UserError('badData', 'There is no analysis of this model to ask yet; analyze it first.');
+        const { runId } = run;
+        const relay = connection.on('runs/estimate', (told) => {
+          if (told.runId === runId && told.question === question)
+            page.tell('choose/estimate', { question, estimate: told.estimate });
+        });
+        try {
+          return await connection.request('runs/ask', { runId, question, drop });
+        } finally {
+          relay.dispose();
+        }
+      },
+      'choose/analyze': ({ measure }) => analyze(measure),
+      async 'choose/text'() {
+        if (await texts.choose(folder)) await offer();
+        return null;
+      },
+      'choose/prune': ({ drop, repair }) => prune(drop, repair),
+      'choose/saveRecipe': ({ drop, repair }) => saveRecipe(drop, repair),
+      async 'run/cancel'({ runId }) {
+        await connection.request('runs/cancel', { runId });
+        return null;
+      },
+      async 'run/resume'({ runId }) {
+        await connection.request('runs/resume', { runId });
+        return null;
+      },
+      'run/open'({ runId }) {
+        panels.run(runId);
+        return null;
+      },
+      'model/try'(params) {
+        panels.try([folder, params.folder]);
+        return null;
+      },
+      async 'log/open'() {
+        await commands.executeCommand('espalier.showLog');
+        return null;
+      },
+      async 'server/restart'() {
+        await commands.executeCommand('espalier.restartServer');
+        return null;
+      },
     },
-    async 'choose/keep'(params) {
-      choice = params.choice;
-      await context.workspaceState.update(choiceKey, choice);
-      return null;
-    },
-    async 'choose/ask'({ question, drop }) {
-      if (!run) throw new UserError('badData', 'There is no analysis of this model to ask yet; analyze it first.');
-      const { runId } = run;
-      const relay = connection.on('runs/estimate', (told) => {
-        if (told.runId === runId && told.question === question)
-          page.tell('choose/estimate', { question, estimate: told.estimate });
-      });
-      try {
-        return await connection.request('runs/ask', { runId, question, drop });
-      } finally {
-        relay.dispose();
-      }
-    },
-    'choose/analyze': ({ measure }) => analyze(measure),
-    async 'choose/text'() {
-      if (await texts.choose(folder)) await offer();
-      return null;
-    },
-    'choose/prune': ({ drop, repair }) => prune(drop, repair),
-    'choose/saveRecipe': ({ drop, repair }) => saveRecipe(drop, repair),
-    async 'run/cancel'({ runId }) {
-      await connection.request('runs/cancel', { runId });
-      return null;
-    },
-    async 'run/resume'({ runId }) {
-      await connection.request('runs/resume', { runId });
-      return null;
-    },
-    'run/open'({ runId }) {
-      panels.run(runId);
-      return null;
-    },
-    'model/try'(params) {
-      panels.try([folder, params.folder]);
-      return null;
-    },
-    async 'log/open'() {
-      await commands.executeCommand('espalier.showLog');
-      return null;
-    },
-    async 'server/restart'() {
-      await commands.executeCommand('espalier.restartServer');
-      return null;
-    },
-  });
+  );
 
   function state(): ChooseBlocksState {
     const file = texts.known(folder);
@@ -122,22 +127,8 @@ export function fillChooseBlocks(
   }
   /** A panel that a reload brought back asks before the window is connected. */
   async function connectedRequest(): Promise<ModelSummary> {
-    await untilConnected();
+    await connection.ready();
     return connection.request('models/inspect', { folder });
-  }
-  function untilConnected(): Promise<void> {
-    if (connection.state.state === 'connected') return Promise.resolve();
-    connection.start();
-    return new Promise((resolve, reject) => {
-      const settle = (done: () => void) => {
-        waiting.dispose();
-        done();
-      };
-      const waiting = connection.onState((now) => {
-        if (now.state === 'connected') settle(resolve);
-        if (now.state === 'failed') settle(() => reject(new UserError('device', now.message)));
-      });
-    });
   }
 
   /** The newest analysis of the model, running or done. */

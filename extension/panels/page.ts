@@ -4,6 +4,7 @@ import { type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } f
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
 import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol';
+import type { Connection } from '../connection';
 import { postConnection } from './post';
 
 export type PageName = 'chooseBlocks' | 'try' | 'run';
@@ -14,6 +15,12 @@ export type Answers = {
     params: PageRequests[M]['params'],
   ) => Promise<PageRequests[M]['result']> | PageRequests[M]['result'];
 };
+
+export interface PageSurroundings {
+  readonly dist: Uri;
+  readonly log: LogOutputChannel;
+  readonly connection: Connection;
+}
 
 export interface Page extends Disposable {
   tell<M extends keyof HostNotifications>(method: M, params: HostNotifications[M]): void;
@@ -27,13 +34,13 @@ const stateEveryMs = 50;
 export function openPage(
   panel: WebviewPanel,
   name: PageName,
-  dist: Uri,
-  log: LogOutputChannel,
+  { dist, log, connection: server }: PageSurroundings,
   answers: Answers,
 ): Page {
   const openedAtEpochMs = Date.now();
   panel.webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const connection = postConnection(panel.webview);
+  let refused = false;
   const all: Answers = {
     'text/copy': async ({ text }) => {
       await env.clipboard.writeText(text);
@@ -47,6 +54,7 @@ export function openPage(
     try {
       return await (answer as (params: unknown) => unknown)(params);
     } catch (error) {
+      refused ||= method === 'page/open';
       throw forPage(error, (text) => log.error(`${name}: ${method}: ${text}`));
     }
   });
@@ -61,6 +69,12 @@ export function openPage(
   for (const [method, listener] of Object.entries(hear)) connection.onNotification(method, listener);
   connection.listen();
   panel.webview.html = documentOf(panel, name, dist);
+  // A page that could not be opened only shows why; with a connection it can try again.
+  const listening = server.onState(({ state }) => {
+    if (state !== 'connected' || !refused) return;
+    refused = false;
+    panel.webview.html = documentOf(panel, name, dist);
+  });
 
   const timers = new Map<string, NodeJS.Timeout>();
   const tell: Page['tell'] = (method, params) =>
@@ -79,6 +93,7 @@ export function openPage(
     },
     dispose() {
       for (const timer of timers.values()) clearTimeout(timer);
+      listening.dispose();
       connection.dispose();
     },
   };

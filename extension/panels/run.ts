@@ -6,35 +6,41 @@ import type { PanelHost } from './panels';
 
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;
-  const page = openPage(panel, 'run', dist, log, {
-    async 'page/open'() {
-      await loaded();
-      return { page: 'run', state: state! };
+  const page = openPage(
+    panel,
+    'run',
+    { dist, log, connection },
+    {
+      async 'page/open'() {
+        await connection.ready();
+        await loaded();
+        return { page: 'run', state: state! };
+      },
+      async 'run/cancel'() {
+        await connection.request('runs/cancel', { runId });
+        return null;
+      },
+      async 'run/resume'() {
+        await connection.request('runs/resume', { runId });
+        return null;
+      },
+      'model/try'({ folder }) {
+        panels.try(state ? [state.run.model, folder] : [folder]);
+        return null;
+      },
+      async 'log/open'() {
+        await commands.executeCommand('espalier.showLog');
+        return null;
+      },
+      async 'server/restart'() {
+        await commands.executeCommand('espalier.restartServer');
+        return null;
+      },
     },
-    async 'run/cancel'() {
-      await connection.request('runs/cancel', { runId });
-      return null;
-    },
-    async 'run/resume'() {
-      await connection.request('runs/resume', { runId });
-      return null;
-    },
-    'model/try'({ folder }) {
-      panels.try(state ? [state.run.model, folder] : [folder]);
-      return null;
-    },
-    async 'log/open'() {
-      await commands.executeCommand('espalier.showLog');
-      return null;
-    },
-    async 'server/restart'() {
-      await commands.executeCommand('espalier.restartServer');
-      return null;
-    },
-  });
+  );
 
   async function loaded(): Promise<void> {
-    const { run, recipe, plan, report } = await whenConnected(() => connection.request('runs/get', { runId }));
+    const { run, recipe, plan, report } = await connection.request('runs/get', { runId });
     panel.title = run.title;
     state = {
       run,
@@ -50,19 +56,6 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
   async function textOf(recipe: Recipe): Promise<string> {
     if (recipe.kind !== 'analyze' && recipe.kind !== 'prune') return JSON.stringify(recipe, null, 2);
     return (await connection.request('recipes/format', { recipe })).yaml;
-  }
-
-  async function whenConnected<T>(ask: () => Promise<T>): Promise<T> {
-    if (connection.state.state === 'connected') return ask();
-    connection.start();
-    await new Promise<void>((resolve) => {
-      const waiting = connection.onState((now) => {
-        if (now.state !== 'connected') return;
-        waiting.dispose();
-        resolve();
-      });
-    });
-    return ask();
   }
 
   function heard(events: readonly RunEvent[]): void {
