@@ -1,13 +1,13 @@
 // Every command of the extension: its name here, its title in package.json, which a test holds against this table.
 import { randomUUID } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { commands, type Disposable, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { DeviceName, FoundModel, RunSummary } from '../server/protocol';
 import type { PanelHost } from './panels/panels';
 import { serverLogFile } from './serverProcess';
-import type { ModelNode } from './trees/modelsTree';
+import { modelName, type ModelNode } from './trees/modelNodes';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -86,9 +86,12 @@ function folderOf(target: Target): string | null {
   if (!target) return null;
   if (target instanceof Uri) {
     const path = target.fsPath;
-    return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path);
+    if (!existsSync(path)) return null;
+    return realpathSync(statSync(path).isDirectory() ? path : dirname(path));
   }
-  return 'model' in target && typeof target.model === 'object' ? target.model.summary.folder : null;
+  return 'kind' in target && target.kind !== 'root' && 'model' in target && typeof target.model === 'object'
+    ? target.model.summary.folder
+    : null;
 }
 
 async function pickModel({ library }: CommandHost): Promise<string | null> {
@@ -98,7 +101,7 @@ async function pickModel({ library }: CommandHost): Promise<string | null> {
       'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
     );
   const items = library.models.map(({ summary }) => ({
-    label: basename(summary.folder),
+    label: modelName(summary),
     description: `${summary.nBlocks} blocks`,
     detail: summary.folder,
     folder: summary.folder,

@@ -5,9 +5,8 @@ import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
 import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol';
 import type { Connection } from '../connection';
+import type { PageName } from './names';
 import { postConnection } from './post';
-
-export type PageName = 'chooseBlocks' | 'try' | 'run';
 
 /** What the host answers; a page asks for what it has, so the others may be left out. */
 export type Answers = {
