@@ -5,12 +5,13 @@ import { type ExtensionContext, Uri, window, workspace } from 'vscode';
 import { registerCommands } from './commands';
 import { type Connection, openConnection } from './connection';
 import { showContext } from './context';
+import { goOnWithDemo } from './demo';
 import { openLibrary } from './library';
 import { openPanels, type PanelHost } from './panels/panels';
 import { readSettings } from './settings';
 import { showStatus } from './statusBar';
 import { modelsTree } from './trees/modelsTree';
-import { runsTree } from './trees/runsTree';
+import { showRuns } from './trees/runsTree';
 
 let connection: Connection | null = null;
 
@@ -54,7 +55,7 @@ export function activate(context: ExtensionContext): void {
       treeDataProvider: modelsTree(library, settings.roots, media),
       showCollapseAll: true,
     }),
-    window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) }),
+    showRuns(library),
     showStatus(opened, library),
     showContext(opened, library),
     workspace.onDidGrantWorkspaceTrust(() => opened.start()),
@@ -67,6 +68,7 @@ export function activate(context: ExtensionContext): void {
     configs.onDidDelete(() => void library.refresh()),
   );
   opened.start();
+  void goOnWithDemo(host);
   log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
 }
 

@@ -1,8 +1,9 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
 import { commands, type Disposable, type WebviewPanel } from 'vscode';
-import type { Recipe, Report, RunEvent, RunPageState, RunSummary } from '../../server/protocol';
+import type { Recipe, Report, RunEvent, RunPageState } from '../../server/protocol';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
+import { grown } from './grown';
 
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;
@@ -60,15 +61,9 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
 
   function heard(events: readonly RunEvent[]): void {
     if (!state) return;
-    for (const { event, seq } of events) {
-      if (event.kind === 'state')
-        state = { ...state, run: { ...state.run, ...event.state, lastSeq: seq } as RunSummary };
-      if (event.kind === 'plan') state = { ...state, plan: event.plan };
-      if (event.kind === 'progress')
-        state = {
-          ...state,
-          run: { ...state.run, state: 'running', step: event.step, fraction: event.fraction } as RunSummary,
-        };
+    for (const told of events) {
+      state = { ...state, run: grown(state.run, told) };
+      if (told.event.kind === 'plan') state = { ...state, plan: told.event.plan };
     }
     page.tellState('run/state', () => state!);
     // Times and the report are the server's to say.

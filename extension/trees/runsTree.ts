@@ -1,10 +1,26 @@
 // The view of runs: what the server has carried out, does and will do, newest first.
-import { EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem } from 'vscode';
+import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
 import type { RunSummary } from '../../server/protocol';
 import type { Library } from '../library';
 import { runRow, shownRuns } from './runRows';
 
-export function runsTree(library: Library): TreeDataProvider<RunSummary> {
+/** The badge counts what is going on or waits. */
+export function showRuns(library: Library): Disposable {
+  const view = window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) });
+  const listening = library.onChange(() => {
+    const value = shownRuns(library.runs).filter(({ state }) => state === 'queued' || state === 'running').length;
+    if ((view.badge?.value ?? 0) === value) return;
+    view.badge = value > 0 ? { value, tooltip: value === 1 ? '1 run' : `${value} runs` } : undefined;
+  });
+  return {
+    dispose() {
+      listening.dispose();
+      view.dispose();
+    },
+  };
+}
+
+function runsTree(library: Library): TreeDataProvider<RunSummary> {
   const changed = new EventEmitter<void>();
   library.onChange(() => changed.fire());
   return {
