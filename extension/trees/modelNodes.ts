@@ -125,7 +125,8 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
   const facts = [`${nBlocks} ${nBlocks === 1 ? 'block' : 'blocks'}`, million(nParameters), sizeOf(sizeBytes)];
   const hasVariants = variantsOf(model, models).length > 0;
   return {
-    id: folder,
+    // The editor remembers by the id what a person has closed; with its first variant a model is a new row, and open.
+    id: `model ${hasVariants ? 'with variants ' : ''}${folder}`,
     label: called ? `Without ${lacks.join(', ')}` : name,
     description: [...facts, ...(called ? [name] : [])].join(', '),
     tooltip: `${folder}\n${summary.family}, ${summary.dtype}, ${nParameters.toLocaleString('en-US')} parameters, width ${summary.width}`,

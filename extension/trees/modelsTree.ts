@@ -23,6 +23,8 @@ export function modelsTree(
       item.id = facts.id;
       item.description = facts.description;
       item.tooltip = facts.tooltip;
+      // Without it, a screen reader says the tooltip.
+      item.accessibilityInformation = { label: `${facts.label}, ${facts.description}` };
       item.contextValue = node.kind;
       item.iconPath = iconOf(facts.icon, media);
       if (node.kind === 'model')

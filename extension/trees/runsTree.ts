@@ -32,6 +32,8 @@ function runsTree(library: Library): TreeDataProvider<RunSummary> {
       item.id = row.id;
       item.description = row.description;
       item.tooltip = row.tooltip;
+      // Without it, a screen reader says the tooltip.
+      item.accessibilityInformation = { label: `${row.label}, ${row.description}` };
       item.contextValue = row.contextValue;
       item.iconPath = new ThemeIcon(row.icon.name, row.icon.color ? new ThemeColor(row.icon.color) : undefined);
       item.command = { command: 'espalier.openRun', title: 'Open Run', arguments: [run] };
