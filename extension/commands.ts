@@ -92,9 +92,7 @@ function folderOf(target: Target): string | null {
     if (!existsSync(path)) return null;
     return realpathSync(statSync(path).isDirectory() ? path : dirname(path));
   }
-  return 'kind' in target && target.kind !== 'root' && 'model' in target && typeof target.model === 'object'
-    ? target.model.summary.folder
-    : null;
+  return 'model' in target && typeof target.model === 'object' ? target.model.summary.folder : null;
 }
 
 async function pickModel({ library }: CommandHost): Promise<string | null> {
@@ -162,8 +160,11 @@ async function newRecipe(host: CommandHost, target: Target): Promise<void> {
 }
 
 async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
-  const uri = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
-  if (uri?.scheme !== 'file' || !uri.fsPath.endsWith('.espalier.yaml'))
+  const given = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
+  // Paths in a recipe count from its folder, so it must have one.
+  const uri = given?.scheme === 'untitled' ? await workspace.saveAs(given) : given;
+  if (given?.scheme === 'untitled' && !uri) return;
+  if (uri?.scheme !== 'file' || !/\.espalier\.ya?ml$/.test(uri.fsPath))
     throw new UserError('usage', 'Open a recipe, a file that ends in .espalier.yaml, and run it again.');
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });

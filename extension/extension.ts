@@ -44,7 +44,7 @@ export function activate(context: ExtensionContext): void {
     await opened.stop();
     opened.start();
   };
-  const configs = workspace.createFileSystemWatcher('**/config.json');
+  const modelFiles = workspace.createFileSystemWatcher('**/{config.json,*.safetensors}');
   context.subscriptions.push(
     log,
     opened,
@@ -63,9 +63,10 @@ export function activate(context: ExtensionContext): void {
     workspace.onDidChangeConfiguration((change) => {
       if (restarting.some((name) => change.affectsConfiguration(`espalier.${name}`))) void reconnect();
     }),
-    configs,
-    configs.onDidCreate(() => void library.refresh()),
-    configs.onDidDelete(() => void library.refresh()),
+    modelFiles,
+    modelFiles.onDidCreate(library.refreshSoon),
+    modelFiles.onDidChange(library.refreshSoon),
+    modelFiles.onDidDelete(library.refreshSoon),
   );
   opened.start();
   void goOnWithDemo(host);

@@ -4,10 +4,13 @@ import { commands, type Disposable, EventEmitter, type LogOutputChannel } from '
 import type { AnalyzeReport, FoundModel, RunSummary } from '../server/protocol';
 import type { Connection } from './connection';
 import { holds } from './trees/labels';
-import { asGiven, type ModelRoot } from './trees/modelNodes';
+import { brokenModels } from './brokenModels';
+import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';
 
 export interface Library extends Disposable {
   readonly models: readonly FoundModel[];
+  /** In the workspace. */
+  readonly broken: readonly BrokenModel[];
   /** Newest first. */
   readonly runs: readonly RunSummary[];
   /** False until the first answer. */
@@ -16,6 +19,8 @@ export interface Library extends Disposable {
   onChange(listener: () => void): Disposable;
   onModels(listener: () => void): Disposable;
   refresh(): Promise<void>;
+  /** Many changes at once are one refresh. */
+  refreshSoon(): void;
   model(folder: string): FoundModel | undefined;
   /** The report of the newest analysis of a model; null: there is none. */
   analysisOf(folder: string): Promise<AnalyzeReport | null>;
@@ -34,6 +39,7 @@ export function openLibrary(
   const modelsChanged = new EventEmitter<void>();
   const reports = new Map<string, AnalyzeReport>();
   let models: readonly FoundModel[] = [];
+  let broken: readonly BrokenModel[] = [];
   let runs: readonly RunSummary[] = [];
   let known = false;
   let timer: NodeJS.Timeout | null = null;
@@ -51,12 +57,15 @@ export function openLibrary(
       await tellMenus(models, roots());
       changed.fire();
       modelsChanged.fire();
+      const wrong = await brokenModels(found, connection);
+      if (wrong.length === 0 && broken.length === 0) return;
+      broken = wrong;
+      modelsChanged.fire();
     } catch (error) {
       log.warn(`models and runs could not be read: ${error instanceof Error ? error.message : error}`);
     }
   }
 
-  /** Many changes at once are one refresh. */
   const soon = () => {
     if (timer) clearTimeout(timer);
     timer = setTimeout(() => void refresh(), refreshAfterMs);
@@ -80,6 +89,9 @@ export function openLibrary(
     get models() {
       return models;
     },
+    get broken() {
+      return broken;
+    },
     get runs() {
       return runs;
     },
@@ -89,6 +101,7 @@ export function openLibrary(
     onChange: (listener) => changed.event(listener),
     onModels: (listener) => modelsChanged.event(listener),
     refresh,
+    refreshSoon: soon,
     model: (folder) => models.find(({ summary }) => summary.folder === folder),
     async analysisOf(folder) {
       const runId = models.find(({ summary }) => summary.folder === folder)?.analysisRunId;

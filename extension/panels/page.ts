@@ -36,7 +36,7 @@ export function openPage(
   { dist, log, connection: server }: PageSurroundings,
   answers: Answers,
 ): Page {
-  const openedAtEpochMs = Date.now();
+  let openedAtEpochMs = Date.now();
   panel.webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const connection = postConnection(panel.webview);
   let refused = false;
@@ -68,6 +68,12 @@ export function openPage(
   for (const [method, listener] of Object.entries(hear)) connection.onNotification(method, listener);
   connection.listen();
   panel.webview.html = documentOf(panel, name, dist);
+  // A page that is not seen is gone, and is made anew when it is seen again.
+  let visible = panel.visible;
+  const watching = panel.onDidChangeViewState(() => {
+    if (panel.visible && !visible) openedAtEpochMs = Date.now();
+    visible = panel.visible;
+  });
   // A page that could not be opened only shows why; with a connection it can try again.
   const listening = server.onState(({ state }) => {
     if (state !== 'connected' || !refused) return;
@@ -93,6 +99,7 @@ export function openPage(
     dispose() {
       for (const timer of timers.values()) clearTimeout(timer);
       listening.dispose();
+      watching.dispose();
       connection.dispose();
     },
   };

@@ -47,6 +47,9 @@ export function duration(seconds: number): string {
   return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
 
+/** `1.8 s`; from a minute on `2:17`. */
+export const taken = (seconds: number): string => (seconds < 60 ? `${seconds.toFixed(1)} s` : duration(seconds));
+
 /** Seconds that are left if the rest takes as long as what is done; null where that cannot be said yet. */
 export function secondsLeft(run: RunSummary, nowEpochMs: number): number | null {
   if (run.state !== 'running' || run.startedAtEpochMs === null || run.fraction < 0.02) return null;

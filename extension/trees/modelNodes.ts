@@ -14,9 +14,16 @@ export interface ModelRoot {
   readonly kind: 'workspace' | 'settings' | 'cache';
 }
 
+/** A folder that has the files of a model and cannot be read as one, with the sentence that says why. */
+export interface BrokenModel {
+  readonly folder: string;
+  readonly message: string;
+}
+
 export type ModelNode =
   | { readonly kind: 'root'; readonly root: ModelRoot; readonly models: readonly FoundModel[] }
   | { readonly kind: 'model'; readonly model: FoundModel }
+  | { readonly kind: 'broken'; readonly broken: BrokenModel }
   | { readonly kind: 'blocks'; readonly model: FoundModel; readonly analysis: AnalyzeReport }
   | { readonly kind: 'block'; readonly model: FoundModel; readonly analysis: AnalyzeReport; readonly block: number };
 
@@ -30,8 +37,16 @@ export interface RowFacts {
   readonly opens: 'never' | 'collapsed' | 'expanded';
 }
 
-/** The folders that hold models, or right away the models of the only one. */
-export function topNodes(models: readonly FoundModel[], roots: readonly ModelRoot[]): ModelNode[] {
+/** The folders that hold models, or right away the models of the only one; last what is broken. */
+export function topNodes(
+  models: readonly FoundModel[],
+  roots: readonly ModelRoot[],
+  broken: readonly BrokenModel[] = [],
+): ModelNode[] {
+  return [...groupedNodes(models, roots), ...broken.map((it): ModelNode => ({ kind: 'broken', broken: it }))];
+}
+
+function groupedNodes(models: readonly FoundModel[], roots: readonly ModelRoot[]): ModelNode[] {
   const known = new Set(models.map(({ summary }) => summary.folder));
   const tops = models.filter(({ parentFolder }) => parentFolder === null || !known.has(parentFolder));
   const groups = roots
@@ -52,7 +67,7 @@ export function childNodes(
     const blocks: ModelNode[] = analysis ? [{ kind: 'blocks', model: node.model, analysis }] : [];
     return [...blocks, ...variantsOf(node.model, models).map(modelNode)];
   }
-  if (node.kind === 'block') return [];
+  if (node.kind === 'block' || node.kind === 'broken') return [];
   return Array.from({ length: node.analysis.model.nBlocks }, (_, block) => ({ ...node, kind: 'block', block }));
 }
 
@@ -74,6 +89,17 @@ export function rowFacts(node: ModelNode, models: readonly FoundModel[]): RowFac
     };
   }
   if (node.kind === 'model') return modelFacts(node.model, models);
+  if (node.kind === 'broken') {
+    const { folder, message } = node.broken;
+    return {
+      id: `broken ${folder}`,
+      label: basename(folder),
+      description: message,
+      tooltip: `${folder}\n${message}`,
+      icon: 'warning',
+      opens: 'never',
+    };
+  }
   if (node.kind === 'blocks') {
     const { folder } = node.model.summary;
     const measured = node.analysis.removals !== null;

@@ -13,7 +13,7 @@ export function modelsTree(
   return {
     onDidChangeTreeData: changed.event,
     async getChildren(node) {
-      if (!node) return topNodes(library.models, roots());
+      if (!node) return topNodes(library.models, roots(), library.broken);
       const analysis = node.kind === 'model' ? await library.analysisOf(node.model.summary.folder) : null;
       return [...childNodes(node, library.models, analysis)];
     },

@@ -1,6 +1,6 @@
 // A run as a row of the view: an icon for its state, and in words how far it is or how it ended.
 import type { RunSummary } from '../../server/protocol';
-import { duration, percent, secondsLeft } from './labels';
+import { duration, percent, secondsLeft, taken } from './labels';
 
 export interface RunRow {
   readonly id: string;
@@ -38,7 +38,7 @@ export function runDescription(run: RunSummary, nowEpochMs: number): string {
   }
   if (run.state === 'failed') return `failed: ${run.message}`;
   const { startedAtEpochMs: began, endedAtEpochMs: ended } = run;
-  const took = began !== null && ended !== null ? duration((ended - began) / 1000) : null;
+  const took = began !== null && ended !== null ? taken((ended - began) / 1000) : null;
   if (run.state === 'done') return took ?? 'done';
   return took === null ? run.state : `${run.state} after ${took}`;
 }

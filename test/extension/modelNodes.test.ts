@@ -109,6 +109,16 @@ describe('the tree of models', () => {
     expect(lines(models, roots)).toEqual(tree);
   });
 
+  it('names what cannot be read, with the reason, below the models', () => {
+    const broken = { folder: '/w/cut', message: 'model.safetensors ends too early.' };
+    const nodes = topNodes([base], [root('/w')], [broken]);
+    expect(nodes.map((node) => rowFacts(node, [base]))).toMatchObject([
+      { label: 'SmolLM2-135M', icon: 'package' },
+      { label: 'cut', description: 'model.safetensors ends too early.', icon: 'warning', opens: 'never' },
+    ]);
+    expect(childNodes(nodes[1]!, [base], null)).toEqual([]);
+  });
+
   const tiny = foundModel('/w/tiny', { nBlocks: 3 }, { analysisRunId: 'a' });
   const blockInfluence = {
     unit: '1 - cosine',

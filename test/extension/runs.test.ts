@@ -30,7 +30,7 @@ describe('a run in its view', () => {
     },
     {
       run: runSummary({ state: 'cancelled' }, { endedAtEpochMs: 6000 }),
-      description: 'cancelled after 0:05',
+      description: 'cancelled after 5.0 s',
       icon: 'circle-slash',
       contextValue: 'run.cancelled',
     },
