@@ -1,6 +1,6 @@
 // What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
 // from, and what each block costs under a model that was measured.
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, sep } from 'node:path';
 import type { AnalyzeReport, FoundModel, MethodScores, ModelSummary } from '../../server/protocol';
 import { barLevel, blockRanges, holds, million, signed, sizeOf } from './labels';
 
@@ -94,7 +94,7 @@ export function rowFacts(node: ModelNode, models: readonly FoundModel[]): RowFac
     return {
       id: `broken ${folder}`,
       label: basename(folder),
-      description: message,
+      description: withoutFolder(message, folder),
       tooltip: `${folder}\n${message}`,
       icon: 'warning',
       opens: 'never',
@@ -120,6 +120,9 @@ export function modelName({ folder, name }: Pick<ModelSummary, 'folder' | 'name'
   const [, owner, model] = /[\\/]models--(.+?)--(.+?)[\\/]snapshots[\\/][^\\/]+$/.exec(folder) ?? [];
   return owner && model ? `${owner}/${model}` : basename(folder) || name;
 }
+
+/** Where the row names the folder, the sentence need not. */
+const withoutFolder = (message: string, folder: string) => message.replaceAll(`${folder}${sep}`, '');
 
 const modelNode = (model: FoundModel): ModelNode => ({ kind: 'model', model });
 

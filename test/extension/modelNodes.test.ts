@@ -110,7 +110,7 @@ describe('the tree of models', () => {
   });
 
   it('names what cannot be read, with the reason, below the models', () => {
-    const broken = { folder: '/w/cut', message: 'model.safetensors ends too early.' };
+    const broken = { folder: '/w/cut', message: '/w/cut/model.safetensors ends too early.' };
     const nodes = topNodes([base], [root('/w')], [broken]);
     expect(nodes.map((node) => rowFacts(node, [base]))).toMatchObject([
       { label: 'SmolLM2-135M', icon: 'package' },
