@@ -1,13 +1,16 @@
 // Every command of the extension: its name here, its title in package.json, which a test holds against this table.
 import { randomUUID } from 'node:crypto';
-import { existsSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { commands, type Disposable, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { DeviceName, FoundModel, RunSummary } from '../server/protocol';
+import { openDemo } from './demo';
+import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import type { PanelHost } from './panels/panels';
 import { serverLogFile } from './serverProcess';
-import type { ModelNode } from './trees/modelsTree';
+import { openTexts } from './texts';
+import { modelName, type ModelNode } from './trees/modelNodes';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -86,7 +89,8 @@ function folderOf(target: Target): string | null {
   if (!target) return null;
   if (target instanceof Uri) {
     const path = target.fsPath;
-    return existsSync(path) && statSync(path).isDirectory() ? path : dirname(path);
+    if (!existsSync(path)) return null;
+    return realpathSync(statSync(path).isDirectory() ? path : dirname(path));
   }
   return 'model' in target && typeof target.model === 'object' ? target.model.summary.folder : null;
 }
@@ -98,7 +102,7 @@ async function pickModel({ library }: CommandHost): Promise<string | null> {
       'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
     );
   const items = library.models.map(({ summary }) => ({
-    label: basename(summary.folder),
+    label: modelName(summary),
     description: `${summary.nBlocks} blocks`,
     detail: summary.folder,
     folder: summary.folder,
@@ -140,56 +144,33 @@ async function deleteRun({ connection }: CommandHost, { runId, title }: RunSumma
   if (answer === 'Delete') await connection.request('runs/delete', { runId });
 }
 
+/** An analysis of a model, complete and ready to be changed. */
 async function newRecipe(host: CommandHost, target: Target): Promise<void> {
+  const { connection, context, settings } = host;
   const folder = folderOf(target) ?? (await pickModel(host));
   if (!folder) return;
-  const content = [
-    '# What to do with a model. Run it with the command Espalier: Run Recipe, or with: espalier run FILE',
-    'kind: analyze',
-    `model: ${JSON.stringify(folder)}`,
-    'source:',
-    '  kind: text',
-    `  files: [${JSON.stringify(join(folder, '../text.txt'))}]`,
-    'methods: [all]',
-    'measure:',
-    '  removals: blocks',
-    '',
-  ].join('\n');
-  const document = await workspace.openTextDocument({ language: 'espalier-recipe', content });
+  const texts = openTexts(context, settings);
+  const file = texts.known(folder) ?? (await texts.choose(folder));
+  if (!file) return;
+  const model = await connection.request('models/inspect', { folder });
+  const recipe = analyzeRecipe(model, texts.source(file, model), fullMeasure(model), settings.compute());
+  const { yaml } = await connection.request('recipes/format', { recipe });
+  const document = await workspace.openTextDocument({ language: 'espalier-recipe', content: yaml });
   await window.showTextDocument(document);
 }
 
 async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
-  const uri = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
-  if (uri?.scheme !== 'file' || !uri.fsPath.endsWith('.espalier.yaml'))
+  const given = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
+  // Paths in a recipe count from its folder, so it must have one.
+  const uri = given?.scheme === 'untitled' ? await workspace.saveAs(given) : given;
+  if (given?.scheme === 'untitled' && !uri) return;
+  if (uri?.scheme !== 'file' || !/\.espalier\.ya?ml$/.test(uri.fsPath))
     throw new UserError('usage', 'Open a recipe, a file that ends in .espalier.yaml, and run it again.');
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
   const runId = randomUUID();
   await connection.request('runs/start', { runId, recipe });
   panels.run(runId);
-}
-
-/** A copy of the tiny model that comes with the extension, in the workspace, ready to be pruned. */
-async function openDemo({ context, library, panels }: CommandHost): Promise<void> {
-  const [opened] = workspace.workspaceFolders ?? [];
-  const place =
-    opened?.uri ??
-    (
-      await window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, title: 'Folder for the Tiny Model' })
-    )?.[0];
-  if (!place) return;
-  const demo = Uri.joinPath(context.extensionUri, 'dist/demo');
-  const model = Uri.joinPath(place, 'stories260k');
-  if (!existsSync(model.fsPath)) {
-    await workspace.fs.copy(Uri.joinPath(demo, 'stories260k'), model);
-    await workspace.fs.copy(Uri.joinPath(demo, 'tinystories.txt'), Uri.joinPath(place, 'tinystories.txt'), {
-      overwrite: true,
-    });
-  }
-  if (!opened) return void (await commands.executeCommand('vscode.openFolder', place));
-  await library.refresh();
-  panels.chooseBlocks(model.fsPath);
 }
 
 async function chooseDevice(): Promise<void> {

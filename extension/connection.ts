@@ -1,8 +1,7 @@
 // The one connection of this window to the compute server: a language client whose socket may come and go. Runs outlive
 // the socket, so after every reconnect each followed run is asked for again from the last event seen.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Disposable, LogOutputChannel } from 'vscode';
-import { CancellationTokenSource, EventEmitter } from 'vscode';
+import { CancellationTokenSource, type Disposable, EventEmitter, type LogOutputChannel, workspace } from 'vscode';
 import { CloseAction, ErrorAction, LanguageClient, State } from 'vscode-languageclient/node';
 import type { ClientOptions, ConnectionState, RunEvent, ServerNotifications, ServerRequests } from '../server/protocol';
 import { isUserError, UserError } from '../server/errors';
@@ -23,7 +22,10 @@ export interface Connection extends Disposable {
   on<M extends keyof ServerNotifications>(method: M, listener: (params: ServerNotifications[M]) => void): Disposable;
   /** Every event of a run from the first one, in order and once each, over any number of reconnects. */
   follow(runId: string, listener: (events: RunEvent[]) => void): Disposable;
+  /** In Restricted Mode nothing is started. */
   start(): void;
+  /** Resolves with the connection; rejects with a UserError where there will be none without a person's help. */
+  ready(): Promise<void>;
   /** Ends the server, whatever it runs, and starts one of this build. */
   restart(): Promise<void>;
   stop(): Promise<void>;
@@ -76,7 +78,7 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
   }
 
   function start(): void {
-    if (client) return;
+    if (client || !workspace.isTrusted) return;
     wanted = new AbortController();
     const { signal } = wanted;
     show({ state: 'starting' });
@@ -163,6 +165,22 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
     }
   }
 
+  async function ready(): Promise<void> {
+    if (!workspace.isTrusted)
+      throw new UserError('device', 'Espalier computes only in folders that you trust; trust this workspace first.');
+    if (state.state === 'connected') return;
+    start();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (now: ConnectionState) => {
+        if (now.state === 'connected') resolve();
+        else if (now.state === 'failed') reject(new UserError('device', now.message));
+        else return;
+        waiting.dispose();
+      };
+      const waiting = states.event(settle);
+    });
+  }
+
   async function stop(): Promise<void> {
     const before = client;
     client = null;
@@ -203,8 +221,10 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
       };
     },
     start,
+    ready,
     async restart() {
-      await request('server/stop', {}).catch(() => endServer(place().dataFolder));
+      const asked = request('server/stop', {});
+      await Promise.race([asked, refuseAfter(answerMs)]).catch(() => endServer(place().dataFolder));
       await stop();
       start();
     },
@@ -215,6 +235,14 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
     },
   };
 }
+
+/** A server that does not answer by then is ended. */
+const answerMs = 3000;
+
+const refuseAfter = async (ms: number): Promise<never> => {
+  await sleep(ms, undefined, { ref: false });
+  throw new Error('no answer');
+};
 
 /** Rejects when the signal is aborted. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> => sleep(ms, undefined, { signal });

@@ -3,15 +3,24 @@
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import type { AnalyzeReport, FoundModel, RunSummary } from '../server/protocol';
 import type { Connection } from './connection';
+import { holds } from './trees/labels';
+import { brokenModels } from './brokenModels';
+import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';
 
 export interface Library extends Disposable {
   readonly models: readonly FoundModel[];
+  /** In the workspace. */
+  readonly broken: readonly BrokenModel[];
   /** Newest first. */
   readonly runs: readonly RunSummary[];
   /** False until the first answer. */
   readonly known: boolean;
+  /** Models, runs, or whether they can be known, have changed. */
   onChange(listener: () => void): Disposable;
+  onModels(listener: () => void): Disposable;
   refresh(): Promise<void>;
+  /** Many changes at once are one refresh. */
+  refreshSoon(): void;
   model(folder: string): FoundModel | undefined;
   /** The report of the newest analysis of a model; null: there is none. */
   analysisOf(folder: string): Promise<AnalyzeReport | null>;
@@ -19,10 +28,18 @@ export interface Library extends Disposable {
 
 const refreshAfterMs = 200;
 
-export function openLibrary(connection: Connection, folders: () => string[], log: LogOutputChannel): Library {
+/** `hidden`: a folder whose models are not the person's. */
+export function openLibrary(
+  connection: Connection,
+  roots: () => readonly ModelRoot[],
+  hidden: string,
+  log: LogOutputChannel,
+): Library {
   const changed = new EventEmitter<void>();
+  const modelsChanged = new EventEmitter<void>();
   const reports = new Map<string, AnalyzeReport>();
   let models: readonly FoundModel[] = [];
+  let broken: readonly BrokenModel[] = [];
   let runs: readonly RunSummary[] = [];
   let known = false;
   let timer: NodeJS.Timeout | null = null;
@@ -31,20 +48,24 @@ export function openLibrary(connection: Connection, folders: () => string[], log
     if (connection.state.state !== 'connected') return;
     try {
       const [found, listed] = [
-        await connection.request('models/find', { folders: folders() }),
+        await connection.request('models/find', { folders: [] }),
         await connection.request('runs/list', {}),
       ];
-      models = found;
+      models = found.filter(({ summary }) => !holds(hidden, summary.folder));
       runs = newestFirst(listed);
       known = true;
-      await tellMenus(models);
+      await tellMenus(models, roots());
       changed.fire();
+      modelsChanged.fire();
+      const wrong = await brokenModels(found, connection);
+      if (wrong.length === 0 && broken.length === 0) return;
+      broken = wrong;
+      modelsChanged.fire();
     } catch (error) {
       log.warn(`models and runs could not be read: ${error instanceof Error ? error.message : error}`);
     }
   }
 
-  /** Many changes at once are one refresh. */
   const soon = () => {
     if (timer) clearTimeout(timer);
     timer = setTimeout(() => void refresh(), refreshAfterMs);
@@ -60,13 +81,16 @@ export function openLibrary(connection: Connection, folders: () => string[], log
       const others = runs.filter((run) => !deleted.includes(run.runId) && !some.some((it) => it.runId === run.runId));
       runs = newestFirst([...others, ...some]);
       changed.fire();
-      if (ended) soon(); // a folder may have appeared, or an analysis
+      if (ended || deleted.length > 0) soon(); // a folder may have appeared, or an analysis
     }),
   ];
 
   return {
     get models() {
       return models;
+    },
+    get broken() {
+      return broken;
     },
     get runs() {
       return runs;
@@ -75,22 +99,29 @@ export function openLibrary(connection: Connection, folders: () => string[], log
       return known;
     },
     onChange: (listener) => changed.event(listener),
+    onModels: (listener) => modelsChanged.event(listener),
     refresh,
+    refreshSoon: soon,
     model: (folder) => models.find(({ summary }) => summary.folder === folder),
     async analysisOf(folder) {
       const runId = models.find(({ summary }) => summary.folder === folder)?.analysisRunId;
       if (!runId) return null;
-      const { report } = reports.has(runId)
-        ? { report: reports.get(runId)! }
-        : await connection.request('runs/get', { runId });
-      if (report?.kind !== 'analyze') return null;
-      reports.set(runId, report);
-      return report;
+      const known = reports.get(runId);
+      if (known) return known;
+      // A run may be gone by now; then nothing is known of the model.
+      const got = await connection.request('runs/get', { runId }).catch((error: unknown) => {
+        log.info(`no report of ${folder}: ${error instanceof Error ? error.message : error}`);
+        return null;
+      });
+      if (got?.report?.kind !== 'analyze') return null;
+      reports.set(runId, got.report);
+      return got.report;
     },
     dispose() {
       if (timer) clearTimeout(timer);
       for (const each of listening) each.dispose();
       changed.dispose();
+      modelsChanged.dispose();
     },
   };
 }
@@ -102,7 +133,7 @@ const wasDone = (runs: readonly RunSummary[], { runId }: RunSummary): boolean =>
   runs.some((run) => run.runId === runId && run.state === 'done');
 
 /** The Explorer offers our commands on what belongs to a model, and nowhere else. */
-async function tellMenus(models: readonly FoundModel[]): Promise<void> {
-  const folders = models.map(({ summary }) => summary.folder);
+async function tellMenus(models: readonly FoundModel[], roots: readonly ModelRoot[]): Promise<void> {
+  const folders = models.map(({ summary }) => asGiven(summary.folder, roots));
   await commands.executeCommand('setContext', 'espalier.modelFolders', folders);
 }

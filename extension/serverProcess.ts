@@ -1,12 +1,13 @@
 // Finds the compute server of this data folder, or starts one: a detached process on a real Node, which outlives the window
 // and is shared by all of them.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
 import type { ServerLock } from '../server/protocol';
+import { chooseNode } from './nodeChoice';
 
 export interface ServerPlace {
   /** The extension's own folder. */
@@ -59,11 +60,17 @@ const accepts = (port: number): Promise<boolean> =>
   });
 
 const startMs = 10_000;
+/** A server that ends at once may have stood back before one that was faster, whose lock appears in a moment. */
+const afterEndMs = 1000;
 
 async function startServer(place: ServerPlace, signal: AbortSignal): Promise<ServerLock> {
   const { dataFolder, idleSeconds, extensionFolder } = place;
-  const node = findNode(place);
+  const here = { execPath: process.execPath, electron: process.versions.electron !== undefined };
+  const node = await chooseNode({ ...place, here, platform: process.platform });
+  signal.throwIfAborted();
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  // The editor may have made it before us, for everybody.
+  if (process.platform !== 'win32') chmodSync(dataFolder, 0o700);
   const log = openSync(serverLogFile(dataFolder), 'a', 0o600);
   let child: ChildProcess;
   try {
@@ -78,14 +85,18 @@ async function startServer(place: ServerPlace, signal: AbortSignal): Promise<Ser
     closeSync(log);
   }
   child.unref();
-  let failure: Error | null = null;
-  child.once('error', (error) => {
-    failure = error;
+  let failure: string | null = null;
+  let endedAtMs = Number.POSITIVE_INFINITY;
+  child.once('error', ({ message }) => {
+    failure = message;
   });
-  for (let waited = 0; waited < startMs; waited += 25) {
+  child.once('exit', () => {
+    endedAtMs = performance.now();
+  });
+  const begunAtMs = performance.now();
+  while (performance.now() < Math.min(begunAtMs + startMs, endedAtMs + afterEndMs)) {
     await sleep(25, undefined, { signal });
-    if (failure)
-      throw new UserError('device', `The compute server did not start with ${node}: ${(failure as Error).message}.`);
+    if (failure !== null) throw new UserError('device', `The compute server did not start with ${node}: ${failure}.`);
     const lock = await servingLock(dataFolder); // ours, or that of a window that was faster
     if (lock) return lock;
   }
@@ -96,43 +107,4 @@ async function startServer(place: ServerPlace, signal: AbortSignal): Promise<Ser
 function serverEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(VSCODE_|ELECTRON_|NODE_OPTIONS$)/.test(name));
   return Object.fromEntries(kept);
-}
-
-/**
- * A real Node, 20 or newer: from the settings, from the package of this platform, the one we run in where that is no
- * Electron, or the one on PATH. Electron's allocator ends the process at a single allocation of 2 GiB.
- */
-export function findNode({ nodePath, extensionFolder }: Pick<ServerPlace, 'nodePath' | 'extensionFolder'>): string {
-  if (nodePath) {
-    const version = nodeVersion(nodePath);
-    if (version !== null && version >= 20) return nodePath;
-    throw new UserError(
-      'usage',
-      `The setting espalier.nodePath names ${nodePath}, which is ${version === null ? 'no Node that runs' : `Node ${version}`}; give it a Node of version 20 or newer, or leave it empty.`,
-    );
-  }
-  const carried = join(extensionFolder, 'node/bin', process.platform === 'win32' ? 'node.exe' : 'node');
-  if (existsSync(carried)) return carried;
-  if (!process.versions.electron && Number(process.versions.node.split('.')[0]) >= 20) return process.execPath;
-  const onPath = nodeVersion('node');
-  if (onPath !== null && onPath >= 20) return 'node';
-  throw new UserError(
-    'device',
-    'No Node of version 20 or newer was found to compute with; install one, or name it in the setting espalier.nodePath.',
-  );
-}
-
-/** The major version of a Node; null for what is none. */
-function nodeVersion(program: string): number | null {
-  try {
-    const said = execFileSync(program, ['--version'], {
-      encoding: 'utf8',
-      timeout: 5000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const [, major] = /^v(\d+)\./.exec(said) ?? [];
-    return major === undefined ? null : Number(major);
-  } catch {
-    return null;
-  }
 }

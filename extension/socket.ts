@@ -20,6 +20,10 @@ export interface SocketTransports {
 /** Larger than any report: the server's messages are trusted, and analyses of deep models are long. */
 const maxPayloadBytes = 64 << 20;
 
+/** A socket that carries nothing any more is found after two unanswered pings; one may be the fault of a busy window. */
+const pingEveryMs = 3000;
+const mostMissed = 2;
+
 export function openSocket({ port, token, protocol }: ServerLock): Promise<SocketTransports> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, protocol, {
     headers: { authorization: `Bearer ${token}` },
@@ -30,9 +34,27 @@ export function openSocket({ port, token, protocol }: ServerLock): Promise<Socke
   // Listening begins before the first byte can arrive.
   const transports = { reader: new SocketReader(socket), writer: new SocketWriter(socket) };
   return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve(transports));
+    socket.once('open', () => {
+      watch(socket);
+      resolve(transports);
+    });
     socket.once('error', reject);
   });
+}
+
+function watch(socket: WebSocket): void {
+  let missed = 0;
+  const heard = () => {
+    missed = 0;
+  };
+  const timer = setInterval(() => {
+    if (missed >= mostMissed) return socket.terminate();
+    missed += 1;
+    socket.ping();
+  }, pingEveryMs);
+  socket.on('pong', heard);
+  socket.on('message', heard);
+  socket.once('close', () => clearInterval(timer));
 }
 
 class SocketReader extends AbstractMessageReader implements MessageReader {

@@ -21,7 +21,7 @@ const compute = [
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
 const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
 
-/** The faces; they speak with the others only through what `shared` says. The command line has its engine client, too. */
+/** The faces; they speak with the others only through what `shared` says. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
 
 /** May be imported from everywhere. */

@@ -4,9 +4,9 @@ import { type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } f
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
 import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol';
+import type { Connection } from '../connection';
+import type { PageName } from './names';
 import { postConnection } from './post';
-
-export type PageName = 'chooseBlocks' | 'try' | 'run';
 
 /** What the host answers; a page asks for what it has, so the others may be left out. */
 export type Answers = {
@@ -14,6 +14,12 @@ export type Answers = {
     params: PageRequests[M]['params'],
   ) => Promise<PageRequests[M]['result']> | PageRequests[M]['result'];
 };
+
+export interface PageSurroundings {
+  readonly dist: Uri;
+  readonly log: LogOutputChannel;
+  readonly connection: Connection;
+}
 
 export interface Page extends Disposable {
   tell<M extends keyof HostNotifications>(method: M, params: HostNotifications[M]): void;
@@ -27,13 +33,13 @@ const stateEveryMs = 50;
 export function openPage(
   panel: WebviewPanel,
   name: PageName,
-  dist: Uri,
-  log: LogOutputChannel,
+  { dist, log, connection: server }: PageSurroundings,
   answers: Answers,
 ): Page {
-  const openedAtEpochMs = Date.now();
+  let openedAtEpochMs = Date.now();
   panel.webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const connection = postConnection(panel.webview);
+  let refused = false;
   const all: Answers = {
     'text/copy': async ({ text }) => {
       await env.clipboard.writeText(text);
@@ -47,6 +53,7 @@ export function openPage(
     try {
       return await (answer as (params: unknown) => unknown)(params);
     } catch (error) {
+      refused ||= method === 'page/open';
       throw forPage(error, (text) => log.error(`${name}: ${method}: ${text}`));
     }
   });
@@ -61,6 +68,18 @@ export function openPage(
   for (const [method, listener] of Object.entries(hear)) connection.onNotification(method, listener);
   connection.listen();
   panel.webview.html = documentOf(panel, name, dist);
+  // A page that is not seen is gone, and is made anew when it is seen again.
+  let visible = panel.visible;
+  const watching = panel.onDidChangeViewState(() => {
+    if (panel.visible && !visible) openedAtEpochMs = Date.now();
+    visible = panel.visible;
+  });
+  // A page that could not be opened only shows why; with a connection it can try again.
+  const listening = server.onState(({ state }) => {
+    if (state !== 'connected' || !refused) return;
+    refused = false;
+    panel.webview.html = documentOf(panel, name, dist);
+  });
 
   const timers = new Map<string, NodeJS.Timeout>();
   const tell: Page['tell'] = (method, params) =>
@@ -79,6 +98,8 @@ export function openPage(
     },
     dispose() {
       for (const timer of timers.values()) clearTimeout(timer);
+      listening.dispose();
+      watching.dispose();
       connection.dispose();
     },
   };

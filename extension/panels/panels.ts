@@ -12,7 +12,7 @@ import type { ChoiceState, PageMemory } from '../../server/protocol';
 import type { Connection } from '../connection';
 import type { Library } from '../library';
 import type { Settings } from '../settings';
-import type { PageName } from './page';
+import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
 import { fillRun } from './run';
 import { fillTry } from './try';
@@ -33,12 +33,6 @@ export interface Panels extends Disposable {
   try(folders: readonly string[]): void;
   run(runId: string): void;
 }
-
-export const panelTypes: Record<PageName, string> = {
-  chooseBlocks: 'espalier.chooseBlocks',
-  try: 'espalier.try',
-  run: 'espalier.run',
-};
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   const open = new Map<string, WebviewPanel>();

@@ -1,40 +1,47 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
 import { commands, type Disposable, type WebviewPanel } from 'vscode';
-import type { Recipe, Report, RunEvent, RunPageState, RunSummary } from '../../server/protocol';
+import type { Recipe, Report, RunEvent, RunPageState } from '../../server/protocol';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
+import { grown } from './grown';
 
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;
-  const page = openPage(panel, 'run', dist, log, {
-    async 'page/open'() {
-      await loaded();
-      return { page: 'run', state: state! };
+  const page = openPage(
+    panel,
+    'run',
+    { dist, log, connection },
+    {
+      async 'page/open'() {
+        await connection.ready();
+        await loaded();
+        return { page: 'run', state: state! };
+      },
+      async 'run/cancel'() {
+        await connection.request('runs/cancel', { runId });
+        return null;
+      },
+      async 'run/resume'() {
+        await connection.request('runs/resume', { runId });
+        return null;
+      },
+      'model/try'({ folder }) {
+        panels.try(state ? [state.run.model, folder] : [folder]);
+        return null;
+      },
+      async 'log/open'() {
+        await commands.executeCommand('espalier.showLog');
+        return null;
+      },
+      async 'server/restart'() {
+        await commands.executeCommand('espalier.restartServer');
+        return null;
+      },
     },
-    async 'run/cancel'() {
-      await connection.request('runs/cancel', { runId });
-      return null;
-    },
-    async 'run/resume'() {
-      await connection.request('runs/resume', { runId });
-      return null;
-    },
-    'model/try'({ folder }) {
-      panels.try(state ? [state.run.model, folder] : [folder]);
-      return null;
-    },
-    async 'log/open'() {
-      await commands.executeCommand('espalier.showLog');
-      return null;
-    },
-    async 'server/restart'() {
-      await commands.executeCommand('espalier.restartServer');
-      return null;
-    },
-  });
+  );
 
   async function loaded(): Promise<void> {
-    const { run, recipe, plan, report } = await whenConnected(() => connection.request('runs/get', { runId }));
+    const { run, recipe, plan, report } = await connection.request('runs/get', { runId });
     panel.title = run.title;
     state = {
       run,
@@ -52,30 +59,11 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
     return (await connection.request('recipes/format', { recipe })).yaml;
   }
 
-  async function whenConnected<T>(ask: () => Promise<T>): Promise<T> {
-    if (connection.state.state === 'connected') return ask();
-    connection.start();
-    await new Promise<void>((resolve) => {
-      const waiting = connection.onState((now) => {
-        if (now.state !== 'connected') return;
-        waiting.dispose();
-        resolve();
-      });
-    });
-    return ask();
-  }
-
   function heard(events: readonly RunEvent[]): void {
     if (!state) return;
-    for (const { event, seq } of events) {
-      if (event.kind === 'state')
-        state = { ...state, run: { ...state.run, ...event.state, lastSeq: seq } as RunSummary };
-      if (event.kind === 'plan') state = { ...state, plan: event.plan };
-      if (event.kind === 'progress')
-        state = {
-          ...state,
-          run: { ...state.run, state: 'running', step: event.step, fraction: event.fraction } as RunSummary,
-        };
+    for (const told of events) {
+      state = { ...state, run: grown(state.run, told) };
+      if (told.event.kind === 'plan') state = { ...state, plan: told.event.plan };
     }
     page.tellState('run/state', () => state!);
     // Times and the report are the server's to say.

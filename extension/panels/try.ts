@@ -28,56 +28,50 @@ export function fillTry(
   let cancelled = false;
   panel.title = `Try ${folders.map((folder) => basename(folder)).join(' and ')}`;
 
-  const page = openPage(panel, 'try', dist, log, {
-    async 'page/open'() {
-      if (connection.state.state !== 'connected') await connected();
-      models = await Promise.all(folders.map((folder) => connection.request('models/inspect', { folder })));
-      return { page: 'try', state: state() };
+  const page = openPage(
+    panel,
+    'try',
+    { dist, log, connection },
+    {
+      async 'page/open'() {
+        await connection.ready();
+        models = await Promise.all(folders.map((folder) => connection.request('models/inspect', { folder })));
+        return { page: 'try', state: state() };
+      },
+      async 'try/generate'({ prompt, maxTokens }) {
+        cancelled = false;
+        const reports: GenerateReport[] = [];
+        for (const [model, { folder, contextLength }] of models.entries()) {
+          if (cancelled) break;
+          const report = await generate(model, {
+            kind: 'generate',
+            model: folder,
+            prompt,
+            maxTokens: Math.min(maxTokens, contextLength - 1),
+            drop: { blocks: [], attention: [], mlp: [] },
+            bos: 'tokenizer',
+            cache: true,
+            compute: settings.compute(),
+          });
+          if (!report) break;
+          reports.push(report);
+          page.tell('try/report', { model, report });
+        }
+        return reports;
+      },
+      async 'try/cancel'() {
+        cancelled = true;
+        if (current) await connection.request('runs/cancel', { runId: current });
+        return null;
+      },
     },
-    async 'try/generate'({ prompt, maxTokens }) {
-      cancelled = false;
-      const reports: GenerateReport[] = [];
-      for (const [model, { folder, contextLength }] of models.entries()) {
-        if (cancelled) break;
-        const report = await generate(model, {
-          kind: 'generate',
-          model: folder,
-          prompt,
-          maxTokens: Math.min(maxTokens, contextLength - 1),
-          drop: { blocks: [], attention: [], mlp: [] },
-          bos: 'tokenizer',
-          cache: true,
-          compute: settings.compute(),
-        });
-        if (!report) break;
-        reports.push(report);
-        page.tell('try/report', { model, report });
-      }
-      return reports;
-    },
-    async 'try/cancel'() {
-      cancelled = true;
-      if (current) await connection.request('runs/cancel', { runId: current });
-      return null;
-    },
-  });
+  );
   const state = (): TryState => ({
     models,
     prompt: memory?.prompt ?? firstPrompt,
     maxTokens: memory?.maxTokens ?? firstMaxTokens,
     connection: connection.state,
   });
-
-  function connected(): Promise<void> {
-    connection.start();
-    return new Promise((resolve) => {
-      const waiting = connection.onState((now) => {
-        if (now.state !== 'connected') return;
-        waiting.dispose();
-        resolve();
-      });
-    });
-  }
 
   /** null: it was cancelled. */
   async function generate(model: number, recipe: GenerateRecipe): Promise<GenerateReport | null> {

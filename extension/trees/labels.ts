@@ -1,17 +1,11 @@
 // Models, blocks and runs in words; pure.
-import type { DropSet, FoundModel, MeasuredLoss, RunSummary } from '../../server/protocol';
+import { isAbsolute, relative, sep } from 'node:path';
+import type { RunSummary } from '../../server/protocol';
 
-/** `30 blocks, 269 MB`: decimal, as the Hub counts. */
-export function modelDescription({ summary }: FoundModel): string {
-  const removed = summary.prunedFrom?.removedBlocks.length ?? 0;
-  const halves = summary.droppedSublayers.attention.length + summary.droppedSublayers.mlp.length;
-  const without = [
-    ...(removed > 0 ? [`without ${blockRanges(summary.prunedFrom!.removedBlocks)}`] : []),
-    ...(halves > 0 ? [`${halves} ${halves === 1 ? 'half' : 'halves'} less`] : []),
-  ];
-  return [`${summary.nBlocks} blocks`, sizeOf(summary.sizeBytes), ...without].join(', ');
-}
+/** `134.5 M`; more digits are in tooltips. */
+export const million = (n: number): string => `${(n / 1e6).toFixed(1)} M`;
 
+/** `269.1 MB`: decimal, as the Hub counts. */
 export const sizeOf = (bytes: number): string =>
   bytes >= 1e9
     ? `${(bytes / 1e9).toFixed(2)} GB`
@@ -30,34 +24,17 @@ export function blockRanges(blocks: readonly number[]): string {
   return runs.map(([first, end]) => (first === end ? `${first}` : `${first}–${end}`)).join(', ');
 }
 
-export const dropCount = ({ blocks, attention, mlp }: DropSet): string => {
-  const halves = attention.length + mlp.length;
-  const parts = [
-    ...(blocks.length > 0 ? [`${blocks.length} ${blocks.length === 1 ? 'block' : 'blocks'}`] : []),
-    ...(halves > 0 ? [`${halves} ${halves === 1 ? 'half' : 'halves'}`] : []),
-  ];
-  return parts.join(' and ') || 'nothing';
-};
-
-/** `+0.113`, with the real minus sign. */
-export const signed = (nats: number): string => `${nats < 0 ? '−' : '+'}${Math.abs(nats).toFixed(3)}`;
+/** `+0.113`, with the real minus sign; zero has none. */
+export function signed(nats: number): string {
+  const digits = Math.abs(nats).toFixed(3);
+  return Number(digits) === 0 ? digits : `${nats < 0 ? '−' : '+'}${digits}`;
+}
 
 /** Nine bars, by the logarithm of what leaving the block out costs, between 0.1 and 4 nats. */
-export function barLevel({ costNats }: Pick<MeasuredLoss, 'costNats'>): number {
+export function barLevel(costNats: number): number {
   const [least, most] = [0.1, 4];
   const share = Math.log(Math.max(costNats, least) / least) / Math.log(most / least);
   return Math.max(1, Math.min(9, 1 + Math.round(share * 8)));
-}
-
-/** What a run does or how it ended. */
-export function runDescription(run: RunSummary): string {
-  if (run.state === 'queued') return 'queued';
-  if (run.state === 'running') return `${run.step} ${percent(run.fraction)}`;
-  if (run.state === 'failed') return `failed: ${run.message}`;
-  const { startedAtEpochMs: began, endedAtEpochMs: ended } = run;
-  const seconds = began !== null && ended !== null ? (ended - began) / 1000 : null;
-  const took = seconds === null ? '' : seconds < 60 ? `, ${Math.ceil(seconds)} s` : `, ${duration(seconds)}`;
-  return `${run.state}${took}`;
 }
 
 export const percent = (fraction: number): string => `${Math.floor(fraction * 100)} %`;
@@ -69,6 +46,9 @@ export function duration(seconds: number): string {
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
   return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
+
+/** `1.8 s`; from a minute on `2:17`. */
+export const taken = (seconds: number): string => (seconds < 60 ? `${seconds.toFixed(1)} s` : duration(seconds));
 
 /** Seconds that are left if the rest takes as long as what is done; null where that cannot be said yet. */
 export function secondsLeft(run: RunSummary, nowEpochMs: number): number | null {
@@ -83,4 +63,10 @@ export function freeName(base: string, taken: (name: string) => boolean): string
     const name = `${base}-pruned${n === 1 ? '' : `-${n}`}`;
     if (!taken(name)) return name;
   }
+}
+
+/** Whether a folder is another one or lies in it. */
+export function holds(folder: string, other: string): boolean {
+  const way = relative(folder, other);
+  return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way));
 }

@@ -1,84 +1,136 @@
-// The manifest, the table of commands and what is on the disk say the same. What the editor makes of it is asked in a real
-// one, in test/workbench/inHost.
-import { existsSync, readFileSync } from 'node:fs';
+// package.json promises, the source keeps: what is contributed, registered and referred to is the same.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { type CommandHost, commandTable, registerCommands } from '../../extension/commands';
+import { panelTypes } from '../../extension/panels/names';
 import { repoRoot } from '../fixtures';
+import { registeredCommands } from './vscode';
 
-// The table is read here, not run: nothing of the editor is touched.
-vi.mock('vscode', () => ({ Uri: class {} }));
-const { commandTable } = await import('../../extension/commands');
+vi.mock('vscode', () => import('./vscode'));
 
+interface MenuRow {
+  command: string;
+  when?: string;
+}
 const manifest = JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8'));
-const { contributes, activationEvents, capabilities } = manifest;
-const contributed: string[] = contributes.commands.map(({ command }: { command: string }) => command);
+const { contributes } = manifest;
+const menus: Record<string, MenuRow[]> = contributes.menus;
+const rows = Object.entries(menus).flatMap(([menu, list]) => list.map((row) => ({ menu, ...row })));
+const source = readdirSync(join(repoRoot, 'extension'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => readFileSync(join(repoRoot, 'extension', name), 'utf8'))
+  .join('\n');
+const properties: Record<string, { scope: string; description: string; order: number }> =
+  contributes.configuration.properties;
 
-/** Everything in the manifest that names one of our commands. */
-const menus = Object.entries(contributes.menus as Record<string, { command: string; when?: string }[]>);
-const links = (text: string) => [...text.matchAll(/command:(espalier\.[\w.]+)/g)].map(([, name]) => name!);
+describe('what package.json contributes', () => {
+  const contributed: string[] = contributes.commands.map(({ command }: MenuRow) => command).sort();
 
-describe('commands', () => {
-  it('of the manifest are those of the table', () => {
-    expect(contributed.toSorted()).toEqual(Object.keys(commandTable).toSorted());
-    expect(new Set(contributed).size).toBe(contributed.length);
+  it('is the table of commands, and what is registered', () => {
+    expect(contributed.length).toBeGreaterThan(10);
+    expect(Object.keys(commandTable).sort()).toEqual(contributed);
+    registerCommands({} as CommandHost);
+    expect(registeredCommands()).toEqual(contributed);
   });
 
-  it('have a title in the category Espalier, with an ellipsis only where something is asked next', () => {
-    for (const { category, title } of contributes.commands) {
+  it.each<{ title: string; category: string; command: string }>(contributes.commands)(
+    '$command has a title and the category Espalier',
+    ({ title, category }) => {
+      expect(title).toMatch(/^[A-Z]/);
       expect(category).toBe('Espalier');
-      expect(title).toMatch(/^[A-Z][^.]*…?$/);
+    },
+  );
+
+  it('puts only commands of ours into menus, and each under a condition', () => {
+    expect(rows.length).toBeGreaterThan(10);
+    for (const { command, when, menu } of rows) {
+      expect(contributed, menu).toContain(command);
+      expect(when, `${menu} ${command}`).toBeTruthy();
     }
   });
 
-  it.each(menus)('in the menu %s exist', (_, entries) => {
-    for (const { command } of entries) expect(contributed).toContain(command);
+  it('gives every row of a tree with inline actions an icon', () => {
+    const icons = new Map(contributes.commands.map((it: { command: string; icon?: string }) => [it.command, it.icon]));
+    const inline = rows.filter(({ menu, ...row }) => menu === 'view/item/context' && /^inline/.test(groupOf(row)));
+    expect(inline.length).toBeGreaterThan(2);
+    for (const { command } of inline) expect(icons.get(command), command).toBeTruthy();
   });
 
-  it('in links of welcomes and of the walkthrough exist', () => {
-    const texts = [
-      ...contributes.viewsWelcome.map(({ contents }: { contents: string }) => contents),
-      ...contributes.walkthroughs.flatMap(({ steps }: { steps: { description: string }[] }) =>
-        steps.map((step) => step.description),
-      ),
+  it('shows entries of the Explorer only on models and recipes', () => {
+    expect(menus['explorer/context']!.length).toBeGreaterThan(0);
+    for (const { when } of menus['explorer/context']!)
+      expect(when).toMatch(/resourcePath in espalier\.modelFolders|\\\.espalier\\\.yaml\$/);
+  });
+
+  it('asks only for context keys that somebody sets', () => {
+    const conditions = JSON.stringify([menus, contributes.viewsWelcome, contributes.commands]);
+    const asked = new Set(
+      [...conditions.matchAll(/espalier\.(connection|known|modelFolders)\b/g)].map(([, key]) => key),
+    );
+    expect(asked).toEqual(new Set(['connection', 'known', 'modelFolders']));
+    for (const key of asked) expect(source).toMatch(new RegExp(`setContext.*espalier\\.${key}|set\\('${key}'`));
+  });
+
+  it('links only commands that exist in its welcomes and its walkthrough', () => {
+    const links = [
+      ...JSON.stringify([contributes.viewsWelcome, contributes.walkthroughs]).matchAll(/command:([\w.]+)/g),
     ];
-    const named = texts.flatMap(links);
+    const ours = links.map(([, command]) => command!).filter((command) => command.startsWith('espalier.'));
+    expect(ours.length).toBeGreaterThan(4);
+    const views = contributes.views.espalier.map(({ id }: { id: string }) => `${id}.focus`);
+    for (const command of ours) expect([...contributed, ...views]).toContain(command);
+  });
+
+  it('names only files that are there', () => {
+    const named = [...JSON.stringify(contributes).matchAll(/"(?:\.\/)?(media\/[^"]+)"/g)].map(([, file]) => file!);
     expect(named.length).toBeGreaterThan(5);
-    for (const name of named) expect([...contributed, 'espalier.models.focus']).toContain(name);
+    for (const file of named) expect(existsSync(join(repoRoot, file)), file).toBe(true);
   });
 
-  it('of the Explorer appear only where they apply', () => {
-    const entries = menus.find(([menu]) => menu === 'explorer/context')![1];
-    for (const { when } of entries) expect(when).toMatch(/espalier\.modelFolders|\.espalier\\\.yaml/);
+  it('is activated for every kind of panel, and never at every start', () => {
+    const events: string[] = manifest.activationEvents;
+    expect(events.filter((it) => it.startsWith('onWebviewPanel:')).sort()).toEqual(
+      Object.values(panelTypes)
+        .map((type) => `onWebviewPanel:${type}`)
+        .sort(),
+    );
+    expect(events).not.toContain('*');
+  });
+
+  it('reads every setting it contributes, in an order of their own', () => {
+    const names = Object.keys(properties);
+    expect(names.length).toBeGreaterThan(4);
+    for (const name of names) expect(source, name).toContain(`'${name.replace('espalier.', '')}'`);
+    const orders = Object.values(properties).map(({ order }) => order);
+    expect(new Set(orders).size).toBe(orders.length);
+  });
+
+  it.each(['espalier.nodePath', 'espalier.modelFolders', 'espalier.huggingFaceCache', 'espalier.idleSeconds'])(
+    'takes %s from the machine, never from a workspace',
+    (name) => {
+      expect(properties[name]!.scope).toBe('machine');
+      expect(source).toMatch(new RegExp(`ofUser(<[^(]*>)?\\('${name.replace('espalier.', '')}'`));
+    },
+  );
+
+  it('starts nothing in Restricted Mode, and says so', () => {
+    const { untrustedWorkspaces, virtualWorkspaces } = manifest.capabilities;
+    expect(untrustedWorkspaces.supported).toBe('limited');
+    expect(untrustedWorkspaces.restrictedConfigurations).toContain('espalier.nodePath');
+    expect(virtualWorkspaces).toBe(false);
+    expect(manifest.extensionKind).toEqual(['workspace']);
+  });
+
+  it('keeps the editor from forwarding the port of the server', () => {
+    const [[pattern, attributes]] = Object.entries<{ onAutoForward: string }>(
+      contributes.configurationDefaults['remote.portsAttributes'],
+    ) as [[string, { onAutoForward: string }]];
+    expect('/x/extensions/espalier.espalier-0.1.0/dist/server.cjs /data 60').toMatch(new RegExp(pattern));
+    expect(attributes.onAutoForward).toBe('ignore');
   });
 });
 
-describe('the manifest', () => {
-  it('wakes the extension for restored panels and its own files, never always', () => {
-    for (const type of ['chooseBlocks', 'try', 'run'])
-      expect(activationEvents).toContain(`onWebviewPanel:espalier.${type}`);
-    expect(activationEvents).not.toContain('*');
-  });
-
-  it('lets no workspace name a program or a folder', () => {
-    const { properties } = contributes.configuration;
-    for (const name of ['espalier.nodePath', 'espalier.modelFolders', 'espalier.idleSeconds'])
-      expect(properties[name].scope).toBe('machine');
-    for (const name of ['espalier.nodePath', 'espalier.modelFolders'])
-      expect(capabilities.untrustedWorkspaces.restrictedConfigurations).toContain(name);
-  });
-
-  it('names files that are there', () => {
-    const text = JSON.stringify(contributes);
-    const files = [...text.matchAll(/"(?:\.\/)?(media\/[^"]+)"/g)].map(([, file]) => file!);
-    expect(files.length).toBeGreaterThan(6);
-    for (const file of files) expect(existsSync(join(repoRoot, file)), file).toBe(true);
-    for (const theme of ['light', 'dark'])
-      for (let level = 1; level <= 9; level++)
-        expect(existsSync(join(repoRoot, `media/bars/${theme}/${level}.svg`))).toBe(true);
-  });
-
-  it('describes every setting', () => {
-    for (const setting of Object.values<{ description: string }>(contributes.configuration.properties))
-      expect(setting.description).toMatch(/^[A-Z].*\.$/);
-  });
-});
+function groupOf(row: object): string {
+  return (row as { group?: string }).group ?? '';
+}
