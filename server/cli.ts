@@ -273,13 +273,16 @@ withComputeOptions(withDropOptions(program.command('generate').argument('<model>
     },
   );
 
-program
-  .command('serve')
-  .description('start the compute server in the background, unless it serves already')
-  .option('--data <folder>', 'where its runs are kept (default: espalier in the data folder of the user)')
-  .option('--idle <seconds>', 'end after so long without clients and runs', positive, 60)
-  .option('--stop', 'end the server instead; its runs become interrupted')
-  .action(async (flags: ServeFlags) => console.log(await serve(flags)));
+withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: kind analyze or prune, in YAML'))
+  .description('carry out a recipe file')
+  .action(async (file: string, flags: OutputFlags) => {
+    const recipe = await readRecipe(file);
+    return recipe.kind === 'analyze'
+      ? carryOut<AnalyzeReport>(recipe, flags, renderAnalysis)
+      : carryOut<PruneReport>(recipe, flags, renderPrune);
+  });
+
+addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
   const source = tokenSource(flags, defaultWindows);

@@ -272,7 +272,7 @@ describe('refused before anything is measured', () => {
       'a method that is not there',
       { rule: byMethod('magic', 1), source },
       'usage',
-      /no method magic; choose from all, b/,
+      /no method magic; choose from all, none, b/,
     ],
     ['no text for a method', { rule }, 'usage', /needs a text/],
     ['deepest, too many', { rule: { kind: 'deepest', count: 5, protected: [] } }, 'badChoice', /at most 4/],
