@@ -102,7 +102,7 @@ async function pickModel({ library }: CommandHost): Promise<string | null> {
       'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
     );
   const items = library.models.map(({ summary }) => ({
-    label: modelName(summary),
+    label: modelName(summary.folder),
     description: `${summary.nBlocks} blocks`,
     detail: summary.folder,
     folder: summary.folder,
