@@ -95,14 +95,16 @@ function folderOf(target: Target): string | null {
   return 'model' in target && typeof target.model === 'object' ? target.model.summary.folder : null;
 }
 
-async function pickModel({ library }: CommandHost): Promise<string | null> {
+async function pickModel({ connection, library }: CommandHost): Promise<string | null> {
+  await connection.ready();
+  if (!library.known) await library.refresh();
   if (library.models.length === 0)
     throw new UserError(
       'notFound',
       'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
     );
   const items = library.models.map(({ summary }) => ({
-    label: modelName(summary),
+    label: modelName(summary.folder),
     description: `${summary.nBlocks} blocks`,
     detail: summary.folder,
     folder: summary.folder,
@@ -122,12 +124,14 @@ function familyOf({ library }: CommandHost, folder: string): string[] {
 }
 
 async function withRun(
-  { library }: CommandHost,
+  { connection, library }: CommandHost,
   target: Target,
   fits: (run: RunSummary) => boolean,
   use: (run: RunSummary) => unknown,
 ): Promise<void> {
   if (target && !(target instanceof Uri) && 'runId' in target) return void (await use(target));
+  await connection.ready();
+  if (!library.known) await library.refresh();
   const runs = library.runs.filter(fits);
   if (runs.length === 0) throw new UserError('notFound', 'There is no such run.');
   const items = runs.map((run) => ({ label: run.title, description: run.state, run }));

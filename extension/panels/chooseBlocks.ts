@@ -1,6 +1,5 @@
 // The panel in which blocks are chosen: it follows the newest analysis of its model, asks what a choice costs, and writes.
 import { randomUUID } from 'node:crypto';
-import { basename } from 'node:path';
 import { commands, type Disposable, type WebviewPanel, workspace } from 'vscode';
 import { UserError } from '../../server/errors';
 import type {
@@ -15,6 +14,7 @@ import type {
   TokenSource,
 } from '../../server/protocol';
 import { openTexts } from '../texts';
+import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
 import { analyzeRecipe, fullMeasure } from './analyzeRecipe';
@@ -38,7 +38,7 @@ export function fillChooseBlocks(
   let run: RunSummary | null = null;
   let offered: Plan | null = null;
   let following: Disposable | null = null;
-  panel.title = `Choose Blocks: ${basename(folder)}`;
+  panel.title = `Choose Blocks: ${modelName(folder)}`;
 
   const page = openPage(
     panel,

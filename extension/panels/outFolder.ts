@@ -14,7 +14,7 @@ export function outPlace(model: string, roots: readonly ModelRoot[], exists: (pa
   const writable = roots.filter(({ kind }) => kind !== 'cache');
   const beside = dirname(model);
   const parent = writable.some(({ folder }) => holds(folder, beside)) ? beside : (writable[0]?.folder ?? beside);
-  const base = basename(modelName({ folder: model, name: basename(model) }));
+  const base = basename(modelName(model));
   return { parent, name: freeName(base, (name) => exists(join(parent, name))) };
 }
 

@@ -1,9 +1,10 @@
 // What the panel of a model writes: asks where to, starts the run, follows it, and finds it again after a reload.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type Disposable, Uri, window, workspace } from 'vscode';
 import type { DropSet, PruneRecipe, PruningState, RepairOptions, RunSummary, TokenSource } from '../../server/protocol';
+import { modelName } from '../trees/modelNodes';
 import { grown } from './grown';
 import { outFolder, outPlace, refuseOut } from './outFolder';
 import type { PanelHost } from './panels';
@@ -68,7 +69,7 @@ export function openPruning(
       const roots = settings.roots();
       const { parent, name } = outPlace(folder, roots, existsSync);
       const text = await window.showInputBox({
-        title: `Prune ${basename(folder)}`,
+        title: `Prune ${modelName(folder)}`,
         prompt: `Name of the new folder in ${parent}`,
         value: name,
         ignoreFocusOut: true,

@@ -1,6 +1,5 @@
 // The panel in which one prompt is given to a model and to what was made of it, one after the other.
 import { randomUUID } from 'node:crypto';
-import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
 import type {
@@ -11,6 +10,7 @@ import type {
   RunEvent,
   TryState,
 } from '../../server/protocol';
+import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
 
@@ -26,7 +26,7 @@ export function fillTry(
   let models: ModelSummary[] = [];
   let current: string | null = null;
   let cancelled = false;
-  panel.title = `Try ${folders.map((folder) => basename(folder)).join(' and ')}`;
+  panel.title = `Try ${folders.map(modelName).join(' and ')}`;
 
   const page = openPage(
     panel,

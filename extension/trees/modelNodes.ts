@@ -1,7 +1,7 @@
 // What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
 // from, and what each block costs under a model that was measured.
 import { basename, join, relative, sep } from 'node:path';
-import type { AnalyzeReport, FoundModel, MethodScores, ModelSummary } from '../../server/protocol';
+import type { AnalyzeReport, FoundModel, MethodScores } from '../../server/protocol';
 import { barLevel, blockRanges, holds, million, signed, sizeOf } from './labels';
 
 /** Where models may lie, and what that is called. */
@@ -116,9 +116,9 @@ export function rowFacts(node: ModelNode, models: readonly FoundModel[]): RowFac
 }
 
 /** A model of the Hub's cache lies in a folder that is named after a commit: OWNER/NAME is in the path above it. */
-export function modelName({ folder, name }: Pick<ModelSummary, 'folder' | 'name'>): string {
+export function modelName(folder: string): string {
   const [, owner, model] = /[\\/]models--(.+?)--(.+?)[\\/]snapshots[\\/][^\\/]+$/.exec(folder) ?? [];
-  return owner && model ? `${owner}/${model}` : basename(folder) || name;
+  return owner && model ? `${owner}/${model}` : basename(folder) || folder;
 }
 
 /** Where the row names the folder, the sentence need not. */
@@ -143,7 +143,7 @@ function rootOf(folder: string, roots: readonly ModelRoot[]): ModelRoot | null {
 function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts {
   const { summary, parentFolder, analysisRunId } = model;
   const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers } = summary;
-  const name = modelName(summary);
+  const name = modelName(folder);
   // A variant is called by what it lacks, where its base stands above it.
   const lacks = [
     ...(prunedFrom && prunedFrom.removedBlocks.length > 0 ? [blockRanges(prunedFrom.removedBlocks)] : []),

@@ -37,7 +37,8 @@ describe('what package.json contributes', () => {
   it.each<{ title: string; category: string; command: string }>(contributes.commands)(
     '$command has a title and the category Espalier',
     ({ title, category }) => {
-      expect(title).toMatch(/^[A-Z]/);
+      // … where something is asked next.
+      expect(title).toMatch(/^[A-Z][^.]*…?$/);
       expect(category).toBe('Espalier');
     },
   );
@@ -96,6 +97,10 @@ describe('what package.json contributes', () => {
         .sort(),
     );
     expect(events).not.toContain('*');
+  });
+
+  it('describes every setting in a sentence', () => {
+    for (const { description } of Object.values(properties)) expect(description).toMatch(/^[A-Z].*\.$/);
   });
 
   it('reads every setting it contributes, in an order of their own', () => {

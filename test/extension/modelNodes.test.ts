@@ -9,7 +9,7 @@ import {
   rowFacts,
   topNodes,
 } from '../../extension/trees/modelNodes';
-import { barLevel, blockRanges, freeName, holds, signed, sizeOf } from '../../extension/trees/labels';
+import { barLevel, blockRanges, duration, freeName, holds, signed, sizeOf, taken } from '../../extension/trees/labels';
 import type { FoundModel } from '../../server/protocol';
 import { repoRoot } from '../fixtures';
 import { analysis, foundModel, measured } from './rows';
@@ -186,6 +186,18 @@ describe('words and numbers', () => {
     [0, '0.000'],
     [-0.0001, '0.000'],
   ])('%d nats are %s', (nats, text) => expect(signed(nats)).toBe(text));
+
+  it.each([
+    [12, '0:12'],
+    [212, '3:32'],
+    [3725, '1:02:05'],
+  ])('%d seconds that are left are %s', (seconds, text) => expect(duration(seconds)).toBe(text));
+
+  it.each([
+    [1.84, '1.8 s'],
+    [59.9, '59.9 s'],
+    [137, '2:17'],
+  ])('%d seconds that were taken are %s', (seconds, text) => expect(taken(seconds)).toBe(text));
 
   it.each([
     [-1, 1],
