@@ -107,7 +107,7 @@ function colours(): Colours {
   return {
     foreground,
     quiet: read('--vscode-descriptionForeground', foreground),
-    faint: contrast ? foreground : `color-mix(in srgb, ${foreground} 14%, transparent)`,
+    faint: `color-mix(in srgb, ${foreground} ${contrast ? 40 : 14}%, transparent)`,
     background: read('--vscode-editor-background', '#fff'),
     predicted: read('--vscode-charts-blue', '#3794ff'),
     measured: read('--vscode-charts-orange', '#d18616'),

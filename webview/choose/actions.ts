@@ -18,7 +18,7 @@ import {
 } from './choice';
 import { change, redo, undo } from './history';
 import { spanMethod } from './heatMap';
-import { isRow } from './spine';
+import { isRow, visibleRows } from './spine';
 import type { Store } from './store';
 import { viewOf } from './view';
 import type { WhatIf } from './whatIf';
@@ -90,9 +90,11 @@ export function actionsOn(store: Store, host: Host, whatIf: WhatIf, focusRow: ()
       moveTo(row);
     },
 
-    keyOnRow(event: KeyboardEvent, rows: readonly Row[]) {
+    keyOnRow(event: KeyboardEvent) {
       if (!(event.target as Element).matches('tr') || event.altKey || event.ctrlKey || event.metaKey) return;
       const { current } = store.state;
+      // Of the state and not of the last drawing: keys can come faster than frames.
+      const rows = visibleRows(store.state);
       const at = rows.findIndex((row) => isRow(row, current));
       const to = {
         ArrowDown: at + 1,

@@ -3,7 +3,6 @@ import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { ModelSummary } from '../../server/protocol';
 import {
   count,
-  cost,
   costWithInterval,
   dropSet,
   intervalFactor,
@@ -16,6 +15,7 @@ import {
   size,
   speedUp,
 } from '../format';
+import { stepInWords } from '../steps';
 import { button, checkbox, icon, link, progressBar } from '../ui';
 import type { Actions } from './actions';
 import { isEmpty, keyOf, nUnits } from './choice';
@@ -95,35 +95,50 @@ function lossFact(view: View) {
       gauge(view, loss.costNats, loss.costStandardError),
     );
   const partly = asking?.estimate;
-  const title = asking
-    ? html`Loss, estimated; ${icon('sync', 'spin')} measuring${partly ? ` ${partly.nWindows} of ${partly.ofWindows}` : ''}`
-    : 'Loss, estimated';
-  const value = partly ?? (loss.kind === 'estimated' ? loss : null);
+  const spinner = icon('sync', 'spin');
+  const value = estimateOf(view);
   if (!value)
     return fact(
-      asking ? html`Loss, ${icon('sync', 'spin')} measuring` : 'Loss',
+      asking ? html`Loss, ${spinner} measuring` : 'Loss',
       html`<b class="quiet">–</b>`,
-      fromText(refusal ?? (asking ? '' : 'not measured')),
+      refusal ? refused(refusal) : fromText(asking ? '' : 'not measured'),
     );
+  const windows = partly ? ` ${partly.nWindows} of ${partly.ofWindows}` : '';
   return fact(
-    title,
-    html`<b class="guess">≈ ${lossText(value.lossNats)}</b> <span class="guess">${cost(value.costNats)} nats</span>`,
-    refusal && !asking
-      ? html`<span class="small warn refusal" title=${refusal}>${refusal}</span>`
-      : gauge(view, value.costNats, null),
+    asking ? html`Loss, estimated; ${spinner} measuring${windows}` : 'Loss, estimated',
+    html`<b class="guess">≈ ${lossText(value.lossNats)}</b>
+      <span class="guess">${costWithInterval(value.costNats, value.costStandardError)} nats</span>`,
+    refusal && !asking ? refused(refusal) : gauge(view, value.costNats, value.costStandardError, true),
   );
 }
 
-function perplexityValue({ loss, state }: View) {
-  const nats = state.asking?.estimate?.lossNats ?? (loss.kind === 'unknown' ? undefined : loss.lossNats);
-  if (nats === undefined) return html`<b class="quiet">–</b>`;
-  return loss.kind === 'measured'
-    ? html`<b>${perplexity(Math.exp(loss.lossNats))}</b>`
-    : html`<b class="guess">≈ ${perplexity(Math.exp(nats))}</b>`;
+const refused = (why: string) => html`<span class="small warn refusal" title=${why}>${why}</span>`;
+
+/** What some of the windows say; before the first of them the sum of single removals. */
+function estimateOf({
+  loss,
+  state,
+}: View): { lossNats: number; costNats: number; costStandardError: number | null } | null {
+  const partly = state.asking?.estimate;
+  const whole = state.host.analysis?.lossNats;
+  // The loss of some windows is not that of all, but what the set adds to it hardly depends on them.
+  if (partly && whole !== undefined)
+    return {
+      lossNats: whole + partly.costNats,
+      costNats: partly.costNats,
+      costStandardError: partly.costStandardError,
+    };
+  return loss.kind === 'estimated' ? { ...loss, costStandardError: null } : null;
+}
+
+function perplexityValue(view: View) {
+  if (view.loss.kind === 'measured') return html`<b>${perplexity(Math.exp(view.loss.lossNats))}</b>`;
+  const value = estimateOf(view);
+  return value ? html`<b class="guess">≈ ${perplexity(Math.exp(value.lossNats))}</b>` : html`<b class="quiet">–</b>`;
 }
 
 /** From the whole model to the choice, to scale, with the best set of the same size that a search found. */
-function gauge(view: View, costNats: number, standardError: number | null) {
+function gauge(view: View, costNats: number, standardError: number | null, estimated = false) {
   const n = view.choice.drop.blocks.length;
   const best = view.greedy.find(
     ({ drop }) => drop.blocks.length === n && drop.attention.length + drop.mlp.length === 0,
@@ -135,7 +150,7 @@ function gauge(view: View, costNats: number, standardError: number | null) {
     <line class="guide" x1="4" x2="140" y1="8" y2="8"></line><line class="whole" x1="4" x2="4" y1="2" y2="14"></line>
     ${best && greedySetOf(view.greedy, n, view.choice.protected) ? svg`<path class="mark" d="M0-4L4 0L0 4L-4 0Z" transform="translate(${x(best.costNats)} 8)"></path>` : nothing}
     ${half > 0 ? svg`<line class="interval" x1=${x(costNats - half)} x2=${x(costNats + half)} y1="8" y2="8"></line>` : nothing}
-    <circle class=${standardError === null ? 'dot hollow' : 'dot'} cx=${x(costNats)} cy="8" r="4"></circle>
+    <circle class=${estimated ? 'dot hollow' : 'dot'} cx=${x(costNats)} cy="8" r="4"></circle>
   </svg>`;
 }
 
@@ -177,7 +192,9 @@ function buttons(view: View, act: Actions) {
   if (run && (run.state === 'queued' || run.state === 'running')) {
     const fraction = run.state === 'running' ? run.fraction : 0;
     const text =
-      run.state === 'running' ? `Pruning, ${share(fraction, 0)}, ${run.step}` : 'Pruning waits for another run';
+      run.state === 'running'
+        ? `Pruning, ${share(fraction, 0)} of ${stepInWords(run.step)}`
+        : 'Pruning waits for another run';
     return html`<div id="pruning" class="progress">${progressBar(fraction, 'Pruning')}<p class="small quiet">${text}</p></div>${button({ id: 'cancel-prune', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}`;
   }
   const n = choice.drop.blocks.length;

@@ -18,6 +18,12 @@ interface Point {
   drop: View['choice']['drop'];
 }
 
+/** Of the axis of losses. */
+interface Scale {
+  top: number;
+  step: number;
+}
+
 export function curve(view: View, act: Actions): TemplateResult | typeof nothing {
   const points = methodPoints(view);
   const { greedy, choice, loss } = view;
@@ -30,7 +36,7 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
     shape: '',
   }));
   const present = isEmpty(choice.drop) || loss.kind === 'unknown' ? null : { n: unitsOf(choice.drop), loss };
-  const top = niceTop(line, points, present?.loss.costNats ?? 0);
+  const scale = niceScale(line, points, present?.loss.costNats ?? 0);
   const at = (seriesId: string, index: number) => (seriesId === 'greedy' ? line[index - 1] : points[index]);
   const label = [
     line.length > 0
@@ -44,8 +50,9 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
       <figure
         id="curve" role="img" aria-label=${label}
         ${chart({
-          key: JSON.stringify([line, points, present, top]),
-          option: (colours, width) => option(colours, width, line, points, present, top, dropSet(choice.drop)),
+          key: JSON.stringify([line, points, present, scale]),
+          option: (colours, width) =>
+            option(colours, width, line, points, present, scale, shortName(dropSet(choice.drop))),
           onPoint: ({ seriesId, dataIndex }) => {
             const point = at(seriesId, dataIndex);
             if (point) act.take(point.drop);
@@ -65,6 +72,9 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
 
 const unitsOf = (drop: Point['drop']): number => drop.blocks.length + (drop.attention.length + drop.mlp.length) / 2;
 
+/** A long list of blocks would cover the chart. */
+const shortName = (name: string): string => (name.length <= 18 ? name : 'present choice');
+
 /** From two blocks on: single ones are the bars themselves. */
 function methodPoints({ shownMethods, choice, sets, state, mostCount, greedy }: View): Point[] {
   const most = Math.min(mostCount, Math.max(8, Math.ceil(1.5 * greedy.length)));
@@ -83,12 +93,12 @@ function methodPoints({ shownMethods, choice, sets, state, mostCount, greedy }: 
 }
 
 /** Room for the search and what lies near it; what costs much more stands at the upper edge. */
-function niceTop(line: readonly Point[], points: readonly Point[], present: number): number {
+function niceScale(line: readonly Point[], points: readonly Point[], present: number): Scale {
   const search = line.at(-1)?.costNats ?? Math.min(...points.map(({ costNats }) => costNats));
   const near = [...line, ...points].map(({ costNats }) => costNats).filter((it) => it <= 2 * search);
   const most = Math.max(search, present <= 4 * search ? present : 0, ...near, 1e-3) * 1.05;
   const step = niceStep(most / 3);
-  return Math.ceil(most / step) * step;
+  return { top: Math.ceil(most / step - 1e-9) * step, step };
 }
 
 function niceStep(rough: number): number {
@@ -102,7 +112,7 @@ function option(
   line: readonly Point[],
   points: readonly Point[],
   present: { n: number; loss: Exclude<View['loss'], { kind: 'unknown' }> } | null,
-  top: number,
+  { top, step }: Scale,
   name: string,
 ) {
   const last = line.at(-1);
@@ -131,7 +141,9 @@ function option(
       type: 'value',
       min: 0,
       max: top,
-      interval: top / 3,
+      interval: step,
+      axisLine: { show: false },
+      axisTick: { show: false },
       axisLabel: { ...text, margin: 5, formatter: (nats: number) => plain(nats, top < 0.3 ? 2 : 1) },
       splitLine: { lineStyle: { color: colours.faint } },
     },
@@ -151,6 +163,8 @@ function option(
       },
       {
         id: 'methods',
+        // Above the line, which would take the pointer away.
+        z: 3,
         type: 'scatter',
         cursor: 'pointer',
         clip: false,
@@ -171,6 +185,7 @@ function option(
         ? [
             {
               id: 'interval',
+              z: 4,
               type: 'line',
               silent: true,
               symbol: 'none',
@@ -186,6 +201,7 @@ function option(
             },
             {
               id: 'present',
+              z: 5,
               type: 'scatter',
               silent: true,
               clip: false,
@@ -195,6 +211,7 @@ function option(
                 color: measured ? colours.measured : colours.background,
                 borderColor: colours.measured,
                 borderWidth: 1.5,
+                opacity: 1,
               },
               label: {
                 show: true,

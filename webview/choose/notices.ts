@@ -1,8 +1,9 @@
 // What a person must know before the numbers: no analysis yet, one that runs or has failed, a lost connection, blocks
 // that cost more than they look. Each says what is so and offers the way on.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { ConnectionState, RunSummary } from '../../server/protocol';
+import type { ConnectionState, Plan, RunSummary } from '../../server/protocol';
 import { blocks, clock, correlation, cost, count, duration, memory, ordinal, share } from '../format';
+import { stepInWords } from '../steps';
 import { button, icon, link, progressBar } from '../ui';
 import type { Actions } from './actions';
 import type { View } from './view';
@@ -73,11 +74,12 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
 function running(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;
   const fraction = run.state === 'running' ? run.fraction : 0;
-  const left = secondsLeft(run, fraction);
+  const left = secondsLeft(run, view.state.host.offer?.plan);
+  const step = run.state === 'running' ? stepInWords(run.step) : '';
   const text =
     run.state === 'queued'
       ? 'Waiting for another run.'
-      : `${share(fraction, 0)}${left === null ? '' : `, ${clock(left)} left`}. Bars appear below as they are ready.`;
+      : `${share(fraction, 0)} of ${step}${left === null ? '' : `, about ${clock(left)} left`}. Bars appear below as they are ready.`;
   return html`
     <section class="card" id="running" aria-label="Measuring">
       <p>Measuring <bdi>${view.state.host.model.name}</bdi></p>
@@ -93,39 +95,51 @@ interface Stage {
   note: string;
 }
 
-/** What is there of each part tells how far the analysis is; what the engine says it does stands with the first open one. */
+/**
+ * What an analysis does, one after the other. The engine tells the step that it is at and how far; what the report holds
+ * already is done.
+ */
 export function stages({ state, removals, halves, nBlocks, methods, greedy }: View): Stage[] {
-  const measure = state.host.offer?.measure;
-  const known = removals.filter(Boolean).length;
-  const knownHalves = [...halves.attention.costs, ...halves.mlp.costs].filter(Boolean).length;
-  const parts: { name: string; have: number; of: number }[] = [
-    { name: 'Hidden states: influence, angular, magnitude', have: methods.length > 0 ? 1 : 0, of: 1 },
+  const { run, offer, analysis } = state.host;
+  const measure = offer?.measure;
+  const sublayers = halves.attention.costs.some(Boolean) || measure?.removals === 'sublayers';
+  const search = Math.max(greedy.length, measure?.greedy?.count ?? 0);
+  const parts = [
+    { name: 'Hidden states: influence, angular, magnitude', step: 'analyze', of: 1, there: methods.length > 0 },
+    ...((measure?.removals ?? 'blocks') === 'none'
+      ? []
+      : [{ name: 'Loss without each block', step: 'removals', of: nBlocks, there: removals.every(Boolean) }]),
+    ...(sublayers
+      ? [{ name: 'Sublayers', step: 'removals', of: 2 * nBlocks, there: halves.mlp.costs.every(Boolean) }]
+      : []),
+    ...(search > 0 ? [{ name: 'Greedy search', step: 'search', of: search, there: greedy.length > 0 }] : []),
+    ...(measure?.suggestions
+      ? [{ name: 'Picks of the methods', step: 'suggestions', of: 1, there: Boolean(analysis?.suggestions) }]
+      : []),
   ];
-  if (known > 0 || (measure?.removals ?? 'blocks') !== 'none')
-    parts.push({ name: 'Loss without each block', have: known, of: nBlocks });
-  if (knownHalves > 0 || measure?.removals === 'sublayers')
-    parts.push({ name: 'Sublayers', have: knownHalves, of: 2 * nBlocks });
-  if (greedy.length > 0 || measure?.greedy)
-    parts.push({
-      name: 'Greedy search',
-      have: greedy.length,
-      of: Math.max(greedy.length, measure?.greedy?.count ?? 0),
-    });
-  const run = state.host.run;
-  const step = run?.state === 'running' ? run.step : '';
-  const now = parts.findIndex(({ have, of }) => have < of);
-  const list = parts.map(({ name, have, of }, i): Stage => {
-    const done = have >= of;
-    const note = done || of === 1 ? '' : have > 0 ? `${have} of ${of}` : String(of);
-    return { name, state: done ? 'done' : i === now && run?.state === 'running' ? 'now' : 'waits', note };
+  const running = run?.state === 'running';
+  const now = parts.findIndex(({ there }) => !there);
+  return parts.map(({ name, step, of, there }, i): Stage => {
+    if (there) return { name, state: 'done', note: '' };
+    const total = of > 1 ? String(of) : '';
+    if (i !== now || !running) return { name, state: 'waits', note: total };
+    return { name, state: 'now', note: step === run.step ? progressOf(name, of, run.fraction, sublayers) : total };
   });
-  if (step && now === -1) list.push({ name: step, state: 'now', note: '' });
-  return list;
 }
 
-function secondsLeft(run: RunSummary, fraction: number): number | null {
-  if (run.startedAtEpochMs === null || fraction < 0.03) return null;
-  return (((Date.now() - run.startedAtEpochMs) / 1000) * (1 - fraction)) / fraction;
+/** Blocks, attention and MLP are thirds of one step. */
+function progressOf(name: string, of: number, fraction: number, sublayers: boolean): string {
+  const part =
+    name === 'Sublayers' ? (3 * fraction - 1) / 2 : sublayers && name.startsWith('Loss') ? 3 * fraction : fraction;
+  const within = Math.max(0, Math.min(1, part));
+  return of > 1 ? `${Math.floor(within * of)} of ${of}` : share(within, 0);
+}
+
+/** Of the whole run, by its plan: the engine's progress is that of a step. */
+export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
+  if (run.startedAtEpochMs === null || !plan) return null;
+  const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
+  return left > 1 ? left : null;
 }
 
 function ended(view: View, act: Actions): TemplateResult {

@@ -31,14 +31,14 @@ export function mountChooseBlocks(root: HTMLElement, host: Host, initial: Choose
   });
 
   host.on('choose/state', (state) => {
-    const { runId } = state.run ?? {};
+    const before = store.state.host;
     // Answers are those of one analysis: another text, other numbers.
-    const other = runId !== store.state.host.run?.runId;
-    store.update({
-      host: state,
-      ...(other ? { answers: new Map(), asking: null, queue: null, speed: null, refusal: null } : {}),
-    });
-    asking.choiceChanged();
+    const other = state.run?.runId !== before.run?.runId;
+    const forgotten = { answers: new Map(), asking: null, queue: null, speed: null, refusal: null };
+    store.update({ host: state, ...(other ? forgotten : {}) });
+    asking.hostChanged(
+      other || state.run?.state !== before.run?.state || state.connection.state !== before.connection.state,
+    );
   });
   host.on('choose/pruning', (pruning) => store.update({ host: { ...store.state.host, pruning } }));
   window.addEventListener('keydown', (event) => {

@@ -9,16 +9,17 @@ import type { Actions } from './actions';
 import { type Half, halves, isDropped, type Row } from './choice';
 import { headInBlocks } from './facts';
 import type { ScoredMethod } from './methods';
-import type { View } from './view';
+import type { PageState, View } from './view';
 
 export function spine(view: View, act: Actions): TemplateResult {
   const { method, methods, state, nBlocks } = view;
-  const rows = visibleRows(view);
+  const rows = visibleRows(state);
+  const measured = view.removals.some(Boolean);
   const head = Math.round(headInBlocks(state.host.model));
   return html`
     <table
       id="spine" role="grid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
-      @keydown=${(event: KeyboardEvent) => act.keyOnRow(event, rows)}
+      @keydown=${(event: KeyboardEvent) => act.keyOnRow(event)}
     >
       <colgroup>
         <col class="value"><col><col class="trunk"><col><col class="cost"><col class="rank"><col class="lock">
@@ -37,13 +38,20 @@ export function spine(view: View, act: Actions): TemplateResult {
               : nothing
           }</th>
           <th class="trunk">Drop</th>
-          <th class="heading" colspan="2"><span class="strong">Loss added without it</span><br>measured, nats</th>
-          <th class="rank"><span class="nowrap">Rank by method</span><span class="ends"><span>1 least</span><span>most ${nBlocks}</span></span></th>
+          <th class="heading" colspan="2">${
+            measured ? html`<span class="strong">Loss added without it</span><br />measured, nats` : nothing
+          }</th>
+          <th class="rank">${
+            method && nBlocks > 1
+              ? html`<span class="nowrap">Rank by method</span
+                  ><span class="ends"><span>1 least</span><span>most ${nBlocks}</span></span>`
+              : nothing
+          }</th>
           <th class="lock"></th>
         </tr>
       </thead>
       <tbody>
-        ${end('embed', 'faint line: median', 'bars end at 4 × median')}
+        ${end('embed', method ? 'faint line: median' : '', measured ? 'bars end at 4 × median' : '')}
         ${rows.map((row) => (row.half === null ? blockRow(view, act, row.block) : halfRow(view, act, row.block, row.half)))}
         ${end('head', '', `costs as much time as ${head === 1 ? '1 block' : `${head} blocks`}`)}
       </tbody>
@@ -51,10 +59,10 @@ export function spine(view: View, act: Actions): TemplateResult {
     <p class="small quiet hint">Space drops a block, Shift with arrows or a click takes a range, P protects, → shows attention and MLP.</p>`;
 }
 
-export function visibleRows({ state, nBlocks }: View): Row[] {
-  return Array.from({ length: nBlocks }, (_, block) => block).flatMap((block): Row[] => [
+export function visibleRows({ host, allOpen, open }: PageState): Row[] {
+  return Array.from({ length: host.model.nBlocks }, (_, block) => block).flatMap((block): Row[] => [
     { block, half: null },
-    ...(state.allOpen || state.open.has(block) ? halves.map((half) => ({ block, half })) : []),
+    ...(allOpen || open.has(block) ? halves.map((half) => ({ block, half })) : []),
   ]);
 }
 

@@ -1,7 +1,7 @@
 // Methods and suggestions as one table: how far each method can be trusted on this model, and what its pick costs for
 // each number of blocks. A click on a number takes that set.
 import { html, nothing, type TemplateResult } from 'lit';
-import { blocks, correlation, cost, count, dropSet, duration, plain } from '../format';
+import { correlation, cost, count, dropSet, duration, plain } from '../format';
 import { hideTip, showTip } from '../tip';
 import { link, tool } from '../ui';
 import type { Actions } from './actions';
@@ -59,7 +59,12 @@ function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, 
   const pressed = keyOf(drop) === keyOf(view.choice.drop);
   const costNats = loss.kind === 'unknown' ? null : loss.costNats;
   const measured = loss.kind === 'measured';
-  const text = costNats === null ? blocks(drop.blocks) : measured ? plain(costNats, 3) : `≈${plain(costNats, 2)}`;
+  const text =
+    costNats === null
+      ? '…'
+      : measured
+        ? plain(costNats, costNats < 10 ? 3 : 2)
+        : `≈${plain(costNats, costNats < 10 ? 2 : 1)}`;
   const inWords = costNats === null ? '' : `${measured ? 'measured' : 'estimated'} ${cost(costNats)} nats`;
   const tip = [`${row.label}, n = ${n}`, dropSet(drop), inWords].filter(Boolean).join('\n');
   return html`<button

@@ -12,6 +12,8 @@ const pauseMs = 120;
 export interface WhatIf {
   /** After each change of the choice. */
   choiceChanged(): void;
+  /** After each word of the host; `renewed` when what was refused may now be answered. */
+  hostChanged(renewed: boolean): void;
   measureAll(drops: readonly DropSet[]): void;
   stopMeasuring(): void;
   canAsk(): boolean;
@@ -88,6 +90,11 @@ export function whatIf(store: Store, host: Host): WhatIf {
         store.update({ asking: null });
       }
       store.update({ refusal: null });
+      timer = setTimeout(askNext, pauseMs);
+    },
+    hostChanged(renewed) {
+      if (renewed) store.update({ refusal: null });
+      clearTimeout(timer);
       timer = setTimeout(askNext, pauseMs);
     },
     measureAll(drops) {

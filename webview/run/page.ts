@@ -2,10 +2,11 @@
 // came of it.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { Plan, RunPageState, RunSummary } from '../../server/protocol';
-import { connectionNotice } from '../choose/notices';
+import { connectionNotice, secondsLeft } from '../choose/notices';
 import { clock, count, duration, memory, share } from '../format';
 import { renderer } from '../frames';
 import { type Host, sentenceOf } from '../host';
+import { stepInWords } from '../steps';
 import { button, icon, type IconName, progressBar, tool } from '../ui';
 import { summaryOf } from './summary';
 
@@ -72,7 +73,7 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
   return html`
     <div class="panel" id="run-page">
       <header class="title"><h1 class="text"><bdi>${run.title}</bdi></h1><span class="quiet text" title=${run.model}><bdi>${run.model}</bdi></span></header>
-      ${connectionNotice(host.connection, act)} ${stateCard(run, report, act)}
+      ${connectionNotice(host.connection, act)} ${stateCard(host, act)}
       ${failure ? html`<p class="row top tight" role="alert">${icon('error', 'bad')}<span class="text">${failure}</span></p>` : nothing}
       <div class="run-columns">
         ${report ? html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2>${facts(summaryOf(report))}</section>` : nothing}
@@ -87,24 +88,35 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
     </div>`;
 }
 
-function stateCard(run: RunSummary, report: RunPageState['report'], act: Actions): TemplateResult {
+function stateCard({ run, report, plan }: RunPageState, act: Actions): TemplateResult {
   const look = looks[run.state];
-  const active = run.state === 'queued' || run.state === 'running';
-  const out = report && 'out' in report ? report.out : null;
+  const ways = waysOn(run, report, act);
   return html`
     <section class="card" id="state" aria-label="State">
-      <p class="row top">${icon(look.icon, look.kind)}<span class="text"><b class="strong">${look.label}</b>${sentence(run)}</span></p>
-      ${run.state === 'running' ? html`<div>${progressBar(run.fraction, run.title)}<p class="small quiet">${share(run.fraction, 0)}, ${run.step}</p></div>` : nothing}
-      <div class="row">
-        ${active ? button({ id: 'cancel', label: 'Cancel', onPress: act.cancel }) : nothing}
-        ${run.state === 'failed' || run.state === 'interrupted' || run.state === 'cancelled' ? button({ id: 'resume', look: 'primary', label: 'Run Again', onPress: act.resume }) : nothing}
-        ${run.state === 'done' && out ? button({ id: 'try', look: 'primary', label: 'Try It', onPress: () => act.tryIt(out) }) : nothing}
-        ${run.state === 'failed' ? button({ label: 'Open Log', onPress: act.openLog }) : nothing}
-      </div>
+      <p class="row top">${icon(look.icon, look.kind)}<span class="text"><b class="strong">${look.label}</b>${sentence(run, plan)}</span></p>
+      ${run.state === 'running' ? html`<div>${progressBar(run.fraction, run.title)}<p class="small quiet">${share(run.fraction, 0)} of ${stepInWords(run.step)}</p></div>` : nothing}
+      ${ways.length > 0 ? html`<div class="row">${ways}</div>` : nothing}
     </section>`;
 }
 
-function sentence(run: RunSummary): string {
+function waysOn(run: RunSummary, report: RunPageState['report'], act: Actions): TemplateResult[] {
+  switch (run.state) {
+    case 'queued':
+    case 'running':
+      return [button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })];
+    case 'done': {
+      const out = report && 'out' in report ? report.out : null;
+      return out ? [button({ id: 'try', look: 'primary', label: 'Try It', onPress: () => act.tryIt(out) })] : [];
+    }
+    default:
+      return [
+        button({ id: 'resume', look: 'primary', label: 'Run Again', onPress: act.resume }),
+        button({ label: 'Open Log', onPress: act.openLog }),
+      ];
+  }
+}
+
+function sentence(run: RunSummary, plan: Plan | null): string {
   const took =
     run.startedAtEpochMs !== null && run.endedAtEpochMs !== null
       ? (run.endedAtEpochMs - run.startedAtEpochMs) / 1000
@@ -113,8 +125,8 @@ function sentence(run: RunSummary): string {
     case 'queued':
       return ' for another run to end.';
     case 'running': {
-      const elapsed = run.startedAtEpochMs === null ? 0 : (Date.now() - run.startedAtEpochMs) / 1000;
-      return run.fraction > 0.03 ? `, about ${clock((elapsed * (1 - run.fraction)) / run.fraction)} left` : '';
+      const left = secondsLeft(run, plan);
+      return left === null ? '' : `, about ${clock(left)} left`;
     }
     case 'done':
       return took === null ? '' : ` in ${duration(took)}`;

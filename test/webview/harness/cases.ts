@@ -52,7 +52,7 @@ export function cases(
     choose('empty', { ...stateOf(null, model), offer: { measure: measureAll, plan, textName: 'wiki.test.raw' } }),
     choose('running', {
       ...stateOf(partial(report), model),
-      run: runOf({ state: 'running', step: 'losses without blocks', fraction: 0.54 }),
+      run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
       offer: { measure: measureAll, plan, textName: 'wiki.test.raw' },
     }),
     choose('failed', {
@@ -68,7 +68,7 @@ export function cases(
     choose('pruning', {
       ...chosen,
       pruning: {
-        run: runOf({ state: 'running', step: 'writing block 14', fraction: 0.42 }, 'prune'),
+        run: runOf({ state: 'running', step: 'write', fraction: 0.42 }, 'prune'),
         out: '/models/SmolLM2-135M-without-12-16',
       },
     }),
@@ -108,7 +108,7 @@ const openBlock =
     await page.keyboard.press('ArrowRight');
   };
 
-const measureAll = {
+export const measureAll = {
   removals: 'sublayers' as const,
   greedy: { count: 6, of: 'blocks' as const, racingConfidence: null, protected: [] },
   suggestions: 5,
@@ -197,7 +197,7 @@ function runCases(report: AnalyzeReport): Case[] {
   const recipeYaml =
     'kind: analyze\nmodel: /models/smollm2-135m\nsource:\n  kind: text\n  files:\n    - /texts/wiki.test.raw\n  windows: 8\n  tokens: 512\nmethods: [blockInfluence, angularDistance, relativeMagnitude]\n';
   const state = (changes: Partial<RunPageState>): RunPageState => ({
-    run: runOf({ state: 'running', step: 'losses without blocks', fraction: 0.54 }),
+    run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
     recipeYaml,
     plan,
     report: null,

@@ -1,0 +1,149 @@
+// Names and texts that want to be markup, to turn the page around, or to burst it. They come from models, files and
+// engines; on the page they are text, nothing of them runs, and the layout holds.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ModelSummary } from '../../server/protocol';
+import { available } from '../fixtures';
+import { chromiumFile, type Harness, type OpenOptions, startHarness } from './harness/browser';
+import { plan } from './harness/cases';
+import { modelOf, referenceFile, reportOf, runOf, stateOf } from './harness/fixture';
+
+const markup =
+  '<img src=x onerror="globalThis.owned=1"><script>globalThis.owned=1</script><a href="javascript:globalThis.owned=1">x</a>';
+const hostile: Record<string, string> = {
+  markup,
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: what others take for a template
+  template: '${globalThis.owned=1}{{constructor.constructor("globalThis.owned=1")()}}<!--?lit$123$-->',
+  direction: `\u202e\u2067evil\u202etxt.exe\u2066${markup}`,
+  length: `${'a'.repeat(5_000)} ${'<b>'.repeat(1_500)}`,
+  controls: `\u0000\u0007\u001b[31m\ufeff\ud800\n\n\t${'\u0301'.repeat(400)}`,
+};
+
+describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromiumFile))('hostile text', () => {
+  let harness: Harness;
+  beforeAll(async () => {
+    harness = await startHarness();
+  });
+  afterAll(() => harness?.close());
+
+  const rows = Object.entries(hostile).flatMap(([kind, text]) => [
+    { kind, page: 'chooseBlocks', open: chooseBlocks(text) },
+    { kind, page: 'failed analysis', open: failedAnalysis(text) },
+    { kind, page: 'try', open: tryPage(text) },
+    { kind, page: 'run', open: runPage(text) },
+  ]);
+
+  it.each(rows)('of $kind stays text on the page of $page', async ({ kind, page: name, open }) => {
+    for (const width of [480, 900]) {
+      const opened = await harness.open({ ...open, width });
+      const { page } = opened;
+      await page.waitForSelector('main > *');
+      if (name === 'try') {
+        await page.click('#generate');
+        await opened.notify('try/text', { model: 0, text: hostile[kind]! });
+        await page.waitForSelector('.new:not(:empty)', { state: 'attached' });
+      }
+      if (name === 'chooseBlocks') await page.hover('#spine tr[data-block="12"]');
+      await page.waitForTimeout(150);
+      const found = await page.evaluate(() => {
+        const it = globalThis as never as {
+          owned: unknown;
+          document: {
+            querySelectorAll(at: string): { length: number };
+            documentElement: { scrollWidth: number; clientWidth: number; scrollHeight: number };
+          };
+        };
+        const { scrollWidth, clientWidth, scrollHeight } = it.document.documentElement;
+        return {
+          owned: it.owned ?? null,
+          foreign: it.document.querySelectorAll('main img, main script, main a, main b:not([class]):not(dd b)').length,
+          tooWide: Math.max(0, scrollWidth - clientWidth),
+          tall: scrollHeight > 20_000,
+        };
+      });
+      expect(found).toEqual({ owned: null, foreign: 0, tooWide: 0, tall: false });
+      expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
+      expect(opened.complaints).toEqual([]);
+      await opened.close();
+    }
+  });
+});
+
+const named = (text: string): ModelSummary => ({
+  ...modelOf('smollm2-135m'),
+  name: text,
+  folder: `/models/${text}`,
+  dtype: text.slice(0, 40),
+  family: text,
+});
+
+function chooseBlocks(text: string): OpenOptions {
+  return {
+    page: 'chooseBlocks',
+    answers: {
+      'page/open': () => {
+        const report = reportOf('smollm2-135m');
+        const { blockInfluence, angularDistance } = report.methods;
+        const analysis = {
+          ...report,
+          model: named(text),
+          methods: {
+            [text]: { ...blockInfluence!, unit: text, paper: text },
+            blockInfluence: blockInfluence!,
+            angularDistance: angularDistance!,
+          },
+          source: { ...report.source, files: [{ ...report.source.files[0]!, name: text }] },
+        };
+        const pruning = { run: runOf({ state: 'failed', code: text, message: text }, 'prune'), out: text };
+        return { page: 'chooseBlocks', state: stateOf(analysis, named(text), { pruning }) };
+      },
+      'choose/keep': () => null,
+    },
+  };
+}
+
+function failedAnalysis(text: string): OpenOptions {
+  return {
+    page: 'chooseBlocks',
+    answers: {
+      'page/open': () => ({
+        page: 'chooseBlocks',
+        state: stateOf(null, named(text), {
+          run: runOf({ state: 'failed', code: text, message: text, title: text }),
+          connection: { state: 'failed', message: text },
+          offer: { measure: { removals: 'blocks', greedy: null, suggestions: 0, whatIf: [] }, plan, textName: text },
+        }),
+      }),
+    },
+  };
+}
+
+function tryPage(text: string): OpenOptions {
+  return {
+    page: 'try',
+    answers: {
+      'page/open': () => ({
+        page: 'try',
+        state: { models: [named(text), named(text)], prompt: text, maxTokens: 20, connection: { state: 'connected' } },
+      }),
+      'try/generate': () => new Promise(() => {}),
+    },
+  };
+}
+
+function runPage(text: string): OpenOptions {
+  return {
+    page: 'run',
+    answers: {
+      'page/open': () => ({
+        page: 'run',
+        state: {
+          run: runOf({ state: 'failed', code: text, message: text, title: text, model: text }),
+          recipeYaml: `model: ${text}\n`.repeat(3),
+          plan: { ...plan, model: text, device: text },
+          report: { ...reportOf('smollm2-135m'), model: named(text), device: text },
+          connection: { state: 'connected' },
+        },
+      }),
+    },
+  };
+}

@@ -1,0 +1,168 @@
+// What the panel computes from a report: ranks, trust, surprises, suggestions, estimates, facts.
+import { describe, expect, it } from 'vitest';
+import { blocks } from '../../webview/format';
+import { available } from '../fixtures';
+import { nothing, wholeBlocks } from '../../webview/choose/choice';
+import { factsOf, headInBlocks } from '../../webview/choose/facts';
+import { lossOf, measuredSets, setOfUnits } from '../../webview/choose/measured';
+import { scoredMethods, suggestion } from '../../webview/choose/methods';
+import { median, rankCorrelation, ranks } from '../../webview/choose/ranks';
+import { initialState } from '../../webview/choose/store';
+import { surprises } from '../../webview/choose/surprises';
+import { betterSet, viewOf } from '../../webview/choose/view';
+import { modelOf, referenceFile, reportOf, stateOf } from './harness/fixture';
+
+describe('ranks', () => {
+  it.each([
+    { values: [3, 1, 2], is: [3, 1, 2] },
+    { values: [5, 5, 1], is: [2, 3, 1] },
+    { values: [], is: [] },
+  ])('of $values', ({ values, is }) => expect(ranks(values)).toEqual(is));
+
+  // Expected: scipy.stats.spearmanr.
+  it.each([
+    { a: [1, 2, 3, 4], b: [10, 20, 30, 40], rho: 1 },
+    { a: [1, 2, 3, 4], b: [4, 3, 2, 1], rho: -1 },
+    { a: [1, 2, 3, 4, 5], b: [2, 1, 4, 3, 5], rho: 0.8 },
+    { a: [1, 2, 2, 3], b: [1, 2, 3, 4], rho: 0.9486832980505138 },
+  ])('agree by $rho', ({ a, b, rho }) => expect(rankCorrelation(a, b)).toBeCloseTo(rho, 12));
+
+  it.each([
+    { values: [3, 1, 2], is: 2 },
+    { values: [4, 1, 3, 2], is: 3 },
+    { values: [], is: 0 },
+  ])('$values have the median $is', ({ values, is }) => expect(median(values)).toBe(is));
+});
+
+describe('a surprise', () => {
+  it.each([
+    { name: 'costs three times what its rank stands for', ranks: [1, 2, 3], costs: [2, 0.1, 0.2], kept: [], is: [0] },
+    { name: 'is none when the difference is small', ranks: [1, 2, 3], costs: [0.3, 0.01, 0.02], kept: [], is: [] },
+    { name: 'is none when it is less than three times', ranks: [1, 2, 3], costs: [1.2, 0.5, 0.6], kept: [], is: [] },
+    { name: 'is none when it is protected', ranks: [1, 2, 3], costs: [2, 0.1, 0.2], kept: [0], is: [] },
+    { name: 'is not the block that a method overrates', ranks: [3, 2, 1], costs: [0.1, 0.2, 2], kept: [], is: [2] },
+  ])('$name', ({ ranks, costs, kept, is }) => expect(surprises(ranks, costs, kept)).toEqual(is));
+});
+
+describe('a suggestion', () => {
+  const single = { scores: [0.5, 0.1, 0.3, 0.2], spans: null };
+  const spans = { scores: [0.5, 0.1, 0.3, 0.2], spans: [[0.5, 0.1, 0.3, 0.2], [0.4, 0.2, 0.6], [0.9, 0.8], [1]] };
+  it.each([
+    { name: 'takes the least blocks', from: single, count: 2, kept: [], is: [1, 3] },
+    { name: 'goes around protected ones', from: single, count: 2, kept: [1], is: [2, 3] },
+    { name: 'is none where too few are free', from: single, count: 3, kept: [0, 1], is: null },
+    { name: 'takes the least span', from: spans, count: 2, kept: [], is: [1, 2] },
+    { name: 'takes the least span that is free', from: spans, count: 2, kept: [1], is: [2, 3] },
+    { name: 'is none where no span is free', from: spans, count: 3, kept: [1], is: null },
+  ])('$name', ({ from, count, kept, is }) => expect(suggestion(from, count, kept)?.blocks ?? null).toEqual(is));
+});
+
+describe('a set of units', () => {
+  it.each([
+    { units: [3, 1], is: wholeBlocks([1, 3]) },
+    { units: [{ block: 2, half: 'mlp' as const }, 1], is: { blocks: [1], attention: [], mlp: [2] } },
+    {
+      units: [
+        { block: 2, half: 'mlp' as const },
+        { block: 2, half: 'attention' as const },
+      ],
+      is: wholeBlocks([2]),
+    },
+  ])('is $is', ({ units, is }) => expect(setOfUnits(units)).toEqual(is));
+});
+
+describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers', () => {
+  const model = modelOf('smollm2-135m');
+  const report = reportOf('smollm2-135m');
+  const host = stateOf(report, model);
+  const view = viewOf(initialState(host));
+  const viewOfSet = (blocks: number[], answers = new Map()) =>
+    viewOf({ ...initialState({ ...host, choice: { ...host.choice, drop: { ...nothing, blocks } } }), answers });
+
+  it('finds the one block that costs more than it looks', () => {
+    expect(view.surprises).toEqual([11]);
+    expect(view.method!.ranks[11]).toBe(13);
+    expect(view.costRanks![11]).toBe(27);
+  });
+
+  it.each([
+    ['blockInfluence', 0.77],
+    ['angularDistance', 0.73],
+    ['relativeMagnitude', 0.86],
+    ['taylor', 0.43],
+    ['weightMagnitude', 0.18],
+  ])('trusts %s by %f', (name, rho) =>
+    expect(view.suggestions.find((row) => row.name === name)!.correlation).toBeCloseTo(rho, 2),
+  );
+
+  it.each([
+    ['blockInfluence', ['14', '13–14', '13–14, 17']],
+    ['angularDistance', ['25', '25–26', '13–15', '12–15', '12–16']],
+    ['greedy', ['14', '14, 17', '14–15, 17', '14–15, 17, 26']],
+  ])('lets %s pick', (name, picks) => {
+    const { cells } = view.suggestions.find((row) => row.name === name)!;
+    expect(picks.map((_, i) => blocks(cells[i]!.drop.blocks))).toEqual(picks);
+  });
+
+  it('marks the least of each count', () => {
+    const least = view.counts.map((_, i) =>
+      view.suggestions.filter((row) => row.cells[i]?.least).map(({ name }) => name),
+    );
+    expect(least[1]).toEqual(['greedy']);
+    expect(least[0]).toContain('blockInfluence');
+  });
+
+  it('adds up single removals until a set is measured', () => {
+    const sets = measuredSets(report, new Map());
+    const sum = [12, 13].reduce((t, k) => t + report.removals!.blocks[k]!.costNats, 0);
+    expect(lossOf(wholeBlocks([12, 13]), report, sets)).toMatchObject({ kind: 'estimated', costNats: sum });
+    expect(lossOf(wholeBlocks([14, 17]), report, sets)).toMatchObject({ kind: 'measured' });
+    expect(lossOf(nothing, report, sets)).toMatchObject({ kind: 'measured', costNats: 0, lossNats: report.lossNats });
+    expect(lossOf(wholeBlocks([12]), null, sets)).toEqual({ kind: 'unknown' });
+    expect(lossOf({ ...nothing, mlp: [11] }, report, sets)).toMatchObject({ kind: 'measured' });
+  });
+
+  it('names a better set of the same size, and none when there is none', () => {
+    const answers = new Map([['12,13,14,15,16;;', { ...report.removals!.blocks[0]!, costNats: 0.985 }]]);
+    expect(betterSet(viewOfSet([12, 13, 14, 15, 16], answers))).toMatchObject({
+      label: 'Greedy search',
+      drop: wholeBlocks([14, 15, 17, 26, 13]),
+    });
+    expect(betterSet(viewOfSet([13, 14, 15, 17, 26]))).toBeNull();
+    expect(betterSet(viewOfSet([12, 13, 14, 15, 16]))).toBeNull();
+  });
+
+  it('counts parameters, bytes and time', () => {
+    const facts = factsOf(model, wholeBlocks([12, 13, 14, 15, 16]));
+    expect(facts).toMatchObject({ nBlocksLeft: 25, nParameters: 116_814_528, nParametersZeroed: 0 });
+    expect(facts.sizeBytes).toBeCloseTo(233_629_056, 0);
+    expect(headInBlocks(model)).toBeCloseTo(8, 2);
+    expect(facts.speedUp).toBeCloseTo(38 / 33, 3);
+    expect(factsOf(model, { ...nothing, mlp: [3] })).toMatchObject({
+      nParameters: model.nParameters,
+      nParametersZeroed: 2_654_208,
+    });
+  });
+
+  it('shows what a partial report holds', () => {
+    const partial = {
+      methods: report.methods,
+      lossNats: report.lossNats,
+      removals: { ...report.removals!, blocks: report.removals!.blocks.slice(0, 3) },
+    };
+    const early = viewOf(initialState({ ...host, analysis: partial }));
+    expect(early.removals.filter(Boolean)).toHaveLength(3);
+    expect(early.surprises).toEqual([]);
+    expect(early.costRanks).toBeNull();
+    expect(viewOf(initialState({ ...host, analysis: null })).methods).toEqual([]);
+  });
+
+  it('shows methods that it does not know under their own names', () => {
+    const [method] = scoredMethods({ someNewScore: report.methods.blockInfluence! });
+    expect(method).toMatchObject({ label: 'Some new score', digits: 3 });
+    expect(scoredMethods(report.methods).find(({ name }) => name === 'weightMagnitude')).toMatchObject({
+      shownPer: 1000,
+      digits: 0,
+    });
+  });
+});
