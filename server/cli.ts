@@ -1,29 +1,40 @@
 // espalier, the command line. It reads options, starts an engine for the heavy work, and shows what comes back. It never
 // loads onnxruntime itself. Exit codes: 0 done, 2 a mistake the user can mend, 130 interrupted, 1 a defect of ours.
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { checkStagedFile, writeStagedFile } from './checkpoint/stagedFile';
 import { runInEngine } from './cli/engineProcess';
 import {
-  blockList,
   blocksOption,
   type ComputeFlags,
   computeOptions,
+  type DropFlags,
+  dropOptions,
   type MeasureFlags,
   measureOptions,
   positive,
+  ratio,
+  ridge,
   type SourceFlags,
   tokenSource,
   withComputeOptions,
+  withDropOptions,
   withMeasureOptions,
   withOutputOptions,
   withPresets,
   withSourceOptions,
 } from './cli/options';
 import { progressView } from './cli/progress';
-import { renderAnalysis, renderGeneration, renderModel, renderPerplexity, renderPrune } from './cli/render';
+import {
+  renderAnalysis,
+  renderGeneration,
+  renderModel,
+  renderPerplexity,
+  renderPrune,
+  renderSparsify,
+} from './cli/render';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
-import { ofBlocks } from './pruning/dropSet';
+import { isEmpty } from './pruning/dropSet';
 import type {
   AnalyzeReport,
   BosMode,
@@ -35,6 +46,7 @@ import type {
   PruneReport,
   Recipe,
   Report,
+  SparsifyReport,
 } from './protocol';
 import { peakMemoryBytes } from './recipes/processMemory';
 
@@ -66,7 +78,7 @@ async function carryOut<R extends Report>(
   flags: OutputFlags,
   render: (report: R) => string,
 ): Promise<void> {
-  if (flags.json) await checkStagedFile(flags.json, recipe.kind === 'prune' ? recipe.out : undefined);
+  if (flags.json) await checkStagedFile(flags.json, 'out' in recipe ? recipe.out : undefined);
   const view = progressView(flags.quiet, recipe.kind === 'generate' ? recipe.prompt : '');
   let report: R;
   try {
@@ -118,8 +130,10 @@ withOutputOptions(program.command('suggest').argument('<report>', 'what analyze 
     if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(suggestion, null, 1)}\n`);
   });
 
-interface PruneFlags extends ComputeFlags, SourceFlags {
-  drop?: number[];
+interface PruneFlags extends ComputeFlags, SourceFlags, DropFlags {
+  repair: 'none' | 'linear';
+  ridge: number | 'auto';
+  heldOut?: number;
   method?: string;
   count?: number;
   protect: number[];
@@ -129,15 +143,30 @@ interface PruneFlags extends ComputeFlags, SourceFlags {
   mergekit?: string;
 }
 
-withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'), { windows: analyzeWindows }))
-  .description('write the model without some of its blocks')
+withComputeOptions(
+  withDropOptions(
+    withSourceOptions(program.command('prune').argument('<model>'), { windows: analyzeWindows }),
+    'blocks to drop',
+  ),
+)
+  .description('write the model without some of its blocks, or halves of them')
   .requiredOption('--out <folder>', 'the folder to write; it must not exist yet')
-  .option('--drop <blocks>', 'blocks to drop, such as 3,5,8-10', blockList)
   .option('--method <name>', 'let a method choose (with --count); removal, greedy or deepest, too')
   .option('--count <n>', 'how many blocks the method chooses', positive)
   .addOption(blocksOption('--protect <blocks>', 'blocks that the method must not choose'))
   .option('--dtype <name>', 'f32, f16 or bf16 (default: as the source)', dtype)
   .option('--shard-size <megabytes>', 'largest weight file', positive)
+  .addOption(
+    new Option('--repair <how>', 'make up for what goes by a map in the weights before it (needs --text)')
+      .choices(['none', 'linear'])
+      .default('none'),
+  )
+  .option('--ridge <r>', 'how strongly the map is held back; auto: as is best on windows held out', ridge, 'auto')
+  .option(
+    '--held-out <windows>',
+    'windows behind the text used, to judge a repair on (default: half as many)',
+    positive,
+  )
   .option('--mergekit <file>', 'also write the drop set as a mergekit recipe')
   .action((model: string, flags: PruneFlags) =>
     carryOut<PruneReport>(
@@ -146,7 +175,10 @@ withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'
         model,
         rule: pruneRule(flags),
         source: tokenSource(flags, analyzeWindows),
-        repair: null,
+        repair:
+          flags.repair === 'none'
+            ? null
+            : { kind: 'linear', ridge: flags.ridge, heldOutWindows: flags.heldOut ?? null },
         out: flags.out,
         dtype: flags.dtype ?? null,
         maxShardBytes: flags.shardSize === undefined ? null : flags.shardSize * 1e6,
@@ -158,17 +190,49 @@ withComputeOptions(withSourceOptions(program.command('prune').argument('<model>'
     ),
   );
 
+interface SparsifyFlags extends ComputeFlags, SourceFlags {
+  ratio: number;
+  out: string;
+  dtype?: Dtype;
+  shardSize?: number;
+}
+
+withComputeOptions(withSourceOptions(program.command('sparsify').argument('<model>'), { windows: analyzeWindows }))
+  .description('write the model with the smallest weights of every projection zeroed')
+  .requiredOption('--ratio <share>', 'share of the weights of each matrix, such as 0.3', ratio)
+  .requiredOption('--out <folder>', 'the folder to write; it must not exist yet')
+  .option('--dtype <name>', 'f32, f16 or bf16 (default: as the source)', dtype)
+  .option('--shard-size <megabytes>', 'largest weight file', positive)
+  .action((model: string, flags: SparsifyFlags) =>
+    carryOut<SparsifyReport>(
+      {
+        kind: 'sparsify',
+        model,
+        ratio: flags.ratio,
+        source: tokenSource(flags, analyzeWindows),
+        out: flags.out,
+        dtype: flags.dtype ?? null,
+        maxShardBytes: flags.shardSize === undefined ? null : flags.shardSize * 1e6,
+        compute: computeOptions(flags),
+      },
+      flags,
+      renderSparsify,
+    ),
+  );
+
 withComputeOptions(
-  withPresets(withSourceOptions(program.command('perplexity').argument('<model...>'), { windows: null })),
+  withDropOptions(
+    withPresets(withSourceOptions(program.command('perplexity').argument('<model...>'), { windows: null })),
+    'blocks to leave out without writing a model',
+  ),
 )
   .description('loss and perplexity of models, whole or without blocks')
-  .addOption(blocksOption('--drop <blocks>', 'leave these blocks out without writing a model'))
-  .action((models: string[], flags: ComputeFlags & SourceFlags & { drop: number[] }) =>
+  .action((models: string[], flags: ComputeFlags & SourceFlags & DropFlags) =>
     carryOut<PerplexityReport>(
       {
         kind: 'perplexity',
         models,
-        drop: ofBlocks(flags.drop),
+        drop: dropOptions(flags),
         source: needSource(flags, null),
         compute: computeOptions(flags),
       },
@@ -177,26 +241,26 @@ withComputeOptions(
     ),
   );
 
-withComputeOptions(program.command('generate').argument('<model>'))
+withComputeOptions(withDropOptions(program.command('generate').argument('<model>'), 'blocks to leave out'))
   .description('greedy text from a prompt')
   .option('--prompt <text>', 'what to continue; empty: from the beginning-of-text token', '')
   .option('--max-tokens <n>', 'the most tokens to add', positive, 100)
-  .addOption(blocksOption('--drop <blocks>', 'leave these blocks out'))
   .option('--bos <mode>', 'none, each or tokenizer', 'tokenizer')
   .option('--no-cache', 'compute every token from the whole text, to check the cache')
   .action(
     (
       model: string,
-      flags: ComputeFlags & { prompt: string; maxTokens: number; drop: number[]; bos: BosMode; cache: boolean },
+      flags: ComputeFlags & DropFlags & { prompt: string; maxTokens: number; bos: BosMode; cache: boolean },
     ) => {
-      const { prompt, maxTokens, drop, bos, cache } = flags;
+      const { prompt, maxTokens, bos, cache } = flags;
+      const drop = dropOptions(flags);
       return carryOut<GenerateReport>(
         {
           kind: 'generate',
           model,
           prompt,
           maxTokens,
-          drop: ofBlocks(drop),
+          drop,
           bos,
           cache,
           compute: computeOptions(flags),
@@ -219,10 +283,14 @@ const rule = (method: string, count: number, kept: number[]): DropRule =>
     ? { kind: 'deepest', count, protected: kept }
     : { kind: 'method', method, count, protected: kept };
 
-function pruneRule({ drop, method, count, protect }: PruneFlags): DropRule {
-  if (drop && !method && count === undefined) return { kind: 'chosen', ...ofBlocks(drop) };
-  if (!drop && method && count !== undefined) return rule(method, count, protect);
-  throw new UserError('usage', 'Say which blocks go: either --drop LIST, or --method NAME with --count N.');
+function pruneRule({ method, count, protect, ...flags }: PruneFlags): DropRule {
+  const drop = dropOptions(flags);
+  if (!isEmpty(drop) && !method && count === undefined) return { kind: 'chosen', ...drop };
+  if (isEmpty(drop) && method && count !== undefined) return rule(method, count, protect);
+  throw new UserError(
+    'usage',
+    'Say which blocks go: either --drop LIST (or --drop-attention, --drop-mlp), or --method NAME with --count N.',
+  );
 }
 
 function dtype(text: string): Dtype {

@@ -64,7 +64,9 @@ export function weightCollector(
     observer: {
       async weights(block, weights) {
         const { device } = model;
-        const program = await device.program(`weights ${names}`, (): Graph => {
+        // A block without attention or without MLP has fewer weights, and a graph of its own.
+        const suffixes = Object.keys(weights).join();
+        const program = await device.program(`weights ${names} of ${suffixes}`, (): Graph => {
           const named = Object.entries(weights).map(([suffix, { shape }]) => ({ suffix, value: input(suffix, shape) }));
           const scores = names.map((name) => {
             const method = importanceMethod(name);

@@ -1,7 +1,7 @@
 // Every importance method is one row: what it looks at, its formula, its unit and its paper. For all of them a low score
 // means that the block changes little. One forward pass serves every row that is asked for.
 import { add, div, sqrt } from '../graph/ops/elementwise';
-import type { Value } from '../graph/value';
+import { constant, type Value } from '../graph/value';
 import { type AngleOutput, oneMinusCosine, sumOfMagnitudes, sumOfSquares, type TokenNorms } from './measures';
 
 interface Row {
@@ -24,6 +24,10 @@ export interface NamedWeight {
   readonly suffix: string;
   readonly value: Value;
 }
+
+/** [1]; zero where there is nothing to add up, as in a block without attention. */
+const total = (weights: readonly NamedWeight[], of: (w: Value) => Value): Value =>
+  weights.map((w) => of(w.value)).reduce(add, constant(Float32Array.of(0), [1]));
 
 const shortGpt = 'ShortGPT, arXiv:2403.03853';
 const gromov = 'The Unreasonable Ineffectiveness of the Deeper Layers, arXiv:2403.17887';
@@ -58,14 +62,14 @@ export const importanceMethods = {
     of: 'block',
     unit: 'sum of |w|',
     paper: shortenedLlama,
-    score: (weights) => weights.map((w) => sumOfMagnitudes(w.value)).reduce(add),
+    score: (weights) => total(weights, sumOfMagnitudes),
   },
   weightFrobenius: {
     needs: 'weights',
     of: 'block',
     unit: 'Frobenius norm',
     paper: shortenedLlamaByNorm,
-    score: (weights) => sqrt(weights.map((w) => sumOfSquares(w.value)).reduce(add)),
+    score: (weights) => sqrt(total(weights, sumOfSquares)),
   },
   attentionWeightNorm: {
     needs: 'weights',
@@ -74,10 +78,10 @@ export const importanceMethods = {
     paper: shortenedLlamaByNorm,
     score: (weights) =>
       sqrt(
-        weights
-          .filter((w) => attentionMatrices.test(w.suffix))
-          .map((w) => sumOfSquares(w.value))
-          .reduce(add),
+        total(
+          weights.filter((w) => attentionMatrices.test(w.suffix)),
+          sumOfSquares,
+        ),
       ),
   },
   attentionOutputNorm: {

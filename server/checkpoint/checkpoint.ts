@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors';
-import type { ModelConfig, WeightDtype } from '../model/config';
+import type { BlockConfig, ModelConfig, WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
-import { headName, weightShapes } from '../model/weights';
+import { blockWeightName, headName, outputProjections, weightShapes } from '../model/weights';
 import { openFileSource } from './byteSource';
 import { bytesPerWeight } from './dtype';
 import { checkpointName, closeAll, findCheckpointFolder, isFile, openShards, type Shard } from './folder';
@@ -49,18 +49,19 @@ export async function openCheckpoint(
   try {
     const { weights, extraNames } = matchWeights(folder, config, shards);
     const sources = new Map(shards.map(({ file, source }) => [file, source]));
+    const reader = weightReader(weights, sources);
     let sizeBytes = 0;
     for (const { nBytes } of weights.values()) sizeBytes += nBytes;
     return {
       folder,
       name: checkpointName(folder),
-      config,
+      config: { ...config, blocks: await withForms(config, provenance, weights, reader) },
       configJson,
       weights,
       extraNames,
       provenance,
       sizeBytes,
-      ...weightReader(weights, sources),
+      ...reader,
       close: async () => void (await closeAll(shards)),
     };
   } catch (error) {
@@ -114,6 +115,43 @@ function matchWeights(folder: string, config: ModelConfig, shards: readonly Shar
     weights.set(name, { ...tensor, dtype });
   }
   return { weights, extraNames: [...found.keys()].filter((name) => !weights.has(name)) };
+}
+
+/**
+ * The blocks with the halves that they have. What espalier.json says of a dropped half is believed only where the output
+ * projection really is zero: another program may have trained the model since, and then the half is computed again.
+ */
+async function withForms(
+  { blocks }: ModelConfig,
+  provenance: Provenance | null,
+  weights: ReadonlyMap<string, WeightEntry>,
+  reader: WeightReader,
+): Promise<ModelConfig['blocks']> {
+  const silent = async (half: 'attention' | 'mlp', block: number) => {
+    if (!provenance?.droppedSublayers?.[half].includes(block)) return false;
+    for (const part of ['weight', 'bias']) {
+      const name = blockWeightName(block, `${outputProjections[half]}.${part}`);
+      if (weights.has(name) && !(await isZero(reader, name, weights.get(name)!.nBytes))) return false;
+    }
+    return true;
+  };
+  const made: BlockConfig[] = [];
+  for (const [k, block] of blocks.entries()) {
+    const [noAttention, noMlp] = [await silent('attention', k), await silent('mlp', k)];
+    const form = noAttention === noMlp ? 'whole' : noAttention ? 'mlpOnly' : 'attentionOnly';
+    made.push({ ...block, form });
+  }
+  return made;
+}
+
+/** Whether all bytes of a weight are zero. */
+async function isZero(reader: WeightReader, name: string, nBytes: number): Promise<boolean> {
+  const chunkBytes = 2 ** 20;
+  for (let start = 0; start < nBytes; start += chunkBytes) {
+    const bytes = await reader.readBytes(name, start, Math.min(chunkBytes, nBytes - start));
+    if (bytes.some((byte) => byte !== 0)) return false;
+  }
+  return true;
 }
 
 const isWeightDtype = (dtype: string): dtype is WeightDtype => Object.hasOwn(bytesPerWeight, dtype);

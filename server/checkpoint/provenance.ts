@@ -2,6 +2,7 @@
 // model pruned twice still says which blocks of the very first model it is made of.
 import { z } from 'zod';
 import { UserError } from '../errors';
+import { type BlockForm, hasAttention, hasMlp, type Path } from '../model/path';
 
 export interface Provenance {
   readonly format: 1;
@@ -13,6 +14,11 @@ export interface Provenance {
   readonly removedBlocks: readonly number[];
   /** Blocks of `baseModel` that are left: block k of this checkpoint was block `keptBlocks[k]`. */
   readonly keptBlocks: readonly number[];
+  /**
+   * Blocks of this checkpoint whose attention or MLP was dropped: their output projections are zero. Absent in files of
+   * earlier versions.
+   */
+  readonly droppedSublayers?: { readonly attention: readonly number[]; readonly mlp: readonly number[] } | undefined;
   /** What was done, in order. */
   readonly steps: readonly ProvenanceStep[];
 }
@@ -49,6 +55,14 @@ export function parseProvenance(text: string, path: string, nBlocks: number): Pr
       `${path} speaks of ${found} blocks, but the model has ${nBlocks}; ${advice}.`,
     );
   }
+  const { attention, mlp } = result.data.droppedSublayers ?? { attention: [], mlp: [] };
+  const outside = [...attention, ...mlp].find((block) => block >= nBlocks);
+  if (outside !== undefined) {
+    throw new UserError(
+      'damagedCheckpoint',
+      `${path} speaks of a half of block ${outside}, but the model has blocks 0 to ${nBlocks - 1}; ${advice}.`,
+    );
+  }
   return result.data;
 }
 
@@ -60,21 +74,25 @@ const schema = z.object({
   sourceModel: model,
   removedBlocks: blocks,
   keptBlocks: blocks,
+  droppedSublayers: z.object({ attention: blocks, mlp: blocks }).optional(),
   steps: z.array(z.looseObject({ kind: z.string() })),
 });
 
 /**
- * What to write beside a checkpoint that keeps `keptBlocks` (numbers of the source) of a source.
+ * What to write beside a checkpoint that takes a path through a source.
  * @param source its name, its number of blocks, and its own provenance if it was already pruned
  */
 export function provenanceAfter(
   source: { name: string; nBlocks: number; provenance: Provenance | null },
-  keptBlocks: readonly number[],
+  path: Path,
   step: ProvenanceStep,
 ): Provenance {
   const { name, nBlocks, provenance } = source;
   const original = (block: number) => provenance?.keptBlocks[block] ?? block;
-  const kept = keptBlocks.map(original);
+  const kept = path.map(({ block }) => original(block));
+  const without = (has: (form: BlockForm) => boolean) => path.flatMap(({ form }, k) => (has(form) ? [] : [k]));
+  const droppedSublayers = { attention: without(hasAttention), mlp: without(hasMlp) };
+  const anyHalf = droppedSublayers.attention.length + droppedSublayers.mlp.length > 0;
   const baseModel = provenance?.baseModel ?? { name, nBlocks };
   const isKept = new Set(kept);
   return {
@@ -83,6 +101,7 @@ export function provenanceAfter(
     sourceModel: { name, nBlocks },
     removedBlocks: Array.from({ length: baseModel.nBlocks }, (_, k) => k).filter((k) => !isKept.has(k)),
     keptBlocks: kept,
+    ...(anyHalf && { droppedSublayers }),
     steps: [...(provenance?.steps ?? []), step],
   };
 }

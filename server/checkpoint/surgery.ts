@@ -1,11 +1,13 @@
-// Surgery: writes a checkpoint without some of its blocks. The blocks that stay are renumbered from 0 and keep their
-// bytes; espalier.json remembers which blocks of the first model they were.
+// Surgery: writes a checkpoint without some of its blocks, or halves of them. The blocks that stay are renumbered from 0 and
+// keep their bytes; espalier.json remembers which blocks of the first model they were. A half that goes keeps its place,
+// with its output projection zeroed: it adds nothing, and every program can load it.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelled, UserError } from '../errors';
-import type { WeightDtype } from '../model/config';
-import { blockWeightName, parseBlockWeightName } from '../model/weights';
-import type { Dtype } from '../protocol';
+import type { ModelConfig, WeightDtype } from '../model/config';
+import { type BlockForm, hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
+import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
+import type { Dtype, DropSet } from '../protocol';
 import type { Checkpoint } from './checkpoint';
 import { copyCompanions, findCompanions } from './companions';
 import { configWithoutBlocks } from './configWithoutBlocks';
@@ -16,8 +18,13 @@ import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles'
 import type { WeightEntry } from './weightReader';
 
 export interface SurgeryOptions {
-  /** Blocks of `source` to leave out, ascending and distinct; may be empty. */
-  readonly dropSet: readonly number[];
+  /** Blocks of `source` to leave out, and blocks to leave only one half of; each ascending and distinct; may be empty. */
+  readonly drop: DropSet;
+  /**
+   * What to write in place of a weight, by its name in the source, [out, in] flat; null: the weight itself. Asked for one
+   * weight after another, so that a model may be changed that does not fit into memory.
+   */
+  replaced?(name: string): Promise<Float32Array> | null;
   readonly out: string;
   /** null: every weight keeps its own. */
   readonly dtype: Dtype | null;
@@ -45,17 +52,21 @@ export interface SurgeryResult {
  *   when the output cannot be made, `cancelled` after `signal`.
  */
 export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOptions): Promise<SurgeryResult> {
-  const { dropSet, out, dtype, maxShardBytes = defaultMaxShardBytes, signal } = options;
-  const keptBlocks = keptBlocksOf(dropSet, source.config.nBlocks);
-  const weights = keptWeights(source, keptBlocks, dtype);
+  const { drop, out, dtype, maxShardBytes = defaultMaxShardBytes } = options;
+  const path = keptPath(source.config, drop);
+  const keptBlocks = path.map(({ block }) => block);
+  const weights = keptWeights(source, path, dtype);
   const weightBytes = sumBytes(weights);
   const config = configWithoutBlocks(source.configJson, keptBlocks, dtype);
-  const removedBlocks = dropSet.map((block) => source.provenance?.keptBlocks[block] ?? block);
-  const step = { ...options.provenance, kind: 'prune', removedBlocks, dtype };
-  const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, keptBlocks, step);
+  const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
+  const removedBlocks = source.config.blocks.flatMap((_, k) => (keptBlocks.includes(k) ? [] : [original(k)]));
+  const halves = drop.attention.length + drop.mlp.length > 0;
+  const removedHalves = { attention: drop.attention.map(original), mlp: drop.mlp.map(original) };
+  const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(halves && { removedHalves }), dtype };
+  const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
   const companions = await findCompanions(source.folder);
   const neededBytes = companions.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
-  const convert = converter(source, signal);
+  const convert = converter(source, options);
   let bytesDone = 0;
   async function* bytesOf(weight: KeptWeight) {
     for await (const chunk of convert(weight)) {
@@ -83,9 +94,18 @@ interface KeptWeight {
   readonly dtype: WeightDtype;
   readonly shape: readonly number[];
   readonly entry: WeightEntry;
+  readonly zeroed: boolean;
 }
 
-function keptBlocksOf(dropSet: readonly number[], nBlocks: number): number[] {
+function keptPath(config: ModelConfig, drop: DropSet): Path {
+  for (const list of [drop.blocks, drop.attention, drop.mlp]) checkBlocks(list, config.nBlocks);
+  const path = pathWithout(config, drop);
+  if (path.length === 0)
+    throw new UserError('badChoice', `Dropping all ${config.nBlocks} blocks leaves no model; keep at least one.`);
+  return path;
+}
+
+function checkBlocks(dropSet: readonly number[], nBlocks: number): void {
   for (const [i, block] of dropSet.entries()) {
     if (!Number.isInteger(block) || block < 0 || block >= nBlocks) {
       throw new UserError('badChoice', `Block ${block} cannot be dropped; the model has blocks 0 to ${nBlocks - 1}.`);
@@ -93,37 +113,48 @@ function keptBlocksOf(dropSet: readonly number[], nBlocks: number): number[] {
     if (i > 0 && block <= dropSet[i - 1]!)
       throw new UserError('badChoice', `The drop set names block ${block} twice or out of order; sort it.`);
   }
-  if (dropSet.length === nBlocks)
-    throw new UserError('badChoice', `Dropping all ${nBlocks} blocks leaves no model; keep at least one.`);
-  const dropped = new Set(dropSet);
-  return Array.from({ length: nBlocks }, (_, k) => k).filter((k) => !dropped.has(k));
 }
 
 /** In the order of use, as `source.weights` has them. */
-function keptWeights(source: Checkpoint, keptBlocks: readonly number[], dtype: Dtype | null): KeptWeight[] {
-  const newNumber = new Map(keptBlocks.map((block, i) => [block, i]));
+function keptWeights(source: Checkpoint, path: Path, dtype: Dtype | null): KeptWeight[] {
+  const places = new Map(path.map((stage, i) => [stage.block, { ...stage, i }]));
   return [...source.weights.values()].flatMap((entry) => {
     const kept = { dtype: dtype === null ? entry.dtype : weightDtypes[dtype], shape: entry.shape, entry };
     const inBlock = parseBlockWeightName(entry.name);
-    if (!inBlock) return [{ ...kept, name: entry.name }];
-    const block = newNumber.get(inBlock.block);
-    return block === undefined ? [] : [{ ...kept, name: blockWeightName(block, inBlock.suffix) }];
+    if (!inBlock) return [{ ...kept, name: entry.name, zeroed: false }];
+    const place = places.get(inBlock.block);
+    if (!place) return [];
+    const name = blockWeightName(place.i, inBlock.suffix);
+    return [{ ...kept, name, zeroed: isSilenced(place.form, inBlock.suffix) }];
   });
 }
+
+/** Whether a weight is what a dropped half would add through. */
+const isSilenced = (form: BlockForm, suffix: string): boolean =>
+  (!hasAttention(form) && suffix.startsWith(`${outputProjections.attention}.`)) ||
+  (!hasMlp(form) && suffix.startsWith(`${outputProjections.mlp}.`));
 
 const weightDtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies Record<Dtype, WeightDtype>;
 
 const chunkElements = 2 ** 20;
 
 /** A weight's bytes in its new dtype, chunk by chunk; all weights share the same three small buffers. */
-function converter(source: Checkpoint, signal: AbortSignal | undefined) {
+function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
   const raw = new Uint8Array(4 * chunkElements);
   const asFloat = new Float32Array(chunkElements);
   const asHalf = new Uint16Array(chunkElements);
-  return async function* ({ dtype, entry }: KeptWeight) {
+  return async function* ({ dtype, entry, zeroed }: KeptWeight) {
+    const numbers = zeroed ? null : await replaced?.(entry.name);
     const elementBytes = bytesPerWeight[entry.dtype];
     for (let start = 0; start < entry.nBytes; start += chunkElements * elementBytes) {
       if (signal?.aborted) throw cancelled();
+      if (zeroed || numbers) {
+        const first = start / elementBytes;
+        const n = Math.min(chunkElements, entry.nBytes / elementBytes - first);
+        const floats = numbers ? numbers.subarray(first, first + n) : asFloat.fill(0, 0, n).subarray(0, n);
+        yield dtype === 'F32' ? bytesUnder(floats) : narrowed(dtype, entry.name, floats);
+        continue;
+      }
       const bytes = await source.readBytes(
         entry.name,
         start,
@@ -141,16 +172,21 @@ function converter(source: Checkpoint, signal: AbortSignal | undefined) {
         yield bytesUnder(floats);
         continue;
       }
-      const nOverflowed = narrowInto(dtype, floats, asHalf.subarray(0, n));
-      if (nOverflowed > 0) {
-        throw new UserError(
-          'badChoice',
-          `${entry.name} holds ${nOverflowed} numbers too large for ${dtype.toLowerCase()}; choose f32 or bf16, or keep its dtype.`,
-        );
-      }
-      yield bytesUnder(asHalf.subarray(0, n));
+      yield narrowed(dtype, entry.name, floats);
     }
   };
+
+  function narrowed(dtype: 'F16' | 'BF16', name: string, floats: Float32Array): Uint8Array {
+    const halves = asHalf.subarray(0, floats.length);
+    const nOverflowed = narrowInto(dtype, floats, halves);
+    if (nOverflowed > 0) {
+      throw new UserError(
+        'badChoice',
+        `${name} holds ${nOverflowed} numbers too large for ${dtype.toLowerCase()}; choose f32 or bf16, or keep its dtype.`,
+      );
+    }
+    return bytesUnder(halves);
+  }
 }
 
 const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array) =>

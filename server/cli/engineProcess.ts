@@ -44,7 +44,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
       engine.on('close', (code, signal) => resolve(signal ?? `code ${code}`)),
     );
     // An engine that was killed in the middle of writing could not remove what it had begun.
-    if (recipe.kind === 'prune' && !last) await removeAbandonedStages(recipe.out);
+    if ((recipe.kind === 'prune' || recipe.kind === 'sparsify') && !last) await removeAbandonedStages(recipe.out);
     // An interrupt that came after the end of the work changes nothing any more.
     if (interrupted && last?.kind !== 'done') throw cancelled();
     if (last?.kind === 'done') return last.report as R;

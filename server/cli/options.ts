@@ -2,7 +2,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors';
 import { parseBlockList, parseDropSet } from '../pruning/dropSet';
-import type { BosMode, ComputeOptions, DeviceName, MeasureOptions, MemoryMode, TokenSource } from '../protocol';
+import type {
+  BosMode,
+  ComputeOptions,
+  DeviceName,
+  DropSet,
+  MeasureOptions,
+  MemoryMode,
+  TokenSource,
+} from '../protocol';
 
 export interface ComputeFlags {
   device: DeviceName;
@@ -113,6 +121,25 @@ export interface MeasureFlags {
   whatIf?: string;
 }
 
+export interface DropFlags {
+  drop: number[];
+  dropAttention: number[];
+  dropMlp: number[];
+}
+
+/** What to leave out of a model. */
+export const withDropOptions = (command: Command, what: string): Command =>
+  command
+    .addOption(blocksOption('--drop <blocks>', `${what}, such as 3,5,8-10`))
+    .addOption(blocksOption('--drop-attention <blocks>', 'blocks to leave without their attention'))
+    .addOption(blocksOption('--drop-mlp <blocks>', 'blocks to leave without their MLP'));
+
+export const dropOptions = ({ drop, dropAttention, dropMlp }: DropFlags): DropSet => ({
+  blocks: drop,
+  attention: dropAttention,
+  mlp: dropMlp,
+});
+
 /** What to measure beside the scores of an analysis. */
 export const withMeasureOptions = (command: Command): Command =>
   command
@@ -159,6 +186,21 @@ export function fraction(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value > 0 && value < 1))
     throw new InvalidArgumentError('It must be a number between 0 and 1, such as 0.95.');
+  return value;
+}
+
+export function ratio(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < 1))
+    throw new InvalidArgumentError('It must be a share from 0 up to 1, such as 0.3.');
+  return value;
+}
+
+export function ridge(text: string): number | 'auto' {
+  if (text === 'auto') return 'auto';
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('It must be a number of 0 or more, such as 1e-4, or auto.');
   return value;
 }
 

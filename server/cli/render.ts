@@ -7,8 +7,9 @@ import type {
   PerplexityReport,
   Plan,
   PruneReport,
+  SparsifyReport,
 } from '../protocol';
-import { formatBlockList } from '../pruning/dropSet';
+import { formatBlockList, formatDropSet, isEmpty } from '../pruning/dropSet';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';
 
@@ -90,13 +91,26 @@ function leastImportant(report: AnalyzeReport): string[] {
 export function renderPrune(report: PruneReport): string {
   const share = (1 - report.nParamsAfter / report.nParamsBefore) * 100;
   return table([
-    ['dropped', formatBlockList(report.dropSet)],
+    ['dropped', formatDropSet({ blocks: report.dropSet, ...report.droppedSublayers })],
     ['blocks', `${report.model.nBlocks} -> ${report.keptBlocks.length}`],
     ['parameters', `${count(report.nParamsBefore)} -> ${count(report.nParamsAfter)} (${share.toFixed(1)} % fewer)`],
     ['weights', `${bytes(report.sizeBytesBefore)} -> ${bytes(report.sizeBytesAfter)}`],
+    ...repairRows(report),
     ...roundingRow(report),
     ['written to', report.out],
   ]);
+}
+
+function repairRows({ repair }: PruneReport): string[][] {
+  if (!repair) return [];
+  const { ridge, gaps, lossBefore, lossAfter, heldOutBefore, heldOutAfter } = repair;
+  const change = (before: number, after: number) => `${before.toFixed(4)} -> ${after.toFixed(4)} nats`;
+  const places = gaps.map(({ after: { block, half } }) => `${half} ${block}`).join(', ');
+  return [
+    ['repair', `linear in ${places}, ridge ${ridge}`],
+    ['loss on its text', change(lossBefore, lossAfter)],
+    ...(heldOutBefore === null ? [] : [['loss held out', change(heldOutBefore, heldOutAfter!)]]),
+  ];
 }
 
 function roundingRow({ rounding }: PruneReport): string[][] {
@@ -113,6 +127,19 @@ function roundingRow({ rounding }: PruneReport): string[][] {
   ];
 }
 
+export function renderSparsify(report: SparsifyReport): string {
+  const { nZeroed, nConsidered, lossBefore, lossAfter } = report;
+  const share = ((nZeroed / Math.max(1, nConsidered)) * 100).toFixed(1);
+  return table([
+    [
+      'zeroed',
+      `${count(nZeroed)} of ${count(nConsidered)} weights in ${report.matrices.length} projections (${share} %)`,
+    ],
+    ...(lossBefore === null ? [] : [['loss', `${lossBefore.toFixed(4)} -> ${lossAfter!.toFixed(4)} nats`]]),
+    ['written to', report.out],
+  ]);
+}
+
 export function renderPerplexity(report: PerplexityReport): string {
   const base = report.models[0]!;
   const rows = report.models.map((model) => {
@@ -121,7 +148,8 @@ export function renderPerplexity(report: PerplexityReport): string {
       model === base
         ? ''
         : `${model.lossNats >= base.lossNats ? '+' : ''}${(model.lossNats - base.lossNats).toFixed(4)}`;
-    const without = model.dropSet.length > 0 ? ` without ${formatBlockList(model.dropSet)}` : '';
+    const drop = { blocks: model.dropSet, ...model.droppedSublayers };
+    const without = isEmpty(drop) ? '' : ` without ${formatDropSet(drop)}`;
     return [
       `${model.name}${without}`,
       `${model.nBlocks}`,

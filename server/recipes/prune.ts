@@ -8,11 +8,12 @@ import { isUserError, UserError } from '../errors';
 import { choose } from '../pruning/choose';
 import { ofBlocks } from '../pruning/dropSet';
 import { toMergekitYaml } from '../pruning/mergekit';
-import type { DropRule, MeasureOptions, PruneRecipe, PruneReport } from '../protocol';
+import type { DropRule, DropSet, Dtype, MeasureOptions, PruneRecipe, PruneReport, RepairReport } from '../protocol';
 import { type Measured, measureImportance, methodNames } from './analyze';
 import { droppedFields, summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { peakMemoryBytes } from './processMemory';
+import { repairLinear } from './repair';
 import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from './session';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
@@ -21,18 +22,26 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
     const measured = await measure(checkpoint, recipe, run);
     const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });
+    if (recipe.mergekit && (choice.drop.attention.length > 0 || choice.drop.mlp.length > 0))
+      throw new UserError(
+        'usage',
+        'mergekit knows no halves of blocks; leave out --mergekit, or drop whole blocks only.',
+      );
+    const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
     const writing = progress(run, 'write');
     const began = performance.now();
     const written = await writeWithoutBlocks(checkpoint, {
-      dropSet: choice.drop.blocks,
+      drop: choice.drop,
       out: recipe.out,
       dtype: recipe.dtype,
+      replaced: (name) => (repaired?.weights.has(name) ? Promise.resolve(repaired.weights.get(name)!) : null),
       ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
       provenance: {
         rule: recipe.rule,
         scores: choice.scores,
         order: choice.order,
         calibration: measured?.source ?? null,
+        ...(repaired && { repair: repaired.report }),
         versions: versions(),
       },
       onProgress: (done, total) => writing(done / total),
@@ -43,10 +52,10 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       await writeStagedFile(recipe.mergekit, yaml);
     }
     const writeMs = performance.now() - began;
-    const rounding = await measureRounding(checkpoint, recipe, choice.drop.blocks, run);
+    const rounding = await measureRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
     const model = summarize(checkpoint);
-    const nParamsAfter = model.nParameters - choice.drop.blocks.length * model.nParametersPerBlock;
-    const facts = measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
+    const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
+    const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
     const timing = { ...facts.timing, writeMs };
     return {
       kind: 'prune',
@@ -54,7 +63,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       out: written.folder,
       rule: recipe.rule,
       ...droppedFields(choice.drop),
-      repair: null,
+      repair: repaired?.report ?? null,
       keptBlocks: [...written.keptBlocks],
       removedBlocks: [...written.provenance.removedBlocks],
       nParamsBefore: model.nParameters,
@@ -98,21 +107,21 @@ function scoresFor({ method, count, protected: kept }: DropRule & { kind: 'metho
 /** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
 async function measureRounding(
   { config }: Checkpoint,
-  { model, out, dtype, source, compute }: PruneRecipe,
-  drop: number[],
+  { model, out, dtype: wanted, source, compute }: PruneRecipe,
+  drop: DropSet,
+  repair: RepairReport | null,
   run: Run,
 ): Promise<PruneReport['rounding']> {
-  if (dtype === null || dtype === 'f32' || dtype === config.dtype.toLowerCase()) return null;
+  const dtype = wanted ?? (config.dtype.toLowerCase() as Dtype);
+  if (dtype === 'f32' || (dtype === config.dtype.toLowerCase() && !repair)) return null;
   if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
-  const loss = async (folder: string, dropped: number[]) => {
-    const { models } = await runPerplexity(
-      { kind: 'perplexity', models: [folder], drop: ofBlocks(dropped), source, compute },
-      run,
-    );
-    return models[0]!.lossNats;
+  const loss = async (folder: string, dropped: DropSet) => {
+    const recipe = { kind: 'perplexity', models: [folder], drop: dropped, source, compute } as const;
+    return (await runPerplexity({ ...recipe, models: [folder] }, run)).models[0]!.lossNats;
   };
   try {
-    return { dtype, lossNatsBefore: await loss(model, drop), lossNatsAfter: await loss(out, []) };
+    const lossNatsBefore = repair?.lossAfter ?? (await loss(model, drop));
+    return { dtype, lossNatsBefore, lossNatsAfter: await loss(out, ofBlocks([])) };
   } catch (error) {
     if (isUserError(error) && error.code === 'cancelled') return { dtype, lossNatsBefore: null, lossNatsAfter: null };
     throw error;

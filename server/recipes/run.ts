@@ -5,6 +5,7 @@ import { runGenerate } from './generate';
 import { summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { runPrune } from './prune';
+import { runSparsify } from './sparsify';
 import { type Run, withCheckpoint } from './session';
 
 const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Report> } = {
@@ -12,9 +13,7 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
     withCheckpoint(recipe.model, async (checkpoint) => ({ kind: 'inspect', model: summarize(checkpoint) })),
   analyze: runAnalyze,
   prune: runPrune,
-  sparsify: () => {
-    throw new Error('sparsify is not built in yet');
-  },
+  sparsify: runSparsify,
   perplexity: runPerplexity,
   generate: runGenerate,
 };

@@ -117,6 +117,30 @@ export function streamingStore(checkpoint: Checkpoint, device: Device): WeightSt
   };
 }
 
+/** Another store with some weights in place of its own, by their names in the checkpoint; disposing it leaves the other. */
+export async function withReplaced(
+  store: WeightStore,
+  device: Device,
+  replaced: ReadonlyMap<string, { readonly data: Float32Array; readonly shape: readonly number[] }>,
+): Promise<WeightStore> {
+  const tensors = new Map<string, Tensor>();
+  for (const [name, { data, shape }] of replaced) tensors.set(name, await device.upload(data, shape, 'weight'));
+  const changed = ({ group, visit }: Step): Step => {
+    const others = group.parts.flatMap(({ input, weight }) => {
+      const tensor = tensors.get(weight);
+      return tensor ? [[input, tensor] as const] : [];
+    });
+    return { group, visit: (weights) => visit({ ...weights, ...Object.fromEntries(others) }) };
+  };
+  return {
+    walk: (steps) => store.walk(steps.map(changed)),
+    preload: (groups) => store.preload(groups),
+    dispose() {
+      for (const tensor of tensors.values()) tensor.dispose();
+    },
+  };
+}
+
 const allocate = (length: number) => new Float32Array(length);
 
 /** All parts of a group at once, so that the reads overlap each other and whatever computes meanwhile. */

@@ -28,6 +28,7 @@ import { type SurgeryOptions, writeWithoutBlocks } from '../../server/checkpoint
 import { isUserError } from '../../server/errors';
 import { readModelConfig } from '../../server/model/readConfig';
 import { parseBlockWeightName } from '../../server/model/weights';
+import { ofBlocks } from '../../server/pruning/dropSet';
 import { toMergekitYaml } from '../../server/pruning/mergekit';
 import { repoRoot } from '../fixtures';
 
@@ -56,7 +57,7 @@ async function opened<Result>(folder: string, use: (checkpoint: Checkpoint) => P
 
 const cut = (source: string, out: string, dropSet: number[], options: Partial<SurgeryOptions> = {}) =>
   opened(source, (checkpoint) =>
-    writeWithoutBlocks(checkpoint, { dropSet, out, dtype: null, provenance: {}, ...options }),
+    writeWithoutBlocks(checkpoint, { drop: ofBlocks(dropSet), out, dtype: null, provenance: {}, ...options }),
   );
 
 const bytesOf = (folder: string) =>
@@ -185,6 +186,92 @@ describe('what stays', () => {
       /badChoice: .* holds 1 numbers too large for f16/,
     );
     expect(parentOf(out)).toEqual([]);
+  });
+});
+
+describe('a half that goes', () => {
+  const drop = { blocks: [], attention: [0], mlp: [2] };
+  it.each(readdirSync(families))('%s: keeps its weights but its output projection, which is zero', async (family) => {
+    const source = join(families, family);
+    const out = place();
+    await cut(source, out, [], { drop });
+    const [before, after] = [await bytesOf(source), await bytesOf(out)];
+    for (const [name, bytes] of after) {
+      const silenced = /\.0\.self_attn\.o_proj\.|\.2\.mlp\.down_proj\./.test(name);
+      if (silenced) expect(Buffer.from(bytes.split(' ')[1]!, 'base64').every((byte) => byte === 0)).toBe(true);
+      else expect(bytes, name).toBe(before.get(name));
+    }
+    await opened(out, async ({ config, provenance }) => {
+      expect(config.blocks.map(({ form }) => form)).toEqual(['mlpOnly', 'whole', 'attentionOnly']);
+      expect(provenance).toMatchObject({ keptBlocks: [0, 1, 2], droppedSublayers: { attention: [0], mlp: [2] } });
+      expect(provenance!.steps.at(-1)).toMatchObject({
+        removedBlocks: [],
+        removedHalves: { attention: [0], mlp: [2] },
+      });
+    });
+  });
+
+  it('keeps its place when other blocks go later, and goes as a block with its other half', async () => {
+    const [once, twice, thrice] = [place(), place(), place()];
+    await cut(large, once, [], { drop: { blocks: [1], attention: [3, 5], mlp: [4] } });
+    await cut(once, twice, [], { drop: { blocks: [0], attention: [], mlp: [4] } }); // mlp of what was block 5
+    await opened(twice, async ({ config, provenance }) => {
+      expect(provenance!.keptBlocks).toEqual([2, 3, 4, 6, 7]);
+      expect(config.blocks.map(({ form }) => form)).toEqual(['whole', 'mlpOnly', 'attentionOnly', 'whole', 'whole']);
+      expect(provenance!.removedBlocks).toEqual([0, 1, 5]);
+    });
+    await cut(twice, thrice, [0, 1]);
+    await opened(thrice, async ({ config, provenance }) => {
+      expect(provenance!.droppedSublayers).toEqual({ attention: [], mlp: [0] });
+      expect(config.blocks.map(({ form }) => form)).toEqual(['attentionOnly', 'whole', 'whole']);
+    });
+  });
+
+  it('is computed again once another program has given it weights', async () => {
+    const out = place();
+    await cut(join(families, 'llama2'), out, [], { drop });
+    const file = join(out, 'model.safetensors');
+    const bytes = readFileSync(file);
+    const name = 'model.layers.0.self_attn.o_proj.weight';
+    const headerBytes = Number(bytes.readBigUInt64LE(0));
+    const { data_offsets } = JSON.parse(bytes.toString('utf8', 8, 8 + headerBytes))[name];
+    bytes[8 + headerBytes + data_offsets[1] - 1] = 0x3f; // its very last number
+    writeFileSync(file, bytes);
+    await opened(out, async ({ config }) => {
+      expect(config.blocks.map(({ form }) => form)).toEqual(['whole', 'whole', 'attentionOnly']);
+    });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['of no block', { blocks: [], attention: [3], mlp: [] }, /^badChoice: Block 3 cannot be dropped/],
+    ['of all blocks', { blocks: [0], attention: [1, 2], mlp: [1, 2] }, /^badChoice: .*leaves no model/],
+  ])('is refused: %s', async (_, wanted, says) => {
+    const out = place();
+    const work = cut(join(families, 'llama2'), out, [], { drop: wanted as SurgeryOptions['drop'] });
+    expect(await refusal(work)).toMatch(says);
+    expect(parentOf(out)).toEqual([]);
+  });
+
+  it('is refused where espalier.json speaks of a half of no block', async () => {
+    const out = place();
+    await cut(join(families, 'llama2'), out, [], { drop });
+    const file = join(out, 'espalier.json');
+    const json = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...json, droppedSublayers: { attention: [7], mlp: [] } }));
+    expect(await refusal(opened(out, async () => {}))).toMatch(/^damagedCheckpoint: .*a half of block 7/);
+  });
+});
+
+it('weights are replaced by others, in the dtype of the folder', async () => {
+  const out = place();
+  const name = 'model.layers.2.mlp.down_proj.weight';
+  const numbers = Float32Array.from({ length: 512 * 4096 }, (_, i) => (i % 512) - 255);
+  await cut(large, out, [0], { replaced: (asked) => (asked === name ? Promise.resolve(numbers) : null) });
+  await opened(out, async (checkpoint) => {
+    const there = await checkpoint.readF32('model.layers.1.mlp.down_proj.weight');
+    expect(checkpoint.weights.get('model.layers.1.mlp.down_proj.weight')!.dtype).toBe('BF16');
+    expect(there.length).toBe(numbers.length);
+    expect(there.every((x, i) => x === numbers[i])).toBe(true); // whole numbers up to 256 are exact in bf16
   });
 });
 
@@ -441,7 +528,7 @@ describe('interrupted', () => {
         process.stdout.write('half');
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
       };
-      writeWithoutBlocks(await openCheckpoint(source), { dropSet: [0], out, dtype: null, provenance: {}, onProgress });
+      writeWithoutBlocks(await openCheckpoint(source), { drop: { blocks: [0], attention: [], mlp: [] }, out, dtype: null, provenance: {}, onProgress });
     `;
     const banner = {
       js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

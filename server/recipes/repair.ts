@@ -1,0 +1,176 @@
+// The repair of a pruned model: calibration and held-out windows, a ridge chosen by them, and the losses before and after.
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { UserError } from '../errors';
+import { type Path, pathWithout } from '../model/path';
+import { gapsOf, openRepair, type Repair } from '../pruning/repair';
+import { openMeasuring, type Measuring } from '../analysis/measuring';
+import type { DropSet, PruneRecipe, RepairOptions, RepairReport, RunFacts, TokenSource } from '../protocol';
+import { forward } from '../walk/forward';
+import type { Model } from '../walk/model';
+import { meanAndError } from '../walk/windowStatistics';
+import { withReplaced } from '../walk/weightStore';
+import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './session';
+import { windowsFor } from './windows';
+
+export interface Repaired {
+  readonly weights: Repair['weights'];
+  readonly report: RepairReport;
+  readonly facts: RunFacts;
+}
+
+/** Weights that make up for a drop set as far as a linear map can. Throws UserError where there is nothing to calibrate by. */
+export function repairLinear(
+  checkpoint: Checkpoint,
+  drop: DropSet,
+  options: RepairOptions,
+  { source, compute }: Pick<PruneRecipe, 'source' | 'compute'>,
+  run: Run,
+): Promise<Repaired> {
+  const { config } = checkpoint;
+  const path = pathWithout(config, drop);
+  checkRepair(options, source, gapsOf(config, path).length);
+  return withDevice(compute, async (device) => {
+    const cut = await calibrationAndHeldOut(checkpoint, source!, options);
+    const { calibration, heldOut, tokenizeMs } = cut;
+    const tokensPerWindow = calibration[0]!.length;
+    const stateBytes = calibration.length * tokensPerWindow * config.width * 4;
+    const cacheBytes = Math.min(1.5e9, 0.2 * limitOf(compute), (config.nBlocks + 4) * stateBytes);
+    const passes = 2 + (options.ridge === 'auto' ? ridges.length : 1);
+    const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
+    const nWindows = calibration.length + heldOut.length;
+    const work = { nWindows, tokensPerWindow, keepStates: true, cacheBytes, more };
+    return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
+      const measuring = openMeasuring(model, calibration, cacheBytes);
+      try {
+        const { result, elapsedMs, compileMs } = await timed(device, () =>
+          calibrate(model, measuring, cut, path, options, run),
+        );
+        const tokens = nWindows * tokensPerWindow;
+        const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
+        return { ...result, facts: runFacts(compute, device, model.plan.mode, timing) };
+      } finally {
+        measuring.dispose();
+      }
+    });
+  });
+}
+
+/** What `auto` tries; a small calibration set overfits without one. */
+const ridges = [0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1];
+
+interface Cut {
+  readonly calibration: readonly Int32Array[];
+  readonly heldOut: readonly Int32Array[];
+}
+
+async function calibrate(
+  model: Model,
+  measuring: Measuring,
+  { calibration, heldOut }: Cut,
+  path: Path,
+  { ridge }: RepairOptions,
+  { signal, emit }: Run,
+): Promise<Omit<Repaired, 'facts'>> {
+  const { device, store, checkpoint } = model;
+  const onProgress = progress({ signal, emit }, 'repair');
+  const lossOf = async (windows: readonly Int32Array[], weights: Repair['weights'] = new Map()) => {
+    if (windows.length === 0) return null;
+    const shaped = [...weights].map(
+      ([name, data]) => [name, { data, shape: checkpoint.weights.get(name)!.shape }] as const,
+    );
+    const replaced = await withReplaced(store, device, new Map(shaped));
+    try {
+      return meanAndError(await forward({ ...model, store: replaced }, windows, { path, signal })).mean;
+    } finally {
+      replaced.dispose();
+    }
+  };
+  await forward(model, calibration, { signal, onProgress, observer: measuring.observer });
+  const repair = openRepair(model, calibration, path, { cache: measuring.cache, signal });
+  try {
+    const tried: { ridge: number; heldOutLossNats: number }[] = [];
+    if (ridge === 'auto') {
+      for (const [i, candidate] of ridges.entries()) {
+        const found = await solved(repair, candidate);
+        if (found) tried.push({ ridge: candidate, heldOutLossNats: (await lossOf(heldOut, found.weights))! });
+        onProgress((i + 1) / ridges.length);
+      }
+    }
+    const best = tried.reduce((a, b) => (b.heldOutLossNats < a.heldOutLossNats ? b : a), tried[0]!);
+    const chosen = ridge === 'auto' ? best.ridge : ridge;
+    const { weights, gaps } = await repair.solve(chosen);
+    const report: RepairReport = {
+      kind: 'linear',
+      ridge: chosen,
+      gaps,
+      lossBefore: (await lossOf(calibration))!,
+      lossAfter: (await lossOf(calibration, weights))!,
+      heldOutBefore: await lossOf(heldOut),
+      heldOutAfter: await lossOf(heldOut, weights),
+      ridges: tried,
+    };
+    return { weights, report };
+  } finally {
+    repair.dispose();
+  }
+}
+
+/** null where the windows do not determine a map without a larger ridge: `auto` goes on to the next. */
+async function solved(repair: ReturnType<typeof openRepair>, ridge: number): Promise<Repair | null> {
+  try {
+    return await repair.solve(ridge);
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'badData' && ridge < ridges.at(-1)!) return null;
+    throw error;
+  }
+}
+
+function checkRepair({ ridge }: RepairOptions, source: TokenSource | null, nGaps: number): void {
+  if (!source) throw new UserError('usage', 'A repair needs a text to calibrate by: add --text FILE or --ids FILE.');
+  if (ridge !== 'auto' && !(ridge >= 0 && Number.isFinite(ridge)))
+    throw new UserError('usage', `A ridge of ${ridge} makes no sense; give --ridge a number of 0 or more, or auto.`);
+  if (nGaps === 0)
+    throw new UserError(
+      'badChoice',
+      'There is nothing to repair: what is dropped lies before everything that stays; leave out --repair.',
+    );
+}
+
+/**
+ * The windows of the source, and those that follow them: as many as asked for, else half as many as there are to calibrate
+ * by, or what the text has. Of rows of ids that are all to be used, the last ones are held out if a number is asked for.
+ */
+async function calibrationAndHeldOut(
+  checkpoint: Checkpoint,
+  source: TokenSource,
+  { heldOutWindows, ridge }: RepairOptions,
+): Promise<Cut & { tokenizeMs: number }> {
+  const { windows, tokenizeMs } = await windowsFor(checkpoint, source);
+  const wanted = heldOutWindows ?? Math.ceil(windows.length / 2);
+  const allRows = source.kind === 'ids' && source.windows === undefined;
+  const nCalibration = allRows ? windows.length - (heldOutWindows ?? 0) : windows.length;
+  const more = allRows
+    ? windows
+    : (await windowsFor(checkpoint, await following(checkpoint, source, nCalibration + wanted))).windows;
+  const calibration = more.slice(0, nCalibration);
+  const heldOut = more.slice(nCalibration, nCalibration + (allRows ? (heldOutWindows ?? 0) : wanted));
+  if (calibration.length === 0)
+    throw new UserError(
+      'badData',
+      `${windows.length} windows leave none to calibrate by; hold out fewer with --held-out.`,
+    );
+  const short = heldOutWindows !== null && heldOut.length < heldOutWindows;
+  if (short || (ridge === 'auto' && heldOut.length === 0))
+    throw new UserError(
+      'badData',
+      `The text leaves ${heldOut.length} windows to hold out behind the ${calibration.length} to calibrate by; use fewer --windows, a longer text, or --ridge with a number.`,
+    );
+  return { calibration, heldOut, tokenizeMs };
+}
+
+/** The same source with more windows, as far as it goes. */
+async function following(checkpoint: Checkpoint, source: TokenSource, windows: number): Promise<TokenSource> {
+  if (source.kind === 'text') return { ...source, windows, atMost: true };
+  const all = await windowsFor(checkpoint, { kind: 'ids', file: source.file });
+  return { ...source, windows: Math.min(windows, all.windows.length) };
+}
