@@ -1,12 +1,23 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
-import { chmod, copyFile, readFile, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 process.chdir(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+
+/** Tells two builds of one version apart, so that a window does not talk to a server of another state of the source. */
+async function sourceHash() {
+  const hash = createHash('sha256');
+  const files = await readdir('server', { recursive: true });
+  for (const file of files.filter((name) => name.endsWith('.ts')).sort())
+    hash.update(`${file}\0`).update(await readFile(join('server', file)));
+  return hash.digest('hex').slice(0, 12);
+}
+const buildName = `${version}+${await sourceHash()}`;
 
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
@@ -15,6 +26,7 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
+  { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
@@ -34,7 +46,7 @@ for (const { entry, out, ...options } of bundles) {
     outfile,
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],
-    define: { __ESPALIER_VERSION__: JSON.stringify(version) },
+    define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(buildName) },
     sourcemap: 'linked',
     logLevel: 'warning',
   });
@@ -43,3 +55,6 @@ for (const { entry, out, ...options } of bundles) {
   if (options.banner) await chmod(outfile, 0o755);
 }
 for (const { from, out } of copies) await copyFile(from, join('dist', out));
+// What a person without a model can try everything on.
+await cp('test/fixtures/stories260k', 'dist/demo/stories260k', { recursive: true });
+await copyFile('media/demo/tinystories.txt', 'dist/demo/tinystories.txt');

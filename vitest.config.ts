@@ -6,7 +6,7 @@ const long = process.env.ESPALIER_LONG === '1';
 const workbench = 'test/workbench/**/*.test.ts';
 
 export default defineConfig({
-  define: { __ESPALIER_VERSION__: JSON.stringify(version) },
+  define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
   test: {
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { benchAnalysis } from './analysis';
 import { benchBlock } from './block';
+import { benchSublayers } from './sublayers';
 import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import type { Setting } from './setting';
@@ -17,6 +18,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   },
   greedy: { what: "an exact search for 5 blocks against SLEB's way in PyTorch (--python)", run: benchGreedy },
   racing: { what: 'a search by racing against the exact one', run: benchRacing },
+  sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 

@@ -1,6 +1,80 @@
-// The extension host's entry. The editor part is not written yet: package.json contributes nothing,
-// so there is nothing to register here and nothing to let go of.
+// Entry of the extension host: wires the connection, trees, panels and commands. Activation waits for nothing; the server
+// is reached in the background, and the status bar tells. In Restricted Mode nothing is started.
+import { existsSync, realpathSync } from 'node:fs';
+import { type ExtensionContext, Uri, window, workspace } from 'vscode';
+import { registerCommands } from './commands';
+import { type Connection, openConnection } from './connection';
+import { showContext } from './context';
+import { goOnWithDemo } from './demo';
+import { openLibrary } from './library';
+import { openPanels, type PanelHost } from './panels/panels';
+import { readSettings } from './settings';
+import { showStatus } from './statusBar';
+import { modelsTree } from './trees/modelsTree';
+import { showRuns } from './trees/runsTree';
 
-export function activate(): void {}
+let connection: Connection | null = null;
 
-export function deactivate(): void {}
+export function activate(context: ExtensionContext): void {
+  const began = performance.now();
+  const log = window.createOutputChannel('Espalier', { log: true });
+  const settings = readSettings();
+  const dataFolder = context.globalStorageUri.fsPath;
+  const media = Uri.joinPath(context.extensionUri, 'media');
+  const demo = Uri.joinPath(context.extensionUri, 'dist/demo').fsPath;
+  const place = () => ({
+    extensionFolder: context.extensionUri.fsPath,
+    dataFolder,
+    idleSeconds: settings.idleSeconds(),
+    nodePath: settings.nodePath(),
+  });
+  // Its text may be measured on; its model is copied before it is used.
+  const roots = () => [...settings.roots().map(({ folder }) => folder), demo];
+
+  const opened = openConnection(place, roots, log);
+  connection = opened;
+  const library = openLibrary(opened, settings.roots, existsSync(demo) ? realpathSync(demo) : demo, log);
+  const parts = { context, connection: opened, library, settings, log };
+  const panels = openPanels(parts);
+  const host: Omit<PanelHost, 'dist'> & { dataFolder: string } = { ...parts, panels, dataFolder };
+
+  /** Roots are said when a connection begins. */
+  const reconnect = async () => {
+    if (opened.state.state === 'stopped') return;
+    await opened.stop();
+    opened.start();
+  };
+  const modelFiles = workspace.createFileSystemWatcher('**/{config.json,*.safetensors}');
+  context.subscriptions.push(
+    log,
+    opened,
+    library,
+    panels,
+    ...registerCommands(host),
+    window.createTreeView('espalier.models', {
+      treeDataProvider: modelsTree(library, settings.roots, media),
+      showCollapseAll: true,
+    }),
+    showRuns(library),
+    showStatus(opened, library),
+    showContext(opened, library),
+    workspace.onDidGrantWorkspaceTrust(() => opened.start()),
+    workspace.onDidChangeWorkspaceFolders(() => void reconnect()),
+    workspace.onDidChangeConfiguration((change) => {
+      if (restarting.some((name) => change.affectsConfiguration(`espalier.${name}`))) void reconnect();
+    }),
+    modelFiles,
+    modelFiles.onDidCreate(library.refreshSoon),
+    modelFiles.onDidChange(library.refreshSoon),
+    modelFiles.onDidDelete(library.refreshSoon),
+  );
+  opened.start();
+  void goOnWithDemo(host);
+  log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
+}
+
+/** Settings that are said to the server when a connection begins, or decide how it is started. */
+const restarting = ['modelFolders', 'huggingFaceCache', 'nodePath'];
+
+/** Awaited by the host, unlike disposables: shutdown and exit reach the server. */
+export const deactivate = (): Promise<void> | undefined => connection?.stop();

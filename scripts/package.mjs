@@ -41,6 +41,8 @@ console.log(`${basename(out)} ${((await stat(out)).size / 1e6).toFixed(1)} MB`);
 async function gather() {
   for (const name of (await readdir(join(root, 'dist'))).filter((it) => bundles.test(it)))
     await cp(join(root, 'dist', name), join(staging, 'dist', name));
+  // What the walkthrough puts into a folder for whoever has no model at hand.
+  await cp(join(root, 'dist/demo'), join(staging, 'dist/demo'), { recursive: true });
   for (const name of documents) await cp(join(root, name), join(staging, name));
   await cp(join(root, 'media'), join(staging, 'media'), { recursive: true });
 

@@ -271,6 +271,14 @@ withComputeOptions(withDropOptions(program.command('generate').argument('<model>
     },
   );
 
+program
+  .command('serve')
+  .description('start the compute server in the background, unless it serves already')
+  .option('--data <folder>', 'where its runs are kept (default: espalier in the data folder of the user)')
+  .option('--idle <seconds>', 'end after so long without clients and runs', positive, 60)
+  .option('--stop', 'end the server instead; its runs become interrupted')
+  .action(async (flags: ServeFlags) => console.log(await serve(flags)));
+
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
   const source = tokenSource(flags, defaultWindows);
   if (!source)

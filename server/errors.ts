@@ -12,6 +12,9 @@ export type ErrorCode =
   | 'cannotWrite' // an output that cannot be made
   | 'device' // a provider that is missing or failed
   | 'outsideRoots' // a path that this connection may not name
+  | 'badState' // a run that cannot do that now
+  | 'superseded' // a question that a newer one replaced
+  | 'otherBuild' // a client and a server that do not belong together
   | 'cancelled';
 
 /** A sentence for the user. It crosses process borders as `{ code, message }`. */

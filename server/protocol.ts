@@ -176,7 +176,12 @@ export interface Plan {
   totalBytes: number;
   limitBytes: number;
   estimatedSeconds: number;
+  /** What the device was measured to do, floating-point; the seconds come from it. */
+  operationsPerSecond?: number;
 }
+
+/** A plan that was made without the device: its seconds are null until a run has measured how fast the device is. */
+export type PlanEstimate = Omit<Plan, 'estimatedSeconds'> & { estimatedSeconds: number | null };
 
 export interface Timing {
   /** From the first micro-batch to the last result, without what the other fields count. */
@@ -436,6 +441,28 @@ export type EngineEvent =
 /** Also the websocket's subprotocol; both ends must say the same. */
 export type ProtocolName = 'espalier.v1';
 
+/**
+ * DATA/server.json, for its owner alone: where the server of a data folder listens. The token goes into the upgrade request
+ * as `Authorization: Bearer TOKEN`.
+ */
+export interface ServerLock {
+  pid: number;
+  port: number;
+  token: string;
+  protocol: ProtocolName;
+  build: string;
+}
+
+/**
+ * The `data` of an error that a person can act on: an error code of errors.ts, while the error's message is its sentence.
+ * JSON-RPC's own codes are used for what is malformed; all else is RequestFailed.
+ */
+export interface ErrorData {
+  code: string;
+  /** For `otherBuild`. */
+  build?: string;
+}
+
 /** Handed over in `initialize` as initializationOptions. */
 export interface ClientOptions {
   protocol: ProtocolName;
@@ -534,7 +561,7 @@ export interface ServerRequests {
   'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
   'recipes/parse': { params: { yaml: string; file: string }; result: { recipe: Recipe } };
   /** Bytes and seconds, without starting anything. */
-  'plan/make': { params: { recipe: Recipe }; result: Plan };
+  'plan/make': { params: { recipe: Recipe }; result: PlanEstimate };
   /**
    * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
    * same client and run ends the older one, which is answered with the error `superseded`.

@@ -21,7 +21,7 @@ const compute = [
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
 const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
 
-/** The faces; they speak with the others only through what `shared` says. The command line has its engine client, too. */
+/** The faces; they speak with the others only through what `shared` says. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
 
 /** May be imported from everywhere. */
@@ -31,7 +31,12 @@ const mayImport = new Map<string, readonly string[]>([
   ...downward(compute),
   ...downward(serving),
   ...faces.flat().map((face) => [face, shared] as const),
-  ['cli', [...compute.slice(1).flat(), 'engineClient', ...shared]],
+  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...shared]],
+  // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
+  ['engineClient', ['checkpoint', ...shared]],
+  ['plan', [...compute.slice(1).flat(), ...shared]],
+  ['runs', ['engineClient', 'recipes', 'checkpoint', ...shared]],
+  ['rpc', ['runs', 'plan', 'recipes', ...shared]],
   ['errors', ['protocol']],
   ['protocol', []],
 ]);
@@ -42,7 +47,8 @@ const packages: Record<string, readonly string[]> = {
   'onnxruntime-node': ['server/runtime/'],
   'onnxruntime-common': ['server/runtime/'],
   ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
-  'vscode-jsonrpc': ['webview/host.ts'],
+  'vscode-jsonrpc': ['webview/host.ts', 'server/rpc/', 'extension/socket.ts', 'extension/panels/'],
+  'vscode-languageclient': ['extension/connection.ts'],
   lit: ['webview/'],
   echarts: ['webview/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/ui.ts'],
@@ -158,7 +164,7 @@ describe('planted violations are found', () => {
         'server/walk/forward.ts':
           "import type { Report } from '../analysis/report';\nimport { run } from '../runtime/device';",
         'server/protocol.ts': "import { UserError } from './errors';",
-        'server/runs/queue.ts': "const { analyze } = await import('../recipes/analyze');",
+        'server/runs/queue.ts': "const { forward } = await import('../walk/forward');",
         'webview/main.ts':
           "import type { Recipe } from '../server/protocol';\nimport { dropSet } from '../server/pruning/dropSet';",
         'extension/extension.ts': "import { mount } from '../webview/main';",
@@ -170,7 +176,7 @@ describe('planted violations are found', () => {
         "server/checkpoint/surgery.ts imports '../data/textSource'",
         "server/walk/forward.ts imports '../analysis/report'",
         "server/protocol.ts imports './errors'",
-        "server/runs/queue.ts imports '../recipes/analyze'",
+        "server/runs/queue.ts imports '../walk/forward'",
         "webview/main.ts imports '../server/pruning/dropSet'",
         "extension/extension.ts imports '../webview/main'",
         "server/onnx/model.ts imports '../../test/fixtures'",

@@ -1,6 +1,6 @@
 // The only module that knows echarts: an element that holds a chart, drawn as SVG in the editor's colours and redrawn
 // when they or its size change. Tips are our own (tip.ts), because those of echarts write styles that the policy forbids.
-import { CustomChart, LineChart, ScatterChart } from 'echarts/charts';
+import { LineChart, ScatterChart } from 'echarts/charts';
 import { GridComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
@@ -8,7 +8,7 @@ import { AsyncDirective } from 'lit/async-directive.js';
 import { directive, type ElementPart } from 'lit/directive.js';
 import { nothing } from 'lit';
 
-use([LineChart, ScatterChart, CustomChart, GridComponent, SVGRenderer]);
+use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
 
 export interface ChartOptions {
   /** The chart is drawn anew when it changes. */

@@ -125,6 +125,12 @@ export type IconName =
 export const icon = (name: IconName, kind = '') =>
   html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;
 
+/** A sentence with its icon: what went wrong, or what came of it. */
+export const told = (kind: 'failed' | 'done', text: Content, ...more: unknown[]) => html`
+  <p class="row top tight told" role=${kind === 'failed' ? 'alert' : 'status'}>
+    ${kind === 'failed' ? icon('error', 'bad') : icon('pass')}<span class="text">${text}</span>${more}
+  </p>`;
+
 export const progressBar = (fraction: number, label: string) => html`
   <svg
     class="bar" role="progressbar" aria-label=${label} aria-valuemin="0" aria-valuemax="100"

@@ -1,62 +1,34 @@
-// The engine as a child process: starts it with one recipe, passes on what it tells, and makes sure that it ends.
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
-import { removeAbandonedStages } from '../checkpoint/stagedFolder';
+// One recipe in an engine of its own, for a command: an interrupt ends it, and its outcome becomes a report or an error.
+import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, UserError } from '../errors';
-import type { EngineEvent, EngineRequest, Recipe, Report } from '../protocol';
+import type { EngineEvent, Recipe, Report } from '../protocol';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */
 const politeMs = 250;
 
 /**
- * Carries a recipe out in an engine of its own. An interrupt (Ctrl-C) ends it at once and throws UserError('cancelled');
- * an engine
- * that is killed from outside throws UserError('cannotFit'), one that dies otherwise an Error with the end of what it wrote to stderr.
+ * Carries a recipe out. An interrupt (Ctrl-C) ends it at once and throws UserError('cancelled'); an engine that is killed
+ * from outside throws UserError('cannotFit'), one that dies otherwise an Error with the end of what it wrote to stderr.
  */
 export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (event: EngineEvent) => void): Promise<R> {
-  const engine = fork(join(__dirname, 'engine.cjs'), {
-    env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  });
-  let stderr = '';
-  engine.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-4000);
-  });
-  const send = (request: EngineRequest) => engine.connected && engine.send(request);
   let interrupted = false;
+  const engine = startEngine(recipe, (event) => {
+    if (!interrupted) onEvent(event);
+  });
   const interrupt = () => {
-    if (interrupted) return;
     interrupted = true;
-    send({ kind: 'cancel' });
-    setTimeout(() => engine.kill('SIGKILL'), politeMs).unref();
+    engine.cancel(politeMs);
   };
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
-
   try {
-    let last: Extract<EngineEvent, { kind: 'done' | 'failed' }> | undefined;
-    engine.on('message', (event: EngineEvent) => {
-      if (event.kind === 'done' || event.kind === 'failed') last = event;
-      else if (!interrupted) onEvent(event);
-    });
-    send({ kind: 'start', recipe });
-    const ended = await new Promise<string>((resolve) =>
-      engine.on('close', (code, signal) => resolve(signal ?? `code ${code}`)),
-    );
-    // An engine that was killed in the middle of writing could not remove what it had begun.
-    if ((recipe.kind === 'prune' || recipe.kind === 'sparsify') && !last) await removeAbandonedStages(recipe.out);
+    const outcome = await engine.outcome;
+    await engine.ended;
     // An interrupt that came after the end of the work changes nothing any more.
-    if (interrupted && last?.kind !== 'done') throw cancelled();
-    if (last?.kind === 'done') return last.report as R;
-    if (last && last.code !== 'internal') throw new UserError(last.code as ErrorCode, last.message);
-    if (ended === 'SIGKILL')
-      throw new UserError(
-        'cannotFit',
-        'The engine was killed from outside, most likely because memory ran out; use --memory streaming or fewer --tokens.',
-      );
-    throw new Error(
-      last?.stack ?? last?.message ?? `The engine ended with ${ended}.${stderr && `\n${stderr.trimEnd()}`}`,
-    );
+    if (outcome.kind === 'done') return outcome.report as R;
+    if (interrupted) throw cancelled();
+    if (outcome.code !== 'internal') throw new UserError(outcome.code as ErrorCode, outcome.message);
+    throw new Error(outcome.stack ?? outcome.message);
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);

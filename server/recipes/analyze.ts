@@ -1,10 +1,8 @@
 // analyze: how much does each block matter? Scores from one forward pass, and measured losses where they are asked for.
-import { type Analysis, analyze, keepsStates } from '../analysis/analyze';
-import { type ImportanceMethodName, importanceMethodNames } from '../analysis/importance';
-import { type Measuring, openMeasuring, pathsAtOnce } from '../analysis/measuring';
+import { type Analysis, analyze } from '../analysis/analyze';
+import type { ImportanceMethodName } from '../analysis/importance';
+import { type Measuring, openMeasuring } from '../analysis/measuring';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { UserError } from '../errors';
-import type { ModelConfig } from '../model/config';
 import type {
   AnalyzeRecipe,
   AnalyzeReport,
@@ -15,11 +13,12 @@ import type {
   TokenSourceReport,
 } from '../protocol';
 import type { Model } from '../walk/model';
-import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing, measuringRuns } from './measure';
+import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';
 import { summarize } from './modelSummary';
 import { limitOf, noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
 import { answerWhatIf } from './whatIf';
 import { windowsFor } from './windows';
+import { analysisWork, methodNames, type WantedScores } from './work';
 
 export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeReport> =>
   withCheckpoint(recipe.model, (checkpoint) => {
@@ -46,35 +45,29 @@ export interface Measured {
   readonly facts: RunFacts;
 }
 
-export interface WantedScores {
+export interface WantedAnalysis extends WantedScores {
   readonly source: TokenSource;
-  readonly methods: readonly ImportanceMethodName[];
-  readonly measure: MeasureOptions;
-  readonly stay: boolean;
   readonly compute: ComputeOptions;
 }
 
 /** Loss, scores and measured losses of an open checkpoint, with what it took. */
-export const measureImportance = (checkpoint: Checkpoint, wanted: WantedScores, run: Run): Promise<Measured> =>
+export const measureImportance = (checkpoint: Checkpoint, wanted: WantedAnalysis, run: Run): Promise<Measured> =>
   withMeasured(checkpoint, wanted, run, async (measured) => measured);
 
 /** The same, with the model and its hidden states still at hand for `body` if losses were measured or it stays. */
 function withMeasured<T>(
   checkpoint: Checkpoint,
-  { source, methods, measure, stay, compute }: WantedScores,
+  { source, methods, measure, stay, compute }: WantedAnalysis,
   run: Run,
   body: (measured: Measured, measuring: Measuring | null) => Promise<T>,
 ): Promise<T> {
   checkMeasure(checkpoint.config, measure);
   return withDevice(compute, async (device) => {
     const { windows, report, tokenizeMs } = await windowsFor(checkpoint, source);
-    const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: keepsStates(methods) };
-    const measures = stay || !measuresNothing(measure);
-    const cacheBytes = measures ? cacheBytesFor(checkpoint.config, windows, measure, limitOf(compute)) : 0;
-    const more = measuringRuns(checkpoint.config, measure, methods.length + 3);
-    const work = measures ? { ...shape, keepStates: true, nVariants: pathsAtOnce, cacheBytes, more } : shape;
+    const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+    const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitOf(compute));
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
-      const measuring = measures ? openMeasuring(model, windows, cacheBytes) : null;
+      const measuring = work.measures ? openMeasuring(model, windows, work.cacheBytes) : null;
       try {
         const { result, elapsedMs, compileMs } = await timed(device, () =>
           scoresAndLosses(model, windows, methods, measure, measuring, run),
@@ -107,33 +100,4 @@ async function scoresAndLosses(
   const onProgress = (step: string, fraction: number) => run.emit({ kind: 'progress', step, fraction });
   const parts = await measureLosses(measuring, measure, analysis, { signal, onProgress, onPart });
   return { ...analysis, ...parts };
-}
-
-/** No more than this of hidden states stays in memory, nor more than a share of what may be used. */
-const mostCacheBytes = 1.5e9;
-const cacheShare = 0.2;
-
-/** The states of the whole model, and, for a search and for questions, those of a round of candidates. */
-function cacheBytesFor(
-  { nBlocks, width }: ModelConfig,
-  windows: readonly Int32Array[],
-  { greedy }: MeasureOptions,
-  limitBytes: number,
-): number {
-  const stateBytes = windows.length * windows[0]!.length * width * 4;
-  const states = nBlocks + (greedy ? nBlocks * nBlocks : 4 * nBlocks);
-  return Math.floor(Math.min(mostCacheBytes, cacheShare * limitBytes, states * stateBytes));
-}
-
-/** `all` is every method that needs forward passes only, `none` leaves the losses. Throws UserError('usage') for a name that is none. */
-export function methodNames(names: readonly string[]): ImportanceMethodName[] {
-  if (names.includes('all')) return [...importanceMethodNames];
-  if (names.length === 1 && names[0] === 'none') return [];
-  const unknown = names.find((name) => !importanceMethodNames.includes(name as ImportanceMethodName));
-  if (unknown !== undefined)
-    throw new UserError(
-      'usage',
-      `There is no method ${unknown}; choose from all, none, ${importanceMethodNames.join(', ')}.`,
-    );
-  return [...new Set(names)] as ImportanceMethodName[];
 }

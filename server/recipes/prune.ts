@@ -8,13 +8,14 @@ import { isUserError, UserError } from '../errors';
 import { choose } from '../pruning/choose';
 import { ofBlocks } from '../pruning/dropSet';
 import { toMergekitYaml } from '../pruning/mergekit';
-import type { DropRule, DropSet, Dtype, MeasureOptions, PruneRecipe, PruneReport, RepairReport } from '../protocol';
-import { type Measured, measureImportance, methodNames } from './analyze';
+import type { DropRule, DropSet, Dtype, PruneRecipe, PruneReport, RepairReport } from '../protocol';
+import { type Measured, measureImportance } from './analyze';
 import { droppedFields, summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { peakMemoryBytes } from './processMemory';
 import { repairLinear } from './repair';
 import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from './session';
+import { scoresForRule } from './work';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
@@ -89,19 +90,10 @@ async function measure(
     choose(rule, nBlocks, { methods: {} }); // refused before anything is read
     return null;
   }
-  const { methods, measure } = scoresFor(rule);
+  const { methods, measure } = scoresForRule(rule);
   if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
   if (methods[0]) refuseCount(rule, methods[0], nBlocks);
   return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
-}
-
-/** What has to be measured so that a method can choose. */
-function scoresFor({ method, count, protected: kept }: DropRule & { kind: 'method' }) {
-  const nothing: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
-  if (method === 'removal') return { methods: [], measure: { ...nothing, removals: 'blocks' as const } };
-  const greedy = { count, of: 'blocks' as const, racingConfidence: null, protected: kept };
-  if (method === 'greedy') return { methods: [], measure: { ...nothing, greedy } };
-  return { methods: methodNames([method]), measure: nothing };
 }
 
 /** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */

@@ -16,11 +16,11 @@ import type {
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../walk/forward';
-import type { Path } from '../model/path';
 import type { Model } from '../walk/model';
-import { planWalk, type WalkRequest, windowOperations } from '../walk/memoryPlan';
+import { planWalk } from '../walk/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../walk/weightStore';
+import { operationsOf, type Work } from './work';
 
 declare const __ESPALIER_VERSION__: string;
 
@@ -58,14 +58,6 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
   }
 }
 
-export interface Work
-  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'nVariants' | 'cacheBytes'> {
-  /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
-  readonly path?: Path;
-  /** Passes of one window beyond the first pass, for the estimate of time. */
-  readonly more?: { readonly blockRuns: number; readonly headRuns: number };
-}
-
 /** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
 export async function withModel<T>(
   checkpoint: Checkpoint,
@@ -78,10 +70,7 @@ export async function withModel<T>(
   const { config } = checkpoint;
   const limitBytes = limitOf(compute);
   const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
-  const each = windowOperations(config, work.tokensPerWindow);
-  const { blockRuns, headRuns } = work.more ?? { blockRuns: 0, headRuns: 0 };
-  const blocks = blockRuns + (work.path?.length ?? config.nBlocks);
-  const operations = work.nWindows * (blocks * each.block + (1 + headRuns) * each.head);
+  const operationsPerSecond = await measureOperationsPerSecond(device);
   const told: Plan = {
     model: checkpoint.name,
     device: device.provider,
@@ -92,7 +81,8 @@ export async function withModel<T>(
     bytes: { ...plan.bytes, states: plan.bytes.states + (work.cacheBytes ?? 0) },
     totalBytes: plan.totalBytes,
     limitBytes,
-    estimatedSeconds: operations / (await measureOperationsPerSecond(device)),
+    estimatedSeconds: operationsOf(config, work) / operationsPerSecond,
+    operationsPerSecond,
   };
   run.emit({ kind: 'plan', plan: told });
   const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);

@@ -41,7 +41,7 @@ const microBatchTokens = 1024;
 const logitsBytes = 16e6;
 const largestStreamedSliceBytes = 64e6;
 /** Two Node processes with the runtime loaded, before the first weight. */
-const processBytes = 220e6;
+export const processBytes = 220e6;
 /** While streaming, more hidden states than this are not kept: the weights are read again for the next group instead. */
 const streamedStatesBytes = 1e9;
 

@@ -1,11 +1,12 @@
 // The real transformers opens what we wrote and finds the loss that we find. The first run makes a Python with torch
 // (6 GB, see test/python); ESPALIER_PYTHON names one that has it already.
-import { ofBlocks } from '../../server/pruning/dropSet';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
+import type { RepairOptions } from '../../server/protocol';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
 
@@ -13,17 +14,23 @@ const root = mkdtempSync(join(tmpdir(), 'transformers-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const tolerance = 1e-4;
+const repair: RepairOptions = { kind: 'linear', ridge: 1e-3, heldOutWindows: null };
 const rows = [
-  { name: 'stories260k', blocks: [1, 3], windows: 8, tokens: 256 },
-  { name: 'smollm2-135m', blocks: [12, 13, 14, 15, 16], windows: 2, tokens: 256 },
+  { name: 'stories260k', drop: '1,3', repair: null, windows: 8, tokens: 256 },
+  { name: 'stories260k', drop: '0a,2m,4', repair: null, windows: 8, tokens: 256 },
+  { name: 'stories260k', drop: '1a,3m', repair, windows: 8, tokens: 256 },
+  { name: 'smollm2-135m', drop: '12-16', repair: null, windows: 2, tokens: 256 },
+  { name: 'smollm2-135m', drop: '4a,7a,26a,29a,12m,17m', repair: null, windows: 2, tokens: 256 },
+  { name: 'smollm2-135m', drop: '12-16', repair, windows: 4, tokens: 512 },
 ];
 
-describe.each(rows)('$name without $blocks', ({ name, blocks, windows, tokens }) => {
+describe.each(rows)('$name without $drop, repair $repair', ({ name, drop, repair: how, windows, tokens }) => {
   const original = modelFolder(name);
 
   it.skipIf(!available(original))('means the same to transformers', { timeout: 30 * 60_000 }, async () => {
     const reference = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/reference', `${name}.json`), 'utf8'));
-    const ids = join(root, `${name}.json`);
+    const folder = mkdtempSync(join(root, 'row-'));
+    const ids = join(folder, 'ids.json');
     writeFileSync(
       ids,
       JSON.stringify((reference.ids as number[][]).slice(0, windows).map((row) => row.slice(0, tokens))),
@@ -31,12 +38,12 @@ describe.each(rows)('$name without $blocks', ({ name, blocks, windows, tokens })
     const { out } = await runHere({
       kind: 'prune',
       model: original,
-      rule: { kind: 'chosen', ...ofBlocks(blocks) },
-      source: null,
-      out: join(root, name),
+      rule: { kind: 'chosen', ...parseDropSet(drop) },
+      source: how && { kind: 'ids', file: ids },
+      out: join(folder, 'out'),
       dtype: 'f32',
       maxShardBytes: 1e8,
-      repair: null,
+      repair: how,
       mergekit: null,
       compute: onCpu,
     });
@@ -44,7 +51,7 @@ describe.each(rows)('$name without $blocks', ({ name, blocks, windows, tokens })
     const { models } = await runHere({ kind: 'perplexity', models: [out], drop: ofBlocks([]), source, compute: onCpu });
     const ours = models[0]!.lossNats;
     const found = askTransformers(original, out, ids, ours);
-    console.log(`${name} without ${blocks}: ours ${ours}, transformers ${found.loss}`);
+    console.log(`${name} without ${drop}${how ? ', repaired' : ''}: ours ${ours}, transformers ${found.loss}`);
     expect(found).toMatchObject({ layers: models[0]!.nBlocks, problems: [] });
     expect(Math.abs(found.loss - ours)).toBeLessThan(tolerance);
     // It would notice: the loss of the whole model is another one.

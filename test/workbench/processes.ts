@@ -15,6 +15,9 @@ export function childrenOf(parent: number): number[] {
     .filter((pid) => statOf(pid)?.parent === parent && processIsAlive(pid));
 }
 
+/** The engines of a compute server; they are its only children. Empty while nothing is computed. */
+export const enginesOf = (serverPid: number): number[] => childrenOf(serverPid);
+
 /** Asks it to end, and makes it when it does not. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;

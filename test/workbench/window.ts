@@ -22,6 +22,11 @@ export class WorkbenchWindow {
     });
   }
 
+  /** Those that name us; the workbench has some of its own, such as files of VS Code that code-server leaves out. */
+  ourProblems(): string[] {
+    return this.problems.filter((text) => /espalier/i.test(text));
+  }
+
   get input(): Locator {
     return this.page.locator('.quick-input-widget:not([style*="display: none"]) input.input');
   }
@@ -78,7 +83,8 @@ export class WorkbenchWindow {
 
   /** Shows a container of the side bar; a second click would hide it. */
   async showContainer(label: string): Promise<void> {
-    const item = this.page.locator('.activitybar .action-item', { has: this.activity(label) });
+    const inside = this.page.locator(`.action-label[aria-label^="${label}"]`);
+    const item = this.page.locator('.activitybar .action-item', { has: inside });
     await item.waitFor({ timeout: 60_000 });
     if ((await item.getAttribute('class'))?.includes('checked')) return;
     await this.activity(label).click();
@@ -104,6 +110,15 @@ export class WorkbenchWindow {
     const items = this.page.locator('.monaco-menu .action-menu-item');
     await items.first().waitFor();
     return items;
+  }
+
+  /** The texts of a row's context menu, which is closed again. */
+  async menuOf(row: Locator): Promise<string[]> {
+    const items = await this.openMenu(row);
+    const texts = await items.locator('.action-label').allTextContents();
+    await this.page.keyboard.press('Escape');
+    await items.first().waitFor({ state: 'detached' });
+    return texts.filter(Boolean);
   }
 
   async chooseFromMenu(row: Locator, text: string): Promise<void> {

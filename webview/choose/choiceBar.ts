@@ -1,6 +1,6 @@
 // What the choice costs, always in view, and what can be done with it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { ModelSummary } from '../../server/protocol';
+import type { ModelSummary, PruningState } from '../../server/protocol';
 import {
   count,
   costWithInterval,
@@ -16,27 +16,25 @@ import {
   speedUp,
 } from '../format';
 import { stepInWords } from '../steps';
-import { button, checkbox, icon, link, progressBar } from '../ui';
+import { button, checkbox, icon, link, progressBar, told } from '../ui';
 import type { Actions } from './actions';
 import { isEmpty, keyOf, nUnits } from './choice';
 import { betterSet, greedySetOf, type View } from './view';
 
 export function choiceBar(view: View, act: Actions): TemplateResult {
-  const { state, choice } = view;
-  const { model } = state.host;
+  const { state, choice, facts } = view;
+  const { model, analysis } = state.host;
+  const exact = `${plain(facts.nParameters, 0)} of ${plain(model.nParameters, 0)}`;
+  const whole = analysis?.perplexity === undefined ? '' : `from ${perplexity(analysis.perplexity)}`;
   return html`
     <footer id="choice" aria-label="Present choice">
       <div>
         <dl id="facts">
           ${fact('Drop', html`<b class="drop" title=${dropSet(choice.drop)}>${dropSet(choice.drop)}</b>`, dropNote(view))}
-          ${fact(
-            'Parameters',
-            html`<b title=${`${plain(view.facts.nParameters, 0)} of ${plain(model.nParameters, 0)}`}>${parameters(view.facts.nParameters)}</b>`,
-            parametersNote(view),
-          )}
-          ${fact(`Size, ${dtypeName(model)}`, html`<b>${size(view.facts.sizeBytes)}</b>`, fromText(`from ${size(model.sizeBytes)}`))}
+          ${fact('Parameters', html`<b title=${exact}>${parameters(facts.nParameters)}</b>`, parametersNote(view))}
+          ${fact(`Size, ${dtypeName(model)}`, html`<b>${size(facts.sizeBytes)}</b>`, fromText(`from ${size(model.sizeBytes)}`))}
           ${speed(view, act)} ${lossFact(view)}
-          ${fact('Perplexity', perplexityValue(view), fromText(state.host.analysis?.perplexity === undefined ? '' : `from ${perplexity(state.host.analysis.perplexity)}`))}
+          ${fact('Perplexity', perplexityValue(view), fromText(whole))}
         </dl>
         ${better(view, act)} ${outcome(view, act)}
         <div class="row buttons">${buttons(view, act)}</div>
@@ -88,12 +86,16 @@ function speed({ state, facts, choice }: View, act: Actions) {
 function lossFact(view: View) {
   const { loss, state } = view;
   const { asking, refusal } = state;
-  if (loss.kind === 'measured')
+  if (loss.kind === 'measured') {
+    const added = isEmpty(view.choice.drop)
+      ? nothing
+      : html`<span>${costWithInterval(loss.costNats, loss.costStandardError)} nats</span>`;
     return fact(
       'Loss, measured',
-      html`<b>${lossText(loss.lossNats)}</b> ${isEmpty(view.choice.drop) ? nothing : html`<span>${costWithInterval(loss.costNats, loss.costStandardError)} nats</span>`}`,
+      html`<b>${lossText(loss.lossNats)}</b> ${added}`,
       gauge(view, loss.costNats, loss.costStandardError),
     );
+  }
   const partly = asking?.estimate;
   const spinner = icon('sync', 'spin');
   const value = estimateOf(view);
@@ -148,7 +150,11 @@ function gauge(view: View, costNats: number, standardError: number | null, estim
   const half = standardError === null ? 0 : intervalFactor * standardError;
   return html`<svg class="gauge" width="144" height="14" aria-hidden="true">
     <line class="guide" x1="4" x2="140" y1="8" y2="8"></line><line class="whole" x1="4" x2="4" y1="2" y2="14"></line>
-    ${best && greedySetOf(view.greedy, n, view.choice.protected) ? svg`<path class="mark" d="M0-4L4 0L0 4L-4 0Z" transform="translate(${x(best.costNats)} 8)"></path>` : nothing}
+    ${
+      best && greedySetOf(view.greedy, n, view.choice.protected)
+        ? svg`<path class="mark" d="M0-4L4 0L0 4L-4 0Z" transform="translate(${x(best.costNats)} 8)"></path>`
+        : nothing
+    }
     ${half > 0 ? svg`<line class="interval" x1=${x(costNats - half)} x2=${x(costNats + half)} y1="8" y2="8"></line>` : nothing}
     <circle class=${estimated ? 'dot hollow' : 'dot'} cx=${x(costNats)} cy="8" r="4"></circle>
   </svg>`;
@@ -157,33 +163,47 @@ function gauge(view: View, costNats: number, standardError: number | null, estim
 function better(view: View, act: Actions) {
   const found = betterSet(view);
   if (!found || view.loss.kind !== 'measured') return nothing;
-  return html`<p id="better" class="small">◇ ${found.label}: ${dropSet(found.drop)} adds ${plain(view.loss.costNats - found.costNats, 3)} nats less. ${link('Take it', () => act.take(found.drop))}</p>`;
+  const less = plain(view.loss.costNats - found.costNats, 3);
+  return html`
+    <p id="better" class="small">
+      ◇ ${found.label}: ${dropSet(found.drop)} adds ${less} nats less. ${link('Take it', () => act.take(found.drop))}
+    </p>`;
 }
 
 /** What the last press of a button came to, and the folder once it is written. */
 function outcome({ state }: View, act: Actions) {
   const { pruning } = state.host;
   const { message } = state;
-  return html`${
-    message
-      ? html`<p id="message" class="row tight" role=${message.kind === 'failed' ? 'alert' : 'status'}>${message.kind === 'failed' ? icon('error', 'bad') : icon('pass')}<span>${message.text}</span></p>`
-      : nothing
-  }${
-    pruning?.run.state === 'done'
-      ? html`<p id="pruned" class="row tight">${icon('pass')}<span class="text">Written to ${pruning.out}.</span> ${button({ id: 'try', label: 'Try It', onPress: act.tryIt })}${button({ label: 'Open Run', onPress: () => act.openRun(pruning.run.runId) })}</p>`
-      : pruning &&
-          (pruning.run.state === 'failed' || pruning.run.state === 'interrupted' || pruning.run.state === 'cancelled')
-        ? html`<p id="pruned" class="row tight">${icon('error', 'bad')}<span class="text">${endOf(pruning.run)}</span> ${button({ label: 'Open Run', onPress: () => act.openRun(pruning.run.runId) })}</p>`
+  const written = pruning && outcomeOf(pruning);
+  return html`
+    ${message ? html`<div id="message">${told(message.kind, message.text)}</div>` : nothing}
+    ${
+      written
+        ? html`<div id="pruned">${told(
+            written.kind,
+            written.text,
+            written.kind === 'done' ? button({ id: 'try', label: 'Try It', onPress: act.tryIt }) : nothing,
+            button({ label: 'Open Run', onPress: () => act.openRun(pruning.run.runId) }),
+          )}</div>`
         : nothing
-  }`;
+    }`;
 }
 
-const endOf = (run: { state: string; message?: string }): string =>
-  run.state === 'failed'
-    ? `Pruning failed: ${run.message}`
-    : run.state === 'cancelled'
-      ? 'Pruning was cancelled; nothing was written.'
-      : 'Pruning was interrupted; nothing was written.';
+/** Null while it goes on. */
+function outcomeOf({ run, out }: PruningState): { kind: 'done' | 'failed'; text: string } | null {
+  switch (run.state) {
+    case 'done':
+      return { kind: 'done', text: `Written to ${out}.` };
+    case 'failed':
+      return { kind: 'failed', text: `Pruning failed: ${run.message}` };
+    case 'cancelled':
+      return { kind: 'failed', text: 'Pruning was cancelled; nothing was written.' };
+    case 'interrupted':
+      return { kind: 'failed', text: 'Pruning was interrupted; nothing was written.' };
+    default:
+      return null;
+  }
+}
 
 function buttons(view: View, act: Actions) {
   const { state, choice, facts } = view;
@@ -195,7 +215,12 @@ function buttons(view: View, act: Actions) {
       run.state === 'running'
         ? `Pruning, ${share(fraction, 0)} of ${stepInWords(run.step)}`
         : 'Pruning waits for another run';
-    return html`<div id="pruning" class="progress">${progressBar(fraction, 'Pruning')}<p class="small quiet">${text}</p></div>${button({ id: 'cancel-prune', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}`;
+    return html`
+      <div id="pruning" class="progress">
+        ${progressBar(fraction, 'Pruning')}
+        <p class="small quiet">${text}</p>
+      </div>
+      ${button({ id: 'cancel-prune', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}`;
   }
   const n = choice.drop.blocks.length;
   const halves = nUnits(choice.drop) - n;
@@ -206,10 +231,20 @@ function buttons(view: View, act: Actions) {
   const nothingLeft = facts.nBlocksLeft < 1;
   const off = empty || nothingLeft || !act.isConnected() || state.busy !== null;
   return html`
-    ${button({ id: 'prune', look: 'primary', label: empty ? 'Prune' : `Prune ${what}…`, disabled: off, onPress: act.prune, title: nothingLeft ? 'One block has to stay' : undefined })}
+    ${button({
+      id: 'prune',
+      look: 'primary',
+      label: empty ? 'Prune' : `Prune ${what}…`,
+      disabled: off,
+      onPress: act.prune,
+      title: nothingLeft ? 'One block has to stay' : undefined,
+    })}
     ${button({ id: 'save-recipe', label: 'Save as Recipe', disabled: off, onPress: act.saveRecipe })}
-    ${checkbox({ id: 'repair', label: 'Linear repair', checked: state.repair, onChange: act.setRepair, title: 'Fits the blocks that stay to what the dropped ones did, by least squares on the same text (ReplaceMe, arXiv:2505.02819)' })}`;
+    ${checkbox({ id: 'repair', label: 'Linear repair', checked: state.repair, onChange: act.setRepair, title: repairTitle })}`;
 }
+
+const repairTitle =
+  'Fits the blocks that stay to what the dropped ones did, by least squares on the same text (ReplaceMe, arXiv:2505.02819)';
 
 /** For screen readers: when the choice changes, and when its loss is known. */
 function inWords({ choice, loss, nBlocks }: View): string {

@@ -29,6 +29,7 @@ export function heatMap(view: View, act: Actions): TemplateResult | typeof nothi
   const cellWidth = Math.max(4, Math.min(22, Math.floor((width - left) / nBlocks)));
   const { first, count: n } = state.cell;
   const taken = takenSpan(choice.drop.blocks, spans.length);
+  const label = `${method.label} by first block and number of blocks; arrow keys move, Enter takes the span.`;
   const place = (at: { first: number; count: number }) => ({
     x: left + at.first * cellWidth - 1,
     y: (at.count - 1) * cellHeight - 1,
@@ -39,7 +40,7 @@ export function heatMap(view: View, act: Actions): TemplateResult | typeof nothi
       <figure id="heat">
         <svg
           width=${left + nBlocks * cellWidth + 2} height=${spans.length * cellHeight + 30} role="application" tabindex="0"
-          aria-label="${method.label} by first block and number of blocks; arrow keys move, Enter takes the span. ${words(method, first, n)}"
+          aria-label="${label} ${words(method, first, n)}"
           aria-describedby="span" @keydown=${(event: KeyboardEvent) => act.keyOnMap(event, spans.length)}
           @mousemove=${(event: MouseEvent) => {
             const at = cellAt(event, cellWidth, spans);
@@ -50,7 +51,7 @@ export function heatMap(view: View, act: Actions): TemplateResult | typeof nothi
               event,
             );
           }}
-          @mouseleave=${() => leave(act)}
+          @mouseleave=${() => leave(act)} @blur=${() => leave(act)}
           @click=${(event: MouseEvent) => {
             const at = cellAt(event, cellWidth, spans);
             if (at) act.takeSpan(at.first, at.count);
@@ -99,10 +100,18 @@ function cells(
       }`;
     });
   })}
-  ${[1, 4, 8, 12].filter((n) => n <= spans.length).map((n) => svg`<text x=${left - 6} y=${n * cellHeight - 2} text-anchor="end">${n}</text>`)}
-  ${ticks(nBlocks).map((block) => svg`<text x=${left + block * cellWidth + cellWidth / 2} y=${bottom + 11} text-anchor="middle">${block}</text>`)}
+  ${[1, 4, 8, 12]
+    .filter((n) => n <= spans.length)
+    .map((n) => svg`<text x=${left - 6} y=${n * cellHeight - 2} text-anchor="end">${n}</text>`)}
+  ${ticks(nBlocks).map((block) => {
+    const middle = left + (block + 0.5) * cellWidth;
+    return svg`<text x=${middle} y=${bottom + 11} text-anchor="middle">${block}</text>`;
+  })}
   <text x=${left} y=${bottom + 26}>across: first block; down: length</text>
-  ${[0, 0.25, 0.5, 0.75, 1].map((part, i) => svg`<rect class="cell" x=${left + 226 + i * 11} y=${bottom + 17} width="10" height="10" fill-opacity=${Math.max(0.06, part)}></rect>`)}
+  ${[0.06, 0.25, 0.5, 0.75, 1].map((strong, i) => {
+    const x = left + 226 + i * 11;
+    return svg`<rect class="cell" x=${x} y=${bottom + 17} width="10" height="10" fill-opacity=${strong}></rect>`;
+  })}
   <text x=${left + 222} y=${bottom + 26} text-anchor="end">${short(apart)}</text>
   <text x=${left + 285} y=${bottom + 26}>${short(alike)} alike</text>`;
 }

@@ -21,22 +21,24 @@ export function notices(view: View, act: Actions): TemplateResult {
 /** Nothing while all is well. Numbers on the page stay true without a connection, so it only says what waits. */
 export function connectionNotice(connection: ConnectionState, act: { restart: () => void; openLog: () => void }) {
   const note = (text: string, ...ways: unknown[]) =>
-    html`<p class="note" id="connection">${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span></p>`;
+    html`<p class="note" id="connection">
+      ${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span>
+    </p>`;
+  const stays = 'What was measured stays; nothing new can be.';
   switch (connection.state) {
     case 'connected':
       return nothing;
     case 'starting':
-      return html`<p class="note quiet-note" id="connection">${icon('sync', 'spin')}<span>The compute server is starting.</span></p>`;
+      return html`<p class="note quiet-note" id="connection">
+        ${icon('sync', 'spin')}<span>The compute server is starting.</span>
+      </p>`;
     case 'reconnecting':
       return note(
-        `The connection to the compute server is lost; trying again (${connection.attempt}). What was measured stays; nothing new can be.`,
+        `The connection to the compute server is lost; trying again (${connection.attempt}). ${stays}`,
         link('Open Log', act.openLog),
       );
     case 'stopped':
-      return note(
-        'The compute server is stopped. What was measured stays; nothing new can be.',
-        link('Start It', act.restart),
-      );
+      return note(`The compute server is stopped. ${stays}`, link('Start It', act.restart));
     case 'failed':
       return note(
         `The compute server cannot be reached: ${connection.message}`,
@@ -61,7 +63,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
         Measuring reads ${windows}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
-        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : 'How long it takes is said before it starts.'}
+        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : nothing}
         Nothing is written to the model folder.
       </p>
       <div class="row">
@@ -83,11 +85,17 @@ function running(view: View, act: Actions): TemplateResult {
   return html`
     <section class="card" id="running" aria-label="Measuring">
       <p>Measuring <bdi>${view.state.host.model.name}</bdi></p>
-      <ul class="stages">${stages(view).map(({ name, state, note }) => html`<li class=${state === 'waits' ? 'quiet' : ''}><span>${state === 'done' ? icon('check') : state === 'now' ? icon('sync', 'spin') : nothing}</span><span>${name}</span><span class="quiet">${note}</span></li>`)}</ul>
+      <ul class="stages">${stages(view).map(stageLine)}</ul>
       <div>${progressBar(fraction, 'Measuring')}<p class="small quiet">${text}</p></div>
       <div class="row">${button({ id: 'cancel-analysis', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}</div>
     </section>`;
 }
+
+const stageLine = ({ name, state, note }: Stage) => html`
+  <li class=${state === 'waits' ? 'quiet' : ''}>
+    <span>${state === 'done' ? icon('check') : state === 'now' ? icon('sync', 'spin') : nothing}</span>
+    <span>${name}</span><span class="quiet">${note}</span>
+  </li>`;
 
 interface Stage {
   name: string;
@@ -145,6 +153,8 @@ export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): num
 function ended(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;
   const some = view.methods.length > 0 || view.removals.some(Boolean);
+  const off = !act.isConnected() || view.state.busy !== null;
+  const mark = run.state === 'cancelled' ? icon('info') : icon('error', 'bad');
   const [first, rest] =
     run.state === 'failed'
       ? [
@@ -161,11 +171,12 @@ function ended(view: View, act: Actions): TemplateResult {
         : ['The analysis was cancelled.', some ? 'What was measured before is shown below.' : 'Nothing was written.'];
   return html`
     <section class="card" id="ended" aria-label="Analysis ended">
-      <p class="row top">${icon(run.state === 'cancelled' ? 'info' : 'error', run.state === 'cancelled' ? '' : 'bad')}<span class="strong text">${first}</span></p>
+      <p class="row top">${mark}<span class="strong text">${first}</span></p>
       <p class="quiet">${rest}</p>
       <div class="row">
-        ${button({ id: 'analyze', look: 'primary', label: 'Measure Again', disabled: !act.isConnected() || view.state.busy !== null, onPress: act.analyze })}
-        ${button({ label: 'Open Run', onPress: () => act.openRun(run.runId) })} ${button({ label: 'Open Log', onPress: act.openLog })}
+        ${button({ id: 'analyze', look: 'primary', label: 'Measure Again', disabled: off, onPress: act.analyze })}
+        ${button({ label: 'Open Run', onPress: () => act.openRun(run.runId) })}
+        ${button({ label: 'Open Log', onPress: act.openLog })}
       </div>
     </section>`;
 }
@@ -187,7 +198,10 @@ function surpriseNote({ surprises, method, nBlocks, costRanks, removals, suggest
         ];
   return html`<p class="note" id="surprises">
     ${icon('warning', 'warn')}<span><b class="strong">${head}</b>${rest}</span><span class="grow"></span>
-    <span class="nowrap">${link('Protect', () => act.protect(surprises, true))} · ${link('Show sublayers', () => act.openBlocks(surprises))}</span>
+    <span class="nowrap">
+      ${link('Protect', () => act.protect(surprises, true))} ·
+      ${link('Show sublayers', () => act.openBlocks(surprises))}
+    </span>
   </p>`;
 }
 

@@ -18,7 +18,7 @@ export function spine(view: View, act: Actions): TemplateResult {
   const head = Math.round(headInBlocks(state.host.model));
   return html`
     <table
-      id="spine" role="grid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
+      id="spine" role="treegrid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
       @keydown=${(event: KeyboardEvent) => act.keyOnRow(event)}
     >
       <colgroup>
@@ -56,7 +56,9 @@ export function spine(view: View, act: Actions): TemplateResult {
         ${end('head', '', `costs as much time as ${head === 1 ? '1 block' : `${head} blocks`}`)}
       </tbody>
     </table>
-    <p class="small quiet hint">Space drops a block, Shift with arrows or a click takes a range, P protects, → shows attention and MLP.</p>`;
+    <p class="small quiet hint">
+      Space drops a block, Shift with arrows or a click takes a range, P protects, → shows attention and MLP.
+    </p>`;
 }
 
 export function visibleRows({ host, allOpen, open }: PageState): Row[] {
@@ -218,7 +220,7 @@ function describe(view: View, block: number): string {
     `Block ${block}${kept}${dropped}`,
     method?.scores[block] === undefined
       ? ''
-      : `${method.label} ${plain(method.scores[block]! / method.shownPer, method.digits === 0 ? 1 : method.digits + 1)}, ${ordinal(method.ranks[block]!)} of ${nBlocks}`,
+      : `${method.label} ${exactScore(method, block)}, ${ordinal(method.ranks[block]!)} of ${nBlocks}`,
     removal ? `Loss without it ${loss(removal.lossNats)} nats (${measuredText(removal)})${rank}` : '',
     parts.charAt(0).toUpperCase() + parts.slice(1),
     removal && state.host.analysis?.source
@@ -229,14 +231,28 @@ function describe(view: View, block: number): string {
     .join('\n');
 }
 
+/** One digit more than in the row. */
+const exactScore = ({ scores, shownPer, digits }: ScoredMethod, block: number): string =>
+  plain(scores[block]! / shownPer, digits + 1);
+
 const measuredText = ({ costNats, costStandardError }: MeasuredLoss) => costWithInterval(costNats, costStandardError);
 const windows = (n: number) => (n === 1 ? '1 window' : `${n} windows`);
 
 /** The buttons over the trunk that concern the whole choice. */
-export const choiceTools = (view: View, act: Actions): TemplateResult => html`
+export function choiceTools({ state }: View, act: Actions): TemplateResult {
+  const { past, future } = state.history;
+  return html`
   <span class="row tools" role="toolbar" aria-label="Choice">
-    ${tool({ id: 'sublayers', icon: 'layers', text: 'Sublayers', title: 'Show attention and MLP of every block', pressed: view.state.allOpen, onPress: act.openAll })}
-    ${tool({ id: 'undo', icon: 'discard', title: 'Undo (Ctrl+Z)', disabled: view.state.history.past.length === 0, onPress: act.undo })}
-    ${tool({ id: 'redo', icon: 'redo', title: 'Redo (Ctrl+Shift+Z)', disabled: view.state.history.future.length === 0, onPress: act.redo })}
+    ${tool({
+      id: 'sublayers',
+      icon: 'layers',
+      text: 'Sublayers',
+      title: 'Show attention and MLP of every block',
+      pressed: state.allOpen,
+      onPress: act.openAll,
+    })}
+    ${tool({ id: 'undo', icon: 'discard', title: 'Undo (Ctrl+Z)', disabled: past.length === 0, onPress: act.undo })}
+    ${tool({ id: 'redo', icon: 'redo', title: 'Redo (Ctrl+Shift+Z)', disabled: future.length === 0, onPress: act.redo })}
     ${tool({ id: 'clear', text: 'Clear', title: 'Keep every block', onPress: act.clear })}
   </span>`;
+}

@@ -33,8 +33,13 @@ export function suggestionTable(view: View, act: Actions): TemplateResult {
       </table>
       ${
         hasLosses
-          ? html`<p class="small quiet note-below">Loss added in nats when a method picks the blocks; click to take them. Underlined: least for that count. ≈ sum of single removals, not yet measured. ${measureAll(view, act)}</p>`
-          : html`<p class="small quiet note-below">What each method picks; click to take the blocks. Losses are shown once they are measured.</p>`
+          ? html`<p class="small quiet note-below">
+              Loss added in nats when a method picks the blocks; click to take them. Underlined: least for that count.
+              ≈ sum of single removals, not yet measured. ${measureAll(view, act)}
+            </p>`
+          : html`<p class="small quiet note-below">
+              What each method picks; click to take the blocks. Losses are shown once they are measured.
+            </p>`
       }
     </section>`;
 }
@@ -49,11 +54,12 @@ function suggestionRow(view: View, act: Actions, row: SuggestionRow, now: boolea
       </th>
       <td class="num quiet">${row.correlation === null ? '' : correlation(row.correlation)}</td>
       ${row.cells.map(
-        (cell, i) =>
-          html`<td class="n">${cell ? takeButton(view, act, row, cell, view.counts[i]!) : html`<span class="quiet" title="Not possible around the protected blocks">–</span>`}</td>`,
+        (cell, i) => html`<td class="n">${cell ? takeButton(view, act, row, cell, view.counts[i]!) : noPick}</td>`,
       )}
     </tr>`;
 }
+
+const noPick = html`<span class="quiet" title="Not possible around the protected blocks">–</span>`;
 
 function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, least }: SuggestionCell, n: number) {
   const pressed = keyOf(drop) === keyOf(view.choice.drop);

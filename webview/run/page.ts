@@ -7,7 +7,7 @@ import { clock, count, duration, memory, share } from '../format';
 import { renderer } from '../frames';
 import { type Host, sentenceOf } from '../host';
 import { stepInWords } from '../steps';
-import { button, icon, type IconName, progressBar, tool } from '../ui';
+import { button, type IconName, icon, progressBar, told, tool } from '../ui';
 import { summaryOf } from './summary';
 
 interface State {
@@ -72,14 +72,16 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
   const { run, plan, report, recipeYaml } = host;
   return html`
     <div class="panel" id="run-page">
-      <header class="title"><h1 class="text"><bdi>${run.title}</bdi></h1><span class="quiet text" title=${run.model}><bdi>${run.model}</bdi></span></header>
+      <header class="title">
+        <h1 class="text"><bdi>${run.title}</bdi></h1>
+        <span class="quiet text" title=${run.model}><bdi>${run.model}</bdi></span>
+      </header>
       ${connectionNotice(host.connection, act)} ${stateCard(host, act)}
-      ${failure ? html`<p class="row top tight" role="alert">${icon('error', 'bad')}<span class="text">${failure}</span></p>` : nothing}
+      ${failure ? told('failed', failure) : nothing}
       <div class="run-columns">
-        ${report ? html`<section aria-labelledby="report-title"><h2 id="report-title">Report</h2>${facts(summaryOf(report))}</section>` : nothing}
-        ${plan ? html`<section aria-labelledby="plan-title"><h2 id="plan-title">Plan</h2>${facts(planFacts(plan))}</section>` : nothing}
+        ${report ? facts('Report', summaryOf(report)) : nothing} ${plan ? facts('Plan', planFacts(plan)) : nothing}
         <section aria-labelledby="recipe-title" class="recipe">
-          <div class="row heading"><h2 id="recipe-title">Recipe</h2><span class="grow"></span>${tool({ id: 'copy', icon: copied ? 'check' : 'copy', text: copied ? 'Copied' : 'Copy', title: 'Copy the recipe', onPress: act.copy })}</div>
+          <div class="row heading"><h2 id="recipe-title">Recipe</h2><span class="grow"></span>${copyTool(copied, act)}</div>
           <pre tabindex="0" aria-label="Recipe as YAML">${recipeYaml}</pre>
           <p class="small quiet">The same as a file: <code>espalier run RECIPE.yaml</code></p>
         </section>
@@ -88,13 +90,29 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
     </div>`;
 }
 
+const copyTool = (copied: boolean, act: Actions) =>
+  tool({
+    id: 'copy',
+    icon: copied ? 'check' : 'copy',
+    text: copied ? 'Copied' : 'Copy',
+    title: 'Copy the recipe',
+    onPress: act.copy,
+  });
+
 function stateCard({ run, report, plan }: RunPageState, act: Actions): TemplateResult {
   const look = looks[run.state];
   const ways = waysOn(run, report, act);
   return html`
     <section class="card" id="state" aria-label="State">
       <p class="row top">${icon(look.icon, look.kind)}<span class="text"><b class="strong">${look.label}</b>${sentence(run, plan)}</span></p>
-      ${run.state === 'running' ? html`<div>${progressBar(run.fraction, run.title)}<p class="small quiet">${share(run.fraction, 0)} of ${stepInWords(run.step)}</p></div>` : nothing}
+      ${
+        run.state === 'running'
+          ? html`<div>
+              ${progressBar(run.fraction, run.title)}
+              <p class="small quiet">${share(run.fraction, 0)} of ${stepInWords(run.step)}</p>
+            </div>`
+          : nothing
+      }
       ${ways.length > 0 ? html`<div class="row">${ways}</div>` : nothing}
     </section>`;
 }
@@ -139,8 +157,15 @@ function sentence(run: RunSummary, plan: Plan | null): string {
   }
 }
 
-const facts = (rows: readonly (readonly [string, string])[]) => html`
-  <table class="facts"><tbody>${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`)}</tbody></table>`;
+const facts = (title: string, rows: readonly (readonly [string, string])[]) => html`
+  <section aria-label=${title}>
+    <h2>${title}</h2>
+    <table class="facts">
+      <tbody>
+        ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`)}
+      </tbody>
+    </table>
+  </section>`;
 
 const planFacts = (plan: Plan): [string, string][] => [
   ['Time', `about ${duration(plan.estimatedSeconds)}`],

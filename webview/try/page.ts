@@ -5,7 +5,7 @@ import { connectionNotice } from '../choose/notices';
 import { blocks, count, parameters, size, tokensPerSecond } from '../format';
 import { renderer } from '../frames';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
-import { button, icon, textArea } from '../ui';
+import { button, icon, textArea, told } from '../ui';
 
 interface State {
   readonly host: TryState;
@@ -136,16 +136,20 @@ function page(state: State, act: Actions): TemplateResult {
           <label>at most
             <input
               id="max-tokens" type="number" min="1" max="4096" .value=${String(state.maxTokens)}
-              @change=${(event: Event) => act.length(Math.max(1, Math.min(4096, Math.round(Number((event.target as HTMLInputElement).value)) || 1)))}
+              @change=${(event: Event) => act.length(tokensIn(event.target as HTMLInputElement))}
             > tokens</label>
           <span class="quiet small">Each token is the likeliest one, so that the models can be compared.</span>
         </div>
-        ${state.failure ? html`<p class="row top tight" role="alert">${icon('error', 'bad')}<span class="text">${state.failure}</span></p>` : nothing}
+        ${state.failure ? told('failed', state.failure) : nothing}
       </div>
       <div class="models">${models.map((model, i) => column(state, model, i))}</div>
       <p class="sr" role="status">${{ never: '', now: 'Generating.', ended: 'Done.', cancelled: 'Cancelled.' }[state.runs]}</p>
     </div>`;
 }
+
+/** At least one, at most what the field says, whatever was typed. */
+const tokensIn = ({ value, max }: HTMLInputElement): number =>
+  Math.max(1, Math.min(Number(max), Math.round(Number(value)) || 1));
 
 function column({ host, outputs, runs }: State, model: ModelSummary, i: number): TemplateResult {
   const { prompt, text, report } = outputs[i] ?? { prompt: '', text: '', report: null };
@@ -164,7 +168,8 @@ function column({ host, outputs, runs }: State, model: ModelSummary, i: number):
       }</div>
       <p class="small quiet speed">${
         report
-          ? html`<b class="strong">${tokensPerSecond(report.tokensPerSecond)}</b>, ${count(report.nNewTokens, 'token')}, ${report.stoppedBy === 'endOfText' ? 'ended by itself' : 'stopped at the limit'}`
+          ? html`<b class="strong">${tokensPerSecond(report.tokensPerSecond)}</b>, ${count(report.nNewTokens, 'token')},
+              ${report.stoppedBy === 'endOfText' ? 'ended by itself' : 'stopped at the limit'}`
           : now
             ? html`${icon('sync', 'spin')} ${begun ? 'generating' : 'reading the prompt'}`
             : runs === 'now'

@@ -1,6 +1,9 @@
 // What is asked of VS Code's own interface, with the extension installed. The interface is handed in, since the file is
 // also read outside of the extension host, for the names.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 
 type Vscode = typeof import('vscode');
 type HostTest = (vscode: Vscode) => Promise<void>;
@@ -11,6 +14,23 @@ export const hostTests: Record<string, HostTest> = {
     assert.ok(extension, 'it is not installed');
     await extension.activate();
     assert.ok(extension.isActive);
+  },
+
+  'it carries a Node that runs, and the onnxruntime of this platform alone': async (vscode) => {
+    const { extensionPath } = vscode.extensions.getExtension('espalier.espalier')!;
+    const node = join(extensionPath, 'node/bin/node');
+    assert.match(String(execFileSync(node, ['--version'])), /^v\d+\./);
+    const load = `process.stdout.write(require('onnxruntime-node').env.versions.node)`;
+    const found = execFileSync(node, ['-e', load], {
+      cwd: join(extensionPath, 'dist'),
+      env: { ORT_DISABLE_TELEMETRY: '1' },
+    });
+    assert.match(String(found), /^\d+\.\d+\.\d+$/);
+    const binaries = readdirSync(join(extensionPath, 'node_modules/onnxruntime-node/bin'), { recursive: true });
+    assert.deepEqual(
+      binaries.map(String).filter((path) => /^[^/]+\/[^/]+\/[^/]+$/.test(path)),
+      ['napi-v6/linux/x64'],
+    );
   },
 
   'every contributed command is registered, and no other of ours': async (vscode) => {

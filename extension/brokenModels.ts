@@ -1,0 +1,35 @@
+// Folders of the workspace that look like models and are none: the server passes them over, and here it is asked why.
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { workspace } from 'vscode';
+import type { ErrorCode } from '../server/errors';
+import type { ErrorData, FoundModel } from '../server/protocol';
+import type { Connection } from './connection';
+import type { BrokenModel } from './trees/modelNodes';
+
+/** Each costs a request, and a person mends one at a time. */
+const mostAsked = 20;
+const mostFiles = 1000;
+/** What else may go wrong says nothing of the model. */
+const faults: readonly ErrorCode[] = ['damagedCheckpoint', 'unsupportedModel', 'badData', 'notFound'];
+/** Hidden folders are, among others, those that are being written. */
+const passedOver = '**/{node_modules,.*}/**';
+
+export async function brokenModels(found: readonly FoundModel[], connection: Connection): Promise<BrokenModel[]> {
+  const sound = new Set(found.map(({ summary }) => summary.folder));
+  const weights = await workspace.findFiles('**/*.safetensors', passedOver, mostFiles);
+  const folders = new Set(weights.map(({ fsPath }) => dirname(fsPath)));
+  const doubtful = [...folders]
+    .filter((folder) => existsSync(join(folder, 'config.json')) && !sound.has(realpathSync(folder)))
+    .sort()
+    .slice(0, mostAsked);
+  const broken: BrokenModel[] = [];
+  for (const folder of doubtful)
+    await connection.request('models/inspect', { folder }).then(
+      () => {}, // It lies deeper than models are looked for, or has been mended meanwhile.
+      ({ message, data }: { message: string; data?: Partial<ErrorData> }) => {
+        if (faults.some((code) => code === data?.code)) broken.push({ folder, message });
+      },
+    );
+  return broken;
+}

@@ -1,0 +1,192 @@
+// Every command of the extension: its name here, its title in package.json, which a test holds against this table.
+import { randomUUID } from 'node:crypto';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { commands, type Disposable, Uri, window, workspace } from 'vscode';
+import { UserError } from '../server/errors';
+import type { DeviceName, FoundModel, RunSummary } from '../server/protocol';
+import { openDemo } from './demo';
+import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
+import type { PanelHost } from './panels/panels';
+import { serverLogFile } from './serverProcess';
+import { openTexts } from './texts';
+import { modelName, type ModelNode } from './trees/modelNodes';
+
+export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
+
+/** What a command is called on: a row of a tree, a file or folder of the Explorer, or nothing. */
+type Target = ModelNode | RunSummary | Uri | undefined;
+type Handler = (host: CommandHost, target: Target) => unknown;
+
+export const commandTable = {
+  'espalier.pruneModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
+  'espalier.analyzeModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
+  'espalier.tryModel': (host, target) => withModel(host, target, (folder) => host.panels.try(familyOf(host, folder))),
+  'espalier.revealModel': (host, target) =>
+    withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
+  'espalier.openRun': (host, target) =>
+    withRun(
+      host,
+      target,
+      () => true,
+      ({ runId }) => host.panels.run(runId),
+    ),
+  'espalier.cancelRun': (host, target) =>
+    withRun(host, target, isActive, ({ runId }) => host.connection.request('runs/cancel', { runId })),
+  'espalier.resumeRun': (host, target) =>
+    withRun(host, target, isResumable, ({ runId }) => host.connection.request('runs/resume', { runId })),
+  'espalier.deleteRun': (host, target) =>
+    withRun(
+      host,
+      target,
+      (run) => !isActive(run),
+      (run) => deleteRun(host, run),
+    ),
+  'espalier.newRecipe': newRecipe,
+  'espalier.runRecipe': runRecipe,
+  'espalier.openDemo': openDemo,
+  'espalier.chooseDevice': chooseDevice,
+  'espalier.refresh': ({ library }) => library.refresh(),
+  'espalier.restartServer': ({ connection }) =>
+    connection.state.state === 'stopped' ? connection.start() : connection.restart(),
+  'espalier.stopServer': async ({ connection }) => {
+    await connection.request('server/stop', {}).catch(() => {});
+    await connection.stop();
+  },
+  'espalier.showLog': ({ log }) => log.show(),
+  'espalier.showServerLog': async ({ dataFolder }) => {
+    await window.showTextDocument(Uri.file(serverLogFile(dataFolder)), { preview: true });
+  },
+} satisfies Record<string, Handler>;
+
+/** What goes wrong is said in one sentence, with the log at hand. */
+export function registerCommands(host: CommandHost): Disposable[] {
+  return Object.entries(commandTable).map(([name, handler]) =>
+    commands.registerCommand(name, async (target: Target) => {
+      try {
+        return await (handler as Handler)(host, target);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        host.log.error(`${name}: ${message}`);
+        if ((await window.showErrorMessage(message, 'Show Log')) === 'Show Log') host.log.show();
+        return undefined;
+      }
+    }),
+  );
+}
+
+const isActive = ({ state }: RunSummary) => state === 'queued' || state === 'running';
+const isResumable = ({ state, kind }: RunSummary) =>
+  ['failed', 'cancelled', 'interrupted'].includes(state) && (kind === 'analyze' || kind === 'prune');
+
+async function withModel(host: CommandHost, target: Target, use: (folder: string) => unknown): Promise<void> {
+  const folder = folderOf(target) ?? (await pickModel(host));
+  if (folder) await use(folder);
+}
+
+/** The folder of the model that a row, a folder or one of its files stands for. */
+function folderOf(target: Target): string | null {
+  if (!target) return null;
+  if (target instanceof Uri) {
+    const path = target.fsPath;
+    if (!existsSync(path)) return null;
+    return realpathSync(statSync(path).isDirectory() ? path : dirname(path));
+  }
+  return 'model' in target && typeof target.model === 'object' ? target.model.summary.folder : null;
+}
+
+async function pickModel({ library }: CommandHost): Promise<string | null> {
+  if (library.models.length === 0)
+    throw new UserError(
+      'notFound',
+      'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
+    );
+  const items = library.models.map(({ summary }) => ({
+    label: modelName(summary),
+    description: `${summary.nBlocks} blocks`,
+    detail: summary.folder,
+    folder: summary.folder,
+  }));
+  return (await window.showQuickPick(items, { title: 'Model' }))?.folder ?? null;
+}
+
+/** A variant is tried beside what it was made from, a model beside its newest variant. */
+function familyOf({ library }: CommandHost, folder: string): string[] {
+  const parent = library.model(folder)?.parentFolder;
+  if (parent) return [parent, folder];
+  const variants = library.models.filter((model: FoundModel) => model.parentFolder === folder);
+  const newest = variants
+    .map(({ summary }) => summary.folder)
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+  return newest ? [folder, newest] : [folder];
+}
+
+async function withRun(
+  { library }: CommandHost,
+  target: Target,
+  fits: (run: RunSummary) => boolean,
+  use: (run: RunSummary) => unknown,
+): Promise<void> {
+  if (target && !(target instanceof Uri) && 'runId' in target) return void (await use(target));
+  const runs = library.runs.filter(fits);
+  if (runs.length === 0) throw new UserError('notFound', 'There is no such run.');
+  const items = runs.map((run) => ({ label: run.title, description: run.state, run }));
+  const picked = await window.showQuickPick(items, { title: 'Run' });
+  if (picked) await use(picked.run);
+}
+
+async function deleteRun({ connection }: CommandHost, { runId, title }: RunSummary): Promise<void> {
+  const answer = await window.showWarningMessage(
+    `Delete "${title}" and its report? Folders that it wrote stay.`,
+    { modal: true },
+    'Delete',
+  );
+  if (answer === 'Delete') await connection.request('runs/delete', { runId });
+}
+
+/** An analysis of a model, complete and ready to be changed. */
+async function newRecipe(host: CommandHost, target: Target): Promise<void> {
+  const { connection, context, settings } = host;
+  const folder = folderOf(target) ?? (await pickModel(host));
+  if (!folder) return;
+  const texts = openTexts(context, settings);
+  const file = texts.known(folder) ?? (await texts.choose(folder));
+  if (!file) return;
+  const model = await connection.request('models/inspect', { folder });
+  const recipe = analyzeRecipe(model, texts.source(file, model), fullMeasure(model), settings.compute());
+  const { yaml } = await connection.request('recipes/format', { recipe });
+  const document = await workspace.openTextDocument({ language: 'espalier-recipe', content: yaml });
+  await window.showTextDocument(document);
+}
+
+async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
+  const given = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
+  // Paths in a recipe count from its folder, so it must have one.
+  const uri = given?.scheme === 'untitled' ? await workspace.saveAs(given) : given;
+  if (given?.scheme === 'untitled' && !uri) return;
+  if (uri?.scheme !== 'file' || !/\.espalier\.ya?ml$/.test(uri.fsPath))
+    throw new UserError('usage', 'Open a recipe, a file that ends in .espalier.yaml, and run it again.');
+  const document = await workspace.openTextDocument(uri);
+  const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
+  const runId = randomUUID();
+  await connection.request('runs/start', { runId, recipe });
+  panels.run(runId);
+}
+
+async function chooseDevice(): Promise<void> {
+  const settings = workspace.getConfiguration('espalier');
+  const now = settings.get<DeviceName>('device', 'auto');
+  const what: Record<DeviceName, string> = {
+    auto: 'What is surely fast: the processor, in this version',
+    cpu: 'The processor',
+    webgpu: 'A graphics card by Vulkan, Metal or Direct3D 12',
+    cuda: 'An NVIDIA card; not part of this version',
+  };
+  const items = (['auto', 'cpu', 'webgpu'] as const).map((name) => ({
+    label: name,
+    description: what[name],
+    picked: name === now,
+  }));
+  const picked = await window.showQuickPick(items, { title: 'Device to Compute On' });
+  if (picked) await settings.update('device', picked.label, true);
+}

@@ -1,0 +1,55 @@
+// The tiny model that comes with the extension: copied to where a person works, and opened to be pruned.
+import { existsSync, realpathSync } from 'node:fs';
+import { commands, type ExtensionContext, Uri, window, workspace } from 'vscode';
+import type { Library } from './library';
+import type { Panels } from './panels/panels';
+import { holds } from './trees/labels';
+
+export interface DemoHost {
+  readonly context: ExtensionContext;
+  readonly library: Library;
+  readonly panels: Panels;
+}
+
+const modelName = 'stories260k';
+const textName = 'tinystories.txt';
+const openNext = 'demo to open next';
+
+/** Into the workspace, or into a folder that is then opened: the panel comes once the window is back. */
+export async function openDemo({ context, library, panels }: DemoHost): Promise<void> {
+  const opened = workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri;
+  const place = opened ?? (await askFolder());
+  if (!place) return;
+  const model = Uri.joinPath(place, modelName);
+  await copyMissing(Uri.joinPath(context.extensionUri, 'dist/demo'), place);
+  if (opened) {
+    await library.refresh();
+    panels.chooseBlocks(realpathSync(model.fsPath));
+    return;
+  }
+  await context.globalState.update(openNext, model.fsPath);
+  await commands.executeCommand('vscode.openFolder', place);
+}
+
+/** What the window was opened for. */
+export async function goOnWithDemo({ context, panels }: DemoHost): Promise<void> {
+  const model = context.globalState.get<string>(openNext);
+  const here = workspace.workspaceFolders?.some(({ uri }) => model && holds(uri.fsPath, model));
+  if (!model || !here) return;
+  await context.globalState.update(openNext, undefined);
+  if (existsSync(model)) panels.chooseBlocks(realpathSync(model));
+}
+
+async function askFolder(): Promise<Uri | undefined> {
+  const options = { canSelectFolders: true, canSelectFiles: false, openLabel: 'Put It Here' };
+  const picked = await window.showOpenDialog({ ...options, title: 'Folder for the Tiny Model' });
+  return picked?.[0];
+}
+
+/** Never writes over what a person has made of it. */
+async function copyMissing(demo: Uri, place: Uri): Promise<void> {
+  for (const name of [modelName, textName]) {
+    const target = Uri.joinPath(place, name);
+    if (!existsSync(target.fsPath)) await workspace.fs.copy(Uri.joinPath(demo, name), target);
+  }
+}

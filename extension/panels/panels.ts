@@ -1,0 +1,96 @@
+// All panels of the window: one for each model, pair of models and run, brought back after a reload.
+import {
+  type Disposable,
+  type ExtensionContext,
+  type LogOutputChannel,
+  Uri,
+  ViewColumn,
+  type WebviewPanel,
+  window,
+} from 'vscode';
+import type { ChoiceState, PageMemory } from '../../server/protocol';
+import type { Connection } from '../connection';
+import type { Library } from '../library';
+import type { Settings } from '../settings';
+import { type PageName, panelTypes } from './names';
+import { fillChooseBlocks } from './chooseBlocks';
+import { fillRun } from './run';
+import { fillTry } from './try';
+
+/** What panels work with. */
+export interface PanelHost {
+  readonly context: ExtensionContext;
+  readonly connection: Connection;
+  readonly library: Library;
+  readonly settings: Settings;
+  readonly log: LogOutputChannel;
+  readonly dist: Uri;
+  readonly panels: Panels;
+}
+
+export interface Panels extends Disposable {
+  chooseBlocks(folder: string): void;
+  try(folders: readonly string[]): void;
+  run(runId: string): void;
+}
+
+export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
+  const open = new Map<string, WebviewPanel>();
+  const media = Uri.joinPath(parts.context.extensionUri, 'media');
+  const icon = { light: Uri.joinPath(media, 'panel-light.svg'), dark: Uri.joinPath(media, 'panel-dark.svg') };
+  const host = (): PanelHost => ({ ...parts, dist: Uri.joinPath(parts.context.extensionUri, 'dist'), panels });
+
+  /** Fills a panel, new or restored, and forgets it when it is closed. */
+  function adopt(panel: WebviewPanel, key: string, fill: () => Disposable): void {
+    open.set(key, panel);
+    panel.iconPath = icon;
+    const filled = fill();
+    panel.onDidDispose(() => {
+      open.delete(key);
+      filled.dispose();
+    });
+  }
+  function reveal(page: PageName, key: string, title: string, fill: (panel: WebviewPanel) => Disposable): void {
+    const known = open.get(key);
+    if (known) {
+      known.reveal();
+      return;
+    }
+    const panel = window.createWebviewPanel(panelTypes[page], title, ViewColumn.Active, { enableScripts: true });
+    adopt(panel, key, () => fill(panel));
+  }
+  const keyOf = {
+    chooseBlocks: (folder: string) => `chooseBlocks ${folder}`,
+    try: (folders: readonly string[]) => `try ${folders.join('\n')}`,
+    run: (runId: string) => `run ${runId}`,
+  };
+  const panels: Panels = {
+    chooseBlocks: (folder) =>
+      reveal('chooseBlocks', keyOf.chooseBlocks(folder), 'Choose Blocks', (panel) =>
+        fillChooseBlocks(panel, folder, null, host()),
+      ),
+    try: (folders) => reveal('try', keyOf.try(folders), 'Try', (panel) => fillTry(panel, folders, null, host())),
+    run: (runId) => reveal('run', keyOf.run(runId), 'Run', (panel) => fillRun(panel, runId, host())),
+    dispose() {
+      for (const panel of open.values()) panel.dispose();
+    },
+  };
+
+  const restore = (panel: WebviewPanel, state: unknown): void => {
+    const memory = state as PageMemory | undefined;
+    if (memory?.page === 'chooseBlocks') {
+      const { folder, choice } = memory as { folder: string; choice: ChoiceState };
+      adopt(panel, keyOf.chooseBlocks(folder), () => fillChooseBlocks(panel, folder, choice, host()));
+    } else if (memory?.page === 'try')
+      adopt(panel, keyOf.try(memory.folders), () => fillTry(panel, memory.folders, memory, host()));
+    else if (memory?.page === 'run') adopt(panel, keyOf.run(memory.runId), () => fillRun(panel, memory.runId, host()));
+    else panel.dispose(); // it was closed before it could say what it showed
+  };
+  for (const type of Object.values(panelTypes))
+    parts.context.subscriptions.push(
+      window.registerWebviewPanelSerializer(type, {
+        deserializeWebviewPanel: async (panel, state) => restore(panel, state),
+      }),
+    );
+  return panels;
+}

@@ -1,0 +1,112 @@
+// The panel in which one prompt is given to a model and to what was made of it, one after the other.
+import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Disposable, WebviewPanel } from 'vscode';
+import { UserError } from '../../server/errors';
+import type {
+  GenerateRecipe,
+  GenerateReport,
+  ModelSummary,
+  PageMemory,
+  RunEvent,
+  TryState,
+} from '../../server/protocol';
+import { openPage } from './page';
+import type { PanelHost } from './panels';
+
+const firstPrompt = 'Once upon a time';
+const firstMaxTokens = 64;
+
+export function fillTry(
+  panel: WebviewPanel,
+  folders: readonly string[],
+  memory: Extract<PageMemory, { page: 'try' }> | null,
+  { connection, settings, log, dist }: PanelHost,
+): Disposable {
+  let models: ModelSummary[] = [];
+  let current: string | null = null;
+  let cancelled = false;
+  panel.title = `Try ${folders.map((folder) => basename(folder)).join(' and ')}`;
+
+  const page = openPage(
+    panel,
+    'try',
+    { dist, log, connection },
+    {
+      async 'page/open'() {
+        await connection.ready();
+        models = await Promise.all(folders.map((folder) => connection.request('models/inspect', { folder })));
+        return { page: 'try', state: state() };
+      },
+      async 'try/generate'({ prompt, maxTokens }) {
+        cancelled = false;
+        const reports: GenerateReport[] = [];
+        for (const [model, { folder, contextLength }] of models.entries()) {
+          if (cancelled) break;
+          const report = await generate(model, {
+            kind: 'generate',
+            model: folder,
+            prompt,
+            maxTokens: Math.min(maxTokens, contextLength - 1),
+            drop: { blocks: [], attention: [], mlp: [] },
+            bos: 'tokenizer',
+            cache: true,
+            compute: settings.compute(),
+          });
+          if (!report) break;
+          reports.push(report);
+          page.tell('try/report', { model, report });
+        }
+        return reports;
+      },
+      async 'try/cancel'() {
+        cancelled = true;
+        if (current) await connection.request('runs/cancel', { runId: current });
+        return null;
+      },
+    },
+  );
+  const state = (): TryState => ({
+    models,
+    prompt: memory?.prompt ?? firstPrompt,
+    maxTokens: memory?.maxTokens ?? firstMaxTokens,
+    connection: connection.state,
+  });
+
+  /** null: it was cancelled. */
+  async function generate(model: number, recipe: GenerateRecipe): Promise<GenerateReport | null> {
+    const runId = randomUUID();
+    current = runId;
+    let follow: Disposable | null = null;
+    try {
+      await connection.request('runs/start', { runId, recipe });
+      const last = await new Promise<Extract<RunEvent['event'], { kind: 'state' }>['state']>((resolve) => {
+        follow = connection.follow(runId, (events) => {
+          for (const { event } of events) {
+            if (event.kind === 'text') page.tell('try/text', { model, text: event.text });
+            if (event.kind === 'state' && !['queued', 'running'].includes(event.state.state)) resolve(event.state);
+          }
+        });
+      });
+      if (last.state === 'cancelled') return null;
+      if (last.state === 'failed') throw new UserError('badData', last.message);
+      const { report } = await connection.request('runs/get', { runId });
+      if (report?.kind !== 'generate') throw new UserError('device', 'The run ended without text; try again.');
+      return report;
+    } finally {
+      (follow as Disposable | null)?.dispose();
+      current = null;
+      // What was tried is on the page; the list of runs is for work.
+      connection.request('runs/delete', { runId }).catch(() => {});
+    }
+  }
+
+  const listening = connection.onState(() => models.length > 0 && page.tellState('try/state', state));
+  return {
+    dispose() {
+      if (current) connection.request('runs/cancel', { runId: current }).catch(() => {});
+      listening.dispose();
+      page.dispose();
+    },
+  };
+}

@@ -1,0 +1,66 @@
+// The settings, and what follows from them. Those that name programs or widen what the server may read are taken from the
+// user's own settings, never from a workspace's.
+import { existsSync, realpathSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, isAbsolute, join } from 'node:path';
+import { workspace } from 'vscode';
+import type { ComputeOptions, DeviceName } from '../server/protocol';
+import type { ModelRoot } from './trees/modelNodes';
+
+export interface Settings {
+  nodePath(): string;
+  idleSeconds(): number;
+  /** Absolute folders outside of the workspace that hold models. */
+  modelFolders(): string[];
+  /** Folders of a trusted workspace, of the settings, and the cache of the Hub: all that the server may read. */
+  roots(): ModelRoot[];
+  compute(): ComputeOptions;
+  analysis(): { windows: number; tokens: number };
+}
+
+export function readSettings(): Settings {
+  const all = () => workspace.getConfiguration('espalier');
+  /** Ignores what a workspace says. */
+  const ofUser = <T>(name: string, fallback: T): T => all().inspect<T>(name)?.globalValue ?? fallback;
+  const modelFolders = () =>
+    ofUser<string[]>('modelFolders', []).filter((folder) => typeof folder === 'string' && isAbsolute(folder));
+  return {
+    nodePath: () => ofUser('nodePath', ''),
+    idleSeconds: () => Math.max(1, ofUser('idleSeconds', 60)),
+    modelFolders,
+    roots: () => [
+      ...(workspace.isTrusted ? (workspace.workspaceFolders ?? []) : [])
+        .filter(({ uri }) => uri.scheme === 'file')
+        .map(({ uri, name }) => rootAt(uri.fsPath, name, 'workspace')),
+      ...modelFolders().map((folder) => rootAt(folder, basename(folder), 'settings')),
+      ...(ofUser('huggingFaceCache', true) ? hubCaches() : []),
+    ],
+    compute: () => ({
+      device: all().get<DeviceName>('device', 'auto'),
+      memory: 'auto',
+      threads: null,
+      memoryLimitBytes: null,
+    }),
+    analysis: () => ({
+      windows: Math.max(1, Math.floor(all().get('analysis.windows', 8))),
+      tokens: Math.max(2, Math.floor(all().get('analysis.tokensPerWindow', 512))),
+    }),
+  };
+}
+
+/** Where Hugging Face's own tools keep what they have fetched. */
+function hubCaches(): ModelRoot[] {
+  const { HF_HUB_CACHE, HF_HOME } = process.env;
+  const folder = HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), '.cache/huggingface'), 'hub');
+  return existsSync(folder) ? [rootAt(folder, 'Hugging Face cache', 'cache')] : [];
+}
+
+function rootAt(givenAs: string, name: string, kind: ModelRoot['kind']): ModelRoot {
+  let folder = givenAs;
+  try {
+    folder = realpathSync(givenAs);
+  } catch {
+    // It is not there, and holds nothing.
+  }
+  return { folder, givenAs, name, kind };
+}

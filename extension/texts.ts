@@ -1,0 +1,61 @@
+// Which text a model is measured on: chosen once, remembered for the model in this workspace.
+import { basename } from 'node:path';
+import { type ExtensionContext, Uri, window, workspace } from 'vscode';
+import type { ModelSummary, TokenSource } from '../server/protocol';
+import type { Settings } from './settings';
+
+export interface Texts {
+  /** The text of a model; null while none was chosen. */
+  known(folder: string): string | null;
+  /** Asks; null when the person thought better of it. */
+  choose(folder: string): Promise<string | null>;
+  source(file: string, model: ModelSummary): TokenSource;
+  nameOf(file: string): string;
+}
+
+const patterns = '**/*.{txt,text,md,raw,jsonl,csv,parquet}';
+const mostFiles = 200;
+
+export function openTexts(context: ExtensionContext, settings: Settings): Texts {
+  const demo = Uri.joinPath(context.extensionUri, 'dist/demo/tinystories.txt').fsPath;
+  const key = (folder: string) => `text ${folder}`;
+  const nameOf = (file: string) => (file === demo ? 'TinyStories (demo)' : basename(file));
+  return {
+    known: (folder) => context.workspaceState.get<string>(key(folder)) ?? null,
+    nameOf,
+    async choose(folder) {
+      const found = await workspace.findFiles(patterns, '**/{node_modules,.git}/**', mostFiles);
+      const items = [
+        ...found.map(({ fsPath }) => ({
+          label: basename(fsPath),
+          description: workspace.asRelativePath(fsPath),
+          file: fsPath,
+        })),
+        { label: nameOf(demo), description: 'short stories that come with Espalier', file: demo },
+      ];
+      const picked = await window.showQuickPick(items, {
+        title: 'Text to Measure On',
+        placeHolder: 'Text such as the model will be used on; a few pages are enough',
+        matchOnDescription: true,
+      });
+      if (!picked) return null;
+      await context.workspaceState.update(key(folder), picked.file);
+      return picked.file;
+    },
+    source: (file, { contextLength }) => {
+      const { windows, tokens } = settings.analysis();
+      return {
+        kind: 'text',
+        files: [file],
+        field: 'text',
+        windows,
+        atMost: true,
+        tokens: Math.min(tokens, contextLength),
+        start: 0,
+        bos: 'none',
+        sampling: 'consecutive',
+        seed: 0,
+      };
+    },
+  };
+}

@@ -1,0 +1,206 @@
+// What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
+// from, and what each block costs under a model that was measured.
+import { basename, join, relative, sep } from 'node:path';
+import type { AnalyzeReport, FoundModel, MethodScores, ModelSummary } from '../../server/protocol';
+import { barLevel, blockRanges, holds, million, signed, sizeOf } from './labels';
+
+/** Where models may lie, and what that is called. */
+export interface ModelRoot {
+  /** Without symbolic links, as the server names what it finds. */
+  readonly folder: string;
+  /** As the editor or the settings name it. */
+  readonly givenAs: string;
+  readonly name: string;
+  readonly kind: 'workspace' | 'settings' | 'cache';
+}
+
+/** A folder that has the files of a model and cannot be read as one, with the sentence that says why. */
+export interface BrokenModel {
+  readonly folder: string;
+  readonly message: string;
+}
+
+export type ModelNode =
+  | { readonly kind: 'root'; readonly root: ModelRoot; readonly models: readonly FoundModel[] }
+  | { readonly kind: 'model'; readonly model: FoundModel }
+  | { readonly kind: 'broken'; readonly broken: BrokenModel }
+  | { readonly kind: 'blocks'; readonly model: FoundModel; readonly analysis: AnalyzeReport }
+  | { readonly kind: 'block'; readonly model: FoundModel; readonly analysis: AnalyzeReport; readonly block: number };
+
+export interface RowFacts {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly tooltip: string;
+  /** A product icon, or a bar of a level from 1 to 9. */
+  readonly icon: string | number;
+  readonly opens: 'never' | 'collapsed' | 'expanded';
+}
+
+/** The folders that hold models, or right away the models of the only one; last what is broken. */
+export function topNodes(
+  models: readonly FoundModel[],
+  roots: readonly ModelRoot[],
+  broken: readonly BrokenModel[] = [],
+): ModelNode[] {
+  return [...groupedNodes(models, roots), ...broken.map((it): ModelNode => ({ kind: 'broken', broken: it }))];
+}
+
+function groupedNodes(models: readonly FoundModel[], roots: readonly ModelRoot[]): ModelNode[] {
+  const known = new Set(models.map(({ summary }) => summary.folder));
+  const tops = models.filter(({ parentFolder }) => parentFolder === null || !known.has(parentFolder));
+  const groups = roots
+    .map((root) => ({ root, models: tops.filter(({ summary }) => rootOf(summary.folder, roots) === root) }))
+    .filter((group) => group.models.length > 0);
+  if (groups.length <= 1) return tops.map(modelNode);
+  const homeless = tops.filter(({ summary }) => rootOf(summary.folder, roots) === null);
+  return [...groups.map((group): ModelNode => ({ kind: 'root', ...group })), ...homeless.map(modelNode)];
+}
+
+export function childNodes(
+  node: ModelNode,
+  models: readonly FoundModel[],
+  analysis: AnalyzeReport | null,
+): readonly ModelNode[] {
+  if (node.kind === 'root') return node.models.map(modelNode);
+  if (node.kind === 'model') {
+    const blocks: ModelNode[] = analysis ? [{ kind: 'blocks', model: node.model, analysis }] : [];
+    return [...blocks, ...variantsOf(node.model, models).map(modelNode)];
+  }
+  if (node.kind === 'block' || node.kind === 'broken') return [];
+  return Array.from({ length: node.analysis.model.nBlocks }, (_, block) => ({ ...node, kind: 'block', block }));
+}
+
+export const variantsOf = ({ summary }: FoundModel, models: readonly FoundModel[]): FoundModel[] =>
+  models.filter(({ parentFolder }) => parentFolder === summary.folder);
+
+export function rowFacts(node: ModelNode, models: readonly FoundModel[]): RowFacts {
+  if (node.kind === 'root') {
+    const { root, models: held } = node;
+    const bytes = held.reduce((sum, { summary }) => sum + summary.sizeBytes, 0);
+    const what = { workspace: 'workspace', settings: 'from the settings', cache: `${count(held)}, ${sizeOf(bytes)}` };
+    return {
+      id: `root ${root.folder}`,
+      label: root.name,
+      description: what[root.kind],
+      tooltip: root.folder,
+      icon: 'folder',
+      opens: root.kind === 'cache' ? 'collapsed' : 'expanded',
+    };
+  }
+  if (node.kind === 'model') return modelFacts(node.model, models);
+  if (node.kind === 'broken') {
+    const { folder, message } = node.broken;
+    return {
+      id: `broken ${folder}`,
+      label: basename(folder),
+      description: withoutFolder(message, folder),
+      tooltip: `${folder}\n${message}`,
+      icon: 'warning',
+      opens: 'never',
+    };
+  }
+  if (node.kind === 'blocks') {
+    const { folder } = node.model.summary;
+    const measured = node.analysis.removals !== null;
+    return {
+      id: `blocks ${folder}`,
+      label: 'Blocks',
+      description: measured ? 'nats added without each' : scoreNameOf(node.analysis),
+      tooltip: 'What the analysis found; low is unimportant',
+      icon: 'layers',
+      opens: 'collapsed',
+    };
+  }
+  return blockFacts(node);
+}
+
+/** A model of the Hub's cache lies in a folder that is named after a commit: OWNER/NAME is in the path above it. */
+export function modelName({ folder, name }: Pick<ModelSummary, 'folder' | 'name'>): string {
+  const [, owner, model] = /[\\/]models--(.+?)--(.+?)[\\/]snapshots[\\/][^\\/]+$/.exec(folder) ?? [];
+  return owner && model ? `${owner}/${model}` : basename(folder) || name;
+}
+
+/** Where the row names the folder, the sentence need not. */
+const withoutFolder = (message: string, folder: string) => message.replaceAll(`${folder}${sep}`, '');
+
+const modelNode = (model: FoundModel): ModelNode => ({ kind: 'model', model });
+
+const count = ({ length }: readonly FoundModel[]) => `${length} ${length === 1 ? 'model' : 'models'}`;
+
+/** The folder of a model in the editor's words: what the Explorer calls it. */
+export function asGiven(folder: string, roots: readonly ModelRoot[]): string {
+  const root = rootOf(folder, roots);
+  return root ? join(root.givenAs, relative(root.folder, folder)) : folder;
+}
+
+/** The innermost one. */
+function rootOf(folder: string, roots: readonly ModelRoot[]): ModelRoot | null {
+  const around = roots.filter((root) => holds(root.folder, folder));
+  return around.sort((a, b) => b.folder.length - a.folder.length)[0] ?? null;
+}
+
+function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts {
+  const { summary, parentFolder, analysisRunId } = model;
+  const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers } = summary;
+  const name = modelName(summary);
+  // A variant is called by what it lacks, where its base stands above it.
+  const lacks = [
+    ...(prunedFrom && prunedFrom.removedBlocks.length > 0 ? [blockRanges(prunedFrom.removedBlocks)] : []),
+    ...(droppedSublayers.attention.length > 0 ? [`attention of ${blockRanges(droppedSublayers.attention)}`] : []),
+    ...(droppedSublayers.mlp.length > 0 ? [`MLP of ${blockRanges(droppedSublayers.mlp)}`] : []),
+  ];
+  const called = parentFolder !== null && lacks.length > 0;
+  const facts = [`${nBlocks} ${nBlocks === 1 ? 'block' : 'blocks'}`, million(nParameters), sizeOf(sizeBytes)];
+  const hasVariants = variantsOf(model, models).length > 0;
+  return {
+    // The editor remembers by the id what a person has closed; with its first variant a model is a new row, and open.
+    id: `model ${hasVariants ? 'with variants ' : ''}${folder}`,
+    label: called ? `Without ${lacks.join(', ')}` : name,
+    description: [...facts, ...(called ? [name] : [])].join(', '),
+    tooltip: `${folder}\n${summary.family}, ${summary.dtype}, ${nParameters.toLocaleString('en-US')} parameters, width ${summary.width}`,
+    icon: 'package',
+    opens: hasVariants ? 'expanded' : analysisRunId ? 'collapsed' : 'never',
+  };
+}
+
+function blockFacts({ model, analysis, block }: Extract<ModelNode, { kind: 'block' }>): RowFacts {
+  const row = { id: `block ${block} ${model.summary.folder}`, label: `Block ${block}`, opens: 'never' as const };
+  const removal = analysis.removals?.blocks[block];
+  if (removal) {
+    const { costNats, costStandardError } = removal;
+    const dear = costsMoreThanItLooks(analysis, block) ? ', costs more than it looks' : '';
+    // An interval of 95 %.
+    const interval = (1.96 * costStandardError).toFixed(3);
+    return {
+      ...row,
+      description: `${signed(costNats)}${dear}`,
+      tooltip: `Loss without block ${block}: ${signed(costNats)} ± ${interval} nats, measured`,
+      icon: barLevel(costNats),
+    };
+  }
+  const scores = scoresOf(analysis);
+  const score = scores ? scores[block]!.toPrecision(3) : '';
+  return { ...row, description: score, tooltip: `${scoreNameOf(analysis)}: ${score}`, icon: 'circle-small' };
+}
+
+const preferred = 'blockInfluence';
+
+function blockMethod({ methods }: AnalyzeReport): [string, MethodScores] | null {
+  const ofBlocks = Object.entries(methods).filter(([, { of }]) => of === 'block');
+  return ofBlocks.find(([name]) => name === preferred) ?? ofBlocks[0] ?? null;
+}
+
+const scoreNameOf = (analysis: AnalyzeReport) => `score by ${blockMethod(analysis)?.[0] ?? 'no method'}`;
+
+const scoresOf = (analysis: AnalyzeReport) => (blockMethod(analysis)?.[1].scores as number[] | undefined) ?? null;
+
+/** Three times what the block costs that measured at the rank which the method gives this one, and 0.3 nats more. */
+function costsMoreThanItLooks(analysis: AnalyzeReport, block: number): boolean {
+  const scores = scoresOf(analysis);
+  const costs = analysis.removals?.blocks.map(({ costNats }) => costNats) ?? [];
+  if (!scores || scores.length !== costs.length) return false;
+  const rank = scores.filter((score, at) => score < scores[block]! || (score === scores[block] && at < block)).length;
+  const expected = [...costs].sort((a, b) => a - b)[rank]!;
+  return costs[block]! > 3 * expected && costs[block]! - expected > 0.3;
+}

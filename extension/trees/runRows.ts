@@ -1,0 +1,53 @@
+// A run as a row of the view: an icon for its state, and in words how far it is or how it ended.
+import type { RunSummary } from '../../server/protocol';
+import { duration, percent, secondsLeft, taken } from './labels';
+
+export interface RunRow {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly tooltip: string;
+  /** A product icon and the colour that goes with it. */
+  readonly icon: { readonly name: string; readonly color: string | null };
+  /** `run.` and the state: which actions a row has. */
+  readonly contextValue: string;
+}
+
+/** Prompts are asked by the dozen and answered where they are asked. */
+export const shownRuns = (runs: readonly RunSummary[]): RunSummary[] => runs.filter(({ kind }) => kind !== 'generate');
+
+export function runRow(run: RunSummary, nowEpochMs: number): RunRow {
+  const description = runDescription(run, nowEpochMs);
+  const { runId, title, model, createdAtEpochMs } = run;
+  const step = run.state === 'running' ? `${run.step}\n` : '';
+  return {
+    id: runId,
+    label: title,
+    description,
+    tooltip: `${title}\n${step}${description}\n${model}\nasked ${new Date(createdAtEpochMs).toLocaleString()}`,
+    icon: icons[run.state],
+    contextValue: `run.${run.state}`,
+  };
+}
+
+export function runDescription(run: RunSummary, nowEpochMs: number): string {
+  if (run.state === 'queued') return 'queued';
+  if (run.state === 'running') {
+    const left = secondsLeft(run, nowEpochMs);
+    return `${percent(run.fraction)}${left === null ? '' : `, ${duration(left)} left`}`;
+  }
+  if (run.state === 'failed') return `failed: ${run.message}`;
+  const { startedAtEpochMs: began, endedAtEpochMs: ended } = run;
+  const took = began !== null && ended !== null ? taken((ended - began) / 1000) : null;
+  if (run.state === 'done') return took ?? 'done';
+  return took === null ? run.state : `${run.state} after ${took}`;
+}
+
+const icons: Record<RunSummary['state'], RunRow['icon']> = {
+  queued: { name: 'history', color: null },
+  running: { name: 'sync~spin', color: null },
+  done: { name: 'pass', color: 'testing.iconPassed' },
+  failed: { name: 'error', color: 'testing.iconFailed' },
+  cancelled: { name: 'circle-slash', color: null },
+  interrupted: { name: 'debug-disconnect', color: null },
+};

@@ -1,0 +1,43 @@
+// The view of runs: what the server has carried out, does and will do, newest first.
+import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
+import type { RunSummary } from '../../server/protocol';
+import type { Library } from '../library';
+import { runRow, shownRuns } from './runRows';
+
+/** The badge counts what is going on or waits. */
+export function showRuns(library: Library): Disposable {
+  const view = window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) });
+  const listening = library.onChange(() => {
+    const value = shownRuns(library.runs).filter(({ state }) => state === 'queued' || state === 'running').length;
+    if ((view.badge?.value ?? 0) === value) return;
+    view.badge = value > 0 ? { value, tooltip: value === 1 ? '1 run' : `${value} runs` } : undefined;
+  });
+  return {
+    dispose() {
+      listening.dispose();
+      view.dispose();
+    },
+  };
+}
+
+function runsTree(library: Library): TreeDataProvider<RunSummary> {
+  const changed = new EventEmitter<void>();
+  library.onChange(() => changed.fire());
+  return {
+    onDidChangeTreeData: changed.event,
+    getChildren: (run) => (run ? [] : shownRuns(library.runs)),
+    getTreeItem(run) {
+      const row = runRow(run, Date.now());
+      const item = new TreeItem(row.label);
+      item.id = row.id;
+      item.description = row.description;
+      item.tooltip = row.tooltip;
+      // Without it, a screen reader says the tooltip.
+      item.accessibilityInformation = { label: `${row.label}, ${row.description}` };
+      item.contextValue = row.contextValue;
+      item.iconPath = new ThemeIcon(row.icon.name, row.icon.color ? new ThemeColor(row.icon.color) : undefined);
+      item.command = { command: 'espalier.openRun', title: 'Open Run', arguments: [run] };
+      return item;
+    },
+  };
+}

@@ -1,0 +1,31 @@
+// The server's process: `server.cjs DATAFOLDER [IDLESECONDS]`. What must stay secret is in the lock file, never in the
+// arguments, the environment or the log.
+import { serve } from './rpc/serve';
+
+const usage = 'usage: server.cjs DATAFOLDER [IDLESECONDS]';
+const log = (text: string) => console.log(`${new Date().toISOString()} ${text}`);
+
+// Whoever reads the log may go; that is no reason to end.
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+
+async function main(): Promise<void> {
+  const [dataFolder, idleText = '60'] = process.argv.slice(2);
+  const idleSeconds = Number(idleText);
+  if (!dataFolder || !(idleSeconds > 0)) throw new Error(usage);
+  const asked = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => asked.abort());
+  // The terminal that it was started from may close.
+  process.on('SIGHUP', () => {});
+  const serving = await serve({ dataFolder, idleSeconds, log, signal: asked.signal });
+  if (serving.kind === 'other') log('another server holds this folder: ending');
+  else await serving.ended;
+}
+
+main().then(
+  () => process.exit(0),
+  (error) => {
+    log(error instanceof Error ? error.message : String(error));
+    process.exit(1);
+  },
+);

@@ -1,0 +1,128 @@
+// What a run would take, from the model's headers and the sizes of files, without starting anything.
+import { stat } from 'node:fs/promises';
+import { cpus, freemem } from 'node:os';
+import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
+import { readTokenWindows } from '../data/tokenWindows';
+import { UserError } from '../errors';
+import { pathWithout } from '../model/path';
+import type { PlanEstimate, Recipe, TokenSource } from '../protocol';
+import { checkDropSet } from '../pruning/dropSet';
+import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
+import { planWalk, processBytes } from '../walk/memoryPlan';
+
+/** @param operationsPerSecond what is known of a device's speed; null: nothing yet */
+export async function makePlan(
+  recipe: Recipe,
+  operationsPerSecond: (device: string) => number | null,
+): Promise<PlanEstimate> {
+  if (recipe.kind === 'inspect') throw new UserError('usage', 'An inspection computes nothing, so there is no plan.');
+  const { compute } = recipe;
+  const device = compute.device === 'auto' ? 'cpu' : compute.device;
+  const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
+  const speed = operationsPerSecond(device);
+  const folders = recipe.kind === 'perplexity' ? recipe.models : [recipe.model];
+  const plans: PlanEstimate[] = [];
+  for (const folder of folders) {
+    const checkpoint = await openCheckpoint(folder);
+    try {
+      const { config, name } = checkpoint;
+      const work = await workOf(recipe, checkpoint, limitBytes);
+      const common = { model: name, device, threads: compute.threads ?? cpus().length, limitBytes };
+      if (work === null) {
+        plans.push({ ...common, ...writingOnly(checkpoint) });
+        continue;
+      }
+      const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+      plans.push({
+        ...common,
+        memory: plan.mode,
+        nWindows: work.nWindows,
+        nTokens: plan.nTokens,
+        bytes: { ...plan.bytes, states: plan.bytes.states + (work.cacheBytes ?? 0) },
+        totalBytes: plan.totalBytes,
+        estimatedSeconds: speed && operationsOf(config, work) / speed,
+        ...(speed !== null && { operationsPerSecond: speed }),
+      });
+    } finally {
+      await checkpoint.close();
+    }
+  }
+  const largest = plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
+  const seconds = plans.map(({ estimatedSeconds }) => estimatedSeconds);
+  const estimatedSeconds = seconds.every((n) => n !== null) ? seconds.reduce((sum, n) => sum + n, 0) : null;
+  return { ...largest, estimatedSeconds };
+}
+
+/** null: no forward pass is needed. */
+async function workOf(
+  recipe: Exclude<Recipe, { kind: 'inspect' }>,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+): Promise<Work | null> {
+  const { config } = checkpoint;
+  const plain = { keepStates: false };
+  switch (recipe.kind) {
+    case 'analyze': {
+      const { measure, stay } = recipe;
+      const wanted = { methods: methodNames(recipe.methods), measure, stay };
+      return analysisWork(config, await shapeOf(recipe.source, checkpoint), wanted, limitBytes);
+    }
+    case 'prune': {
+      if (recipe.rule.kind !== 'method' || recipe.source === null) return null;
+      const wanted = { ...scoresForRule(recipe.rule), stay: false };
+      return analysisWork(config, await shapeOf(recipe.source, checkpoint), wanted, limitBytes);
+    }
+    case 'sparsify':
+      return recipe.source && { ...(await shapeOf(recipe.source, checkpoint)), ...plain };
+    case 'perplexity': {
+      const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
+      return { ...(await shapeOf(recipe.source, checkpoint)), ...plain, path };
+    }
+    case 'generate': {
+      const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
+      const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
+      return { nWindows: 1, tokensPerWindow, ...plain, path };
+    }
+  }
+}
+
+/** About what tokenizers make of English text. Nothing is tokenised for a plan; the run itself plans exactly. */
+const bytesPerToken = 4;
+
+async function shapeOf(
+  source: TokenSource,
+  { config }: Checkpoint,
+): Promise<{ nWindows: number; tokensPerWindow: number }> {
+  if (source.kind === 'ids') {
+    const { contextLength, vocabularySize } = config;
+    const { windows } = await readTokenWindows(source, null, { contextLength, vocabularySize });
+    return { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+  }
+  let nBytes = 0;
+  for (const file of source.files) {
+    const stats = await stat(file).catch(() => null);
+    if (!stats?.isFile()) throw new UserError('notFound', `There is no file ${file}; choose another text.`);
+    nBytes += stats.size;
+  }
+  const there = Math.max(1, Math.floor((nBytes / bytesPerToken - source.start) / source.tokens));
+  const nWindows = source.windows === null ? there : source.atMost ? Math.min(there, source.windows) : source.windows;
+  return { nWindows, tokensPerWindow: source.tokens };
+}
+
+/** Writing goes weight by weight. */
+function writingOnly({
+  weights,
+}: Checkpoint): Pick<PlanEstimate, 'memory' | 'nWindows' | 'nTokens' | 'bytes' | 'totalBytes' | 'estimatedSeconds'> {
+  const largestBytes = Math.max(
+    ...[...weights.values()].map(({ shape }) => 4 * shape.reduce((n, side) => n * side, 1)),
+  );
+  const bytes = { weights: largestBytes, states: 0, activations: 0, processes: processBytes };
+  return {
+    memory: 'streaming',
+    nWindows: 0,
+    nTokens: 0,
+    bytes,
+    totalBytes: bytes.weights + bytes.processes,
+    estimatedSeconds: null,
+  };
+}

@@ -1,0 +1,90 @@
+// Recipe files: a recipe of the kind analyze or prune as YAML, field by field. Relative paths mean files beside the recipe.
+import { dirname, resolve } from 'node:path';
+import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode } from 'yaml';
+import { z } from 'zod';
+import { UserError } from '../errors';
+import type { AnalyzeRecipe, PruneRecipe, Recipe } from '../protocol';
+import { analyzeSchema, mapPaths, pruneSchema } from './recipeSchema';
+
+/** What a recipe file may hold. */
+export type FileRecipe = AnalyzeRecipe | PruneRecipe;
+
+const fileSchema = z.discriminatedUnion('kind', [analyzeSchema, pruneSchema]);
+
+/** Windows to take where a file says nothing: so many, or all that there are. */
+const defaultWindows = { windows: 16, atMost: true };
+
+/** Throws UserError('usage') with file, line and column for anything that is no recipe. */
+export function parseRecipe(text: string, file: string): FileRecipe {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, strict: true });
+  const refuse = (offset: number, what: string): UserError => {
+    const { line, col } = lines.linePos(offset);
+    return new UserError('usage', `${file}:${line}:${col}: ${what}`);
+  };
+  const broken = document.errors[0];
+  if (broken)
+    throw refuse(broken.pos[0], `${broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')}.`);
+  let content: unknown;
+  try {
+    content = document.toJS({ maxAliasCount: 20 });
+  } catch (error) {
+    throw refuse(0, `${(error as Error).message}.`);
+  }
+  const result = fileSchema.safeParse(withWindows(content));
+  if (!result.success) {
+    const issue = deepest(result.error.issues);
+    throw refuse(offsetOf(document, issue), sentence(issue));
+  }
+  const beside = (path: string) => resolve(dirname(resolve(file)), path);
+  return mapPaths(result.data, { model: beside, read: beside, write: beside });
+}
+
+/** The text of a file that parses to the same recipe. Throws UserError('usage') for a kind that files do not hold. */
+export function formatRecipe(recipe: Recipe): string {
+  if (recipe.kind !== 'analyze' && recipe.kind !== 'prune')
+    throw new UserError('usage', `A recipe file holds analyze or prune, not ${recipe.kind}.`);
+  const comment = `# Carry out with: espalier run FILE\n`;
+  return comment + stringify(recipe, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+function withWindows(content: unknown): unknown {
+  if (content === null || typeof content !== 'object' || !('source' in content)) return content;
+  const { source } = content;
+  if (source === null || typeof source !== 'object' || !('kind' in source) || source.kind !== 'text') return content;
+  return 'windows' in source ? content : { ...content, source: { ...defaultWindows, ...source } };
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of the alternatives of a union, the complaint that got furthest is the one that was meant. */
+function deepest(issues: readonly Issue[]): Issue {
+  const issue = issues[0]!;
+  if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue;
+  const inner = issue.errors.map((each) => deepest(each)).sort((a, b) => b.path.length - a.path.length)[0]!;
+  return { ...inner, path: [...issue.path, ...inner.path] };
+}
+
+function sentence(issue: Issue): string {
+  const field = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const where = field === '' ? 'a recipe of this kind' : field;
+    return `There is no field ${issue.keys[0]} in ${where}; check its spelling.`;
+  }
+  if (issue.code === 'invalid_union' && field === 'kind') return 'A recipe begins with kind: analyze or kind: prune.';
+  const what = issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '');
+  return field === '' ? `A recipe is a list of fields: ${what}.` : `${field} is not right: ${what}.`;
+}
+
+/** Where the thing lies that an issue is about; a field that is missing is where its parent is. */
+function offsetOf(document: Document.Parsed<ParsedNode>, issue: Issue): number {
+  for (let path = [...issue.path]; ; path = path.slice(0, -1)) {
+    const node = path.length === 0 ? document.contents : document.getIn(path, true);
+    if (issue.code === 'unrecognized_keys' && isMap(node) && path.length === issue.path.length) {
+      const pair = node.items.find(({ key }) => String(isNode(key) ? key.toJSON() : key) === issue.keys[0]);
+      if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
+    }
+    if (isNode(node) && node.range) return node.range[0];
+    if (path.length === 0) return 0;
+  }
+}

@@ -1,0 +1,191 @@
+// What a recipe may look like when it comes from outside: over a socket, or out of a file. Fields that can be left out have
+// their defaults here; fields that nobody knows are refused.
+import { z } from 'zod';
+import type {
+  AnalyzeRecipe,
+  ComputeOptions,
+  DropRule,
+  DropSet,
+  GenerateRecipe,
+  InspectRecipe,
+  MeasureOptions,
+  PerplexityRecipe,
+  PruneRecipe,
+  Recipe,
+  SparsifyRecipe,
+  TokenSource,
+} from '../protocol';
+
+const natural = z.int().nonnegative();
+const positive = z.int().positive();
+const blocks = z.array(natural.max(99_999)).max(10_000);
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((text) => !text.includes('\0'), 'a path holds no NUL');
+const text = z.string().max(1_000_000);
+const name = z.string().min(1).max(100);
+const dtype = z.enum(['f32', 'f16', 'bf16']);
+const bos = z.enum(['none', 'each', 'tokenizer']);
+
+export const dropSetSchema = z.strictObject({
+  blocks: blocks.default([]),
+  attention: blocks.default([]),
+  mlp: blocks.default([]),
+}) satisfies z.ZodType<DropSet>;
+
+const compute = z
+  .strictObject({
+    device: z.enum(['cpu', 'webgpu', 'cuda', 'auto']).default('auto'),
+    memory: z.enum(['auto', 'resident', 'streaming']).default('auto'),
+    threads: positive.max(4096).nullable().default(null),
+    memoryLimitBytes: positive.nullable().default(null),
+  })
+  .prefault({}) satisfies z.ZodType<ComputeOptions>;
+
+const source = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('ids'), file: path }),
+  z.strictObject({
+    kind: z.literal('text'),
+    files: z.array(path).min(1).max(1000),
+    field: name.nullable().default(null),
+    windows: positive.nullable(),
+    atMost: z.boolean().optional(),
+    tokens: positive.default(512),
+    start: natural.default(0),
+    bos: bos.default('none'),
+    sampling: z.enum(['consecutive', 'random']).default('consecutive'),
+    seed: natural.default(0),
+  }),
+]) satisfies z.ZodType<TokenSource>;
+
+const rule = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('chosen'), ...dropSetSchema.shape }),
+  z.strictObject({ kind: z.literal('method'), method: name, count: positive, protected: blocks.default([]) }),
+  z.strictObject({ kind: z.literal('deepest'), count: positive, protected: blocks.default([]) }),
+]) satisfies z.ZodType<DropRule>;
+
+const measure = z
+  .strictObject({
+    removals: z.enum(['none', 'blocks', 'sublayers']).default('none'),
+    greedy: z
+      .strictObject({
+        count: positive,
+        of: z.enum(['blocks', 'sublayers']).default('blocks'),
+        racingConfidence: z.number().gt(0).lt(1).nullable().default(null),
+        protected: blocks.default([]),
+      })
+      .nullable()
+      .default(null),
+    suggestions: natural.max(10_000).default(0),
+    whatIf: z.array(dropSetSchema).max(10_000).default([]),
+  })
+  .prefault({}) satisfies z.ZodType<MeasureOptions>;
+
+const repair = z.strictObject({
+  kind: z.literal('linear').default('linear'),
+  ridge: z.union([z.number().nonnegative(), z.literal('auto')]).default('auto'),
+  heldOutWindows: positive.nullable().default(null),
+});
+
+const output = {
+  out: path,
+  dtype: dtype.nullable().default(null),
+  maxShardBytes: positive.nullable().default(null),
+};
+
+export const analyzeSchema = z.strictObject({
+  kind: z.literal('analyze'),
+  model: path,
+  source,
+  methods: z.array(name).max(100).default(['all']),
+  measure,
+  stay: z.boolean().default(false),
+  compute,
+}) satisfies z.ZodType<AnalyzeRecipe>;
+
+export const pruneSchema = z.strictObject({
+  kind: z.literal('prune'),
+  model: path,
+  rule,
+  source: source.nullable().default(null),
+  repair: repair.nullable().default(null),
+  ...output,
+  mergekit: path.nullable().default(null),
+  compute,
+}) satisfies z.ZodType<PruneRecipe>;
+
+const sparsifySchema = z.strictObject({
+  kind: z.literal('sparsify'),
+  model: path,
+  ratio: z.number().gte(0).lt(1),
+  source: source.nullable().default(null),
+  ...output,
+  compute,
+}) satisfies z.ZodType<SparsifyRecipe>;
+
+const perplexitySchema = z.strictObject({
+  kind: z.literal('perplexity'),
+  models: z.array(path).min(1).max(100),
+  drop: dropSetSchema.prefault({}),
+  source,
+  compute,
+}) satisfies z.ZodType<PerplexityRecipe>;
+
+const generateSchema = z.strictObject({
+  kind: z.literal('generate'),
+  model: path,
+  prompt: text,
+  maxTokens: positive.max(1_000_000).default(100),
+  drop: dropSetSchema.prefault({}),
+  bos: bos.default('tokenizer'),
+  cache: z.boolean().default(true),
+  compute,
+}) satisfies z.ZodType<GenerateRecipe>;
+
+const inspectSchema = z.strictObject({ kind: z.literal('inspect'), model: path }) satisfies z.ZodType<InspectRecipe>;
+
+export const recipeSchema = z.discriminatedUnion('kind', [
+  analyzeSchema,
+  pruneSchema,
+  sparsifySchema,
+  perplexitySchema,
+  generateSchema,
+  inspectSchema,
+]) satisfies z.ZodType<Recipe>;
+
+/** The recipe with every path replaced, in place of what each kind would have to repeat. */
+export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
+  const source = <S extends TokenSource | null>(from: S): S =>
+    (from &&
+      (from.kind === 'ids'
+        ? { ...from, file: paths.read(from.file) }
+        : { ...from, files: from.files.map(paths.read) })) as S;
+  const each: Recipe = recipe;
+  switch (each.kind) {
+    case 'inspect':
+    case 'generate':
+      return { ...recipe, model: paths.model(each.model) };
+    case 'perplexity':
+      return { ...recipe, models: each.models.map(paths.model), source: source(each.source) };
+    case 'analyze':
+      return { ...recipe, model: paths.model(each.model), source: source(each.source) };
+    case 'sparsify':
+      return { ...recipe, model: paths.model(each.model), source: source(each.source), out: paths.write(each.out) };
+    case 'prune':
+      return {
+        ...recipe,
+        model: paths.model(each.model),
+        source: source(each.source),
+        out: paths.write(each.out),
+        mergekit: each.mergekit && paths.write(each.mergekit),
+      };
+  }
+}
+
+export interface PathMapping {
+  model(path: string): string;
+  read(path: string): string;
+  write(path: string): string;
+}

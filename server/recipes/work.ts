@@ -1,0 +1,86 @@
+// What a recipe's work consists of, in numbers from which memory and time are planned. The engine plans by it before it
+// starts, the server to say what a run would cost; nothing here computes.
+import { keepsStates } from '../analysis/analyze';
+import { type ImportanceMethodName, importanceMethodNames } from '../analysis/importance';
+import { pathsAtOnce } from '../analysis/measuring';
+import { UserError } from '../errors';
+import type { ModelConfig } from '../model/config';
+import type { Path } from '../model/path';
+import type { DropRule, MeasureOptions } from '../protocol';
+import { type WalkRequest, windowOperations } from '../walk/memoryPlan';
+import { measuresNothing, measuringRuns } from './measure';
+
+export interface Work
+  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'nVariants' | 'cacheBytes'> {
+  /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
+  readonly path?: Path;
+  /** Passes of one window beyond the first pass, for the estimate of time. */
+  readonly more?: { readonly blockRuns: number; readonly headRuns: number };
+}
+
+/** Floating-point operations of all of it. */
+export function operationsOf(config: ModelConfig, { nWindows, tokensPerWindow, path, more }: Work): number {
+  const each = windowOperations(config, tokensPerWindow);
+  const { blockRuns, headRuns } = more ?? { blockRuns: 0, headRuns: 0 };
+  const blocks = blockRuns + (path?.length ?? config.nBlocks);
+  return nWindows * (blocks * each.block + (1 + headRuns) * each.head);
+}
+
+export interface WantedScores {
+  readonly methods: readonly ImportanceMethodName[];
+  readonly measure: MeasureOptions;
+  readonly stay: boolean;
+}
+
+/** The work of an analysis of so many windows. */
+export function analysisWork(
+  config: ModelConfig,
+  { nWindows, tokensPerWindow }: Pick<Work, 'nWindows' | 'tokensPerWindow'>,
+  { methods, measure, stay }: WantedScores,
+  limitBytes: number,
+): Work & { measures: boolean; cacheBytes: number } {
+  const shape = { nWindows, tokensPerWindow, keepStates: keepsStates(methods) };
+  const measures = stay || !measuresNothing(measure);
+  if (!measures) return { ...shape, measures, cacheBytes: 0 };
+  const cacheBytes = cacheBytesFor(config, nWindows * tokensPerWindow, measure, limitBytes);
+  const more = measuringRuns(config, measure, methods.length + 3);
+  return { ...shape, measures, keepStates: true, nVariants: pathsAtOnce, cacheBytes, more };
+}
+
+/** No more than this of hidden states stays in memory, nor more than a share of what may be used. */
+const mostCacheBytes = 1.5e9;
+const cacheShare = 0.2;
+
+/** The states of the whole model, and, for a search and for questions, those of a round of candidates. */
+function cacheBytesFor(
+  { nBlocks, width }: ModelConfig,
+  nTokens: number,
+  { greedy }: MeasureOptions,
+  limitBytes: number,
+): number {
+  const stateBytes = nTokens * width * 4;
+  const states = nBlocks + (greedy ? nBlocks * nBlocks : 4 * nBlocks);
+  return Math.floor(Math.min(mostCacheBytes, cacheShare * limitBytes, states * stateBytes));
+}
+
+/** What has to be measured so that a method can choose. */
+export function scoresForRule({ method, count, protected: kept }: DropRule & { kind: 'method' }) {
+  const nothing: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
+  if (method === 'removal') return { methods: [], measure: { ...nothing, removals: 'blocks' as const } };
+  const greedy = { count, of: 'blocks' as const, racingConfidence: null, protected: kept };
+  if (method === 'greedy') return { methods: [], measure: { ...nothing, greedy } };
+  return { methods: methodNames([method]), measure: nothing };
+}
+
+/** `all` is every method that needs forward passes only, `none` leaves the losses. Throws UserError('usage') for a name that is none. */
+export function methodNames(names: readonly string[]): ImportanceMethodName[] {
+  if (names.includes('all')) return [...importanceMethodNames];
+  if (names.length === 1 && names[0] === 'none') return [];
+  const unknown = names.find((name) => !importanceMethodNames.includes(name as ImportanceMethodName));
+  if (unknown !== undefined)
+    throw new UserError(
+      'usage',
+      `There is no method ${unknown}; choose from all, none, ${importanceMethodNames.join(', ')}.`,
+    );
+  return [...new Set(names)] as ImportanceMethodName[];
+}

@@ -1,0 +1,115 @@
+// Every request that the server answers: what its params must look like, and what is done. A method that has no row here
+// does not exist.
+import { z } from 'zod';
+import { UserError } from '../errors';
+import { findModels } from '../plan/findModels';
+import { inspectModel } from '../plan/inspectModel';
+import { makePlan } from '../plan/makePlan';
+import type { ServerRequests } from '../protocol';
+import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
+import { dropSetSchema, recipeSchema } from '../recipes/recipeSchema';
+import type { Runs } from '../runs/runs';
+import type { Outbox } from './outbox';
+import { type Roots, rootsOf } from './roots';
+
+/** What a handler works with: the client that asks, and what all clients share. */
+export interface Caller {
+  readonly roots: Roots;
+  readonly outbox: Outbox;
+  readonly runs: Runs;
+  readonly server: { status(): ServerRequests['server/status']['result']; stop(): void };
+}
+
+export type MethodName = keyof ServerRequests;
+
+interface Method<M extends MethodName> {
+  readonly params: z.ZodType<ServerRequests[M]['params']>;
+  handle(
+    params: ServerRequests[M]['params'],
+    caller: Caller,
+  ): ServerRequests[M]['result'] | Promise<ServerRequests[M]['result']>;
+}
+
+const nothing = z.strictObject({}) as z.ZodType<Record<string, never>>;
+const runId = z.uuid();
+const oneRun = z.strictObject({ runId });
+const path = z.string().min(1).max(4096);
+
+export const methods: { readonly [M in MethodName]: Method<M> } = {
+  'runs/start': {
+    params: z.strictObject({ runId, recipe: recipeSchema }),
+    handle: ({ runId, recipe }, { runs, roots }) => runs.start(runId, roots.resolveRecipe(recipe), roots.folders),
+  },
+  'runs/list': { params: nothing, handle: (_, { runs }) => runs.list() },
+  'runs/get': { params: oneRun, handle: ({ runId }, { runs }) => runs.get(runId) },
+  'runs/subscribe': {
+    params: z.strictObject({ runId, since: z.int().nonnegative() }),
+    handle({ runId, since }, { runs, outbox }) {
+      const lastSeq = runs.lastSeq(runId);
+      if (since > lastSeq)
+        throw new UserError(
+          'badState',
+          `The run has ${lastSeq} events, so none can be the ${since}th; subscribe from 0.`,
+        );
+      outbox.follow(runId, since);
+      return { lastSeq };
+    },
+  },
+  'runs/unsubscribe': {
+    params: oneRun,
+    handle({ runId }, { outbox }) {
+      outbox.unfollow(runId);
+      return null;
+    },
+  },
+  'runs/cancel': { params: oneRun, handle: ({ runId }, { runs }) => runs.cancel(runId) },
+  'runs/resume': {
+    params: oneRun,
+    handle({ runId }, { runs }) {
+      // Links may have been laid meanwhile: the recipe is judged again, by the roots that it began with.
+      rootsOf(runs.rootsOf(runId)).resolveRecipe(runs.recipeOf(runId));
+      return runs.resume(runId);
+    },
+  },
+  'runs/delete': { params: oneRun, handle: ({ runId }, { runs }) => runs.remove(runId) },
+  'recipes/format': {
+    params: z.strictObject({ recipe: recipeSchema }),
+    handle: ({ recipe }) => ({ yaml: formatRecipe(recipe) }),
+  },
+  'recipes/parse': {
+    params: z.strictObject({ yaml: z.string().max(2 ** 20), file: path }),
+    handle: ({ yaml, file }) => ({ recipe: parseRecipe(yaml, file) }),
+  },
+  'plan/make': {
+    params: z.strictObject({ recipe: recipeSchema }),
+    handle: ({ recipe }, { roots, runs }) => makePlan(roots.resolveRecipe(recipe), runs.operationsPerSecond),
+  },
+  'runs/ask': {
+    params: z.strictObject({ runId, question: z.int(), drop: dropSetSchema }),
+    async handle({ runId, question, drop }, { runs, outbox }) {
+      const onEstimate = (estimate: ServerRequests['runs/ask']['result']) =>
+        outbox.estimate({ runId, question, estimate });
+      const answer = await runs.ask(runId, { asker: outbox, drop, onEstimate });
+      outbox.dropEstimate(runId);
+      return answer;
+    },
+  },
+  'models/find': {
+    params: z.strictObject({ folders: z.array(path).max(1000) }),
+    handle: ({ folders }, { roots, runs }) => findModels(folders.map(roots.resolve), roots, runs.newestAnalysisOf),
+  },
+  'models/inspect': {
+    params: z.strictObject({ folder: path }),
+    handle: ({ folder }, { roots }) => inspectModel(roots.resolveModel(folder)),
+  },
+  'server/status': { params: nothing, handle: (_, { server }) => server.status() },
+  'server/stop': {
+    params: nothing,
+    handle(_, { server }) {
+      server.stop();
+      return null;
+    },
+  },
+};
+
+export const isMethod = (name: string): name is MethodName => Object.hasOwn(methods, name);

@@ -1,0 +1,90 @@
+// The folders below which a connection may name paths. Every path is resolved with all links before it is judged, and the
+// resolved one is what is used from then on.
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { UserError } from '../errors';
+import type { Recipe } from '../protocol';
+import { mapPaths } from '../recipes/recipeSchema';
+
+export interface Roots {
+  /** As they were resolved; a run keeps them. */
+  readonly folders: readonly string[];
+  /** The path with all links resolved; it may not exist yet. Throws UserError('outsideRoots'). */
+  resolve(path: string): string;
+  /** The same for a model's folder: what lies in it must not lead outside, either. */
+  resolveModel(path: string): string;
+  /** The recipe with all of its paths resolved. */
+  resolveRecipe(recipe: Recipe): Recipe;
+}
+
+export function rootsOf(folders: readonly string[]): Roots {
+  const resolved = folders.flatMap((folder) => (isAbsolute(folder) ? (realFolder(folder) ?? []) : []));
+  const within = (path: string) =>
+    resolved.some((root) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep));
+  const checked = (path: string): string => {
+    if (!isAbsolute(path)) throw new UserError('outsideRoots', `${path} is not an absolute path; give one.`);
+    const real = realPath(path);
+    if (!within(real)) throw outside(path);
+    return real;
+  };
+  const model = (path: string): string => {
+    const folder = checked(path);
+    for (const entry of entriesOf(folder))
+      if (entry.isSymbolicLink() && !within(realPath(join(folder, entry.name))))
+        throw outside(join(folder, entry.name));
+    return folder;
+  };
+  return {
+    folders: resolved,
+    resolve: checked,
+    resolveModel: model,
+    resolveRecipe: (recipe) => mapPaths(recipe, { model, read: checked, write: checked }),
+  };
+}
+
+const outside = (path: string) =>
+  new UserError(
+    'outsideRoots',
+    `${path} lies outside the folders that are open here; open its folder, or add it to Espalier's model folders.`,
+  );
+
+function realFolder(folder: string): string | null {
+  try {
+    const real = realpathSync.native(folder);
+    return statSync(real).isDirectory() ? real : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Resolves the nearest ancestor that exists; what is missing comes behind it. A link that leads nowhere counts as leading
+ * where it points to, since a write through it would go there.
+ */
+function realPath(path: string): string {
+  let existing = resolve(path);
+  const missing: string[] = [];
+  for (;;) {
+    try {
+      return join(realpathSync.native(existing), ...missing);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== 'ENOENT' && code !== 'ENOTDIR') || isDangling(existing) || dirname(existing) === existing)
+        throw new UserError('outsideRoots', `${path} cannot be followed to its end; choose another path.`);
+      missing.unshift(basename(existing));
+      existing = dirname(existing);
+    }
+  }
+}
+
+function isDangling(path: string): boolean {
+  return entriesOf(dirname(path)).some((entry) => entry.name === basename(path) && entry.isSymbolicLink());
+}
+
+function entriesOf(folder: string) {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,127 @@
+// JSON-RPC over a websocket, the server's end: one JSON message a text frame. Messages that arrive before listen() wait;
+// a write on a socket that is not open is an error, never silence.
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  AbstractMessageReader,
+  AbstractMessageWriter,
+  type DataCallback,
+  type Disposable,
+  type Message,
+  type MessageReader,
+  type MessageWriter,
+} from 'vscode-jsonrpc/node';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { allowance, maxPayloadBytes, messageRate, protocolName } from './guards';
+
+/** One connected client. */
+export interface ClientSocket {
+  readonly reader: MessageReader;
+  readonly writer: MessageWriter;
+  /** Bytes that wait to be taken by the other end. */
+  waitingBytes(): number;
+  close(): void;
+  onClose(listener: () => void): void;
+}
+
+/** A ping goes out this often; who has not answered it by the next one is gone. */
+const pingMs = 4000;
+
+/** Turns upgrades that were let in into clients. */
+export function openSockets() {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxPayloadBytes,
+    perMessageDeflate: false,
+    handleProtocols: () => protocolName,
+  });
+  const answered = new WeakSet<WebSocket>();
+  const pinging = setInterval(() => {
+    for (const socket of server.clients) {
+      if (!answered.delete(socket)) socket.terminate();
+      else socket.ping(() => {});
+    }
+  }, pingMs);
+  return {
+    nClients: () => server.clients.size,
+    accept(request: IncomingMessage, stream: Duplex, head: Buffer, welcome: (client: ClientSocket) => void) {
+      server.handleUpgrade(request, stream, head, (socket) => {
+        answered.add(socket);
+        socket.on('pong', () => answered.add(socket));
+        // What is wrong with a socket also closes it.
+        socket.on('error', () => {});
+        welcome(clientOf(socket));
+      });
+    },
+    /** Ends the pinging and every connection. */
+    close() {
+      clearInterval(pinging);
+      for (const socket of server.clients) socket.close(1001);
+      server.close();
+    },
+  };
+}
+
+const clientOf = (socket: WebSocket): ClientSocket => ({
+  reader: new SocketReader(socket),
+  writer: new SocketWriter(socket),
+  waitingBytes: () => socket.bufferedAmount,
+  close: () => socket.close(1000),
+  onClose: (listener) => void socket.on('close', listener),
+});
+
+export class SocketReader extends AbstractMessageReader implements MessageReader {
+  private readonly waiting: Message[] = [];
+  private callback: DataCallback | undefined;
+  private readonly allowed = allowance(messageRate);
+
+  constructor(private readonly socket: WebSocket) {
+    super();
+    socket.on('message', (data, isBinary) => this.receive(data, isBinary));
+    socket.on('error', (error) => this.fireError(error));
+    socket.on('close', () => this.fireClose());
+  }
+
+  listen(callback: DataCallback): Disposable {
+    this.callback = callback;
+    for (const message of this.waiting.splice(0)) callback(message);
+    return { dispose: () => (this.callback = undefined) };
+  }
+
+  private receive(data: RawData, isBinary: boolean): void {
+    if (this.socket.readyState !== WebSocket.OPEN) return;
+    if (!this.allowed.take()) this.socket.close(1008, 'too many messages');
+    else if (isBinary) this.socket.close(1003, 'text frames only');
+    else this.pass(data.toString());
+  }
+
+  private pass(text: string): void {
+    let message: Message;
+    try {
+      message = JSON.parse(text) as Message;
+    } catch (error) {
+      this.fireError(error);
+      return;
+    }
+    if (this.callback) this.callback(message);
+    else this.waiting.push(message);
+  }
+}
+
+export class SocketWriter extends AbstractMessageWriter implements MessageWriter {
+  constructor(private readonly socket: WebSocket) {
+    super();
+    socket.on('close', () => this.fireClose());
+  }
+
+  write(message: Message): Promise<void> {
+    if (this.socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('The socket is not open.'));
+    return new Promise((resolve, reject) =>
+      this.socket.send(JSON.stringify(message), (error) => (error ? reject(error) : resolve())),
+    );
+  }
+
+  end(): void {
+    this.socket.close(1000);
+  }
+}

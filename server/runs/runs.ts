@@ -1,0 +1,300 @@
+// The runs of a server: each is on disk before it starts, has its turn on its device, and leaves numbered events that can
+// be read again. A run belongs to the server, not to whoever started it.
+import { basename } from 'node:path';
+import { checkpointName } from '../checkpoint/folder';
+import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
+import { UserError } from '../errors';
+import type { Estimate, Plan, Recipe, Report, RunEvent, RunState, RunSummary } from '../protocol';
+import type { Question } from './conversation';
+import { deviceOf, type Job, openDeviceQueue } from './deviceQueue';
+import { paceEvents } from './pacing';
+import { openStaying } from './staying';
+import { openRunStore, type RunRecord } from './store';
+
+/** Hears what happens to runs. */
+export interface RunListener {
+  grew(runId: string): void;
+  changed(run: RunSummary): void;
+  deleted(runId: string): void;
+}
+
+interface Run {
+  readonly runId: string;
+  readonly recipe: Recipe;
+  readonly record: RunRecord;
+  /** Its events while it is active; otherwise they are read from disk. */
+  events: RunEvent[] | null;
+  job: Job | null;
+  engine: Engine | null;
+  cancelling: boolean;
+}
+
+/** How long a cancelled engine may take to tidy up before it is killed. */
+const graceMs = 2000;
+
+export type Runs = ReturnType<typeof openRuns>;
+
+/** @param onIdle is called whenever the last active run has ended */
+export function openRuns(dataFolder: string, onIdle: () => void) {
+  const store = openRunStore(dataFolder);
+  const runs = new Map<string, Run>();
+  const listeners = new Set<RunListener>();
+  const staying = openStaying();
+  const queue = openDeviceQueue(staying.makeRoom);
+  let ending = false;
+
+  for (const stored of store.list()) {
+    const run: Run = { ...stored, events: null, job: null, engine: null, cancelling: false };
+    runs.set(run.runId, run);
+    const { state } = run.record.state;
+    if (state !== 'running' && state !== 'queued') continue;
+    run.record.lastSeq = store.events(run.runId).length;
+    store.forgetEvents(run.runId);
+    setState(run, { state: 'interrupted' });
+  }
+
+  function find(runId: string): Run {
+    const run = runs.get(runId);
+    if (!run) throw new UserError('notFound', `There is no run ${runId}; it may have been deleted.`);
+    return run;
+  }
+
+  function append(run: Run, event: RunEvent['event']): void {
+    const next: RunEvent = { seq: run.record.lastSeq + 1, atEpochMs: Date.now(), event };
+    store.append(run.runId, next);
+    run.record.lastSeq = next.seq;
+    run.events?.push(next);
+    for (const listener of listeners) listener.grew(run.runId);
+  }
+
+  function setState(run: Run, state: RunState): void {
+    const { record } = run;
+    record.state = state;
+    if (state.state === 'running') record.startedAtEpochMs = Date.now();
+    if (!isActive(state)) record.endedAtEpochMs = Date.now();
+    append(run, { kind: 'state', state });
+    store.saveRecord(run.runId, record);
+    for (const listener of listeners) listener.changed(summaryOf(run));
+  }
+
+  /** Ends a run whatever the disk says: a full disk must not take the server along. */
+  function endRun(run: Run, state: RunState): void {
+    try {
+      setState(run, state);
+    } catch (error) {
+      run.record.state = { state: 'failed', code: 'cannotWrite', message: diskSentence(error) };
+      for (const listener of listeners) listener.changed(summaryOf(run));
+    }
+    run.events = null;
+    run.engine = null;
+    run.job = null;
+    store.forgetEvents(run.runId);
+    if (![...runs.values()].some(({ record }) => isActive(record.state))) onIdle();
+  }
+
+  function enqueue(run: Run): void {
+    run.cancelling = false;
+    run.events = [...store.events(run.runId)];
+    store.forgetEvents(run.runId);
+    setState(run, { state: 'queued' });
+    run.job = { start: () => carryOut(run) };
+    queue.add(deviceOf(run.recipe), run.job);
+  }
+
+  async function carryOut(run: Run): Promise<void> {
+    if (ending || run.record.state.state !== 'queued') return;
+    const { runId, recipe } = run;
+    try {
+      setState(run, { state: 'running', step: 'start', fraction: 0 });
+    } catch (error) {
+      return endRun(run, { state: 'failed', code: 'cannotWrite', message: diskSentence(error) });
+    }
+    let broken: unknown = null;
+    const pacing = paceEvents((event) => {
+      if (broken || ending) return;
+      try {
+        append(run, event);
+      } catch (error) {
+        broken = error;
+        run.engine?.cancel(graceMs);
+        return;
+      }
+      if (event.kind === 'plan') store.rememberSpeed(event.plan);
+      if (event.kind !== 'progress') return;
+      run.record.state = { state: 'running', step: event.step, fraction: event.fraction };
+      for (const listener of listeners) listener.changed(summaryOf(run));
+    });
+    let hear: ((event: ToldEvent) => void) | null = null;
+    const engine = startEngine(recipe, (event) => {
+      if (hear) hear(event);
+      else if (event.kind !== 'estimate' && event.kind !== 'refused') pacing.push(event);
+    });
+    run.engine = engine;
+    const outcome = await engine.outcome;
+    pacing.flush();
+    if (ending) return;
+
+    const stays = outcome.kind === 'done' && recipe.kind === 'analyze' && recipe.stay && !run.cancelling;
+    if (stays) hear = staying.keep(runId, recipe, engine);
+    else {
+      // The work is over; an engine that does not end now never will.
+      engine.cancel(graceMs);
+      await engine.ended;
+    }
+    if (ending) return;
+    if (broken) endRun(run, { state: 'failed', code: 'cannotWrite', message: diskSentence(broken) });
+    else if (outcome.kind === 'done') endRun(run, report(run, outcome.report));
+    else if (run.cancelling || outcome.code === 'cancelled') endRun(run, { state: 'cancelled' });
+    else endRun(run, { state: 'failed', code: outcome.code, message: outcome.message });
+  }
+
+  function report(run: Run, done: Report): RunState {
+    try {
+      store.saveReport(run.runId, done);
+      append(run, { kind: 'reported' });
+      return { state: 'done' };
+    } catch (error) {
+      return { state: 'failed', code: 'cannotWrite', message: diskSentence(error) };
+    }
+  }
+
+  return {
+    listen(listener: RunListener): () => void {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    /** Starts once however often it is called with the same id. */
+    start(runId: string, recipe: Recipe, roots: readonly string[]): RunSummary {
+      const known = runs.get(runId);
+      if (known) {
+        if (JSON.stringify(known.recipe) === JSON.stringify(recipe)) return summaryOf(known);
+        throw new UserError('badState', `The run ${runId} has another recipe; choose a new id.`);
+      }
+      const model = recipe.kind === 'perplexity' ? recipe.models[0]! : recipe.model;
+      const record: RunRecord = {
+        title: `${verbs[recipe.kind]} ${checkpointName(model) || basename(model)}`,
+        model,
+        roots: [...roots],
+        createdAtEpochMs: Date.now(),
+        startedAtEpochMs: null,
+        endedAtEpochMs: null,
+        lastSeq: 0,
+        state: { state: 'queued' },
+      };
+      store.create({ runId, recipe, record });
+      const run: Run = { runId, recipe, record, events: null, job: null, engine: null, cancelling: false };
+      runs.set(runId, run);
+      enqueue(run);
+      return summaryOf(run);
+    },
+    list: (): RunSummary[] => [...runs.values()].map(summaryOf),
+    get(runId: string): { run: RunSummary; recipe: Recipe; plan: Plan | null; report: Report | null } {
+      const run = find(runId);
+      return { run: summaryOf(run), recipe: run.recipe, plan: newestPlan(eventsOf(run)), report: store.report(runId) };
+    },
+    rootsOf: (runId: string): readonly string[] => find(runId).record.roots,
+    recipeOf: (runId: string): Recipe => find(runId).recipe,
+    lastSeq: (runId: string): number => find(runId).record.lastSeq,
+    /** Sequence numbers have no gaps, so the events after `since` begin at that index. */
+    eventsAfter(runId: string, since: number): RunEvent[] {
+      const run = runs.get(runId);
+      return run ? eventsOf(run).slice(since) : [];
+    },
+    /** Ends a run that waits or works; an analysis that is done ends its staying engine. */
+    async cancel(runId: string): Promise<RunSummary> {
+      const run = find(runId);
+      if (run.record.state.state === 'queued' && run.job && queue.remove(run.job)) endRun(run, { state: 'cancelled' });
+      else if (run.record.state.state === 'queued') endRun(run, { state: 'cancelled' });
+      else if (run.record.state.state === 'running') {
+        run.cancelling = true;
+        run.engine?.cancel(graceMs);
+      } else await staying.endOf(runId);
+      return summaryOf(run);
+    },
+    /** Another attempt of the same recipe; its events go on behind those of the last one. */
+    resume(runId: string): RunSummary {
+      const run = find(runId);
+      const { state } = run.record.state;
+      if (isActive(run.record.state)) return summaryOf(run);
+      if (run.recipe.kind !== 'analyze' && run.recipe.kind !== 'prune')
+        throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
+      if (state === 'done') throw new UserError('badState', 'This run is done; start a new one.');
+      run.record.startedAtEpochMs = null;
+      run.record.endedAtEpochMs = null;
+      enqueue(run);
+      return summaryOf(run);
+    },
+    async remove(runId: string): Promise<{ freedBytes: number }> {
+      const run = find(runId);
+      if (isActive(run.record.state))
+        throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
+      await staying.endOf(runId);
+      runs.delete(runId);
+      const freedBytes = store.remove(runId);
+      for (const listener of listeners) listener.deleted(runId);
+      return { freedBytes };
+    },
+    ask(runId: string, question: Question): Promise<Estimate> {
+      const run = find(runId);
+      const { recipe } = run;
+      if (recipe.kind !== 'analyze') throw new UserError('badState', 'Only an analysis can be asked.');
+      if (run.record.state.state !== 'done')
+        throw new UserError('badState', 'This analysis is not done; ask when it is.');
+      return staying.ask(runId, recipe, question, queue);
+    },
+    /** The newest analysis of a model that is done or on its way; null: none. */
+    newestAnalysisOf(folder: string): string | null {
+      const useful = ({ recipe, record }: Run) =>
+        recipe.kind === 'analyze' &&
+        record.model === folder &&
+        (record.state.state === 'done' || isActive(record.state));
+      return [...runs.values()].findLast(useful)?.runId ?? null;
+    },
+    operationsPerSecond: store.operationsPerSecond,
+    nActive: () => [...runs.values()].filter(({ record }) => isActive(record.state)).length,
+    /** Ends all engines; active runs become interrupted. */
+    async end(): Promise<void> {
+      ending = true;
+      queue.close();
+      const active = [...runs.values()].filter(({ record }) => isActive(record.state));
+      for (const run of active) run.engine?.cancel(0);
+      await Promise.all([...active.map(({ engine }) => engine?.ended), staying.endAll()]);
+      for (const run of active) setState(run, { state: 'interrupted' });
+    },
+  };
+
+  function eventsOf(run: Run): RunEvent[] {
+    return run.events ?? store.events(run.runId);
+  }
+}
+
+const verbs: Record<Recipe['kind'], string> = {
+  analyze: 'Analyze',
+  prune: 'Prune',
+  sparsify: 'Sparsify',
+  perplexity: 'Measure',
+  generate: 'Generate with',
+  inspect: 'Inspect',
+};
+
+export const isActive = ({ state }: RunState): boolean => state === 'queued' || state === 'running';
+
+const summaryOf = ({ runId, recipe, record }: Run): RunSummary => ({
+  runId,
+  kind: recipe.kind,
+  title: record.title,
+  model: record.model,
+  createdAtEpochMs: record.createdAtEpochMs,
+  startedAtEpochMs: record.startedAtEpochMs,
+  endedAtEpochMs: record.endedAtEpochMs,
+  lastSeq: record.lastSeq,
+  ...record.state,
+});
+
+function newestPlan(events: readonly RunEvent[]): Plan | null {
+  const last = events.findLast(({ event }) => event.kind === 'plan')?.event;
+  return last?.kind === 'plan' ? last.plan : null;
+}
+
+const diskSentence = (error: unknown) =>
+  `The run cannot be kept on disk (${(error as NodeJS.ErrnoException).code ?? String(error)}); free some space.`;

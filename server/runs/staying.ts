@@ -1,0 +1,129 @@
+// Engines that keep an analysed model and its hidden states after their work, to answer what a drop set would cost. They
+// hold a device without working on it, so they go when it is wanted, when nobody has asked for a while, or when told to.
+import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
+import { UserError } from '../errors';
+import type { AnalyzeRecipe, Estimate } from '../protocol';
+import { type Conversation, openConversation, type Question, superseded } from './conversation';
+import { deviceOf, type openDeviceQueue } from './deviceQueue';
+
+const idleMs = 5 * 60_000;
+const graceMs = 2000;
+
+interface Stay {
+  readonly runId: string;
+  readonly device: string | null;
+  readonly engine: Engine;
+  readonly conversation: Conversation;
+  timer: NodeJS.Timeout;
+}
+
+export type Staying = ReturnType<typeof openStaying>;
+
+export function openStaying() {
+  const stays = new Map<string, Stay>();
+  /** Questions that wait for an engine to come up, by run. */
+  const starting = new Map<string, (Question & { answer(e: Estimate): void; refuse(error: unknown): void })[]>();
+
+  const end = async (stay: Stay) => {
+    clearTimeout(stay.timer);
+    if (stays.get(stay.runId) === stay) stays.delete(stay.runId);
+    stay.conversation.end(new UserError('badState', 'The engine was needed for other work; ask again.'));
+    stay.engine.cancel(graceMs);
+    await stay.engine.ended;
+  };
+  const restartTimer = (stay: Stay) => {
+    clearTimeout(stay.timer);
+    stay.timer = setTimeout(() => (stay.conversation.isBusy() ? restartTimer(stay) : void end(stay)), idleMs);
+  };
+
+  const staying = {
+    /** An engine that has done its work and stays. Gives back what is to hear what it tells from now on. */
+    keep(runId: string, recipe: AnalyzeRecipe, engine: Engine): (event: ToldEvent) => void {
+      const conversation = openConversation(engine);
+      const stay: Stay = { runId, device: deviceOf(recipe), engine, conversation, timer: setTimeout(() => {}, 0) };
+      restartTimer(stay);
+      stays.set(runId, stay);
+      void engine.ended.then(() => {
+        clearTimeout(stay.timer);
+        conversation.end(new UserError('badState', 'The engine that answers has ended; ask again.'));
+        if (stays.get(runId) === stay) stays.delete(runId);
+      });
+      return (event) => {
+        if (event.kind === 'estimate' || event.kind === 'refused') conversation.hear(event);
+      };
+    },
+
+    /** Asks the engine of a run, or one that is started for it when the device is free. */
+    ask(
+      runId: string,
+      recipe: AnalyzeRecipe,
+      question: Question,
+      queue: ReturnType<typeof openDeviceQueue>,
+    ): Promise<Estimate> {
+      const stay = stays.get(runId);
+      if (stay) {
+        restartTimer(stay);
+        return stay.conversation.ask(question);
+      }
+      return new Promise((answer, refuse) => {
+        const waiting = starting.get(runId);
+        const mine = { ...question, answer, refuse };
+        if (waiting) {
+          const older = waiting.findIndex(({ asker }) => asker === question.asker);
+          if (older >= 0) waiting.splice(older, 1)[0]!.refuse(superseded());
+          waiting.push(mine);
+          return;
+        }
+        const questions = [mine];
+        starting.set(runId, questions);
+        queue.add(deviceOf(recipe), {
+          async start() {
+            const failure = await bringUp(runId, recipe);
+            starting.delete(runId);
+            const now = stays.get(runId);
+            for (const each of questions) {
+              if (now) now.conversation.ask(each).then(each.answer, each.refuse);
+              else each.refuse(failure);
+            }
+          },
+        });
+      });
+    },
+
+    /** Ends what stays on a device. */
+    async makeRoom(device: string): Promise<void> {
+      await Promise.all([...stays.values()].filter((stay) => stay.device === device).map(end));
+    },
+    async endOf(runId: string): Promise<void> {
+      const stay = stays.get(runId);
+      if (stay) await end(stay);
+    },
+    async endAll(): Promise<void> {
+      await Promise.all([...stays.values()].map(end));
+    },
+    count: () => stays.size,
+  };
+
+  /** An engine that only computes the states again. Gives back why there is none. */
+  async function bringUp(runId: string, recipe: AnalyzeRecipe): Promise<Error | null> {
+    let hear: (event: ToldEvent) => void = () => {};
+    const engine = startEngine(
+      {
+        ...recipe,
+        methods: [],
+        measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
+        stay: true,
+      },
+      (event) => hear(event),
+    );
+    const outcome = await engine.outcome;
+    if (outcome.kind === 'failed') {
+      await engine.ended;
+      return new UserError('badState', outcome.message);
+    }
+    hear = staying.keep(runId, recipe, engine);
+    return null;
+  }
+
+  return staying;
+}

@@ -1,0 +1,164 @@
+// Runs on disk: DATA/runs/<runId>/ with recipe.json, state.json, events.jsonl and, in the end, report.json. What is written
+// here is what a server that was killed leaves to the next one.
+import {
+  appendFileSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Plan, Recipe, Report, RunEvent, RunState } from '../protocol';
+import { recipeSchema } from '../recipes/recipeSchema';
+
+/** state.json. */
+export interface RunRecord {
+  title: string;
+  model: string;
+  /** The resolved folders below which this run may read and write. */
+  roots: string[];
+  createdAtEpochMs: number;
+  startedAtEpochMs: number | null;
+  endedAtEpochMs: number | null;
+  lastSeq: number;
+  state: RunState;
+}
+
+export interface StoredRun {
+  readonly runId: string;
+  readonly recipe: Recipe;
+  readonly record: RunRecord;
+}
+
+export type RunStore = ReturnType<typeof openRunStore>;
+
+export function openRunStore(dataFolder: string) {
+  const top = join(dataFolder, 'runs');
+  mkdirSync(top, { recursive: true, mode: 0o700 });
+  const fileOf = (runId: string, name: string) => join(top, runId, name);
+  const speedFile = join(dataFolder, 'speed.json');
+  const readSpeeds = () => speedSchema.catch({}).parse(readJson(speedFile));
+  /** Events of one run that is over, as they were read last. */
+  let read: { runId: string; events: RunEvent[] } | null = null;
+
+  return {
+    /** All runs that can be read, in the order in which they were made. */
+    list(): StoredRun[] {
+      const found = readdirSync(top).flatMap((runId) => {
+        const recipe = recipeSchema.safeParse(readJson(fileOf(runId, 'recipe.json')));
+        const record = recordSchema.safeParse(readJson(fileOf(runId, 'state.json')));
+        return recipe.success && record.success ? [{ runId, recipe: recipe.data, record: record.data }] : [];
+      });
+      return found.sort((a, b) => a.record.createdAtEpochMs - b.record.createdAtEpochMs);
+    },
+    create({ runId, recipe, record }: StoredRun): void {
+      mkdirSync(join(top, runId), { mode: 0o700 });
+      replaceFile(fileOf(runId, 'recipe.json'), recipe);
+      replaceFile(fileOf(runId, 'state.json'), record);
+    },
+    saveRecord: (runId: string, record: RunRecord): void => replaceFile(fileOf(runId, 'state.json'), record),
+    append: (runId: string, event: RunEvent): void =>
+      appendFileSync(fileOf(runId, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 }),
+    /** The events of a run that nobody writes to. */
+    events(runId: string): RunEvent[] {
+      if (read?.runId !== runId) read = { runId, events: readEvents(fileOf(runId, 'events.jsonl')) };
+      return read.events;
+    },
+    /** To be called when a run is written to, deleted or repaired. */
+    forgetEvents(runId: string): void {
+      if (read?.runId === runId) read = null;
+    },
+    saveReport: (runId: string, report: Report): void => replaceFile(fileOf(runId, 'report.json'), report),
+    report: (runId: string): Report | null => readJson(fileOf(runId, 'report.json')) as Report | null,
+    /** How fast the device of a run was measured to be, for estimates. Not being able to keep it harms nothing. */
+    rememberSpeed({ device, operationsPerSecond }: Plan): void {
+      if (operationsPerSecond === undefined) return;
+      try {
+        replaceFile(speedFile, { ...readSpeeds(), [device]: operationsPerSecond });
+      } catch {}
+    },
+    /** null: no run has measured it yet. */
+    operationsPerSecond: (device: string): number | null => readSpeeds()[device] ?? null,
+    /** Gives back how much room it took. */
+    remove(runId: string): number {
+      const folder = join(top, runId);
+      const freedBytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+      rmSync(folder, { recursive: true });
+      if (read?.runId === runId) read = null;
+      return freedBytes;
+    },
+  };
+}
+
+/** Operations per second, by device. */
+const speedSchema = z.record(z.string(), z.number().positive());
+
+const nullableTime = z.number().nullable();
+const stateSchema: z.ZodType<RunState> = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('queued') }),
+  z.object({ state: z.literal('running'), step: z.string(), fraction: z.number() }),
+  z.object({ state: z.literal('done') }),
+  z.object({ state: z.literal('failed'), code: z.string(), message: z.string() }),
+  z.object({ state: z.literal('cancelled') }),
+  z.object({ state: z.literal('interrupted') }),
+]);
+const recordSchema: z.ZodType<RunRecord> = z.object({
+  title: z.string(),
+  model: z.string(),
+  roots: z.array(z.string()),
+  createdAtEpochMs: z.number(),
+  startedAtEpochMs: nullableTime,
+  endedAtEpochMs: nullableTime,
+  lastSeq: z.int().nonnegative(),
+  state: stateSchema,
+});
+
+/** The last line may have been cut by the death of its writer: it is taken off, so that the next event begins a line. */
+function readEvents(path: string): RunEvent[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    return [];
+  }
+  const end = text.lastIndexOf('\n') + 1;
+  if (end < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, end)));
+  const events: RunEvent[] = [];
+  for (const line of text.slice(0, end).split('\n')) {
+    if (line === '') continue;
+    const event = JSON.parse(line) as RunEvent;
+    // After a gap nothing can be trusted any more; there is none unless somebody edits the file.
+    if (event.seq !== events.length + 1) break;
+    events.push(event);
+  }
+  return events;
+}
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+/** Written beside, synced, renamed: the file is the old one or the new one, never half of it. */
+function replaceFile(path: string, content: unknown): void {
+  const stage = `${path}.partial`;
+  writeFileSync(stage, `${JSON.stringify(content)}\n`, { mode: 0o600 });
+  const file = openSync(stage, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(stage, path);
+}

@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest';
+import { statusText } from '../../extension/statusText';
+import { runRow } from '../../extension/trees/runRows';
+import type { ConnectionState, RunState, RunSummary } from '../../server/protocol';
+import { runSummary } from './rows';
+
+const running: RunState = { state: 'running', step: 'writing', fraction: 0.25 };
+
+describe('a run in its view', () => {
+  it.each<{ run: RunSummary; description: string; icon: string; contextValue: string }>([
+    { run: runSummary({ state: 'queued' }), description: 'queued', icon: 'history', contextValue: 'run.queued' },
+    { run: runSummary(running), description: '25 %, 0:30 left', icon: 'sync~spin', contextValue: 'run.running' },
+    {
+      run: runSummary({ state: 'running', step: 'reading', fraction: 0.01 }),
+      description: '1 %',
+      icon: 'sync~spin',
+      contextValue: 'run.running',
+    },
+    {
+      run: runSummary({ state: 'done' }, { endedAtEpochMs: 138_000 }),
+      description: '2:17',
+      icon: 'pass',
+      contextValue: 'run.done',
+    },
+    {
+      run: runSummary({ state: 'failed', code: 'cannotFit', message: 'It needs 9 GB.' }),
+      description: 'failed: It needs 9 GB.',
+      icon: 'error',
+      contextValue: 'run.failed',
+    },
+    {
+      run: runSummary({ state: 'cancelled' }, { endedAtEpochMs: 6000 }),
+      description: 'cancelled after 5.0 s',
+      icon: 'circle-slash',
+      contextValue: 'run.cancelled',
+    },
+    {
+      run: runSummary({ state: 'cancelled' }, { startedAtEpochMs: null }),
+      description: 'cancelled',
+      icon: 'circle-slash',
+      contextValue: 'run.cancelled',
+    },
+    {
+      run: runSummary({ state: 'interrupted' }),
+      description: 'interrupted',
+      icon: 'debug-disconnect',
+      contextValue: 'run.interrupted',
+    },
+  ])('$run.state: $description', ({ run, description, icon, contextValue }) => {
+    const row = runRow(run, 11_000);
+    expect(row).toMatchObject({ description, contextValue, label: 'Prune tiny' });
+    expect(row.icon.name).toBe(icon);
+  });
+});
+
+describe('the status bar', () => {
+  const connected: ConnectionState = { state: 'connected' };
+  it.each<{
+    name: string;
+    connection: ConnectionState;
+    runs?: RunSummary[];
+    trusted?: boolean;
+    text: string;
+    level: string;
+    does: string;
+  }>([
+    {
+      name: 'says the name alone while all is quiet',
+      connection: connected,
+      text: 'Espalier',
+      level: 'quiet',
+      does: 'models.focus',
+    },
+    {
+      name: 'shows the running run, and opens it',
+      connection: connected,
+      runs: [runSummary({ state: 'queued' }, { runId: '2' }), runSummary(running)],
+      text: '$(sync~spin) Espalier: Prune 25 %, 0:30 left',
+      level: 'quiet',
+      does: 'openRun',
+    },
+    {
+      name: 'says nothing of prompts',
+      connection: connected,
+      runs: [runSummary(running, { kind: 'generate' })],
+      text: 'Espalier',
+      level: 'quiet',
+      does: 'models.focus',
+    },
+    {
+      name: 'turns while the server is reached',
+      connection: { state: 'starting' },
+      text: '$(loading~spin) Espalier',
+      level: 'quiet',
+      does: 'showLog',
+    },
+    {
+      name: 'warns while the server is out of reach',
+      connection: { state: 'reconnecting', attempt: 3 },
+      runs: [runSummary(running)],
+      text: '$(sync~spin) Espalier: reconnecting',
+      level: 'warning',
+      does: 'showLog',
+    },
+    {
+      name: 'is red only when the server is down, and restarts it',
+      connection: { state: 'failed', message: 'No Node.' },
+      text: '$(error) Espalier: no server',
+      level: 'error',
+      does: 'restartServer',
+    },
+    {
+      name: 'offers to start a server that was stopped',
+      connection: { state: 'stopped' },
+      text: '$(circle-slash) Espalier',
+      level: 'quiet',
+      does: 'restartServer',
+    },
+    {
+      name: 'offers no start in Restricted Mode',
+      connection: { state: 'stopped' },
+      trusted: false,
+      text: 'Espalier',
+      level: 'quiet',
+      does: 'models.focus',
+    },
+  ])('$name', ({ connection, runs = [], trusted = true, text, level, does }) => {
+    const said = statusText(connection, runs, trusted, 11_000);
+    expect(said).toMatchObject({ text, level });
+    expect(said.click.does).toBe(does);
+  });
+
+  it('tells what went wrong and how many runs wait', () => {
+    expect(statusText({ state: 'failed', message: 'No Node.' }, [], true, 0).tooltip).toContain('No Node.');
+    const runs = [runSummary(running), runSummary({ state: 'queued' }, { runId: '2' })];
+    expect(statusText(connected, runs, true, 11_000).tooltip).toBe('Prune tiny: writing. 1 more waits.');
+  });
+});

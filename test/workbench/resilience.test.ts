@@ -1,0 +1,107 @@
+// What goes on when something ends: a window, a socket, the server, an engine. Nobody's run is lost without a word, and
+// nobody has to do anything for the connection to come back.
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from './eventually';
+import { processIsAlive } from './processes';
+import { proxyInto } from './proxy';
+import { measureAndFreeze, measured, openChooseBlocks } from './steps';
+import { copyStories } from './stories';
+import { packagedExtension, workbenchAvailable } from './vsix';
+import type { WorkbenchWindow } from './window';
+import { startWorkbench, type Workbench } from './workbench';
+
+describe.skipIf(!workbenchAvailable())('when something ends', () => {
+  let workbench: Workbench;
+  let window: WorkbenchWindow;
+
+  beforeAll(async () => {
+    workbench = await startWorkbench({ vsix: packagedExtension(), fill: copyStories });
+    window = await workbench.openWindow();
+    await openChooseBlocks(window);
+  }, 240_000);
+  afterAll(() => workbench?.end());
+  beforeEach(async () => {
+    await window.statusItem('Espalier').waitFor();
+  });
+
+  it('an engine that is killed fails its run with the reason', async () => {
+    const engine = await measureAndFreeze(workbench, window);
+    process.kill(engine, 'SIGKILL');
+    await window.panel.locator('#ended', { hasText: /engine|memory|killed/i }).waitFor();
+    await window.showContainer('Espalier');
+    await window
+      .row('Runs', /failed/i)
+      .first()
+      .waitFor();
+  });
+
+  it('a server that is killed is started again, and its run is said to be interrupted', async () => {
+    const engine = await measureAndFreeze(workbench, window);
+    const { pid } = workbench.server()!;
+    process.kill(pid, 'SIGKILL');
+    await eventually('another server', () => {
+      const server = workbench.server();
+      return server && server.pid !== pid;
+    });
+    await window.panel.locator('#ended', { hasText: 'ended in the middle' }).waitFor();
+    process.kill(engine, 'SIGCONT');
+    await eventually('the end of the orphaned engine', () => !processIsAlive(engine));
+    await window
+      .row('Runs', /interrupted/i)
+      .first()
+      .waitFor();
+    expect(await window.toasts.count()).toBe(0);
+  });
+
+  it('a reload of the window in the middle of a run brings back the panel and the run, which can be cancelled', async () => {
+    const server = workbench.server()!;
+    const engine = await measureAndFreeze(workbench, window);
+    await window.reload();
+    await window.panel.locator('#running').waitFor({ timeout: 60_000 });
+    expect(workbench.server()).toEqual(server);
+    expect(processIsAlive(engine)).toBe(true);
+    await window.panel.locator('#cancel-analysis').click();
+    await window.panel.locator('#ended', { hasText: 'cancelled' }).waitFor();
+    expect(processIsAlive(engine)).toBe(false);
+  });
+
+  it('sockets that are cut for three seconds lose no event and raise no pop-up', async () => {
+    const proxy = await proxyInto(join(workbench.storage, 'server.json'));
+    try {
+      await window.reload();
+      await window.panel.locator('#ended').waitFor({ timeout: 60_000 });
+      expect(proxy.nSockets).toBeGreaterThan(0);
+      const engine = await measureAndFreeze(workbench, window);
+      const cut = proxy.cut(3000);
+      await window.panel.locator('#connection', { hasText: 'lost' }).waitFor();
+      process.kill(engine, 'SIGCONT');
+      await cut;
+      await window.panel.locator('#connection').waitFor({ state: 'detached' });
+      await measured(window);
+      expect(await window.toasts.count()).toBe(0);
+    } finally {
+      await proxy.end();
+    }
+  });
+
+  it('two windows share one server, and closing one harms nothing', async () => {
+    const server = workbench.server()!;
+    const other = await workbench.openWindow();
+    await openChooseBlocks(other);
+    await measured(other);
+    expect(workbench.server()).toEqual(server);
+    await other.close();
+    expect(processIsAlive(server.pid)).toBe(true);
+    await window.panel.locator('#spine tr[data-block="3"] td.trunk').click();
+    await window.panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor();
+  });
+
+  it('starts within 100 milliseconds', () => {
+    const times = [...workbench.ourLog().matchAll(/activated in (\d+)/g)]
+      .map(([, ms]) => Number(ms))
+      .sort((a, b) => a - b);
+    expect(times.length).toBeGreaterThanOrEqual(3);
+    expect(times[Math.floor(times.length / 2)]).toBeLessThan(100);
+  });
+});
