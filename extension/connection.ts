@@ -64,7 +64,10 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
   async function connect(signal: AbortSignal) {
     for (let attempt = 1; ; attempt++) {
       try {
-        return { ...(await openSocket(await reachServer(place(), signal))), detached: true };
+        const transports = await openSocket(await reachServer(place(), signal));
+        if (signal.aborted) transports.writer.end();
+        signal.throwIfAborted();
+        return { ...transports, detached: true };
       } catch (error) {
         if (signal.aborted) throw error;
         const message = error instanceof Error ? error.message : String(error);
@@ -106,7 +109,14 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
         for (const listener of listeners.get(method) ?? []) listener(params as never);
       });
     made.onDidChangeState(({ newState }) => {
-      if (newState === State.Running && client === made) void connected();
+      if (newState !== State.Running) return;
+      if (client === made) void connected();
+      // It was let go while its socket opened, when it could not be stopped; a second client would keep the server awake.
+      else
+        void made
+          .start()
+          .then(() => made.stop())
+          .catch((error) => log.debug(`stop: ${error instanceof Error ? error.message : error}`));
     });
     // It rejects when the socket is lost during initialize; the restart that was asked for goes on by itself.
     made.start().catch((error) => log.debug(`start: ${error instanceof Error ? error.message : error}`));
@@ -174,6 +184,8 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
       const settle = (now: ConnectionState) => {
         if (now.state === 'connected') resolve();
         else if (now.state === 'failed') reject(new UserError('device', now.message));
+        else if (now.state === 'stopped')
+          reject(new UserError('device', 'The compute server was stopped; start it again from the status bar.'));
         else return;
         waiting.dispose();
       };

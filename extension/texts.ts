@@ -1,8 +1,11 @@
 // Which text a model is measured on: chosen once, remembered for the model in this workspace.
+import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ExtensionContext, Uri, window, workspace } from 'vscode';
+import { UserError } from '../server/errors';
 import type { ModelSummary, TokenSource } from '../server/protocol';
 import type { Settings } from './settings';
+import { holds } from './trees/labels';
 
 export interface Texts {
   /** The text of a model; null while none was chosen. */
@@ -32,6 +35,7 @@ export function openTexts(context: ExtensionContext, settings: Settings): Texts 
           file: fsPath,
         })),
         { label: nameOf(demo), description: 'short stories that come with Espalier', file: demo },
+        { label: 'Browse…', description: 'another file of the workspace or of your model folders', file: null },
       ];
       const picked = await window.showQuickPick(items, {
         title: 'Text to Measure On',
@@ -39,8 +43,9 @@ export function openTexts(context: ExtensionContext, settings: Settings): Texts 
         matchOnDescription: true,
       });
       if (!picked) return null;
-      await context.workspaceState.update(key(folder), picked.file);
-      return picked.file;
+      const file = picked.file ?? (await browse(folder, settings));
+      if (file) await context.workspaceState.update(key(folder), file);
+      return file;
     },
     source: (file, { contextLength }) => {
       const { windows, tokens } = settings.analysis();
@@ -58,4 +63,21 @@ export function openTexts(context: ExtensionContext, settings: Settings): Texts 
       };
     },
   };
+}
+
+/** The server reads only below the roots that it was told, so another place is refused here, where it can be mended. */
+async function browse(folder: string, settings: Settings): Promise<string | null> {
+  const picked = await window.showOpenDialog({
+    title: 'Text to Measure On',
+    openLabel: 'Measure on It',
+    defaultUri: Uri.file(folder),
+    filters: { Text: ['txt', 'text', 'md', 'raw', 'jsonl', 'csv', 'parquet'] },
+  });
+  if (!picked?.[0]) return null;
+  const file = realpathSync(picked[0].fsPath);
+  if (settings.roots().some((root) => holds(root.folder, file))) return file;
+  throw new UserError(
+    'outsideRoots',
+    `${basename(file)} lies outside of the workspace; copy it there, or add its folder to the setting espalier.modelFolders.`,
+  );
 }

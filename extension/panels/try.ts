@@ -25,6 +25,8 @@ export function fillTry(
 ): Disposable {
   let models: ModelSummary[] = [];
   let current: string | null = null;
+  /** Whether the server has the current run. */
+  let known = false;
   let cancelled = false;
   panel.title = `Try ${folders.map(modelName).join(' and ')}`;
 
@@ -61,7 +63,7 @@ export function fillTry(
       },
       async 'try/cancel'() {
         cancelled = true;
-        if (current) await connection.request('runs/cancel', { runId: current });
+        if (current && known) await connection.request('runs/cancel', { runId: current });
         return null;
       },
     },
@@ -77,9 +79,13 @@ export function fillTry(
   async function generate(model: number, recipe: GenerateRecipe): Promise<GenerateReport | null> {
     const runId = randomUUID();
     current = runId;
+    known = false;
     let follow: Disposable | null = null;
     try {
       await connection.request('runs/start', { runId, recipe });
+      known = true;
+      // Asked for before the server knew of the run.
+      if (cancelled) await connection.request('runs/cancel', { runId });
       const last = await new Promise<Extract<RunEvent['event'], { kind: 'state' }>['state']>((resolve) => {
         follow = connection.follow(runId, (events) => {
           for (const { event } of events) {
