@@ -24,10 +24,15 @@ export async function proxyInto(lockFile: string): Promise<Proxy> {
       [near, far],
       [far, near],
     ] as const) {
-      from.pipe(to);
       from.on('error', () => to.destroy());
       from.on('close', () => to.destroy());
     }
+    far.pipe(near);
+    // The server refuses whoever names another port than its own.
+    near.once('data', (request: Buffer) => {
+      far.write(request.toString('latin1').replace(/^(Host: [^:\r\n]+):\d+/im, `$1:${lock.port}`), 'latin1');
+      near.pipe(far);
+    });
     sockets.add(near);
     near.on('close', () => sockets.delete(near));
   });
@@ -49,6 +54,7 @@ export async function proxyInto(lockFile: string): Promise<Proxy> {
       return sockets.size;
     },
     async end() {
+      writeFileSync(lockFile, JSON.stringify(lock));
       const closed = new Promise((resolve) => server.close(resolve));
       hangUp();
       await closed;

@@ -150,8 +150,11 @@ export class WorkbenchWindow {
     return this.page.locator('.part.statusbar .statusbar-item[id^="espalier."]', { hasText: text });
   }
 
+  /** By the command, which saves what is open before it goes; a reload of the browser's may not. */
   async reload(): Promise<void> {
-    await this.page.reload();
+    const loaded = this.page.waitForEvent('load');
+    await this.command('Developer: Reload Window');
+    await loaded;
     await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
   }
 

@@ -47,6 +47,8 @@ export function mountChooseBlocks(root: HTMLElement, host: Host, initial: Choose
     else act.undo();
     event.preventDefault();
   });
+  // A window that is reloaded before anything was chosen brings the panel back, too.
+  host.remember({ page: 'chooseBlocks', folder: initial.model.folder, choice: initial.choice });
   draw();
   asking.choiceChanged();
 }
