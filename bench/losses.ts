@@ -15,7 +15,7 @@ const cacheBytes = 1.5e9;
 
 /** All methods and the loss without each block, 4 windows; Shortened LLaMA's way is 30 passes. */
 export async function benchRemovals(setting: Setting): Promise<void> {
-  const python = peers(setting, ['removal', 'analysis'], { repeat: 2 });
+  const python = peers(setting, ['removal', 'analysis'], { repeat: 1 });
   const removal = least(python, 'removal', 'loss_without_each_block');
   // The scores are timed on 16 windows there.
   const scores = least(python, 'analysis', 'bi_and_angular') / 4;
