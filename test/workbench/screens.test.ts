@@ -56,6 +56,7 @@ describe.skipIf(folder === '').each(models)('pictures of $model', ({ model, drop
     await shoot(`${model}-empty`);
     await panel.locator('#analyze').click();
     await window.pick('tinystories.txt');
+    await panel.locator('#running').waitFor();
     await panel.locator('#running').waitFor({ state: 'detached', timeout: 500_000 });
     for (const block of drop) await panel.locator(`#spine tr[data-block="${block}"] td.trunk`).click();
     await panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor({ timeout: 60_000 });
