@@ -36,17 +36,26 @@ export function readSettings(): Settings {
       ...(ofUser('huggingFaceCache', true) ? hubCaches() : []),
     ],
     compute: () => ({
-      device: all().get<DeviceName>('device', 'auto'),
+      device: oneOf(devices, all().get('device')),
       memory: 'auto',
       threads: null,
       memoryLimitBytes: null,
     }),
     analysis: () => ({
-      windows: Math.max(1, Math.floor(all().get('analysis.windows', 8))),
-      tokens: Math.max(2, Math.floor(all().get('analysis.tokensPerWindow', 512))),
+      windows: wholeNumber(all().get('analysis.windows'), 1, 8),
+      tokens: wholeNumber(all().get('analysis.tokensPerWindow'), 2, 512),
     }),
   };
 }
+
+const devices = ['auto', 'cpu', 'webgpu'] as const satisfies DeviceName[];
+
+/** A settings file may hold anything: what makes no sense is as if it were not there. */
+const oneOf = <T>(allowed: readonly [T, ...T[]], value: unknown): T =>
+  allowed.find((each) => each === value) ?? allowed[0];
+
+const wholeNumber = (value: unknown, least: number, otherwise: number): number =>
+  typeof value === 'number' && Number.isFinite(value) ? Math.max(least, Math.floor(value)) : otherwise;
 
 /** Where Hugging Face's own tools keep what they have fetched. */
 function hubCaches(): ModelRoot[] {

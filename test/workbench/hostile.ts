@@ -13,7 +13,11 @@ const hostileText = `</script><script>${trace}=1;top.${trace}=1</script><img src
 export function fillHostile(workspace: string): void {
   const folder = join(workspace, hostileName);
   cpSync(modelFolder('stories260k'), folder, { recursive: true });
-  edit(join(folder, 'config.json'), (config) => ({ ...config, _name_or_path: hostileText, torch_dtype: hostileText }));
+  edit(join(folder, 'config.json'), (config) => ({
+    ...config,
+    _name_or_path: hostileText,
+    transformers_version: hostileText,
+  }));
   edit(join(folder, 'tokenizer.json'), (tokenizer) => {
     // Pieces that a story is likely to hold: what the try panel shows is then the attacker's text.
     const { vocab } = tokenizer.model as { vocab: Record<string, number> };
