@@ -17,7 +17,7 @@ import {
   wholeBlocks,
 } from './choice';
 import { change, redo, undo } from './history';
-import { spanMethod } from './heatMap';
+import { mostSpan, spanMethod, takenSpan } from './heatMap';
 import { isRow, visibleRows } from './spine';
 import type { Store } from './store';
 import { viewOf } from './view';
@@ -35,7 +35,9 @@ export function actionsOn(store: Store, host: Host, whatIf: WhatIf, focusRow: ()
   };
   const setHistory = (history: typeof store.state.history) => {
     if (history === store.state.history) return;
-    store.update({ history, message: null });
+    // The words under the heat map are those of the choice until somebody points at another span.
+    const taken = takenSpan(history.present.drop.blocks, mostSpan);
+    store.update({ history, message: null, ...(taken ? { cell: taken } : {}) });
     keep();
     whatIf.choiceChanged();
   };

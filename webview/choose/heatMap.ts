@@ -133,7 +133,8 @@ function cellAt(event: MouseEvent, cellWidth: number, spans: readonly (readonly 
   return first >= 0 && spans[n - 1]?.[first] !== undefined ? { first, count: n } : null;
 }
 
-function takenSpan(drop: readonly number[], most: number): { first: number; count: number } | null {
+/** Blocks that are one span of the map. */
+export function takenSpan(drop: readonly number[], most: number): { first: number; count: number } | null {
   const [first, last] = [drop[0], drop.at(-1)];
   if (first === undefined || last! - first !== drop.length - 1 || drop.length > most) return null;
   return { first, count: drop.length };
