@@ -39,7 +39,52 @@ export const hostTests: Record<string, HostTest> = {
     const registered = (await vscode.commands.getCommands(true)).filter((name) => /^espalier\.(?!.*\.)/.test(name));
     assert.deepEqual(registered.sort(), contributed.sort());
   },
+
+  'both views of the side bar are there': async (vscode) => {
+    for (const view of ['espalier.models', 'espalier.runs']) await vscode.commands.executeCommand(`${view}.focus`);
+  },
+
+  'a workspace cannot set what names a program or folders': async (vscode) => {
+    const settings = vscode.workspace.getConfiguration('espalier');
+    for (const [name, value] of [
+      ['nodePath', '/bin/true'],
+      ['modelFolders', ['/']],
+      ['idleSeconds', 1],
+    ] as const)
+      await assert.rejects(
+        async () => settings.update(name, value, vscode.ConfigurationTarget.Workspace),
+        /espalier/,
+        `${name} was written into the workspace`,
+      );
+  },
+
+  'a recipe file has its language': async (vscode) => {
+    const [folder] = vscode.workspace.workspaceFolders!;
+    const file = vscode.Uri.joinPath(folder!.uri, 'analyze.espalier.yaml');
+    await vscode.workspace.fs.writeFile(file, new TextEncoder().encode('kind: analyze\n'));
+    assert.equal((await vscode.workspace.openTextDocument(file)).languageId, 'espalier-recipe');
+  },
+
+  'a panel opens by its command, once for each model': async (vscode) => {
+    const [folder] = vscode.workspace.workspaceFolders!;
+    const model = vscode.Uri.joinPath(folder!.uri, 'stories260k');
+    const tabs = () => vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).map(({ label }) => label);
+    const ours = () => tabs().filter((label) => label === 'Choose Blocks: stories260k');
+    for (const _ of ['opened', 'revealed']) {
+      await vscode.commands.executeCommand('espalier.pruneModel', model);
+      await until(
+        () => ours().length > 0,
+        () => `The tabs are ${tabs().join(', ')}`,
+      );
+    }
+    assert.equal(ours().length, 1);
+  },
 };
+
+async function until(is: () => boolean, otherwise: () => string): Promise<void> {
+  for (const endMs = Date.now() + 30_000; !is(); await new Promise((resolve) => setTimeout(resolve, 50)))
+    if (Date.now() > endMs) throw new Error(otherwise());
+}
 
 export interface HostResult {
   name: string;
