@@ -38,15 +38,20 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
   }, 240_000);
   afterAll(() => workbench?.end());
 
+  const blocksOfTree = () => window.row('Models', /Blocks/).locator('.monaco-tl-twistie');
   const picture = (name: string) => join(folder, `${prefix}${name}.png`);
 
-  const shoot = async (name: string) => {
+  const wide = async (name: string) => {
     for (const theme of themeNames) {
       await window.choose(theme);
       await resizeTo(window, 1440, 1000);
       await settled(window.panel.locator('main'));
       await window.page.screenshot({ path: picture(`${name}-${theme}-wide`) });
     }
+    await window.choose('dark');
+  };
+
+  const narrow = async (name: string) => {
     await window.command('View: Toggle Primary Side Bar Visibility');
     for (const theme of themeNames) {
       await window.choose(theme);
@@ -69,7 +74,11 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     await window.row('Models', model).first().locator('.monaco-tl-twistie').click();
     for (const block of drop) await panel.locator(`#spine tr[data-block="${block}"] td.trunk`).click();
     await panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor({ timeout: 60_000 });
-    await shoot('choose');
+    await blocksOfTree().click();
+    await window.row('Models', /Block 0/).waitFor();
+    await wide('choose');
+    await narrow('choose');
+    await blocksOfTree().click();
   });
 
   it('of a pruned model being tried, and of its run', { timeout: 300_000 }, async () => {
@@ -78,18 +87,17 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     await window.input.waitFor();
     await window.page.keyboard.press('Enter');
     await panel.locator('#pruned', { hasText: 'Written to' }).waitFor({ timeout: 120_000 });
+    await window.row('Models', /^Without/).waitFor();
+    await wide('explorer');
     await panel.locator('#try').click();
     await panel.locator('#generate').click();
     await panel.locator('section.model .speed', { hasText: 'tokens/s' }).nth(1).waitFor({ timeout: 120_000 });
-    await window
-      .row('Models', /Blocks/)
-      .locator('.monaco-tl-twistie')
-      .click();
-    await window.row('Models', /Block 0/).waitFor();
-    await shoot('try');
+    await wide('try');
+    await narrow('try');
     await window.row('Runs', /Prune/).first().click();
     await panel.locator('#run-page #state', { hasText: 'Done' }).waitFor();
-    await shoot('run');
+    await wide('run');
+    await narrow('run');
     expect(readdirSync(folder).length).toBeGreaterThanOrEqual(18);
   });
 });
