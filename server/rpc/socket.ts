@@ -7,6 +7,7 @@ import {
   AbstractMessageWriter,
   type DataCallback,
   type Disposable,
+  ErrorCodes,
   type Message,
   type MessageReader,
   type MessageWriter,
@@ -96,17 +97,49 @@ export class SocketReader extends AbstractMessageReader implements MessageReader
   }
 
   private pass(text: string): void {
-    let message: Message;
-    try {
-      message = JSON.parse(text) as Message;
-    } catch (error) {
-      this.fireError(error);
-      return;
-    }
-    if (this.callback) this.callback(message);
+    const message = parsed(text);
+    if (message === undefined) this.refuse(null, ErrorCodes.ParseError, 'A frame was not JSON.');
+    else if (!isMessage(message))
+      this.refuse(idOf(message), ErrorCodes.InvalidRequest, 'A frame was not a JSON-RPC message.');
+    else if (this.callback) this.callback(message);
     else this.waiting.push(message);
   }
+
+  /** What the connection would not understand gets its answer here. */
+  private refuse(id: string | number | null, code: number, message: string): void {
+    this.socket.send(
+      JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, data: { code: 'usage' } } }),
+      () => {},
+    );
+  }
 }
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+type Fields = { [name in 'jsonrpc' | 'id' | 'method' | 'params' | 'result' | 'error']?: unknown };
+
+/**
+ * A request, a notification or a response of JSON-RPC 2.0. vscode-jsonrpc throws at the socket when a cancel names no
+ * request, and leaves what it does not recognise unanswered.
+ */
+function isMessage(value: unknown): value is Message {
+  if (!isFields(value) || value.jsonrpc !== '2.0') return false;
+  const { id, method, params, result, error } = value;
+  // An answer to what had no id has none either, and is not answered in turn.
+  if (method === undefined) return (id === null || isId(id)) && (result === undefined) !== (error === undefined);
+  if (typeof method !== 'string' || !(id === undefined || isId(id))) return false;
+  return method !== '$/cancelRequest' || (isFields(params) && isId(params.id));
+}
+
+const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isId = (id: unknown): id is string | number => typeof id === 'string' || typeof id === 'number';
+const idOf = (value: unknown) => (isFields(value) && isId(value.id) ? value.id : null);
 
 export class SocketWriter extends AbstractMessageWriter implements MessageWriter {
   constructor(private readonly socket: WebSocket) {

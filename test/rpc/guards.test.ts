@@ -181,15 +181,55 @@ describe('after the upgrade', () => {
     expect(await closed).toBe(code);
   });
 
-  it.each(['', '{', 'null', '5', '[]', '{}', '{"id":{}}', '{"jsonrpc":"2.0","method":5}', '"\u0000"', '[[[[[[[[['])(
-    'the text %j harms nothing',
-    async (broken) => {
-      const client = await connect(server.lock);
-      client.socket.send(broken);
-      expect(await client.request('server/status', {})).toMatchObject({ pid: server.pid });
-      await client.close();
-    },
-  );
+  const request = '"jsonrpc":"2.0","id":7';
+  it.each([
+    { frame: '', id: null, code: -32700 },
+    { frame: '{', id: null, code: -32700 },
+    { frame: '[[[[[[[[[', id: null, code: -32700 },
+    { frame: 'null', id: null, code: -32600 },
+    { frame: '5', id: null, code: -32600 },
+    { frame: '"\u0000"', id: null, code: -32700 },
+    { frame: '[]', id: null, code: -32600 },
+    { frame: `[{${request},"method":"server/status"}]`, id: null, code: -32600 },
+    { frame: '{}', id: null, code: -32600 },
+    { frame: '{"id":{}}', id: null, code: -32600 },
+    { frame: '{"jsonrpc":"2.0","id":null,"method":"server/status"}', id: null, code: -32600 },
+    { frame: '{"jsonrpc":"2.0","method":5}', id: null, code: -32600 },
+    { frame: '{"jsonrpc":"2.0","method":"$/cancelRequest"}', id: null, code: -32600 },
+    { frame: '{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":null}}', id: null, code: -32600 },
+    { frame: '{"jsonrpc":"2.0","method":"$/cancelRequest","params":[]}', id: null, code: -32600 },
+    { frame: `{${request}}`, id: 7, code: -32600 },
+    { frame: `{${request},"method":5}`, id: 7, code: -32600 },
+    { frame: '{"jsonrpc":"1.0","id":"a","method":"server/status"}', id: 'a', code: -32600 },
+    { frame: `{${request},"method":"server/status","params":"x"}`, id: 7, code: -32602 },
+    { frame: `{${request},"method":"server/status","params":[1]}`, id: 7, code: -32602 },
+  ])('the text $frame is answered once with $code, and the client stays', async ({ frame, id, code }) => {
+    const client = await connect(server.lock);
+    const heard: { id: unknown; error?: { code: number } }[] = [];
+    client.socket.on('message', (data) => heard.push(JSON.parse(String(data))));
+    client.socket.send(frame);
+    expect(await client.request('server/status', {})).toMatchObject({ pid: server.pid });
+    const answers = heard.filter((message) => message.error);
+    expect(answers).toMatchObject([{ id, error: { code } }]);
+    await client.close();
+  });
+
+  it.each([
+    '{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":4711}}',
+    '{"jsonrpc":"2.0","method":"$/progress"}',
+    '{"jsonrpc":"2.0","method":"$/setTrace","params":null}',
+    '{"jsonrpc":"2.0","method":"exits"}',
+    '{"jsonrpc":"2.0","id":null,"error":{"code":1,"message":"x"}}',
+    '{"jsonrpc":"2.0","id":9,"result":0}',
+  ])('the text %s is heard in silence', async (frame) => {
+    const client = await connect(server.lock);
+    const heard: unknown[] = [];
+    client.socket.on('message', (data) => heard.push(data));
+    client.socket.send(frame);
+    expect(await client.request('server/status', {})).toMatchObject({ pid: server.pid });
+    expect(heard).toHaveLength(1);
+    await client.close();
+  });
 
   it('compression is not offered', async () => {
     const socket = await openSocket(server.lock, { perMessageDeflate: true });
