@@ -54,7 +54,7 @@ describe('the program', () => {
   it.each([
     [['--version'], /^\d+\.\d+\.\d+\n$/],
     [['--help'], /inspect[\s\S]*analyze[\s\S]*suggest[\s\S]*prune[\s\S]*perplexity[\s\S]*generate/],
-    [['help', 'prune'], /--device <name>[\s\S]*--out <folder>[\s\S]*--drop <blocks>/],
+    [['help', 'prune'], /--drop <blocks>[\s\S]*--device <name>[\s\S]*--out <folder>[\s\S]*--repair <how>/],
     [['perplexity', '--help'], /--preset <tokens>[\s\S]*--json <file>[\s\S]*--memory-limit/],
   ])('%j', async (args, expected) => {
     const { code, stdout, stderr } = await espalier(args);
