@@ -4,6 +4,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const long = process.env.ESPALIER_LONG === '1';
 const workbench = 'test/workbench/**/*.test.ts';
+// They take pictures for people; there is nothing in them to pass or fail unless somebody wants the pictures.
+const pictures = process.env.ESPALIER_SCREENS ? [] : ['test/workbench/screens.test.ts'];
 
 export default defineConfig({
   define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
@@ -28,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'workbench',
           include: [workbench],
+          exclude: [...configDefaults.exclude, ...pictures],
           // Afterwards and one at a time: a workbench is a browser, an editor and a server, and its tests tell times.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },

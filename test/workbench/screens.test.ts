@@ -18,7 +18,7 @@ const models = [
   { model: real, drop: [12, 13, 14, 15, 16], windows: 2, tokens: 64 },
 ].filter(({ model }) => existsSync(modelFolder(model)));
 
-describe.skipIf(folder === '').each(models)('pictures of $model', ({ model, drop, windows, tokens }) => {
+describe.each(models)('pictures of $model', ({ model, drop, windows, tokens }) => {
   let workbench: Workbench;
   let window: WorkbenchWindow;
   const settings = { 'espalier.analysis.windows': windows, 'espalier.analysis.tokensPerWindow': tokens };
