@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8'));
 const long = process.env.ESPALIER_LONG === '1';
 const workbench = 'test/workbench/**/*.test.ts';
-// Pictures for people take minutes and check little: they are made when asked for, and no test run counts them as skipped.
+// They take pictures for people; there is nothing in them to pass or fail unless somebody wants the pictures.
 const pictures = process.env.ESPALIER_SCREENS ? [] : ['test/workbench/screens.test.ts'];
 
 export default defineConfig({

@@ -3,14 +3,16 @@ import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
-import { formatBlockList } from '../pruning/dropSet';
-import type { AnalyzeReport, DropRule } from '../protocol';
+import { formatBlockList, formatDropSet } from '../pruning/dropSet';
+import type { AnalyzeReport, DropRule, DropSet } from '../protocol';
 import { digits } from './render';
 import { table } from './table';
 
 export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';
+  /** The blocks, and the halves that a search among them chose. */
   readonly dropSet: number[];
+  readonly droppedSublayers: { attention: number[]; mlp: number[] };
   readonly rule: DropRule;
   readonly unit: string | null;
   /** What to type to carry it out. */
@@ -20,23 +22,31 @@ export interface Suggestion extends Omit<Choice, 'drop'> {
 export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
   const { drop, ...choice } = choose(rule, report.model.nBlocks, report);
   const unit = rule.kind === 'method' ? (report.methods[rule.method]?.unit ?? 'nats') : null;
-  const list = formatBlockList(drop.blocks);
   return {
     kind: 'suggestion',
     rule,
     unit,
     dropSet: drop.blocks,
+    droppedSublayers: { attention: drop.attention, mlp: drop.mlp },
     ...choice,
-    command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} --drop ${list} --out FOLDER`,
+    command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} ${optionsFor(drop)} --out FOLDER`,
   };
 }
 
-export function renderSuggestion({ dropSet, order, scores, unit, command }: Suggestion): string {
+/** `--drop 3,5 --drop-mlp 7`. */
+const optionsFor = ({ blocks, attention, mlp }: DropSet): string =>
+  Object.entries({ '--drop': blocks, '--drop-attention': attention, '--drop-mlp': mlp })
+    .flatMap(([option, list]) => (list.length > 0 ? [`${option} ${formatBlockList(list)}`] : []))
+    .join(' ');
+
+export function renderSuggestion({ dropSet, droppedSublayers, order, scores, unit, command }: Suggestion): string {
   const single = scores.length === 1 && order.length > 1;
   const rows = order.map((block, i) => [`${block}`, single ? '' : scores[i] === undefined ? '' : digits(scores[i])]);
   return [
-    `drop ${formatBlockList(dropSet)}${single ? ` (${digits(scores[0]!)} ${unit} across the span)` : ''}`,
-    ...(scores.length > 1 || order.length === 1 ? [table([['block', unit ?? ''], ...rows])] : []),
+    `drop ${formatDropSet({ blocks: dropSet, ...droppedSublayers })}${single ? ` (${digits(scores[0]!)} ${unit} across the span)` : ''}`,
+    ...(scores.length > 1 || (order.length === 1 && scores.length === 1)
+      ? [table([['block', unit ?? ''], ...rows])]
+      : []),
     `to write it: ${command}`,
   ].join('\n');
 }

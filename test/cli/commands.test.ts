@@ -54,7 +54,7 @@ describe('the program', () => {
   it.each([
     [['--version'], /^\d+\.\d+\.\d+\n$/],
     [['--help'], /inspect[\s\S]*analyze[\s\S]*suggest[\s\S]*prune[\s\S]*perplexity[\s\S]*generate/],
-    [['help', 'prune'], /--device <name>[\s\S]*--out <folder>[\s\S]*--drop <blocks>/],
+    [['help', 'prune'], /--drop <blocks>[\s\S]*--device <name>[\s\S]*--out <folder>[\s\S]*--repair <how>/],
     [['perplexity', '--help'], /--preset <tokens>[\s\S]*--json <file>[\s\S]*--memory-limit/],
   ])('%j', async (args, expected) => {
     const { code, stdout, stderr } = await espalier(args);
@@ -237,6 +237,30 @@ describe('suggest', () => {
       const [, folder] = /^to write it: espalier prune (\S+) --drop \S+ --out FOLDER$/m.exec(found.stdout)!;
       expect(resolve(folder!)).toBe(model);
     }
+  });
+});
+
+describe('suggest, after a search among halves', () => {
+  it('names the halves, and how to drop them', async () => {
+    const search = ['--methods', 'none', '--greedy', '3', '--greedy-of', 'sublayers'];
+    const {
+      stdout: _,
+      stderr: __,
+      ...analysis
+    } = await report<AnalyzeReport>('analyze', model, '--ids', ids, ...search);
+    const file = join(root, 'halves.json');
+    writeFileSync(file, JSON.stringify(analysis));
+    const found = await report<{ droppedSublayers: { attention: number[]; mlp: number[] }; command: string }>(
+      ...(['suggest', file, '--method', 'greedy', '--count', '3'] as const),
+    );
+    const { attention, mlp } = found.droppedSublayers;
+    expect(attention.length + mlp.length).toBe(3);
+    const [, options] = /espalier prune \S+ (.*) --out FOLDER/.exec(found.command)!;
+    const out = join(root, 'without-halves');
+    const pruned = await report<PruneReport>('prune', model, ...options!.split(' '), '--out', out, ...twoThreads);
+    expect(pruned).toMatchObject({ dropSet: [], droppedSublayers: { attention, mlp } });
+    const { models } = await report<PerplexityReport>('perplexity', out, '--ids', ids);
+    expect(models[0]!.lossNats).toBeCloseTo(analysis.greedy!.lossNats[2]!, 4);
   });
 });
 

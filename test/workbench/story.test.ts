@@ -50,18 +50,20 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
 
   it('shows what a choice costs while it is made, with the mouse and with the keyboard', async () => {
     const { panel } = window;
+    /** What the bar says of a choice of so many blocks, once it has been measured. */
+    const measuredFacts = async (choice: string) => {
+      const facts = panel.locator('#facts', { hasText: choice }).filter({ hasText: 'Loss, measured' });
+      const text = await facts.filter({ hasText: /[+−]\d\.\d{3} ± \d\.\d{3} nats/ }).textContent();
+      return text!;
+    };
     await panel.locator('#spine tr[data-block="1"] td.trunk').click();
-    await panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor();
-    const one = await panel.locator('#facts').textContent();
-    expect(one).toMatch(/[+−]\d\.\d{3} ± \d\.\d{3} nats/);
+    const one = await measuredFacts('1 of 5 blocks');
 
     expect(await panel.locator('#span').textContent()).toMatch(/^1: 0\.\d{4}, /);
 
     await window.page.keyboard.press('ArrowDown');
     await window.page.keyboard.press('Space');
-    await panel.locator('#facts', { hasText: '2 of 5 blocks' }).waitFor();
-    await panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor();
-    expect(await panel.locator('#facts').textContent()).not.toBe(one);
+    expect(await measuredFacts('2 of 5 blocks')).not.toBe(one);
 
     await window.page.keyboard.press('Control+z');
     await panel.locator('#facts', { hasText: '1 of 5 blocks' }).waitFor();
