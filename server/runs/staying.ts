@@ -18,23 +18,43 @@ interface Stay {
   timer: NodeJS.Timeout | undefined;
 }
 
+const letGo = () => new UserError('badState', 'The engine was needed for other work; ask again.');
+
+/** An engine that is to come up, and who waits for it. */
+interface Start {
+  questions: (Question & { answer(estimate: Estimate): void; refuse(error: unknown): void })[];
+  /** null while the device is busy. */
+  engine: Engine | null;
+}
+
 export type Staying = ReturnType<typeof openStaying>;
 
 export function openStaying() {
   const stays = new Map<string, Stay>();
-  /** Questions that wait for an engine to come up, by run. */
-  const starting = new Map<string, (Question & { answer(e: Estimate): void; refuse(error: unknown): void })[]>();
+  /** By run. One that nobody waits for any more is not here. */
+  const starting = new Map<string, Start>();
 
   const end = async (stay: Stay) => {
     clearTimeout(stay.timer);
     if (stays.get(stay.runId) === stay) stays.delete(stay.runId);
-    stay.conversation.end(new UserError('badState', 'The engine was needed for other work; ask again.'));
+    stay.conversation.end(letGo());
     stay.engine.cancel(graceMs);
     await stay.engine.ended;
   };
   const restartTimer = (stay: Stay) => {
     clearTimeout(stay.timer);
     stay.timer = setTimeout(() => (stay.conversation.isBusy() ? restartTimer(stay) : void end(stay)), idleMs);
+  };
+
+  /** An engine that is not up yet and that nobody waits for any more does not come up. */
+  const turnAway = (runId: string, error: Error, isMeant: (question: Question) => boolean) => {
+    const start = starting.get(runId);
+    if (!start) return;
+    for (const question of start.questions.filter(isMeant)) question.refuse(error);
+    start.questions = start.questions.filter((question) => !isMeant(question));
+    if (start.questions.length > 0) return;
+    starting.delete(runId);
+    start.engine?.cancel(graceMs);
   };
 
   const staying = {
@@ -67,22 +87,24 @@ export function openStaying() {
         return stay.conversation.ask(question);
       }
       return new Promise((answer, refuse) => {
-        const waiting = starting.get(runId);
         const mine = { ...question, answer, refuse };
-        if (waiting) {
-          const older = waiting.findIndex(({ asker }) => asker === question.asker);
-          if (older >= 0) waiting.splice(older, 1)[0]!.refuse(superseded());
-          waiting.push(mine);
+        const known = starting.get(runId);
+        if (known) {
+          const older = known.questions.findIndex(({ asker }) => asker === question.asker);
+          if (older >= 0) known.questions.splice(older, 1)[0]!.refuse(superseded());
+          known.questions.push(mine);
           return;
         }
-        const questions = [mine];
-        starting.set(runId, questions);
+        const start: Start = { questions: [mine], engine: null };
+        starting.set(runId, start);
         queue.add(deviceOf(recipe), {
           async start() {
-            const failure = await bringUp(runId, recipe).catch((error: unknown) => error);
+            if (start.questions.length === 0) return;
+            const failure = await bringUp(runId, recipe, start).catch((error: unknown) => error);
+            if (start.questions.length === 0) return;
             starting.delete(runId);
             const now = stays.get(runId);
-            for (const each of questions) {
+            for (const each of start.questions) {
               if (now) now.conversation.ask(each).then(each.answer, each.refuse);
               else each.refuse(failure);
             }
@@ -94,12 +116,14 @@ export function openStaying() {
     /** Whoever asked is gone. */
     forget(asker: object): void {
       for (const { conversation } of stays.values()) conversation.forget(asker);
+      for (const runId of [...starting.keys()]) turnAway(runId, superseded(), (question) => question.asker === asker);
     },
     /** Ends what stays on a device. */
     async makeRoom(device: string): Promise<void> {
       await Promise.all([...stays.values()].filter((stay) => stay.device === device).map(end));
     },
     async endOf(runId: string): Promise<void> {
+      turnAway(runId, letGo(), () => true);
       const stay = stays.get(runId);
       if (stay) await end(stay);
     },
@@ -110,7 +134,7 @@ export function openStaying() {
   };
 
   /** An engine that only computes the states again. Gives back why there is none. */
-  async function bringUp(runId: string, recipe: AnalyzeRecipe): Promise<Error | null> {
+  async function bringUp(runId: string, recipe: AnalyzeRecipe, start: Start): Promise<Error | null> {
     let hear: (event: ToldEvent) => void = () => {};
     const engine = startEngine(
       {
@@ -121,10 +145,11 @@ export function openStaying() {
       },
       (event) => hear(event),
     );
+    start.engine = engine;
     const outcome = await engine.outcome;
-    if (outcome.kind === 'failed') {
+    if (outcome.kind === 'failed' || start.questions.length === 0) {
       await engine.ended;
-      return new UserError('badState', outcome.message);
+      return outcome.kind === 'failed' ? new UserError('badState', outcome.message) : letGo();
     }
     hear = staying.keep(runId, recipe, engine);
     return null;
