@@ -50,7 +50,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
     if (state !== 'running' && state !== 'queued') continue;
     run.record.lastSeq = store.events(run.runId).length;
     store.forgetEvents(run.runId);
-    setState(run, { state: 'interrupted' });
+    interrupt(run);
   }
 
   function find(runId: string): Run {
@@ -77,6 +77,15 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
     for (const listener of listeners) listener.changed(summaryOf(run));
   }
 
+  /** Where that cannot be written, the disk still says that the run is active, and the next server reads the same in it. */
+  function interrupt(run: Run): void {
+    try {
+      setState(run, { state: 'interrupted' });
+    } catch {
+      run.record.state = { state: 'interrupted' };
+    }
+  }
+
   /** Ends a run whatever the disk says: a full disk must not take the server along. */
   function endRun(run: Run, state: RunState): void {
     try {
@@ -95,6 +104,8 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
   function enqueue(run: Run): void {
     run.cancelling = false;
     run.events = [...store.events(run.runId)];
+    // The newest may be gone with the power, after the record that counts them was synced.
+    run.record.lastSeq = run.events.length;
     store.forgetEvents(run.runId);
     try {
       setState(run, { state: 'queued' });
@@ -272,7 +283,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       const active = [...runs.values()].filter(({ record }) => isActive(record.state));
       for (const run of active) run.engine?.cancel(0);
       await Promise.all([...active.map(({ engine }) => engine?.ended), staying.endAll()]);
-      for (const run of active) setState(run, { state: 'interrupted' });
+      for (const run of active) interrupt(run);
     },
   };
 

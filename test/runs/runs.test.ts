@@ -226,6 +226,57 @@ describe('a server killed in the middle of a run', () => {
   });
 });
 
+describe('a folder that something happened to', () => {
+  /** Starts a run, kills its server in the middle, does the harm, and starts another server. */
+  const harmed = async (harm: (folder: string) => void) => {
+    const first = await newServer();
+    const data = join(root, `data${nServers - 1}`);
+    const runId = randomUUID();
+    const client = await connect(first.lock, roots);
+    await client.request('runs/start', { runId, recipe: long() });
+    await client.request('runs/subscribe', { runId, since: 0 });
+    await until('it computes', () => client.events(runId).some(({ event }) => event.kind === 'progress'));
+    first.process.kill('SIGKILL');
+    await first.ended;
+    harm(join(data, 'runs', runId));
+    const second = await newServer(data);
+    const again = await connect(second.lock, roots);
+    expect((await again.request('runs/get', { runId })).run.state).toBe('interrupted');
+    return { again, runId, folder: join(data, 'runs', runId) };
+  };
+
+  it('cannot keep the next server from starting', async () => {
+    const { again, runId } = await harmed((folder) => {
+      rmSync(join(folder, 'events.jsonl'));
+      mkdirSync(join(folder, 'events.jsonl'));
+    });
+    expect(await errorOf(again.request('runs/resume', { runId }))).toMatchObject({
+      reason: 'cannotWrite',
+      message: expect.stringContaining('(EISDIR)'),
+    });
+    const other = randomUUID();
+    await again.request('runs/start', { runId: other, recipe: { kind: 'inspect', model: stories } });
+    expect((await reaches(again, other, ['done', 'failed'])).state).toBe('done');
+  });
+
+  it('and lost its newest events makes no gap in the next attempt', async () => {
+    const { again, runId, folder } = await harmed(() => {});
+    const file = join(folder, 'events.jsonl');
+    await again.request('server/stop', {});
+    await running.at(-1)!.ended;
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+    writeFileSync(file, `${lines.slice(0, -2).join('\n')}\n`);
+    const third = await newServer(join(folder, '../..'));
+    const client = await connect(third.lock, roots);
+    await client.request('runs/resume', { runId });
+    const { lastSeq, state } = await reaches(client, runId, ['done', 'failed'], 60_000);
+    expect(state).toBe('done');
+    await client.request('runs/subscribe', { runId, since: 0 });
+    await until('all have come', () => client.events(runId).at(-1)?.seq === lastSeq);
+    expect(seqs(client.events(runId))).toEqual(oneTo(lastSeq));
+  });
+});
+
 describe('an engine', () => {
   it('killed fails its run with the reason, while the server answers within a second', async () => {
     const server = await newServer();
@@ -451,6 +502,33 @@ describe('questions', () => {
     expect((await client.request('runs/get', { runId })).run.state).toBe('done');
   });
 
+  it('that nobody waits for any more bring no engine up', async () => {
+    const server = await newServer(undefined, withEngine(slowToStay));
+    const client = await connect(server.lock, roots);
+    const asker = await connect(server.lock, roots);
+    const runId = randomUUID();
+    await client.request('runs/start', { runId, recipe: analyzeRecipe() });
+    await reaches(client, runId, ['done']);
+    await until('the engine is gone', () => childrenOf(server.pid).length === 0);
+    const ask = (from: Client) => errorOf(from.request('runs/ask', { runId, question: 1, drop: without(1) }));
+
+    void ask(asker).catch(() => {});
+    const first = await engineOf(server);
+    asker.socket.terminate();
+    await until('it has ended', () => !isRunning(first), 5000);
+
+    const answer = ask(client);
+    const second = await engineOf(server);
+    await client.request('runs/cancel', { runId });
+    expect(await answer).toMatchObject({ reason: 'badState' });
+    await until('it has ended, too', () => !isRunning(second), 5000);
+
+    // The device is free again.
+    const next = randomUUID();
+    await client.request('runs/start', { runId: next, recipe: analyzeRecipe() });
+    expect((await reaches(client, next, ['done', 'failed'], 5000)).state).toBe('done');
+  });
+
   it('are for analyses that are done', async () => {
     const server = await newServer();
     const client = await connect(server.lock, roots);
@@ -487,3 +565,11 @@ process.on('message', () => setInterval(() => {
   for (let i = 0; i < 200; i++) process.send({ kind: 'progress', step: 'write', fraction: ++n / 20000 });
   if (n >= 20000) process.send({ kind: 'done', report: { kind: 'prune' } }, () => process.exit(0));
 }, 20));`;
+
+/** It analyses at once, but has never enough to stay. */
+const slowToStay = `
+process.on('message', ({ kind, recipe }) => {
+  if (kind === 'cancel') process.exit(0);
+  if (recipe.stay) return setInterval(() => {}, 1000);
+  process.send({ kind: 'done', report: { kind: 'analyze' } }, () => process.exit(0));
+});`;
