@@ -13,22 +13,25 @@ export async function openChooseBlocks(window: WorkbenchWindow, folder = 'storie
   await window.panel.locator('#spine').waitFor();
 }
 
-/** Presses the button; the engine stops where it is, so that what a test does then is in the middle of the run. */
+/**
+ * Presses the button; the engine stops where it is, so that what a test does then is in the middle of the run. It is looked
+ * for from before the button is pressed: the tiny model is measured within a second.
+ */
 export async function measureAndFreeze(workbench: Workbench, window: WorkbenchWindow): Promise<number> {
   const before = enginesOf(workbench.server()!.pid);
-  const find = () => enginesOf(workbench.server()!.pid).find((pid) => !before.includes(pid));
+  const frozen = eventually('an engine', () => {
+    const engine = enginesOf(workbench.server()!.pid).find((pid) => !before.includes(pid));
+    if (engine !== undefined) process.kill(engine, 'SIGSTOP');
+    return engine;
+  });
   await window.panel.locator('#analyze').click();
-  // Which text to measure on is asked the first time; afterwards the tiny model is measured within a second.
+  // Which text to measure on is asked the first time.
   const asked = window.input.waitFor().then(
-    () => null,
-    () => null,
+    () => true,
+    () => false,
   );
-  let engine = await Promise.race([asked, eventually('an engine', find)]);
-  if (engine === null) {
-    await window.pick('tinystories.txt');
-    engine = await eventually('an engine', find);
-  }
-  process.kill(engine, 'SIGSTOP');
+  if (await Promise.race([asked, frozen.then(() => false)])) await window.pick('tinystories.txt');
+  const engine = await frozen;
   await window.panel.locator('#running').waitFor();
   return engine;
 }
