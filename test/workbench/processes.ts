@@ -1,6 +1,7 @@
 // Processes that a test started or found: whether they live, their children, and their end.
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A dead process that nobody has waited for yet still answers to signals, so its state is looked at. */
 export function processIsAlive(pid: number): boolean {
@@ -18,14 +19,21 @@ export function childrenOf(parent: number): number[] {
 /** The engines of a compute server; they are its only children. Empty while nothing is computed. */
 export const enginesOf = (serverPid: number): number[] => childrenOf(serverPid);
 
-/** Asks it to end, and makes it when it does not. */
+/**
+ * Asks it to end, with all that it started, and makes those that do not. An extension host outlives its server by a
+ * moment, and what it writes then would be left behind.
+ */
 export async function endProcess(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
+  const family = child.pid === undefined ? [] : [child.pid, ...descendantsOf(child.pid)];
   child.kill('SIGTERM');
-  const last = setTimeout(() => child.kill('SIGKILL'), 8000);
-  await gone;
-  clearTimeout(last);
+  for (const endMs = Date.now() + 8000; family.some(processIsAlive); await sleep(50)) {
+    if (Date.now() < endMs) continue;
+    for (const pid of family.filter(processIsAlive)) process.kill(pid, 'SIGKILL');
+  }
+}
+
+function descendantsOf(parent: number): number[] {
+  return childrenOf(parent).flatMap((pid) => [pid, ...descendantsOf(pid)]);
 }
 
 function statOf(pid: number): { state: string; parent: number } | null {

@@ -79,12 +79,17 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
 
   const dataFolder = at(`data/User/globalStorage/${extensionId}`);
   const serverNow = () => serverIn(dataFolder);
-  const end = async () => {
-    await browser?.close().catch(() => {});
-    if (codeServer) await endProcess(codeServer);
-    // It is detached from the extension host, so that a run outlives a window, and would live on for its idle time.
+  const endServer = () => {
     const server = serverNow();
     if (server) process.kill(server.pid, 'SIGKILL');
+  };
+  const end = async () => {
+    await browser?.close().catch(() => {});
+    // It is detached from the extension host, so that a run outlives a window, and would live on for its idle time. Once
+    // more afterwards, since the extension starts another one while it lives.
+    endServer();
+    if (codeServer) await endProcess(codeServer);
+    endServer();
     if (process.env.ESPALIER_KEEP_LOGS && existsSync(at('data/logs')))
       cpSync(at('data/logs'), join(process.env.ESPALIER_KEEP_LOGS, `${Date.now()}`), { recursive: true });
     await removeFolder(folder);
