@@ -162,7 +162,117 @@ export interface InspectRecipe {
   model: string;
 }
 
-export type Recipe = AnalyzeRecipe | PruneRecipe | SparsifyRecipe | PerplexityRecipe | GenerateRecipe | InspectRecipe;
+/** Trains a LoRA adapter beside the projections of a pruned model, which stays as it is. */
+export interface HealRecipe {
+  kind: 'heal';
+  model: string;
+  data: TrainingData;
+  adapter: AdapterOptions;
+  objective: Objective;
+  optimizer: OptimizerOptions;
+  loop: LoopOptions;
+  /** The model before pruning: a reference line, and the teacher of a distillation; null: what espalier.json names, if it is there. */
+  dense: string | null;
+  /** Goes on where the run in `out` was left. */
+  resume: boolean;
+  /** Becomes a PEFT folder; the state of the run lies in its `run/`. */
+  out: string;
+  compute: ComputeOptions;
+}
+
+export interface TrainingData {
+  files: string[];
+  /** Column of the text in JSON lines, CSV and Parquet; null: `text`. */
+  field: string | null;
+  /** `instructions`: alpaca and dolly; `messages`: chats; both through the model's template. `auto`: by the columns. */
+  format: 'auto' | 'text' | 'instructions' | 'messages';
+  /** The most tokens of a window. Text is cut in windows of exactly so many; longer items are cut off. */
+  tokens: number;
+  /** The first token of a text, or the first item. */
+  start: number;
+  bos: BosMode;
+  /** Shuffled anew for every pass over the data, by the seed. */
+  order: 'sequential' | 'shuffled';
+  /** Share of the windows that is kept to judge by, drawn by the seed. A sequence keeps none. */
+  heldOutFraction: number;
+  seed: number;
+}
+
+/** As PEFT's LoraConfig names them in its own spelling. */
+export interface AdapterOptions {
+  rank: number; // R
+  alpha: number;
+  /** Names such as q_proj, or `all-linear` alone. */
+  targets: string[];
+  /** The blocks that get an adapter; `cutAdjacent`: those beside a gap that pruning left. */
+  blocks: 'all' | 'cutAdjacent' | number[];
+  /** Other ranks and alphas for modules whose name ends so, such as `layers.3.mlp.up_proj` or `q_proj`. */
+  rankPattern: Record<string, number>;
+  alphaPattern: Record<string, number>;
+  /** Scales by alpha / sqrt(rank) instead of alpha / rank. */
+  rsLora: boolean;
+  /** Share of the inputs of an adapter that are zeroed in training, in [0, 1). */
+  dropout: number;
+  /** An adapter folder to begin with; null: a fresh one. */
+  init: string | null;
+}
+
+/** What is made small: the next token's cross-entropy, or the distance to what the dense model expects. */
+export type Objective =
+  | { kind: 'nextToken' }
+  /** KL divergence over the teacher's `topK` likeliest tokens and all others as one. */
+  | { kind: 'distillation'; topK: number; temperature: number };
+
+/** AdamW (arXiv:1711.05101). */
+export interface OptimizerOptions {
+  learningRate: number;
+  schedule: 'constant' | 'linear' | 'cosine';
+  warmupSteps: number;
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  /** The largest L2 norm that all gradients together may have; null: any. */
+  clipNorm: number | null;
+}
+
+export interface LoopOptions {
+  steps: number;
+  /** Windows of a micro-batch, and micro-batches of a step. */
+  microBatchWindows: number;
+  accumulate: number;
+  /** Judge the model every so many steps, and before the first and after the last. */
+  evaluateEverySteps: number;
+  /** Windows of another text to judge by; null: those held out of the data. */
+  heldOut: TokenSource | null;
+  /** Stop after so many judgements without a better one; null: never. */
+  patience: number | null;
+  /** Save what a resumed run needs every so many steps. */
+  saveEverySteps: number;
+  /** Whether the insides of blocks are kept for the way back or computed again. */
+  activations: 'auto' | 'keep' | 'recompute';
+}
+
+/** Folds an adapter into the weights. */
+export interface MergeRecipe {
+  kind: 'merge';
+  model: string;
+  adapter: string;
+  out: string;
+  dtype: Dtype | null;
+  maxShardBytes: number | null;
+  compute: ComputeOptions;
+}
+
+export type Recipe =
+  | AnalyzeRecipe
+  | PruneRecipe
+  | SparsifyRecipe
+  | PerplexityRecipe
+  | GenerateRecipe
+  | InspectRecipe
+  | HealRecipe
+  | MergeRecipe;
 
 /** Shown before the work starts. */
 export interface Plan {
@@ -410,7 +520,91 @@ export interface InspectReport {
   model: ModelSummary;
 }
 
-export type Report = AnalyzeReport | PruneReport | SparsifyReport | PerplexityReport | GenerateReport | InspectReport;
+export interface HealReport extends RunFacts {
+  kind: 'heal';
+  model: ModelSummary;
+  out: string;
+  adapter: AdapterSummary;
+  data: TrainingDataReport;
+  objective: Objective;
+  optimizer: OptimizerOptions;
+  steps: HealStep[];
+  evals: HealEval[];
+  /** On the windows that `evals` judge by; null where no dense model is known. */
+  dense: LossPoint | null;
+  pruned: LossPoint;
+  /** With the adapter that was saved, the best one. */
+  healed: LossPoint;
+  bestStep: number;
+  stoppedBy: 'steps' | 'patience' | 'request' | 'divergence';
+  /** What a person should know, such as that the adapter did not change; null: nothing. */
+  warning: string | null;
+}
+
+export interface LossPoint {
+  lossNats: number;
+  perplexity: number;
+}
+
+export interface AdapterSummary {
+  nParameters: number;
+  rank: number;
+  alpha: number;
+  targets: string[];
+  blocks: number[];
+  /** L2 norm of all its B matrices together: zero while it changes nothing. */
+  normB: number;
+}
+
+export interface TrainingDataReport {
+  files: { name: string; sha256: string; sizeBytes: number }[];
+  format: 'text' | 'instructions' | 'messages';
+  nTrainingItems: number;
+  nHeldOutItems: number;
+  /** Tokens in the training items, and those of them that the loss counts. */
+  nTokens: number;
+  nCountedTokens: number;
+  /** Items that were longer than a window. */
+  nTruncated: number;
+}
+
+/** One step, counted from 0. The loss is that before the step's change. */
+export interface HealStep {
+  step: number;
+  lossNats: number;
+  gradNorm: number;
+  learningRate: number;
+  tokensPerSecond: number;
+}
+
+/** After so many steps; 0 is before the first. */
+export interface HealEval extends LossPoint {
+  step: number;
+  /** (pruned - now) / (pruned - dense), in nats; null where the dense loss is unknown or not below the pruned one. */
+  recoveredFraction: number | null;
+}
+
+export interface MergeReport extends RunFacts {
+  kind: 'merge';
+  model: ModelSummary;
+  adapter: string;
+  out: string;
+  /** Weights that changed. */
+  nMerged: number;
+  /** Norm of what rounding to the dtype changed, over the norm of what the adapter changed. */
+  roundingShare: number;
+  weightFiles: string[];
+}
+
+export type Report =
+  | AnalyzeReport
+  | PruneReport
+  | SparsifyReport
+  | PerplexityReport
+  | GenerateReport
+  | InspectReport
+  | HealReport
+  | MergeReport;
 
 /**
  * What the engine is told. One recipe a process. `ask` is for an engine that stays (AnalyzeRecipe.stay), after `done`; a
@@ -419,7 +613,11 @@ export type Report = AnalyzeReport | PruneReport | SparsifyReport | PerplexityRe
 export type EngineRequest =
   | { kind: 'start'; recipe: Recipe }
   | { kind: 'cancel' }
-  | { kind: 'ask'; question: number; drop: DropSet };
+  | { kind: 'ask'; question: number; drop: DropSet }
+  | { kind: 'control'; action: RunControl };
+
+/** For runs that go on for long: wait between two steps, go on, or end now and save. */
+export type RunControl = 'pause' | 'continue' | 'stopAndSave';
 
 /**
  * What the engine tells. `done` or `failed` comes exactly once and ends the work; an engine that stays tells `estimate`s
@@ -431,6 +629,12 @@ export type EngineEvent =
   | { kind: 'text'; text: string }
   /** A part of an analysis that is known before its end. */
   | { kind: 'partial'; report: Partial<AnalyzeReport> }
+  /** Healing: what will be trained on, the lines to compare with, a step, a judgement. After a resume those of before come again. */
+  | { kind: 'healing'; adapter: AdapterSummary; data: TrainingDataReport; steps: number }
+  | { kind: 'references'; dense: LossPoint | null; pruned: LossPoint }
+  | { kind: 'step'; step: HealStep; remainingSeconds: number; memoryBytes: number }
+  | { kind: 'evaluation'; evaluation: HealEval }
+  | { kind: 'paused'; paused: boolean }
   | { kind: 'done'; report: Report }
   | { kind: 'failed'; code: string; message: string; stack?: string }
   | { kind: 'estimate'; question: number; estimate: Estimate }
@@ -504,6 +708,8 @@ export interface ServerFacts {
 export type RunState =
   | { state: 'queued' }
   | { state: 'running'; step: string; fraction: number }
+  /** Waits between two steps until it is told to go on; it keeps its device. */
+  | { state: 'paused'; step: string; fraction: number }
   | { state: 'done' }
   | { state: 'failed'; code: string; message: string }
   | { state: 'cancelled' }
@@ -529,7 +735,10 @@ export interface RunEvent {
   atEpochMs: number;
   event:
     | { kind: 'state'; state: RunState }
-    | Extract<EngineEvent, { kind: 'plan' | 'progress' | 'text' | 'partial' }>
+    | Extract<
+        EngineEvent,
+        { kind: 'plan' | 'progress' | 'text' | 'partial' | 'healing' | 'references' | 'step' | 'evaluation' }
+      >
     /** The report is fetched with runs/get. */
     | { kind: 'reported' };
 }
@@ -556,6 +765,8 @@ export interface ServerRequests {
   'runs/unsubscribe': { params: { runId: string }; result: null };
   'runs/cancel': { params: { runId: string }; result: RunSummary };
   'runs/resume': { params: { runId: string }; result: RunSummary };
+  /** Of a heal run that is running or paused. */
+  'runs/control': { params: { runId: string; action: RunControl }; result: RunSummary };
   'runs/delete': { params: { runId: string }; result: { freedBytes: number } };
   /** The recipe of a run, or any recipe, as the text of a recipe file. */
   'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
