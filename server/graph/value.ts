@@ -34,12 +34,24 @@ export interface Op<A = undefined> {
   shape(inputs: readonly Shape[], attributes: A): Shape;
   /** Default: the dtype of the first input. */
   dtype?(inputs: readonly Dtype[], attributes: A): Dtype;
+  /**
+   * What reaches the inputs of one use when `dy` reaches its output: by the chain rule, each of the shape that the input has
+   * after broadcasting; null where nothing flows. Without it the op cannot lie between a loss and what it is derived by.
+   */
+  gradient?(use: Use<A>, dy: Value): readonly (Value | null)[];
   /** Writes ONNX nodes for one use of the op and returns the name of its output. */
   emit(
     to: Emitter,
     inputs: readonly string[],
     node: { attributes: A; shape: Shape; inputShapes: readonly Shape[] },
   ): string;
+}
+
+/** One use of an op, as its gradient rule sees it. */
+export interface Use<A> {
+  readonly y: Value;
+  readonly inputs: readonly Value[];
+  readonly attributes: A;
 }
 
 /** What an op's `emit` may write to. */

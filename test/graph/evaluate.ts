@@ -11,7 +11,7 @@ type Evaluate = (inputs: readonly Numbers[], attributes: never) => Numbers;
 /** The outputs of a graph, given its inputs by name. */
 export function evaluate(
   graph: Graph,
-  feeds: Readonly<Record<string, Float32Array | BigInt64Array>>,
+  feeds: Readonly<Record<string, Float32Array | Float64Array | BigInt64Array>>,
 ): Record<string, Numbers> {
   const known = new Map<Value, Numbers>();
   for (const value of topologicalOrder(Object.values(graph.outputs))) {
@@ -65,6 +65,13 @@ const ops: Record<string, Evaluate> = {
       return sum;
     });
   },
+  Outer([a, b]) {
+    return make([a!.shape[1]!, b!.shape[1]!], ([i, j]) => {
+      let sum = 0;
+      for (let r = 0; r < a!.shape[0]!; r++) sum += get(a!, [r, i!]) * get(b!, [r, j!]);
+      return sum;
+    });
+  },
   Softmax([x]) {
     return make(x!.shape, (at) => {
       let sum = 0;
@@ -83,6 +90,16 @@ const ops: Record<string, Evaluate> = {
   },
   Slice([x], { axis, start, end }: { axis: number; start: number; end: number }) {
     return make(x!.shape.with(axis, end - start), (at) => get(x!, at.with(axis, at[axis]! + start)));
+  },
+  Pad([x], { axis, before, after }: { axis: number; before: number; after: number }) {
+    const extent = x!.shape[axis]!;
+    return make(x!.shape.with(axis, before + extent + after), (at) => {
+      const inside = at[axis]! - before;
+      return inside >= 0 && inside < extent ? get(x!, at.with(axis, inside)) : 0;
+    });
+  },
+  Expand([x], { shape }: { shape: number[] }) {
+    return make(shape, (at) => get(x!, at));
   },
   Concat(xs, { axis }: { axis: number }) {
     const extent = xs.reduce((sum, x) => sum + x.shape[axis]!, 0);

@@ -1,33 +1,47 @@
 // Ops that work element by element, with NumPy's broadcasting.
 import { apply, broadcast, type Op, scalar, type Value } from '../value';
 
-const binary = (name: string): Op => ({
+type Rule = NonNullable<Op['gradient']>;
+
+/** Without a rule the op has no gradient. */
+const binary = (name: string, gradient?: Rule): Op => ({
   name,
   shape: ([a, b]) => broadcast(name, a!, b!),
+  ...(gradient && { gradient }),
   emit: (to, inputs) => to.node(name, inputs),
 });
 
-const unary = (name: string, onnx = name, attributes: Parameters<Parameters<Op['emit']>[0]['node']>[2] = {}): Op => ({
+type OnnxName = { onnx?: string; attributes?: Parameters<Parameters<Op['emit']>[0]['node']>[2] };
+
+const unary = (name: string, gradient?: Rule, { onnx = name, attributes = {} }: OnnxName = {}): Op => ({
   name,
   shape: ([x]) => x!,
+  ...(gradient && { gradient }),
   emit: (to, inputs) => to.node(onnx, inputs, attributes),
 });
 
-const Add = binary('Add');
-const Sub = binary('Sub');
-const Mul = binary('Mul');
-const Div = binary('Div');
+const Add = binary('Add', (_, dy) => [dy, dy]);
+const Sub = binary('Sub', (_, dy) => [dy, neg(dy)]);
+const Mul = binary('Mul', ({ inputs: [a, b] }, dy) => [mul(dy, b!), mul(dy, a!)]);
+const Div = binary('Div', ({ y, inputs: [, b] }, dy) => [div(dy, b!), neg(div(mul(dy, y), b!))]);
 const Max = binary('Max');
 const Min = binary('Min');
-const Neg = unary('Neg');
+const Neg = unary('Neg', (_, dy) => [neg(dy)]);
 const Abs = unary('Abs');
-const Exp = unary('Exp');
-const Log = unary('Log');
-const Sqrt = unary('Sqrt');
-const Reciprocal = unary('Reciprocal');
-const Sigmoid = unary('Sigmoid');
+const Exp = unary('Exp', ({ y }, dy) => [mul(dy, y)]);
+const Log = unary('Log', ({ inputs: [x] }, dy) => [div(dy, x!)]);
+const Sqrt = unary('Sqrt', ({ y }, dy) => [div(scale(dy, 0.5), y)]);
+const Reciprocal = unary('Reciprocal', ({ y }, dy) => [neg(mul(dy, square(y)))]);
+const Sigmoid = unary('Sigmoid', ({ y }, dy) => [mul(dy, sub(y, square(y)))]);
 /** x sigmoid(x). onnxruntime's QuickGelu is x sigmoid(alpha x) in one pass over memory. */
-const Silu = unary('Silu', 'com.microsoft:QuickGelu', { alpha: { float: 1 } });
+const Silu = unary(
+  'Silu',
+  ({ y, inputs: [x] }, dy) => {
+    const s = sigmoid(x!);
+    return [mul(dy, add(s, mul(y, sub(scalar(1), s))))];
+  },
+  { onnx: 'com.microsoft:QuickGelu', attributes: { alpha: { float: 1 } } },
+);
 
 /** Element types; onnx numbers of the target are those of TensorProto.DataType. */
 const ToFloat: Op = {

@@ -1,5 +1,7 @@
 // Products of matrices.
 import { apply, broadcast, type Op, ShapeError, size, type Value } from '../value';
+import { reshape, swapLast } from './movement';
+import { reduceSum } from './reduce';
 
 /** a [..., M, K] b [..., K, N] -> [..., M, N]; leading axes broadcast. */
 const MatMul: Op = {
@@ -8,6 +10,7 @@ const MatMul: Op = {
     if (a!.length < 2 || b!.length < 2 || a!.at(-1) !== b!.at(-2)) throw new ShapeError('MatMul', [a!, b!]);
     return [...broadcast('MatMul', a!.slice(0, -2), b!.slice(0, -2)), a!.at(-2)!, b!.at(-1)!];
   },
+  gradient: ({ inputs: [a, b] }, dy) => [matmul(dy, swapLast(b!)), matmul(swapLast(a!), dy)],
   emit: (to, inputs) => to.node('MatMul', inputs),
 };
 
@@ -22,6 +25,12 @@ const Linear: Op = {
       throw new ShapeError('Linear', [x!, w!, ...(bias ? [bias] : [])]);
     return [...x!.slice(0, -1), w![0]!];
   },
+  gradient: ({ inputs: [x, w, bias] }, dy) => {
+    const flat = asRows(dy);
+    const dx = reshape(matmul(flat, w!), x!.shape);
+    const dw = outer(flat, asRows(x!));
+    return bias ? [dx, dw, reshape(reduceSum(flat, [0]), bias.shape)] : [dx, dw];
+  },
   emit: (to, [x, ...rest], { shape, inputShapes: [xShape] }) => {
     const rows = size(xShape!.slice(0, -1));
     const flat = xShape!.length === 2 ? x! : to.node('Reshape', [x!, to.int64s([rows, xShape!.at(-1)!])]);
@@ -30,5 +39,21 @@ const Linear: Op = {
   },
 };
 
+/** a [R, M], b [R, N] -> a^T b [M, N]: the sum of the rows' outer products. */
+const Outer: Op = {
+  name: 'Outer',
+  shape: ([a, b]) => {
+    if (a!.length !== 2 || b!.length !== 2 || a![0] !== b![0]) throw new ShapeError('Outer', [a!, b!]);
+    return [a![1]!, b![1]!];
+  },
+  gradient: ({ inputs: [a, b] }, dy) => [linear(b!, dy), matmul(a!, dy)],
+  emit: (to, inputs) => to.node('Gemm', inputs, { transA: { int: 1 } }),
+};
+
+/** x [..., I] -> [rows, I] */
+const asRows = (x: Value): Value =>
+  x.shape.length === 2 ? x : reshape(x, [size(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+
 export const matmul = (a: Value, b: Value) => apply(MatMul, [a, b], undefined);
+export const outer = (a: Value, b: Value) => apply(Outer, [a, b], undefined);
 export const linear = (x: Value, w: Value, bias?: Value) => apply(Linear, bias ? [x, w, bias] : [x, w], undefined);

@@ -1,5 +1,7 @@
 // Ops of transformers that onnxruntime has as one kernel each.
-import { apply, type Op, ShapeError, type Value } from '../value';
+import { apply, type Op, ShapeError, scalar, type Value } from '../value';
+import { add, mul, neg, reciprocal, sqrt, square, sub } from './elementwise';
+import { reduceMean } from './reduce';
 
 /** x [..., D], weight [D] -> x / sqrt(mean(x^2) + epsilon) weight, the mean along the last axis (arXiv:1910.07467). */
 const RmsNorm: Op<{ readonly epsilon: number }> = {
@@ -7,6 +9,13 @@ const RmsNorm: Op<{ readonly epsilon: number }> = {
   shape: ([x, weight]) => {
     if (weight!.length !== 1 || weight![0] !== x!.at(-1)) throw new ShapeError('RmsNorm', [x!, weight!]);
     return x!;
+  },
+  /** With n = x / rms(x) and g = dy weight: dx = (g - n mean(g n)) / rms(x). */
+  gradient: ({ inputs: [x, weight], attributes: { epsilon } }, dy) => {
+    const inverse = reciprocal(sqrt(add(reduceMean(square(x!), [-1]), scalar(epsilon))));
+    const n = mul(x!, inverse);
+    const g = mul(dy, weight!);
+    return [mul(sub(g, mul(n, reduceMean(mul(g, n), [-1]))), inverse), mul(dy, n)];
   },
   emit: (to, inputs, { attributes: { epsilon } }) =>
     to.node('SimplifiedLayerNormalization', inputs, {
@@ -29,6 +38,8 @@ const Rotary: Op = {
     if (!fits) throw new ShapeError('Rotary', [x!, positions!, cos!, sin!]);
     return x!;
   },
+  /** Turned back by the same angle. */
+  gradient: ({ inputs: [, positions, cos, sin] }, dy) => [rotary(dy, positions!, cos!, neg(sin!)), null, null, null],
   emit: (to, inputs) => to.node('com.microsoft:RotaryEmbedding', inputs, { interleaved: { int: 0 } }),
 };
 
