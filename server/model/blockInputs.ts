@@ -1,7 +1,9 @@
 // What goes into a block's graph beside the hidden state.
+import { add } from '../graph/ops/elementwise';
 import { linear } from '../graph/ops/linear';
 import { input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
+import { type AdapterUse, adapted } from './lora';
 import { blockWeights } from './weights';
 
 /** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
@@ -14,11 +16,16 @@ export interface BatchShape {
 export interface BlockWeightInputs {
   get(suffix: string): Value;
   has(suffix: string): boolean;
-  /** x through the linear layer `name`, with its bias where the family has one. */
+  /** x through the linear layer `name`, with its bias where the family has one, and its adapter where it has one. */
   project(name: string, x: Value): Value;
 }
 
-export function blockWeightInputs(config: ModelConfig): BlockWeightInputs {
+export const noAdapters: AdapterUse = { layers: new Map(), dropout: false };
+
+export function blockWeightInputs(
+  config: ModelConfig,
+  { layers, dropout }: AdapterUse = noAdapters,
+): BlockWeightInputs {
   const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
   const made = new Map<string, Value>();
   const has = (suffix: string) => shapes.has(suffix);
@@ -29,7 +36,12 @@ export function blockWeightInputs(config: ModelConfig): BlockWeightInputs {
     made.set(suffix, value);
     return value;
   };
-  const project = (name: string, x: Value) =>
-    linear(x, get(`${name}.weight`), has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
+  const project = (name: string, x: Value) => {
+    const weight = get(`${name}.weight`);
+    const plain = linear(x, weight, has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
+    const adapter = layers.get(name);
+    const shape = weight.shape as [number, number];
+    return adapter ? add(plain, adapted(name, x, shape, adapter, dropout)) : plain;
+  };
   return { get, has, project };
 }

@@ -4,8 +4,9 @@ import { add, mul, scale, silu } from '../graph/ops/elementwise';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
 import { attendToCache, causalAttention, queriesKeysValues } from './attention';
-import { type BatchShape, type BlockWeightInputs, blockWeightInputs } from './blockInputs';
+import { type BatchShape, type BlockWeightInputs, blockWeightInputs, noAdapters } from './blockInputs';
 import type { ModelConfig } from './config';
+import type { AdapterUse } from './lora';
 import { hasAttention, hasMlp, type Stage } from './path';
 
 /**
@@ -28,9 +29,17 @@ export function blockSignature(config: ModelConfig, { block, form }: Stage): str
   return hasAttention(form) ? `${form} ${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}` : form;
 }
 
-/** A block, or half of one, for whole windows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [T, E/2], weights by suffix. */
-export function blockParts(config: ModelConfig, { block, form }: Stage, batch: BatchShape): BlockParts {
-  const weights = blockWeightInputs(config);
+/**
+ * A block, or half of one, for whole windows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [T, E/2], weights by
+ * suffix, and the matrices of adapters by the names of lora.ts.
+ */
+export function blockParts(
+  config: ModelConfig,
+  { block, form }: Stage,
+  batch: BatchShape,
+  adapters: AdapterUse = noAdapters,
+): BlockParts {
+  const weights = blockWeightInputs(config, adapters);
   const entering = input('hidden', [batch.batch * batch.tokens, config.width]);
   const attended = hasAttention(form) ? attentionOf(config, block, weights, entering, batch) : null;
   const between = attended ? add(entering, attended.attention) : entering;

@@ -6,6 +6,8 @@ import type { ModelConfig } from '../model/config';
 import { pathWithout, type Path, type Stage } from '../model/path';
 import { type BlockParts, blockParts, blockSignature } from '../model/llama';
 import type { Tensor } from '../runtime/tensor';
+import { adapterSignature, type AdapterUse } from '../model/lora';
+import type { Adapters } from './adapters';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
 import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
@@ -37,6 +39,7 @@ export interface ForwardOptions {
   /** Default: through all blocks. */
   readonly path?: Path;
   readonly observer?: Observer;
+  readonly adapters?: Adapters;
   readonly signal?: AbortSignal;
   /** Called after every run with the share of the work that is done, in [0, 1]. */
   onProgress?(fraction: number): void;
@@ -154,13 +157,16 @@ async function passBlock(
 ): Promise<Tensor> {
   const { config, device } = model;
   const scored = pass.observer?.block;
-  const key = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} ${scored?.name ?? ''}`;
+  const use: AdapterUse = { layers: pass.adapters?.layers(stage.block) ?? new Map(), dropout: false };
+  const shape = `${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} ${adapterSignature(use)}`;
+  const key = `block ${shape}${scored ? ` with ${scored.name}` : ''}`;
   const program = await device.program(key, (): Graph => {
-    const parts = blockParts(config, stage, batch);
+    const parts = blockParts(config, stage, batch, use);
     return { name: 'block', outputs: { leaving: parts.leaving, ...(scored && { scores: scored.graph(parts) }) } };
   });
   const { leaving, scores } = await device.run(program, {
     ...weights,
+    ...pass.adapters?.tensors(stage.block),
     ...(await pass.tables.for(batch)),
     hidden: entering,
   });

@@ -1,0 +1,35 @@
+// A graph in two parts: what the second needs of the first becomes an output there and an input here.
+import { input, type NodeValue, type Value } from './value';
+
+export interface Cut {
+  /** What the first part has to hand over, by name. */
+  readonly needed: Readonly<Record<string, Value>>;
+  /** The outputs, with inputs of those names in place of what is handed over. */
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/** Ops that only move elements are cheaper to repeat than to keep. */
+const moves = new Set(['Reshape', 'Transpose', 'Slice', 'Concat']);
+
+/** Cuts `outputs` off from the values of `first`; names are `${prefix} 0` and so on, in the order of use. */
+export function cut(outputs: Readonly<Record<string, Value>>, first: readonly Value[], prefix: string): Cut {
+  const before = new Set(first);
+  const needed: Record<string, Value> = {};
+  const known = new Map<Value, Value>();
+  const renewed = (value: Value): Value => {
+    const done = known.get(value);
+    if (done) return done;
+    const made = value.kind === 'node' ? (isKept(value) ? handedOver(value) : repeated(value)) : value;
+    known.set(value, made);
+    return made;
+  };
+  const isKept = (value: NodeValue) => before.has(value) && !moves.has(value.op.name);
+  const handedOver = (value: NodeValue): Value => {
+    const name = `${prefix} ${Object.keys(needed).length}`;
+    needed[name] = value;
+    return input(name, value.shape, value.dtype);
+  };
+  const repeated = (value: NodeValue): Value => ({ ...value, inputs: value.inputs.map(renewed) });
+  const renewedOutputs = Object.fromEntries(Object.entries(outputs).map(([name, value]) => [name, renewed(value)]));
+  return { needed, outputs: renewedOutputs };
+}

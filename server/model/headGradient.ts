@@ -1,0 +1,63 @@
+// The loss and its gradient by the last hidden state in one walk over slices of the vocabulary: beside the running sum of
+// exponentials goes the running sum of the head's rows under them, so that neither all logits nor a second walk is needed.
+// Letters: B batch, T tokens, D width, S rows of a slice.
+import { gradients } from '../graph/gradient';
+import { add, div, exp, log, max, mul, sub } from '../graph/ops/elementwise';
+import { linear, matmul } from '../graph/ops/linear';
+import { reduceMax, reduceSum } from '../graph/ops/reduce';
+import { type Graph, input, topologicalOrder } from '../graph/value';
+import type { BatchShape } from './blockInputs';
+import type { ModelConfig } from './config';
+import { finalNorm } from './head';
+
+/**
+ * normed [rows, D], head [S, D] and the running largest logit [rows, 1], sum of exponentials [rows, 1] and sum of the
+ * head's rows weighted by them [rows, D] give the next ones: softmax without its division, as in arXiv:1805.02867.
+ */
+export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number): Graph {
+  const D = config.width;
+  const head = input('head', [sliceRows, D]);
+  const logits = linear(input('normed', [rows, D]), head);
+  const largestBefore = input('largest', [rows, 1]);
+  const largest = max(largestBefore, reduceMax(logits, [-1]));
+  const shares = exp(sub(logits, largest));
+  const fading = exp(sub(largestBefore, largest));
+  return {
+    name: 'headSliceWithRows',
+    outputs: {
+      nextLargest: largest,
+      nextSum: add(mul(input('sum', [rows, 1]), fading), reduceSum(shares, [-1])),
+      nextHeadRows: add(mul(input('headRows', [rows, D]), fading), matmul(shares, head)),
+    },
+  };
+}
+
+/**
+ * The end of that walk: targets [rows, D] are the head's rows of the tokens that came, weights [rows, 1] what each
+ * prediction counts. Gives tokenNats [rows, 1], loss [1, 1] = sum of weights * nats, and the loss's gradient by normed:
+ * weights * (the head's expected row under the softmax - the target's).
+ */
+export function weightedLoss(config: ModelConfig, rows: number): Graph {
+  const D = config.width;
+  const [sum, weights] = [input('sum', [rows, 1]), input('weights', [rows, 1])];
+  const targets = input('targets', [rows, D]);
+  const targetLogit = reduceSum(mul(input('normed', [rows, D]), targets), [-1]);
+  const nats = sub(add(log(sum), input('largest', [rows, 1])), targetLogit);
+  const expected = div(input('headRows', [rows, D]), sum);
+  return {
+    name: 'weightedLoss',
+    outputs: {
+      tokenNats: nats,
+      loss: reduceSum(mul(nats, weights), [0, 1]),
+      normedGradient: mul(sub(expected, targets), weights),
+    },
+  };
+}
+
+/** normedGradient [B*(T-1), D] back through the final norm: leavingGradient [B*T, D], zero where nothing is predicted. */
+export function finalNormBackward(config: ModelConfig, batch: BatchShape): Graph {
+  const { normed } = finalNorm(config, batch).outputs;
+  const hidden = topologicalOrder([normed!]).find((v) => v.kind === 'input' && v.name === 'hidden')!;
+  const [back] = gradients(normed!, input('normedGradient', normed!.shape), [hidden]);
+  return { name: 'finalNormBackward', outputs: { leavingGradient: back! } };
+}
