@@ -1,15 +1,21 @@
 // A file that appears complete or not at all.
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
 
 /** Writes `text` beside its place and renames it. Throws UserError('cannotWrite') and leaves what was there before. */
-export async function writeStagedFile(path: string, text: string): Promise<void> {
+export const writeStagedFile = (path: string, text: string): Promise<void> =>
+  writeStaged(path, (stage) => writeFile(stage, text));
+
+/** The same for what `write` writes into a new file at the path that it is given. */
+export async function writeStaged(path: string, write: (stage: string) => Promise<void>): Promise<void> {
   const { target, stage } = places(path);
   try {
-    const file = await open(stage, 'w');
+    // Left by a dead process with the same number.
+    await rm(stage, { force: true });
+    await write(stage);
+    const file = await open(stage, 'r+');
     try {
-      await file.writeFile(text);
       await file.sync();
     } finally {
       await file.close();
