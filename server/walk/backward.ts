@@ -161,8 +161,16 @@ function blockRuns(model: Model, batches: readonly WeightedBatch[], tables: Tabl
     ...weights,
     ...(await tables.for(batches[b]!)),
     ...options.adapters?.tensors(block),
-    ...(await options.masks?.(block, b)),
   });
+  /** A run with the masks of its place, which are made for it. */
+  const run = async (stage: DerivedStage, b: number, way: 'forward' | 'backward', given: Record<string, Tensor>) => {
+    const masks = (await options.masks?.(stage.block, b)) ?? {};
+    try {
+      return await device.run(await program(stage, b, way), { ...given, ...masks });
+    } finally {
+      for (const mask of Object.values(masks)) mask.dispose();
+    }
+  };
   const program = (stage: DerivedStage, b: number, way: 'forward' | 'backward'): Promise<Program> => {
     const batch = batches[b]!;
     const adapters = use(stage.block);
@@ -182,13 +190,13 @@ function blockRuns(model: Model, batches: readonly WeightedBatch[], tables: Tabl
   return {
     async forward(stage: DerivedStage, b: number, hidden: Tensor, weights: Weights) {
       const given = await feeds(stage.block, b, weights);
-      const { leaving, ...kept } = await device.run(await program(stage, b, 'forward'), { ...given, hidden });
+      const { leaving, ...kept } = await run(stage, b, 'forward', { ...given, hidden });
       return { leaving: leaving!, kept };
     },
     async backward(stage: DerivedStage, b: number, at: Behind & { gradient: Tensor }, weights: Weights) {
       const given = await feeds(stage.block, b, weights);
       const back = { ...at.kept, hidden: at.entering, [leavingGradient]: at.gradient };
-      return device.run(await program(stage, b, 'backward'), { ...given, ...back });
+      return run(stage, b, 'backward', { ...given, ...back });
     },
   };
 }

@@ -1,0 +1,181 @@
+// One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
+import { gradientOf } from '../model/blockGradient';
+import { maskOf } from '../model/lora';
+import type { OptimizerOptions } from '../protocol';
+import type { Tensor } from '../runtime/tensor';
+import { lossAndGradients } from '../walk/backward';
+import type { WeightedBatch } from '../walk/headGradient';
+import type { Model } from '../walk/model';
+import type { AdapterState } from './adapterState';
+import { adamwStep, addGradients, moreOf, next, stepScalars, sumOfSquares } from './adamw';
+import { dropoutMask, keyOf } from './random';
+import { learningRate } from './schedule';
+
+export interface StepOptions {
+  readonly optimizer: OptimizerOptions;
+  /** Of the whole run: the schedule ends with it. */
+  readonly steps: number;
+  readonly seed: number;
+  readonly dropout: number;
+  readonly activations: 'keep' | 'recompute';
+  /** How many batches go through the model together: more than one only spares the reading of streamed weights. */
+  readonly batchesAtOnce: number;
+  readonly signal?: AbortSignal;
+  onProgress?(fraction: number): void;
+}
+
+export interface StepResult {
+  /** Before the change. */
+  readonly lossNats: number;
+  /** L2 over all adapter matrices, before clipping. */
+  readonly gradNorm: number;
+  readonly learningRate: number;
+}
+
+/**
+ * Step `step`, counted from 0, on batches whose weights sum to 1. Where loss or gradient are not finite the adapter is left
+ * as it was: whoever called sees it in the result.
+ */
+export async function trainStep(
+  model: Model,
+  adapter: AdapterState,
+  batches: readonly WeightedBatch[],
+  step: number,
+  options: StepOptions,
+): Promise<StepResult> {
+  const { optimizer } = options;
+  const rate = learningRate(optimizer, options.steps, step);
+  const sums = gradientSums(model, adapter);
+  try {
+    const lossNats = await sumOfLosses(model, adapter, batches, step, options, sums.take);
+    const gradNorm = await sums.norm();
+    if (Number.isFinite(lossNats) && Number.isFinite(gradNorm))
+      await change(
+        model,
+        adapter,
+        sums.of,
+        stepScalars(optimizer, rate, step, clipFactor(gradNorm, optimizer)),
+        optimizer,
+      );
+    return { lossNats, gradNorm, learningRate: rate };
+  } finally {
+    sums.dispose();
+  }
+}
+
+/** torch.nn.utils.clip_grad_norm_ */
+const clipFactor = (norm: number, { clipNorm }: OptimizerOptions): number =>
+  clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + 1e-6));
+
+async function sumOfLosses(
+  model: Model,
+  adapter: AdapterState,
+  batches: readonly WeightedBatch[],
+  step: number,
+  { seed, dropout, activations, batchesAtOnce, signal, onProgress }: StepOptions,
+  take: (block: number, gradients: Readonly<Record<string, Tensor>>) => Promise<void>,
+): Promise<number> {
+  let loss = 0;
+  for (let first = 0; first < batches.length; first += batchesAtOnce) {
+    const together = batches.slice(first, first + batchesAtOnce);
+    const masks = dropoutMasks(model, adapter, together, dropout, (block, b, layer) =>
+      keyOf(seed, step, first + b, block, layer),
+    );
+    loss += await lossAndGradients(model, together, {
+      adapters: adapter,
+      derive: (block) => Object.keys(adapter.shapes(block)),
+      take,
+      ...(masks && { masks }),
+      activations,
+      ...(signal && { signal }),
+      onProgress: (fraction) => onProgress?.((first + fraction * together.length) / batches.length),
+    });
+  }
+  return loss;
+}
+
+/** Made anew whenever they are asked for, from a key of their place: there is nothing to keep or to save. */
+function dropoutMasks(
+  { device }: Model,
+  adapter: AdapterState,
+  batches: readonly WeightedBatch[],
+  rate: number,
+  key: (block: number, batch: number, layer: number) => number,
+): ((block: number, batch: number) => Promise<Record<string, Tensor>>) | null {
+  if (rate === 0) return null;
+  return async (block, b) => {
+    const rows = batches[b]!.batch * batches[b]!.tokens;
+    const masks: Record<string, Tensor> = {};
+    for (const [i, [layer, { inFeatures }]] of [...adapter.layers(block)].entries()) {
+      const mask = dropoutMask(key(block, b, i), rows * inFeatures, rate);
+      masks[maskOf(layer)] = await device.upload(mask, [rows, inFeatures], 'table');
+    }
+    return masks;
+  };
+}
+
+/** The gradients of all batches so far, by block, on the device. */
+function gradientSums({ device }: Model, adapter: AdapterState) {
+  const sums = new Map<number, Record<string, Tensor>>();
+  const dispose = (tensors: Readonly<Record<string, Tensor>>) => {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+  };
+  return {
+    of: (block: number) => sums.get(block)!,
+    async take(block: number, gradients: Readonly<Record<string, Tensor>>) {
+      const before = sums.get(block);
+      if (!before) return void sums.set(block, { ...gradients });
+      const shapes = adapter.shapes(block);
+      const more = Object.fromEntries(Object.keys(shapes).map((name) => [moreOf(name), gradients[gradientOf(name)]!]));
+      const program = await device.program(`addGradients ${keyOfShapes(shapes)}`, () => addGradients(shapes));
+      const added = await device.run(program, { ...before, ...more });
+      dispose(before);
+      dispose(gradients);
+      sums.set(block, renamed(added));
+    },
+    async norm(): Promise<number> {
+      let squares = 0;
+      for (const [block, gradients] of sums) {
+        const shapes = adapter.shapes(block);
+        const program = await device.program(`sumOfSquares ${keyOfShapes(shapes)}`, () => sumOfSquares(shapes));
+        const { sum } = await device.run(program, gradients);
+        squares += (await device.read(sum!))[0]!;
+        sum!.dispose();
+      }
+      return Math.sqrt(squares);
+    },
+    dispose: () => sums.forEach(dispose),
+  };
+}
+
+async function change(
+  { device }: Model,
+  adapter: AdapterState,
+  gradients: (block: number) => Readonly<Record<string, Tensor>>,
+  scalars: ReturnType<typeof stepScalars>,
+  constants: OptimizerOptions,
+): Promise<void> {
+  const fed: Record<string, Tensor> = {};
+  for (const [name, value] of Object.entries(scalars))
+    fed[name] = await device.upload(Float32Array.of(value), [], 'table');
+  const { beta1, beta2, epsilon } = constants;
+  for (const block of adapter.blocks) {
+    const shapes = adapter.shapes(block);
+    const key = `adamw ${beta1} ${beta2} ${epsilon} ${keyOfShapes(shapes)}`;
+    const program = await device.program(key, () => adamwStep(shapes, constants));
+    adapter.replace(
+      block,
+      renamed(await device.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) })),
+    );
+  }
+  for (const tensor of Object.values(fed)) tensor.dispose();
+}
+
+const keyOfShapes = (shapes: Readonly<Record<string, readonly number[]>>): string =>
+  Object.entries(shapes)
+    .map(([name, shape]) => `${name} ${shape}`)
+    .join();
+
+/** Without the `next ` before the names. */
+const renamed = (tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name.slice(next('').length), tensor]));
