@@ -79,6 +79,8 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
   const computed = new Set(projections(config).map(moduleKey));
   refuseRevived(path, config, computed, tensors);
   const modules = all.filter((module) => tensors.has(moduleKey(module)) && computed.has(moduleKey(module)));
+  if (modules.length === 0)
+    throw new UserError('badChoice', `${path} adapts nothing of this model; is it the adapter of another one?`);
   return {
     options: formOf(said, modules, config.nBlocks),
     modules,
