@@ -9,8 +9,10 @@ import {
   computeOptions,
   type DropFlags,
   dropOptions,
+  dtype,
   type MeasureFlags,
   measureOptions,
+  type OutputFlags,
   positive,
   ratio,
   ridge,
@@ -23,6 +25,7 @@ import {
   withPresets,
   withSourceOptions,
 } from './cli/options';
+import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
 import {
   renderAnalysis,
@@ -68,11 +71,6 @@ const program = new Command('espalier')
           .replaceAll('\n', ' ')}\n`,
       ),
   });
-
-interface OutputFlags {
-  json?: string;
-  quiet?: boolean;
-}
 
 /** Runs a recipe, shows its report and writes it where --json says. */
 async function carryOut<R extends Report>(
@@ -282,6 +280,7 @@ withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: ki
       : carryOut<PruneReport>(recipe, flags, renderPrune);
   });
 
+addMerge(program, carryOut);
 addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
@@ -304,11 +303,6 @@ function pruneRule({ method, count, protect, ...flags }: PruneFlags): DropRule {
     'usage',
     'Say which blocks go: either --drop LIST (or --drop-attention, --drop-mlp), or --method NAME with --count N.',
   );
-}
-
-function dtype(text: string): Dtype {
-  if (text === 'f32' || text === 'f16' || text === 'bf16') return text;
-  throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
 }
 
 async function main(): Promise<number> {

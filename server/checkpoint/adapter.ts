@@ -2,9 +2,9 @@
 // `base_model.model.model.layers.3.mlp.up_proj.lora_A.weight` [R, in] and `....lora_B.weight` [out, R].
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import { type AdaptedModule, type AdapterForm, adapterTargets, moduleKey, projections } from '../model/adapter';
-import { adapterRanks } from '../model/adapterRanks';
+import { type AdapterRanks, adapterRanks } from '../model/adapterRanks';
 import type { ModelConfig } from '../model/config';
 import { outputProjections } from '../model/weights';
 import { type AdapterConfig, adapterConfigFile, adapterConfigJson, parseAdapterConfig } from './adapterConfig';
@@ -69,7 +69,7 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
   const said = parseAdapterConfig(await configText(folder), join(folder, adapterConfigFile));
   const path = join(folder, weightsFile);
   if (!(await isFile(path))) throw await noWeights(folder);
-  const ranks = adapterRanks(said);
+  const ranks = ranksOf(said, join(folder, adapterConfigFile));
   const all = projections(config, 'included').map((projection) => ({
     ...projection,
     ...ranks.of(moduleKey(projection)),
@@ -79,6 +79,8 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
   const computed = new Set(projections(config).map(moduleKey));
   refuseRevived(path, config, computed, tensors);
   const modules = all.filter((module) => tensors.has(moduleKey(module)) && computed.has(moduleKey(module)));
+  if (modules.length === 0)
+    throw new UserError('badChoice', `${path} adapts nothing of this model; is it the adapter of another one?`);
   return {
     options: formOf(said, modules, config.nBlocks),
     modules,
@@ -86,6 +88,15 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
     nBlocks: config.nBlocks,
     baseModelNameOrPath: said.baseModelNameOrPath,
   };
+}
+
+/** A pattern that cannot be used is told with the file that it is in. */
+function ranksOf(said: AdapterConfig, path: string): AdapterRanks {
+  try {
+    return adapterRanks(said);
+  } catch (error) {
+    throw isUserError(error) ? new UserError('unsupportedModel', `${path}: ${error.message}`) : error;
+  }
 }
 
 function formOf(said: AdapterConfig, modules: readonly AdaptedModule[], nBlocks: number): AdapterForm {

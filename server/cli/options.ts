@@ -7,19 +7,18 @@ import type {
   ComputeOptions,
   DeviceName,
   DropSet,
+  Dtype,
   MeasureOptions,
   MemoryMode,
   TokenSource,
 } from '../protocol';
 
-export interface ComputeFlags {
+export interface ComputeFlags extends OutputFlags {
   device: DeviceName;
   memory: MemoryMode;
   threads?: number;
   memoryLimit?: number;
   seed: number;
-  quiet?: boolean;
-  json?: string;
 }
 
 export function withComputeOptions(command: Command): Command {
@@ -35,6 +34,11 @@ export function withComputeOptions(command: Command): Command {
     .option('--memory-limit <megabytes>', 'the most memory to plan for (default: what is free)', positive)
     .option('--threads <n>', 'threads to compute with (default: all cores)', positive)
     .option('--seed <n>', 'seed of everything random', natural, 0);
+}
+
+export interface OutputFlags {
+  json?: string;
+  quiet?: boolean;
 }
 
 export const withOutputOptions = (command: Command): Command =>
@@ -174,6 +178,11 @@ export const blockList = (text: string): number[] => parseBlockList(text);
 /** An option that takes a list of blocks and is empty when left out. */
 export const blocksOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(blockList).default([], 'none');
+
+export function dtype(text: string): Dtype {
+  if (text === 'f32' || text === 'f16' || text === 'bf16') return text;
+  throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
+}
 
 export function positive(text: string): number {
   const value = Number(text);

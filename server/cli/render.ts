@@ -2,6 +2,7 @@
 import type {
   AnalyzeReport,
   GenerateReport,
+  MergeReport,
   MethodScores,
   ModelSummary,
   PerplexityReport,
@@ -136,6 +137,15 @@ export function renderSparsify(report: SparsifyReport): string {
       `${count(nZeroed)} of ${count(nConsidered)} weights in ${report.matrices.length} projections (${share} %)`,
     ],
     ...(lossBefore === null ? [] : [['loss', `${lossBefore.toFixed(4)} -> ${lossAfter!.toFixed(4)} nats`]]),
+    ['written to', report.out],
+  ]);
+}
+
+export function renderMerge(report: MergeReport): string {
+  const { nMerged, roundingShare } = report;
+  return table([
+    ['merged', nMerged === 0 ? 'nothing: the adapter changes no weight' : `${nMerged} weights of ${report.model.name}`],
+    ...(roundingShare === 0 ? [] : [['rounding', `${digits(roundingShare * 100)} % of the change`]]),
     ['written to', report.out],
   ]);
 }

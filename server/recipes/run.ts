@@ -2,6 +2,7 @@
 import type { Recipe, Report } from '../protocol';
 import { runAnalyze } from './analyze';
 import { runGenerate } from './generate';
+import { runMerge } from './merge';
 import { summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { runPrune } from './prune';
@@ -16,6 +17,7 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
   sparsify: runSparsify,
   perplexity: runPerplexity,
   generate: runGenerate,
+  merge: runMerge,
 };
 
 /** Carries a recipe out. Throws UserError with a sentence for what the user can mend. */
