@@ -53,6 +53,7 @@ const packages: Record<string, readonly string[]> = {
   echarts: ['webview/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/ui.ts'],
   '@huggingface/tokenizers': ['server/tokenizer/tokenizer.ts'],
+  '@huggingface/jinja': ['server/tokenizer/chatTemplate.ts'],
   '@bufbuild/protobuf': ['server/onnx/'],
   hyparquet: ['server/data/'],
   'hyparquet-compressors': ['server/data/'],

@@ -118,7 +118,8 @@ const readers: Record<string, Reader> = {
   '.parquet': readParquet,
 };
 
-function parseJson(text: string, where: string): unknown {
+/** @throws UserError badData that says where */
+export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,8 +1,9 @@
 // Token windows: what importance and perplexity are measured on. Every window is full; padding does not exist.
 import { createHash } from 'node:crypto';
 import { UserError } from '../errors';
-import type { TokenSource, TokenSourceReport } from '../protocol';
+import type { BosMode, TokenSource, TokenSourceReport } from '../protocol';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import { drawn } from './random';
 import { decodeUtf8, readBytes, readText } from './textSource';
 
 /** What the model can take. */
@@ -66,29 +67,6 @@ export function cutWindows(ids: readonly number[], cut: WindowCut): Int32Array[]
 
 const strideOf = ({ tokens, firstId }: WindowCut): number => (firstId === null ? tokens : tokens - 1);
 
-/** The first `n` places of a Fisher-Yates shuffle of 0 .. `of` - 1, by the generator below. */
-function drawn(n: number, of: number, seed: number): number[] {
-  const random = mulberry32(seed);
-  const places = Uint32Array.from({ length: of }, (_, i) => i);
-  return Array.from({ length: n }, (_, i) => {
-    const j = i + Math.floor(random() * (of - i));
-    const chosen = places[j] ?? 0;
-    places[j] = places[i] ?? 0;
-    return chosen;
-  });
-}
-
-/** Tommy Ettinger's mulberry32: small, the same everywhere, good enough for a draw. Gives [0, 1) in steps of 2^-32. */
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 async function readTextWindows(
   source: TextSource,
   tokenizer: Tokenizer | null,
@@ -97,10 +75,7 @@ async function readTextWindows(
   const { tokens, start, windows, atMost, sampling, seed, bos } = source;
   checkCut(source, limits);
   if (!tokenizer) throw new UserError('notFound', 'A text needs the tokenizer of the model; give token ids instead.');
-  const firstId = bos === 'each' ? tokenizer.bosTokenId : null;
-  if (bos === 'each' && firstId === null) {
-    throw new UserError('usage', 'The tokenizer has no bos token to put before each window; choose bos none.');
-  }
+  const firstId = firstIdOf(bos, tokenizer);
   const cut: WindowCut = { windows, atMost, tokens, start, sampling, seed, firstId };
   const { text, files } = await readText(source.files, source.field);
   const atLeast = windows === null || sampling === 'random' ? undefined : start + windows * strideOf(cut);
@@ -121,6 +96,13 @@ async function readTextWindows(
       nTokensInText: atLeast === undefined ? ids.length : null,
     },
   };
+}
+
+/** What is put before every window; null: nothing is. @throws UserError usage when the tokenizer has no bos token */
+export function firstIdOf(bos: BosMode, tokenizer: Tokenizer): number | null {
+  if (bos !== 'each') return null;
+  if (tokenizer.bosTokenId !== null) return tokenizer.bosTokenId;
+  throw new UserError('usage', 'The tokenizer has no bos token to put before each window; choose bos none.');
 }
 
 async function readIdRows(
@@ -186,16 +168,19 @@ export function parseIdRows(json: string, name: string, vocabularySize: number):
 
 function checkCut({ tokens, start, windows, seed }: TextSource, { contextLength }: WindowLimits): void {
   checkLength(tokens, contextLength);
-  const whole = (name: string, value: number, from: number) => {
-    if (Number.isInteger(value) && value >= from) return;
-    throw new UserError('usage', `The ${name} must be a whole number from ${from} on, not ${value}.`);
-  };
-  whole('start', start, 0);
-  whole('seed', seed, 0);
-  if (windows !== null) whole('number of windows', windows, 1);
+  checkWhole('start', start, 0);
+  checkWhole('seed', seed, 0);
+  if (windows !== null) checkWhole('number of windows', windows, 1);
 }
 
-function checkLength(tokens: number, contextLength: number): void {
+/** @throws UserError usage */
+export function checkWhole(name: string, value: number, from: number): void {
+  if (Number.isInteger(value) && value >= from) return;
+  throw new UserError('usage', `The ${name} must be a whole number from ${from} on, not ${value}.`);
+}
+
+/** @throws UserError usage for a window that predicts nothing or that the model cannot take */
+export function checkLength(tokens: number, contextLength: number): void {
   if (!Number.isInteger(tokens) || tokens < 2) {
     throw new UserError('usage', `A window of ${tokens} tokens predicts nothing; take at least 2.`);
   }
@@ -207,7 +192,8 @@ function checkLength(tokens: number, contextLength: number): void {
   }
 }
 
-function checkVocabulary(windows: readonly Int32Array[], vocabularySize: number): void {
+/** @throws UserError badData for ids that the model does not know */
+export function checkVocabulary(windows: readonly Int32Array[], vocabularySize: number): void {
   for (const window of windows) {
     const id = window.find((id) => id >= vocabularySize);
     if (id !== undefined) {

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { UserError } from '../errors';
+import { type ChatTemplate, chatTemplateOf, type TokenNames } from './chatTemplate';
 import { pieces, safeCut } from './pieces';
 import { rewriteTokenizer, type TokenizerJson, tokenizerJson } from './tokenizerJson';
 
@@ -20,6 +21,10 @@ export interface Tokenizer {
   readonly eosTokenId: number | null;
   /** One more than the highest id that can come out. */
   readonly nTokens: number;
+  /** Those that are no text, such as the end of a turn, as they are written. */
+  readonly specialTokens: readonly string[];
+  /** null: the model is not one for chats. */
+  readonly chatTemplate: ChatTemplate | null;
 }
 
 /**
@@ -32,13 +37,16 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const config = (await read(specialTokens, folder, 'tokenizer_config.json')) ?? {};
   const special = (await read(specialTokens, folder, 'special_tokens_map.json')) ?? {};
   const model = (await read(modelConfig, folder, 'config.json')) ?? {};
+  const jinja = await readText(folder, 'chat_template.jinja');
   const library = openLibrary(json, config, folder);
 
   // The first file that speaks of the token decides; an explicit null says that there is none (Qwen's bos).
+  const written = (name: TokenName) =>
+    [config, special].map((file) => file[`${name}_token`]).find((token) => token !== undefined);
   const tokenId = (name: 'bos' | 'eos'): number | null => {
-    const token = [config, special].map((file) => file[`${name}_token`]).find((token) => token !== undefined);
+    const token = written(name);
     if (token === undefined) return [model[`${name}_token_id`] ?? []].flat()[0] ?? null;
-    return token === null ? null : (library.token_to_id(typeof token === 'string' ? token : token.content) ?? null);
+    return token === null ? null : (library.token_to_id(contentOf(token)) ?? null);
   };
   const bosTokenId = tokenId('bos');
   const eosTokenId = tokenId('eos');
@@ -54,6 +62,8 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     bosTokenId,
     eosTokenId,
     nTokens,
+    specialTokens: json.added_tokens.filter(({ special }) => special).map(({ content }) => content),
+    chatTemplate: chatTemplateOf(jinja ?? config.chat_template, writtenTokens(written)),
     encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY }) {
       const ids = addSpecialTokens ? [...frame.before] : [];
       for (const piece of pieces(text, cut, pieceLength)) {
@@ -86,7 +96,27 @@ function frameOf(library: Library): { before: number[]; after: number[] } {
 }
 
 const token = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
-const specialTokens = z.looseObject({ bos_token: token, eos_token: token });
+const specialTokens = z.looseObject({
+  bos_token: token,
+  eos_token: token,
+  unk_token: token,
+  pad_token: token,
+  chat_template: z.unknown().optional(),
+});
+type TokenName = 'bos' | 'eos' | 'unk' | 'pad';
+type Token = NonNullable<z.infer<typeof token>>;
+const contentOf = (token: Token): string => (typeof token === 'string' ? token : token.content);
+
+/** By the names under which a chat template knows them; those that the model lacks are not there. */
+function writtenTokens(written: (name: TokenName) => Token | null | undefined): TokenNames {
+  const names: TokenName[] = ['bos', 'eos', 'unk', 'pad'];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const token = written(name);
+      return token ? [[`${name}_token`, contentOf(token)]] : [];
+    }),
+  );
+}
 const tokenId = z.int().nonnegative();
 const modelConfig = z.looseObject({
   bos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
@@ -104,16 +134,20 @@ function openLibrary(json: TokenizerJson, config: z.infer<typeof specialTokens>,
 
 /** null: the file is not there. */
 async function read<T extends z.ZodType>(schema: T, folder: string, name: string): Promise<z.infer<T> | null> {
-  const text = await readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
-    throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
-  });
+  const text = await readText(folder, name);
   if (text === null) return null;
   const result = schema.safeParse(parsed(text, folder, name));
   if (result.success) return result.data;
   const issue = result.error.issues[0];
   throw badTokenizer(folder, name, `${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'not understood'}`);
 }
+
+/** null: the file is not there. */
+const readText = (folder: string, name: string): Promise<string | null> =>
+  readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
+  });
 
 function parsed(text: string, folder: string, name: string): unknown {
   try {

@@ -7,7 +7,9 @@ export type TokenizerPart = z.infer<typeof part>;
 
 /** The parts that the library and we read; everything else is passed through. */
 export const tokenizerJson = z.looseObject({
-  added_tokens: z.array(z.looseObject({ id: z.int().nonnegative(), content: z.string() })).default([]),
+  added_tokens: z
+    .array(z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean().default(false) }))
+    .default([]),
   normalizer: part.nullish().transform((value) => value ?? null),
   pre_tokenizer: part.nullish().transform((value) => value ?? null),
   post_processor: part.nullish().transform((value) => value ?? null),

@@ -1,0 +1,96 @@
+// Structured files as rows with named columns: JSON, JSON lines, CSV and Parquet.
+import { extname } from 'node:path';
+import { UserError } from '../errors';
+import { parseCsv } from './csv';
+import { openParquet } from './parquet';
+import { decodeUtf8, type FileReport, parseJson, readBytes } from './textSource';
+
+export interface Rows {
+  /** Names, in the order in which they appear. */
+  readonly columns: string[];
+  readonly report: FileReport;
+  /** All rows, with these columns at least as far as they have them. @throws UserError badData for a damaged file */
+  read(columns: readonly string[]): Promise<Row[]>;
+}
+
+export interface Row {
+  /** What a sentence calls it. */
+  readonly where: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Opens a file by its ending. null: it has no columns, being plain text or a list of texts.
+ * @throws UserError notFound, badData
+ */
+export async function openRows(file: string): Promise<Rows | null> {
+  const open = openers[extname(file).toLowerCase()];
+  if (!open) return null;
+  const { bytes, report } = await readBytes(file);
+  const rows = await open(bytes, report.name);
+  return rows && { ...rows, report };
+}
+
+type Opener = (bytes: Buffer, name: string) => Promise<Omit<Rows, 'report'> | null>;
+
+const openJsonLines: Opener = async (bytes, name) =>
+  objects(
+    decodeUtf8(bytes, name)
+      .split('\n')
+      .flatMap((line, i) => {
+        if (line.trim() === '') return [];
+        const where = `Line ${i + 1} of ${name}`;
+        return [{ where, value: parseJson(line, where) }];
+      }),
+  );
+
+const openJson: Opener = async (bytes, name) => {
+  const rows = parseJson(decodeUtf8(bytes, name), name);
+  if (!Array.isArray(rows)) throw new UserError('badData', `${name} holds no array; give an array of objects.`);
+  return objects(rows.map((value: unknown, i) => ({ where: `Entry ${i} of ${name}`, value })));
+};
+
+const openCsv: Opener = async (bytes, name) => {
+  const [columns = [], ...cells] = parseCsv(decodeUtf8(bytes, name), name);
+  const rows = cells.map((row, i) => ({
+    where: `Row ${i} of ${name}`,
+    values: Object.fromEntries(columns.map((column, c) => [column, row[c]])),
+  }));
+  return { columns, read: async () => rows };
+};
+
+const openParquetRows: Opener = async (bytes, name) => {
+  const { columns, read } = await openParquet(bytes, name);
+  return {
+    columns,
+    async read(wanted) {
+      const rows: Record<string, unknown>[] = [];
+      for (const column of wanted.filter((column) => columns.includes(column)))
+        (await read(column)).forEach((value, i) => {
+          rows[i] = { ...rows[i], [column]: value };
+        });
+      return rows.map((values, i) => ({ where: `Row ${i} of ${name}`, values }));
+    },
+  };
+};
+
+const openers: Record<string, Opener> = {
+  '.jsonl': openJsonLines,
+  '.ndjson': openJsonLines,
+  '.json': openJson,
+  '.csv': openCsv,
+  '.parquet': openParquetRows,
+};
+
+/** null: the first is a text, so they are all meant to be. */
+function objects(entries: { where: string; value: unknown }[]): Omit<Rows, 'report'> | null {
+  if (typeof entries[0]?.value === 'string') return null;
+  const columns = new Set<string>();
+  const rows = entries.map(({ where, value }): Row => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new UserError('badData', `${where} is not an object with named columns; repair or remove it.`);
+    for (const column of Object.keys(value)) columns.add(column);
+    return { where, values: value as Record<string, unknown> };
+  });
+  return { columns: [...columns], read: async () => rows };
+}

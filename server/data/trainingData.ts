@@ -1,0 +1,174 @@
+// What a model is healed on: files to items of ids, in part held out to judge by. Pads nothing, shuffles nothing.
+import { basename } from 'node:path';
+import { UserError } from '../errors';
+import type { TrainingData, TrainingDataReport } from '../protocol';
+import type { Tokenizer } from '../tokenizer/tokenizer';
+import { openChatItems, type TrainingItem } from './chatItems';
+import { type Conversation, expectedColumns, type RowForm, rowFormOf } from './conversations';
+import { drawn } from './random';
+import { openRows, type Rows } from './rows';
+import { type FileReport, readText } from './textSource';
+import { checkLength, checkVocabulary, checkWhole, cutWindows, firstIdOf, type WindowLimits } from './tokenWindows';
+
+export type { TrainingItem } from './chatItems';
+
+export interface TrainingSet {
+  /** In the order of the files; none is empty of counted tokens. */
+  readonly training: TrainingItem[];
+  readonly heldOut: TrainingItem[];
+  readonly report: TrainingDataReport;
+}
+
+/**
+ * Text is cut in windows of which every prediction counts. Instructions and chats are written by the model's template, an
+ * item a conversation, and their answers count; `bos` does not touch them, since the template says what they begin with.
+ * @throws UserError usage for settings that make no sense, notFound or badData for data that does not give what they ask.
+ */
+export async function readTrainingData(
+  data: TrainingData,
+  tokenizer: Tokenizer,
+  limits: WindowLimits,
+): Promise<TrainingSet> {
+  checkSettings(data, limits);
+  const kind = await kindOf(data);
+  const read = kind.format === 'text' ? await readWindows(data, tokenizer) : await readChats(kind, data, tokenizer);
+  checkVocabulary(
+    read.items.map(({ ids }) => ids),
+    limits.vocabularySize,
+  );
+  const { training, heldOut } = held(read.items, data);
+  const sum = (count: (item: TrainingItem) => number) => training.reduce((total, item) => total + count(item), 0);
+  return {
+    training,
+    heldOut,
+    report: {
+      files: read.files,
+      format: kind.format,
+      nTrainingItems: training.length,
+      nHeldOutItems: heldOut.length,
+      nTokens: sum(({ ids }) => ids.length),
+      nCountedTokens: sum(({ counted }) => counted.reduce((total, one) => total + one, 0)),
+      nTruncated: read.nTruncated,
+    },
+  };
+}
+
+interface Read {
+  items: TrainingItem[];
+  files: FileReport[];
+  nTruncated: number;
+}
+
+async function readWindows(data: TrainingData, tokenizer: Tokenizer): Promise<Read> {
+  const { tokens, start, seed, bos } = data;
+  const firstId = firstIdOf(bos, tokenizer);
+  const { text, files } = await readText(data.files, data.field);
+  const ids = tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer' });
+  const cut = { windows: null, tokens, start, sampling: 'consecutive', seed, firstId } as const;
+  const items = cutWindows(ids, cut).map((window) => {
+    const counted = new Uint8Array(window.length).fill(1);
+    counted[0] = 0;
+    return { ids: window, counted };
+  });
+  return { items, files, nTruncated: 0 };
+}
+
+async function readChats({ format, sources }: ChatKind, data: TrainingData, tokenizer: Tokenizer): Promise<Read> {
+  const { tokens, start } = data;
+  if (!tokenizer.chatTemplate)
+    throw new UserError(
+      'badData',
+      `The data is ${format}, but the model has no chat template to write them with; give text, or take a model with a chat_template.`,
+    );
+  const itemsOf = openChatItems(tokenizer, tokenizer.chatTemplate);
+  const conversations = (await Promise.all(sources.map(conversationsOf))).flat();
+  if (start > 0 && start >= conversations.length)
+    throw new UserError(
+      'badData',
+      `The start ${start} lies beyond the ${conversations.length} items of the data; choose an earlier one.`,
+    );
+  const items: TrainingItem[] = [];
+  let nTruncated = 0;
+  for (const conversation of conversations.slice(start)) {
+    const whole = itemsOf(conversation);
+    const cut = whole.map(({ ids, counted }) => ({ ids: ids.slice(0, tokens), counted: counted.slice(0, tokens) }));
+    const kept = cut.filter(({ counted }) => counted.includes(1));
+    // One without an answer gave no item to be cut, and is missing all the same.
+    nTruncated +=
+      whole.length === 0 ? 1 : whole.filter(({ ids, counted }) => ids.length > tokens || !counted.includes(1)).length;
+    items.push(...kept);
+  }
+  if (items.length === 0)
+    throw new UserError(
+      'badData',
+      `None of the ${conversations.length} items of the data has an answer within ${tokens} tokens; take longer windows or other data.`,
+    );
+  return { items, files: sources.map(({ rows }) => rows.report), nTruncated };
+}
+
+const conversationsOf = async ({ rows, form }: Source): Promise<Conversation[]> =>
+  (await rows.read(form.columns)).map((row) => ({ where: row.where, messages: form.messages(row) }));
+
+interface Source {
+  rows: Rows;
+  form: RowForm;
+}
+interface ChatKind {
+  format: RowForm['format'];
+  sources: Source[];
+}
+
+/** By the files' columns. A field that is named is one of text. @throws UserError badData for files of several kinds */
+async function kindOf({ files, field, format }: TrainingData): Promise<{ format: 'text' } | ChatKind> {
+  if (format === 'text' || (format === 'auto' && field !== null)) return { format: 'text' };
+  const sources: Source[] = [];
+  const texts: string[] = [];
+  for (const file of files) {
+    const rows = await openRows(file);
+    const form = rows && rowFormOf(rows.columns, format);
+    if (form) sources.push({ rows, form });
+    else if (format === 'auto' && (!rows || rows.columns.includes('text'))) texts.push(basename(file));
+    else throw unknownColumns(basename(file), rows?.columns ?? null, format);
+  }
+  const formats = new Set(sources.map(({ form }) => form.format));
+  const [first] = formats;
+  if (!first) return { format: 'text' };
+  if (texts.length === 0 && formats.size === 1) return { format: first, sources };
+  const found = [
+    ...sources.map(({ rows, form }) => `${rows.report.name} (${form.format})`),
+    ...texts.map((name) => `${name} (text)`),
+  ];
+  throw new UserError('badData', `The files are of several kinds, ${found.join(', ')}; give files of one kind.`);
+}
+
+function checkSettings({ tokens, start, seed, heldOutFraction }: TrainingData, { contextLength }: WindowLimits): void {
+  checkLength(tokens, contextLength);
+  checkWhole('start', start, 0);
+  checkWhole('seed', seed, 0);
+  if (heldOutFraction >= 0 && heldOutFraction < 1) return;
+  throw new UserError('usage', `The held-out fraction must be from 0 up to below 1, not ${heldOutFraction}.`);
+}
+
+/** A sequence holds nothing out, since what comes later in it is what it is to be judged by. */
+function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingData): Omit<TrainingSet, 'report'> {
+  if (order === 'sequential' || heldOutFraction === 0) return { training: items, heldOut: [] };
+  const nHeldOut = Math.ceil(heldOutFraction * items.length - 1e-9); // 0.07 of 100 are 7
+  if (nHeldOut >= items.length)
+    throw new UserError(
+      'badData',
+      `The data gives ${items.length} item${items.length === 1 ? '' : 's'}, of which a held-out fraction of ${heldOutFraction} leaves none to train on; ` +
+        'give more data, shorter windows or a smaller fraction.',
+    );
+  const places = new Set(drawn(nHeldOut, items.length, seed));
+  return { training: items.filter((_, i) => !places.has(i)), heldOut: items.filter((_, i) => places.has(i)) };
+}
+
+function unknownColumns(name: string, columns: string[] | null, format: TrainingData['format']): UserError {
+  const found = columns === null ? 'is plain text' : `has the columns ${columns.join(', ') || '(none)'}`;
+  const expected =
+    format === 'auto' ? `text; or ${expectedColumns('auto')}` : expectedColumns(format as RowForm['format']);
+  return new UserError(
+    'badData',
+    `${name} ${found}, but we know ${expected}; rename them, or say the format and field.`,
+  );
+}
