@@ -25,6 +25,7 @@ import {
   withPresets,
   withSourceOptions,
 } from './cli/options';
+import { addHeal } from './cli/heal';
 import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
 import {
@@ -280,6 +281,7 @@ withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: ki
       : carryOut<PruneReport>(recipe, flags, renderPrune);
   });
 
+addHeal(program, carryOut);
 addMerge(program, carryOut);
 addServe(program);
 

@@ -532,9 +532,11 @@ export interface HealReport extends RunFacts {
   evals: HealEval[];
   /** On the windows that `evals` judge by; null where no dense model is known. */
   dense: LossPoint | null;
-  pruned: LossPoint;
+  /** Null where nothing was held out to judge by; the last adapter is saved then. */
+  pruned: LossPoint | null;
   /** With the adapter that was saved, the best one. */
-  healed: LossPoint;
+  healed: LossPoint | null;
+  /** After how many steps it was what was saved. */
   bestStep: number;
   stoppedBy: 'steps' | 'patience' | 'request' | 'divergence';
   /** What a person should know, such as that the adapter did not change; null: nothing. */
@@ -631,7 +633,7 @@ export type EngineEvent =
   | { kind: 'partial'; report: Partial<AnalyzeReport> }
   /** Healing: what will be trained on, the lines to compare with, a step, a judgement. After a resume those of before come again. */
   | { kind: 'healing'; adapter: AdapterSummary; data: TrainingDataReport; steps: number }
-  | { kind: 'references'; dense: LossPoint | null; pruned: LossPoint }
+  | { kind: 'references'; dense: LossPoint | null; pruned: LossPoint | null }
   | { kind: 'step'; step: HealStep; remainingSeconds: number; memoryBytes: number }
   | { kind: 'evaluation'; evaluation: HealEval }
   | { kind: 'paused'; paused: boolean }

@@ -1,7 +1,8 @@
 // Progress on a terminal; nothing elsewhere, so that logs stay short.
 import { Presets, SingleBar } from 'cli-progress';
-import type { EngineEvent } from '../protocol';
+import type { EngineEvent, HealStep } from '../protocol';
 import { renderPlan } from './render';
+import { judgements, stepLine } from './renderHealing';
 
 /** Shows an engine's events on stderr; text goes to stdout as it comes, behind the `prompt`. */
 export function progressView(quiet: boolean | undefined, prompt: string) {
@@ -15,6 +16,7 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
     Presets.shades_classic,
   );
   let step = '';
+  const healing = { steps: [] as HealStep[], nSteps: 0 };
   return {
     onEvent(event: EngineEvent) {
       if (quiet) return;
@@ -25,6 +27,18 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
         process.stderr.write(`${renderPlan(event.plan)}\n`);
         process.stdout.write(prompt);
       }
+      if (event.kind === 'healing') healing.nSteps = event.steps;
+      if (event.kind === 'step') healing.steps.push(event.step);
+      if (event.kind === 'step' && process.stderr.isTTY) {
+        const line = stepLine(healing.steps, healing.nSteps, event.remainingSeconds, event.memoryBytes);
+        process.stderr.write(`\r\x1b[2K${line}`);
+      }
+      if (event.kind === 'evaluation') {
+        bar.stop();
+        if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
+        process.stderr.write(`${judgements([event.evaluation]).split('\n')[1]!}\n`);
+      }
+      if (healing.steps.length > 0) return;
       if (event.kind !== 'progress' || !process.stderr.isTTY) return;
       if (event.step !== step) {
         bar.stop();
@@ -33,6 +47,9 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
       }
       bar.update(Math.round(event.fraction * 1000));
     },
-    end: () => bar.stop(),
+    end() {
+      bar.stop();
+      if (healing.steps.length > 0 && process.stderr.isTTY) process.stderr.write('\n');
+    },
   };
 }

@@ -2,6 +2,7 @@
 import type { Recipe, Report } from '../protocol';
 import { runAnalyze } from './analyze';
 import { runGenerate } from './generate';
+import { runHeal } from './heal';
 import { runMerge } from './merge';
 import { summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
@@ -17,6 +18,7 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
   sparsify: runSparsify,
   perplexity: runPerplexity,
   generate: runGenerate,
+  heal: runHeal,
   merge: runMerge,
 };
 

@@ -10,14 +10,16 @@ import type {
   Estimate,
   Plan,
   Report,
+  RunControl,
   RunFacts,
   Timing,
 } from '../protocol';
+import type { Path } from '../model/path';
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../walk/forward';
 import type { Model } from '../walk/model';
-import { planWalk } from '../walk/memoryPlan';
+import { type MemoryPlan, planWalk } from '../walk/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../walk/weightStore';
 import { operationsOf, type Work } from './work';
@@ -28,6 +30,8 @@ declare const __ESPALIER_VERSION__: string;
 export interface Run {
   readonly signal: AbortSignal;
   emit(event: EngineEvent): void;
+  /** Says who is to be told to pause, go on, or stop and save; only long recipes listen. */
+  onControl?(listener: (action: RunControl) => void): void;
   /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answer: Answer): Promise<void>;
 }
@@ -59,7 +63,7 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
 }
 
 /** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
-export async function withModel<T>(
+export function withModel<T>(
   checkpoint: Checkpoint,
   device: Device,
   compute: ComputeOptions,
@@ -68,20 +72,45 @@ export async function withModel<T>(
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
-  const limitBytes = limitOf(compute);
-  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
+  const { nWindows, cacheBytes = 0, path } = work;
+  const cost = { nWindows, cacheBytes, operations: operationsOf(config, work) };
+  return withPlannedModel(checkpoint, device, compute, plan, { ...cost, ...(path && { path }) }, run, body);
+}
+
+/** What work takes beside its plan. */
+export interface Cost {
+  readonly nWindows: number;
+  readonly cacheBytes: number;
+  /** Floating-point operations of all of it. */
+  readonly operations: number;
+  /** Default: all blocks. */
+  readonly path?: Path;
+}
+
+/** The same with a plan that was made before. */
+export async function withPlannedModel<T>(
+  checkpoint: Checkpoint,
+  device: Device,
+  compute: ComputeOptions,
+  plan: MemoryPlan,
+  cost: Cost,
+  run: Run,
+  body: (model: Model, loadMs: number) => Promise<T>,
+): Promise<T> {
+  const { config } = checkpoint;
   const operationsPerSecond = await measureOperationsPerSecond(device);
   const told: Plan = {
     model: checkpoint.name,
     device: device.provider,
     threads: threads(compute),
     memory: plan.mode,
-    nWindows: work.nWindows,
+    nWindows: cost.nWindows,
     nTokens: plan.nTokens,
-    bytes: { ...plan.bytes, states: plan.bytes.states + (work.cacheBytes ?? 0) },
+    bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
     totalBytes: plan.totalBytes,
-    limitBytes,
-    estimatedSeconds: operationsOf(config, work) / operationsPerSecond,
+    limitBytes: limitOf(compute),
+    estimatedSeconds: cost.operations / operationsPerSecond,
     operationsPerSecond,
   };
   run.emit({ kind: 'plan', plan: told });
@@ -89,7 +118,7 @@ export async function withModel<T>(
   try {
     const model: Model = { checkpoint, config, device, store, plan };
     const began = performance.now();
-    await preload(model, work.path);
+    await preload(model, cost.path);
     return await body(model, performance.now() - began);
   } finally {
     store.dispose();

@@ -1,0 +1,283 @@
+// heal: trains a LoRA adapter on a pruned model, judges it beside the pruned and the dense one, and keeps the best.
+import type { Adapter } from '../checkpoint/adapter';
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { checkOutput } from '../checkpoint/stagedFolder';
+import { openOrder } from '../data/itemOrder';
+import type { AdapterSummary, HealRecipe, HealReport } from '../protocol';
+import type { Device } from '../runtime/device';
+import { type AdapterState, openAdapterState } from '../training/adapterState';
+import { weightedBatches } from '../training/batches';
+import { heldOutLoss } from '../training/heldOut';
+import { type LoopEnd, lossPoint, type Trainee, trainLoop } from '../training/loop';
+import { trainStep } from '../training/step';
+import type { Model } from '../walk/model';
+import { planWalk } from '../walk/memoryPlan';
+import { planTraining, type TrainingPlan } from '../walk/trainingPlan';
+import { windowOperations } from '../walk/memoryPlan';
+import { openControl } from './healControl';
+import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './healFolder';
+import { begunBy } from './healIdentity';
+import { checkHealing, gather, type Material } from './healMaterial';
+import { summarize } from './modelSummary';
+import { peakMemoryBytes } from './processMemory';
+import {
+  limitOf,
+  noTime,
+  progress,
+  type Run,
+  runFacts,
+  timed,
+  versions,
+  withCheckpoint,
+  withDevice,
+  withModel,
+  withPlannedModel,
+} from './session';
+
+export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
+  withCheckpoint(recipe.model, async (checkpoint) => {
+    checkHealing(recipe);
+    if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
+    const material = await gather(checkpoint, recipe);
+    const plan = planTraining(checkpoint.config, {
+      ...recipe.loop,
+      tokensPerWindow: material.tokensPerWindow,
+      nAdapterParameters: material.nParameters,
+      memory: recipe.compute.memory,
+      limitBytes: limitOf(recipe.compute),
+    });
+    const folder = await openFolder(checkpoint, recipe, material);
+    run.emit({
+      kind: 'healing',
+      adapter: summaryOf(material, 0),
+      data: material.data.report,
+      steps: recipe.loop.steps,
+    });
+    return withDevice(recipe.compute, async (device) => {
+      const dense = await denseLoss(device, recipe, material, folder.recorded, run);
+      const cost = { nWindows: plan.nTokens / material.tokensPerWindow, cacheBytes: 0, operations: 0 };
+      const operations = operationsOf(checkpoint, recipe, material, plan);
+      return withPlannedModel(checkpoint, device, recipe.compute, plan, { ...cost, operations }, run, (model, loadMs) =>
+        healOpen(model, plan, recipe, material, folder, dense, loadMs, run),
+      );
+    });
+  });
+
+/** The folder of the run with what is known of it. */
+function openFolder(checkpoint: Checkpoint, recipe: HealRecipe, material: Material): Promise<HealFolder> {
+  const begun = begunBy(recipe, material.data.report, versions());
+  if (recipe.resume) return resumeHealFolder(recipe, begun);
+  return createHealFolder(recipe, begun, adapterFile(checkpoint, material, material.initial));
+}
+
+async function healOpen(
+  model: Model,
+  plan: TrainingPlan,
+  recipe: HealRecipe,
+  material: Material,
+  folder: HealFolder,
+  dense: number | null,
+  loadMs: number,
+  run: Run,
+): Promise<HealReport> {
+  const { device, checkpoint } = model;
+  const adapter = await openAdapterState(device, material.modules, material.initial);
+  try {
+    if (folder.tensors) await adapter.load(folder.tensors);
+    const steps = [...folder.recorded.steps];
+    const evals = [...folder.recorded.evals];
+    const judging = judgingModel(model, material);
+    const pruned =
+      folder.recorded.references?.pruned?.lossNats ??
+      (material.heldOut.length > 0 ? await heldOutLoss(judging, material.heldOut, { signal: run.signal }) : null);
+    const references = {
+      dense: dense === null ? null : lossPoint(dense),
+      pruned: pruned === null ? null : lossPoint(pruned),
+    };
+    if (!folder.recorded.references) await folder.record({ references });
+    run.emit({ kind: 'references', ...references });
+    replay(folder.recorded, recipe, run);
+
+    const control = openControl(run);
+    const publish = async () => folder.publish(adapterFile(checkpoint, material, await adapter.matrices()));
+    const { result, elapsedMs, compileMs } = await timed(device, () =>
+      trainLoop(
+        traineeOf(model, judging, adapter, plan, recipe, material, run),
+        recipe.loop,
+        { dense, pruned },
+        folder.recorded.progress,
+        {
+          async stepped(step) {
+            steps.push(step);
+            await folder.record({ step });
+            const remainingSeconds = remaining(recipe, material, step.step, step.tokensPerSecond);
+            run.emit({ kind: 'step', step, remainingSeconds, memoryBytes: process.memoryUsage().rss });
+            progress(run, 'heal')((step.step + 1) / recipe.loop.steps);
+          },
+          async judged(evaluation) {
+            evals.push(evaluation);
+            await folder.record({ evaluation });
+            run.emit({ kind: 'evaluation', evaluation });
+          },
+          best: publish,
+          save: async (at) => folder.save(at, await adapter.save()),
+          stops: control.stops,
+        },
+      ),
+    );
+    if (result.progress.best === null) await publish();
+    const tokens = steps.length * plan.nTokens;
+    const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
+    const summary = summaryOf(material, await normB(adapter));
+    return {
+      ...reportOf(checkpoint, recipe, material, result),
+      adapter: summary,
+      steps,
+      evals,
+      ...references,
+      ...facts,
+      warning: warningOf(result, summary),
+      peakMemoryBytes: peakMemoryBytes(),
+    };
+  } finally {
+    adapter.dispose();
+  }
+}
+
+const reportOf = (
+  checkpoint: Checkpoint,
+  { out, objective, optimizer }: HealRecipe,
+  { data }: Material,
+  { progress: { best, step }, stoppedBy }: LoopEnd,
+) => ({
+  kind: 'heal' as const,
+  model: summarize(checkpoint),
+  out,
+  data: data.report,
+  objective,
+  optimizer,
+  healed: best && lossPoint(best.lossNats),
+  bestStep: best?.step ?? step,
+  stoppedBy,
+});
+
+function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, adapter: AdapterSummary): string | null {
+  if (stoppedBy === 'divergence')
+    return `The loss was lost after ${step} steps: it was no number, or worse than guessing. The adapter of step ${best?.step ?? step} is kept; begin again with a smaller --lr, or a longer --warmup.`;
+  if (adapter.normB === 0)
+    return 'The adapter did not change, so that the healed model is the pruned one; take more steps, or a larger --lr.';
+  if (best?.step === 0 && step > 0)
+    return 'No step made the held-out loss better, so that the adapter is the one that it began with; try a smaller --lr, or other data.';
+  return null;
+}
+
+function traineeOf(
+  model: Model,
+  judging: Model,
+  adapter: AdapterState,
+  plan: TrainingPlan,
+  { data, loop, optimizer, adapter: { dropout } }: HealRecipe,
+  { data: { training }, heldOut }: Material,
+  { signal }: Run,
+): Trainee {
+  const order = openOrder(data.order, training.length, data.seed);
+  const perStep = loop.microBatchWindows * loop.accumulate;
+  return {
+    guessingNats: Math.log(model.config.vocabularySize),
+    async step(step) {
+      const items = Array.from({ length: perStep }, (_, i) => training[order.at(step * perStep + i)]!);
+      const began = performance.now();
+      const result = await trainStep(model, adapter, weightedBatches(items, loop.microBatchWindows), step, {
+        optimizer,
+        steps: loop.steps,
+        seed: data.seed,
+        dropout,
+        activations: plan.keeps,
+        batchesAtOnce: plan.batchesAtOnce,
+        signal,
+      });
+      const nTokens = items.reduce((sum, { ids }) => sum + ids.length, 0);
+      return { ...result, tokensPerSecond: nTokens / ((performance.now() - began) / 1000) };
+    },
+    judge: heldOut.length === 0 ? null : () => heldOutLoss(judging, heldOut, { adapters: adapter, signal }),
+  };
+}
+
+/** The same model with a plan for the windows that it is judged on. */
+function judgingModel(model: Model, { heldOut }: Material): Model {
+  if (heldOut.length === 0) return model;
+  const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
+  const memory = model.plan.mode;
+  const limitBytes = Number.POSITIVE_INFINITY;
+  const request = { nWindows: heldOut.length, tokensPerWindow, keepStates: false, memory, limitBytes };
+  return { ...model, plan: planWalk(model.config, request) };
+}
+
+/** On the windows that the healed model will be judged on; null where no dense model is known, or nothing is held out. */
+async function denseLoss(
+  device: Device,
+  { compute }: HealRecipe,
+  { dense, heldOut }: Material,
+  { references }: Recorded,
+  run: Run,
+): Promise<number | null> {
+  if (references) return references.dense?.lossNats ?? null;
+  if (dense === null || heldOut.length === 0) return null;
+  const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
+  const work = { nWindows: heldOut.length, tokensPerWindow, keepStates: false };
+  const loss = await withCheckpoint(dense, (checkpoint) =>
+    withModel(checkpoint, device, compute, work, run, (model) =>
+      heldOutLoss(model, heldOut, { signal: run.signal, onProgress: progress(run, 'dense model') }),
+    ),
+  );
+  // Programs are compiled for one model's shapes.
+  await device.forgetPrograms();
+  return loss;
+}
+
+/** What a resumed run knows already is told again, so that whoever listens has all of it. */
+function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void {
+  for (const evaluation of evals) run.emit({ kind: 'evaluation', evaluation });
+  for (const step of steps)
+    run.emit({ kind: 'step', step, remainingSeconds: 0, memoryBytes: process.memoryUsage().rss });
+  if (steps.length > 0) progress(run, 'heal')(steps.length / recipe.loop.steps);
+}
+
+function remaining({ loop }: HealRecipe, { meanTokens }: Material, step: number, tokensPerSecond: number): number {
+  const tokens = (loop.steps - step - 1) * loop.microBatchWindows * loop.accumulate * meanTokens;
+  return tokens / tokensPerSecond;
+}
+
+/** Steps there and back, and judgements. The head goes there and back in one walk; frozen weights have no gradient. */
+function operationsOf({ config }: Checkpoint, { loop }: HealRecipe, material: Material, plan: TrainingPlan): number {
+  const { tokensPerWindow, heldOut } = material;
+  const each = windowOperations(config, tokensPerWindow);
+  const ways = plan.keeps === 'keep' ? 2 : 3;
+  const step = loop.microBatchWindows * loop.accumulate * (ways * config.nBlocks * each.block + 2 * each.head);
+  const judgements = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
+  const judged = windowOperations(config, Math.max(2, ...heldOut.map(({ ids }) => ids.length)));
+  return loop.steps * step + judgements * heldOut.length * (config.nBlocks * judged.block + judged.head);
+}
+
+const summaryOf = ({ modules, form, nParameters }: Material, norm: number): AdapterSummary => ({
+  nParameters,
+  rank: form.rank,
+  alpha: form.alpha,
+  targets: [...new Set(modules.map(({ target }) => target))],
+  blocks: [...new Set(modules.map(({ block }) => block))],
+  normB: norm,
+});
+
+async function normB(adapter: AdapterState): Promise<number> {
+  let squares = 0;
+  for (const { b } of (await adapter.matrices()).values()) for (const x of b) squares += x * x;
+  return Math.sqrt(squares);
+}
+
+const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensors: Adapter['tensors']): Adapter => ({
+  options: form,
+  modules,
+  tensors,
+  nBlocks: checkpoint.config.nBlocks,
+  baseModelNameOrPath: checkpoint.folder,
+});

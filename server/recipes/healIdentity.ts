@@ -1,0 +1,68 @@
+// What makes two calls one run: the settings that its numbers depend on, and the data.
+import { resolve } from 'node:path';
+import { UserError } from '../errors';
+import type { HealRecipe, TrainingDataReport } from '../protocol';
+
+/** Written down at the beginning of a run. */
+export interface Begun {
+  readonly settings: Settings;
+  readonly dataSha256: string[];
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+type Settings = Pick<HealRecipe, 'adapter' | 'objective' | 'optimizer'> & {
+  model: string;
+  data: Omit<HealRecipe['data'], 'files'>;
+  loop: Omit<HealRecipe['loop'], 'saveEverySteps' | 'activations'>;
+};
+
+export function begunBy(recipe: HealRecipe, data: TrainingDataReport, versions: Begun['versions']): Begun {
+  const { files: _, ...rest } = recipe.data;
+  const { saveEverySteps: _save, activations: _activations, ...loop } = recipe.loop;
+  return {
+    settings: {
+      model: resolve(recipe.model),
+      data: rest,
+      adapter: recipe.adapter,
+      objective: recipe.objective,
+      optimizer: recipe.optimizer,
+      loop,
+    },
+    dataSha256: data.files.map((file) => file.sha256),
+    versions,
+  };
+}
+
+export function readBegun(text: string, path: string): Begun {
+  try {
+    const begun = JSON.parse(text) as Begun;
+    if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256)) return begun;
+  } catch {
+    // told below
+  }
+  throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
+}
+
+/** Throws UserError('usage') naming the first difference. */
+export function refuseOtherRun(then: Begun, now: Begun, out: string): void {
+  const before = flat(then.settings);
+  const after = flat(now.settings);
+  const key = [...new Set([...before.keys(), ...after.keys()])].find((name) => before.get(name) !== after.get(name));
+  const where = `The run in ${resolve(out)} was begun with`;
+  if (key !== undefined)
+    throw new UserError(
+      'usage',
+      `${where} ${key} = ${before.get(key) ?? 'nothing'}, not ${after.get(key) ?? 'nothing'}; resume it with that, or begin another in another folder.`,
+    );
+  if (`${then.dataSha256}` !== `${now.dataSha256}`)
+    throw new UserError('usage', `${where} other data; resume it with the same files, or begin another.`);
+}
+
+/** `optimizer.learningRate` and so on, with their values as text. */
+function flat(value: unknown, name = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Map([[name, JSON.stringify(value)]]);
+  return new Map(
+    Object.entries(value).flatMap(([key, inner]) => [...flat(inner, name === '' ? key : `${name}.${key}`)]),
+  );
+}

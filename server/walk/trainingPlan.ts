@@ -1,0 +1,85 @@
+// What training will hold: like memoryPlan.ts, for a walk there and back. Pure.
+import { UserError } from '../errors';
+import type { ModelConfig } from '../model/config';
+import type { MemoryMode } from '../protocol';
+import { type MemoryPlan, planWalk } from './memoryPlan';
+
+export interface TrainingRequest {
+  readonly microBatchWindows: number;
+  readonly tokensPerWindow: number;
+  readonly accumulate: number;
+  /** Elements of all adapter matrices. */
+  readonly nAdapterParameters: number;
+  readonly activations: 'auto' | 'keep' | 'recompute';
+  readonly memory: MemoryMode;
+  readonly limitBytes: number;
+}
+
+export interface TrainingPlan extends MemoryPlan {
+  readonly keeps: 'keep' | 'recompute';
+  /** Micro-batches that go through the model together: all of a step where weights are streamed. */
+  readonly batchesAtOnce: number;
+}
+
+/**
+ * The fastest way that fits: weights resident and the insides of blocks kept, then computed again, then weights streamed.
+ * @throws UserError `cannotFit` with the numbers of the least.
+ */
+export function planTraining(config: ModelConfig, request: TrainingRequest): TrainingPlan {
+  const modes = request.memory === 'auto' ? (['resident', 'streaming'] as const) : [request.memory];
+  const keeping = request.activations === 'auto' ? (['keep', 'recompute'] as const) : [request.activations];
+  const plans = modes.flatMap((mode) => keeping.map((keeps) => planOf(config, request, mode, keeps)));
+  const fitting = plans.find((plan) => plan.totalBytes <= request.limitBytes);
+  if (fitting) return fitting;
+  const least = plans.reduce((a, b) => (b.totalBytes < a.totalBytes ? b : a));
+  const { weights, states, activations, processes } = least.bytes;
+  throw new UserError(
+    'cannotFit',
+    `Training needs ${megabytes(least.totalBytes)} (weights ${megabytes(weights)}, hidden states ${megabytes(states)}, ` +
+      `activations ${megabytes(activations)}, the processes ${megabytes(processes)}), but only ` +
+      `${megabytes(request.limitBytes)} may be used: use fewer --tokens or a smaller --micro-batch` +
+      `${request.memory === 'resident' ? ', or --memory streaming' : ''}.`,
+  );
+}
+
+function planOf(
+  config: ModelConfig,
+  { microBatchWindows, tokensPerWindow: T, accumulate, nAdapterParameters }: TrainingRequest,
+  mode: MemoryPlan['mode'],
+  keeps: 'keep' | 'recompute',
+): TrainingPlan {
+  const walk = planWalk(config, {
+    nWindows: microBatchWindows,
+    tokensPerWindow: T,
+    keepStates: false,
+    memory: mode,
+    limitBytes: Number.POSITIVE_INFINITY,
+  });
+  const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, nBlocks: N } = config;
+  const rows = microBatchWindows * T;
+  const batchesAtOnce = mode === 'streaming' ? accumulate : 1;
+  // A block's inside: the results of its products, norms and softmax; about as much again flows back through it.
+  const inside =
+    rows * (4 * D + 2 * H * E + 2 * G * E + 4 * F) + microBatchWindows * H * T * Math.min(T, (T + 128) / 2);
+  const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
+  const states = batchesAtOnce * (N + 3) * rows * D;
+  const head = rows * (5 * D + 3 * walk.headSliceRows);
+  const bytes = {
+    weights: walk.bytes.weights + 4 * 6 * nAdapterParameters,
+    states: 4 * (states + kept),
+    activations: 4 * Math.max(3 * inside, head),
+    processes: walk.bytes.processes,
+  };
+  return {
+    ...walk,
+    microBatchWindows,
+    groupWindows: microBatchWindows,
+    nTokens: rows * accumulate,
+    bytes,
+    totalBytes: Object.values(bytes).reduce((sum, n) => sum + n, 0),
+    keeps,
+    batchesAtOnce,
+  };
+}
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
