@@ -1,6 +1,6 @@
 // All importance methods against a bare forward pass with loss over the same windows.
 import { analyze } from '../server/analysis/analyze';
-import { importanceMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/analysis/importance';
 import { forward } from '../server/walk/forward';
 import { type Setting, takeTurns, withBenchModel } from './setting';
 
@@ -8,10 +8,10 @@ export const benchAnalysis = (setting: Setting) =>
   withBenchModel(setting, async (model, windows) => {
     const best = await takeTurns(setting.rounds, {
       forward: () => forward(model, windows),
-      analyze: () => analyze(model, windows, importanceMethodNames),
+      analyze: () => analyze(model, windows, forwardMethodNames),
     });
     console.log(
-      `analysis: all ${importanceMethodNames.length} methods ${best.analyze.toFixed(0)} ms, forward ${best.forward.toFixed(0)} ms, ` +
+      `analysis: all ${forwardMethodNames.length} methods ${best.analyze.toFixed(0)} ms, forward ${best.forward.toFixed(0)} ms, ` +
         `ratio ${(best.analyze / best.forward).toFixed(3)} (least of ${setting.rounds})`,
     );
   });

@@ -1,14 +1,14 @@
 // Measured losses against the way of the Python tools: a whole forward pass for every candidate.
 import { analyze } from '../server/analysis/analyze';
 import { greedySearch } from '../server/analysis/greedy';
-import { importanceMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/analysis/importance';
 import { type Measuring, openMeasuring } from '../server/analysis/measuring';
 import { measureRemovals } from '../server/analysis/removals';
 import type { GreedyReport, WorkCounts } from '../server/protocol';
 import { answerWhatIf } from '../server/recipes/whatIf';
 import { forward } from '../server/walk/forward';
 import type { Model } from '../server/walk/model';
-import { peers } from './peers';
+import { least, peers } from './peers';
 import { type Setting, withBenchModel } from './setting';
 
 const cacheBytes = 1.5e9;
@@ -21,7 +21,7 @@ export async function benchRemovals(setting: Setting): Promise<void> {
   const scores = least(python, 'analysis', 'bi_and_angular') / 4;
   await withBenchModel({ ...setting, windows: 4 }, async (model, windows) => {
     const { ms, measured } = await timedMeasuring(model, windows, setting.rounds, async (measuring) => {
-      await analyze(model, windows, importanceMethodNames, { observer: measuring.observer });
+      await analyze(model, windows, forwardMethodNames, { observer: measuring.observer });
       await measureRemovals(measuring, 'blocks', {}, () => {});
       return measuring.work();
     });
@@ -114,14 +114,6 @@ async function timedMeasuring<T>(
     measuring.dispose();
   }
   return { ms, measured: measured! };
-}
-
-function least(results: Record<string, Record<string, unknown>>, section: string, row: string): number {
-  const found = Object.entries(results[section] ?? {}).find(([name]) => name.startsWith(row))?.[1] as
-    | { min: number }
-    | undefined;
-  if (!found) throw new Error(`the peers' benchmark has no ${row}: ${JSON.stringify(results)}`);
-  return found.min;
 }
 
 const workText = ({ blockRuns, headRuns, minimum, plain }: WorkCounts): string =>

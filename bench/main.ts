@@ -6,6 +6,7 @@ import { benchBlock } from './block';
 import { benchSublayers } from './sublayers';
 import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
+import { benchHeal } from './heal';
 import type { Setting } from './setting';
 
 const benchmarks: Record<string, { readonly what: string; run(setting: Setting): Promise<void> }> = {
@@ -19,6 +20,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   greedy: { what: "an exact search for 5 blocks against SLEB's way in PyTorch (--python)", run: benchGreedy },
   racing: { what: 'a search by racing against the exact one', run: benchRacing },
   sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
+  heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 

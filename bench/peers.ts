@@ -35,3 +35,12 @@ export function peers(
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** The least seconds of the row of a section whose name begins so. */
+export function least(results: Record<string, Record<string, unknown>>, section: string, row: string): number {
+  const found = Object.entries(results[section] ?? {}).find(([name]) => name.startsWith(row))?.[1] as
+    | { min: number }
+    | undefined;
+  if (!found) throw new Error(`the peers' benchmark has no ${row}: ${JSON.stringify(results)}`);
+  return found.min;
+}

@@ -1,7 +1,7 @@
 // What benchmarks share: a model that is ready, and taking turns.
 import { join } from 'node:path';
 import { keepsStates } from '../server/analysis/analyze';
-import { importanceMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/analysis/importance';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { readTokenWindows } from '../server/data/tokenWindows';
 import type { TokenSource } from '../server/protocol';
@@ -47,7 +47,7 @@ export async function withBenchModel(
   const plan = planWalk(checkpoint.config, {
     nWindows: windows.length,
     tokensPerWindow,
-    keepStates: keepsStates(importanceMethodNames),
+    keepStates: keepsStates(forwardMethodNames),
     memory: 'resident',
     limitBytes: Number.POSITIVE_INFINITY,
   });

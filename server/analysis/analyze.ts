@@ -11,6 +11,7 @@ import {
 } from './collectors';
 import type { MethodScores } from '../protocol';
 import { type ImportanceMethodName, importanceMethod } from './importance';
+import { taylorScores } from './taylor';
 import { meanAndError } from '../walk/windowStatistics';
 
 export interface Analysis {
@@ -40,6 +41,14 @@ export async function analyze(
     observer: { ...options.observer, ...combined(collectors) },
   });
   const rows = new Map<ImportanceMethodName, WindowScores>();
+  if (methods.includes('taylor')) {
+    const { signal, onProgress } = options;
+    const scores = await taylorScores(model, windows, { signal, onProgress });
+    rows.set(
+      'taylor',
+      [...scores].map((score) => Float64Array.of(score)),
+    );
+  }
   for (const collector of collectors) for (const [name, scores] of collector.rows(rows)) rows.set(name, scores);
   const { mean, standardError } = meanAndError(losses);
   return {

@@ -18,6 +18,7 @@ export type ImportanceMethod = Row &
     | { readonly needs: 'weights'; readonly score: (weights: readonly NamedWeight[]) => Value } // [1] for a block
     | { readonly needs: 'states'; readonly score: AngleOutput } // angles between all hidden states
     | { readonly needs: 'finalNorm' } // blockInfluence but for the last block
+    | { readonly needs: 'gradients' } // the way back, too: asked for by name only
   );
 
 export interface NamedWeight {
@@ -120,10 +121,13 @@ export const importanceMethods = {
     paper: llmDrop,
     score: (t) => oneMinusCosine(t.between, t.leaving, t.mlp),
   },
+  taylor: { needs: 'gradients', of: 'block', unit: 'sum of |w dL/dw|', paper: shortenedLlama },
 } satisfies Record<string, ImportanceMethod>;
 
 export type ImportanceMethodName = keyof typeof importanceMethods;
 export const importanceMethodNames = Object.keys(importanceMethods) as ImportanceMethodName[];
+/** Those that a forward pass gives: what `all` means. */
+export const forwardMethodNames = importanceMethodNames.filter((name) => importanceMethods[name].needs !== 'gradients');
 
 /** The row of a method, as the general type. */
 export const importanceMethod = (name: ImportanceMethodName): ImportanceMethod => importanceMethods[name];

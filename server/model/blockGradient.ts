@@ -2,7 +2,8 @@
 // what the way back needs of it. Letters: B batch, T tokens, D width.
 import { gradients } from '../graph/gradient';
 import { cut } from '../graph/cut';
-import { type Graph, input, type InputValue, topologicalOrder, type Value } from '../graph/value';
+import { add } from '../graph/ops/elementwise';
+import { type Graph, input, type InputValue, type Shape, topologicalOrder, type Value } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
 import { blockParts } from './llama';
@@ -54,6 +55,19 @@ export function blockForwardAndBackward(
     backward: { name: 'blockBackward', outputs },
     kept: Object.keys(needed),
   };
+}
+
+/** The other summand of addGradients, and its result. */
+export const moreOf = (name: string) => `more ${name}`;
+export const sumOf = (name: string) => `sum ${name}`;
+
+/** Gradients of two batches added up, by the inputs of these shapes. */
+export function addGradients(shapes: Readonly<Record<string, Shape>>): Graph {
+  const outputs = Object.entries(shapes).map(([name, shape]) => [
+    sumOf(name),
+    add(input(gradientOf(name), shape), input(moreOf(name), shape)),
+  ]);
+  return { name: 'addGradients', outputs: Object.fromEntries(outputs) };
 }
 
 function gradientsOf(leaving: Value, { inputs, entering }: BlockDerivatives): Record<string, Value> {

@@ -1,7 +1,7 @@
 // What a recipe's work consists of, in numbers from which memory and time are planned. The engine plans by it before it
 // starts, the server to say what a run would cost; nothing here computes.
 import { keepsStates } from '../analysis/analyze';
-import { type ImportanceMethodName, importanceMethodNames } from '../analysis/importance';
+import { forwardMethodNames, type ImportanceMethodName, importanceMethodNames } from '../analysis/importance';
 import { pathsAtOnce } from '../analysis/measuring';
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
@@ -11,7 +11,7 @@ import { type WalkRequest, windowOperations } from '../walk/memoryPlan';
 import { measuresNothing, measuringRuns } from './measure';
 
 export interface Work
-  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'nVariants' | 'cacheBytes'> {
+  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'> {
   /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
   readonly path?: Path;
   /** Passes of one window beyond the first pass, for the estimate of time. */
@@ -39,11 +39,18 @@ export function analysisWork(
   { methods, measure, stay }: WantedScores,
   limitBytes: number,
 ): Work & { measures: boolean; cacheBytes: number } {
-  const shape = { nWindows, tokensPerWindow, keepStates: keepsStates(methods) };
+  const backward = methods.includes('taylor');
+  const shape = { nWindows, tokensPerWindow, keepStates: keepsStates(methods), backward };
   const measures = stay || !measuresNothing(measure);
-  if (!measures) return { ...shape, measures, cacheBytes: 0 };
+  // Up, down, and each block's inside once more; the gradients by weights are as many products again.
+  const back = backward ? { blockRuns: 4 * config.nBlocks, headRuns: 2 } : { blockRuns: 0, headRuns: 0 };
+  if (!measures) return { ...shape, measures, cacheBytes: 0, more: back };
   const cacheBytes = cacheBytesFor(config, nWindows * tokensPerWindow, measure, limitBytes);
-  const more = measuringRuns(config, measure, methods.length + 3);
+  const measured = measuringRuns(config, measure, methods.length + 3);
+  const more = {
+    blockRuns: back.blockRuns + measured.blockRuns,
+    headRuns: back.headRuns + measured.headRuns,
+  };
   return { ...shape, measures, keepStates: true, nVariants: pathsAtOnce, cacheBytes, more };
 }
 
@@ -74,7 +81,8 @@ export function scoresForRule({ method, count, protected: kept }: DropRule & { k
 
 /** `all` is every method that needs forward passes only, `none` leaves the losses. Throws UserError('usage') for a name that is none. */
 export function methodNames(names: readonly string[]): ImportanceMethodName[] {
-  if (names.includes('all')) return [...importanceMethodNames];
+  if (names.includes('all'))
+    return [...new Set([...forwardMethodNames, ...importanceMethodNames.filter((name) => names.includes(name))])];
   if (names.length === 1 && names[0] === 'none') return [];
   const unknown = names.find((name) => !importanceMethodNames.includes(name as ImportanceMethodName));
   if (unknown !== undefined)

@@ -77,14 +77,3 @@ export function sumOfSquares(matrices: Readonly<Record<string, Shape>>): Graph {
   });
   return { name: 'sumOfSquares', outputs: { sum: sums.reduce(add) } };
 }
-
-/** The other summand of addGradients. */
-export const moreOf = (name: string) => `more ${name}`;
-
-/** Gradients of two batches added up. */
-export function addGradients(matrices: Readonly<Record<string, Shape>>): Graph {
-  const outputs: Record<string, Value> = {};
-  for (const [name, shape] of Object.entries(matrices))
-    outputs[next(gradientOf(name))] = add(input(gradientOf(name), shape), input(moreOf(name), shape));
-  return { name: 'addGradients', outputs };
-}

@@ -1,13 +1,13 @@
 // One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
-import { gradientOf } from '../model/blockGradient';
 import { maskOf } from '../model/lora';
 import type { OptimizerOptions } from '../protocol';
 import type { Tensor } from '../runtime/tensor';
 import { lossAndGradients } from '../walk/backward';
+import { type GradientSums, openGradientSums, shapesKey } from '../walk/gradientSums';
 import type { WeightedBatch } from '../walk/headGradient';
 import type { Model } from '../walk/model';
 import type { AdapterState } from './adapterState';
-import { adamwStep, addGradients, moreOf, next, stepScalars, sumOfSquares } from './adamw';
+import { adamwStep, next, stepScalars, sumOfSquares } from './adamw';
 import { dropoutMask, keyOf } from './random';
 import { learningRate } from './schedule';
 
@@ -45,10 +45,10 @@ export async function trainStep(
 ): Promise<StepResult> {
   const { optimizer } = options;
   const rate = learningRate(optimizer, options.steps, step);
-  const sums = gradientSums(model, adapter);
+  const sums = openGradientSums(model.device, adapter.shapes);
   try {
     const lossNats = await sumOfLosses(model, adapter, batches, step, options, sums.take);
-    const gradNorm = await sums.norm();
+    const gradNorm = await normOf(model, adapter, sums);
     if (Number.isFinite(lossNats) && Number.isFinite(gradNorm))
       await change(
         model,
@@ -114,38 +114,17 @@ function dropoutMasks(
   };
 }
 
-/** The gradients of all batches so far, by block, on the device. */
-function gradientSums({ device }: Model, adapter: AdapterState) {
-  const sums = new Map<number, Record<string, Tensor>>();
-  const dispose = (tensors: Readonly<Record<string, Tensor>>) => {
-    for (const tensor of Object.values(tensors)) tensor.dispose();
-  };
-  return {
-    of: (block: number) => sums.get(block)!,
-    async take(block: number, gradients: Readonly<Record<string, Tensor>>) {
-      const before = sums.get(block);
-      if (!before) return void sums.set(block, { ...gradients });
-      const shapes = adapter.shapes(block);
-      const more = Object.fromEntries(Object.keys(shapes).map((name) => [moreOf(name), gradients[gradientOf(name)]!]));
-      const program = await device.program(`addGradients ${keyOfShapes(shapes)}`, () => addGradients(shapes));
-      const added = await device.run(program, { ...before, ...more });
-      dispose(before);
-      dispose(gradients);
-      sums.set(block, renamed(added));
-    },
-    async norm(): Promise<number> {
-      let squares = 0;
-      for (const [block, gradients] of sums) {
-        const shapes = adapter.shapes(block);
-        const program = await device.program(`sumOfSquares ${keyOfShapes(shapes)}`, () => sumOfSquares(shapes));
-        const { sum } = await device.run(program, gradients);
-        squares += (await device.read(sum!))[0]!;
-        sum!.dispose();
-      }
-      return Math.sqrt(squares);
-    },
-    dispose: () => sums.forEach(dispose),
-  };
+/** L2 over all gradients. */
+async function normOf({ device }: Model, adapter: AdapterState, sums: GradientSums): Promise<number> {
+  let squares = 0;
+  for (const block of sums.blocks()) {
+    const shapes = adapter.shapes(block);
+    const program = await device.program(`sumOfSquares ${shapesKey(shapes)}`, () => sumOfSquares(shapes));
+    const { sum } = await device.run(program, sums.of(block));
+    squares += (await device.read(sum!))[0]!;
+    sum!.dispose();
+  }
+  return Math.sqrt(squares);
 }
 
 async function change(
@@ -161,7 +140,7 @@ async function change(
   const { beta1, beta2, epsilon } = constants;
   for (const block of adapter.blocks) {
     const shapes = adapter.shapes(block);
-    const key = `adamw ${beta1} ${beta2} ${epsilon} ${keyOfShapes(shapes)}`;
+    const key = `adamw ${beta1} ${beta2} ${epsilon} ${shapesKey(shapes)}`;
     const program = await device.program(key, () => adamwStep(shapes, constants));
     adapter.replace(
       block,
@@ -170,11 +149,6 @@ async function change(
   }
   for (const tensor of Object.values(fed)) tensor.dispose();
 }
-
-const keyOfShapes = (shapes: Readonly<Record<string, readonly number[]>>): string =>
-  Object.entries(shapes)
-    .map(([name, shape]) => `${name} ${shape}`)
-    .join();
 
 /** Without the `next ` before the names. */
 const renamed = (tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>

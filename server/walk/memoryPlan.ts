@@ -9,6 +9,8 @@ export interface WalkRequest {
   readonly tokensPerWindow: number;
   /** All hidden states of a window are kept until its last block is done (angular distance needs them together). */
   readonly keepStates: boolean;
+  /** There and back, all windows together, for gradients that are added up before anything is made of them. */
+  readonly backward?: boolean;
   /** Paths whose losses are measured together; each has its own state on the way. */
   readonly nVariants?: number;
   /** What a cache of hidden states may hold beside the walk. */
@@ -53,6 +55,7 @@ export function planWalk(config: ModelConfig, request: WalkRequest): MemoryPlan 
 
   const least = leastPlan(config, request, 'streaming');
   if (least.totalBytes > request.limitBytes) throw cannotFit(config, least, request);
+  if (request.backward) return least; // its states are those of all windows already
   const { microBatchWindows } = least;
   const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
   const fitting = Math.floor((room * microBatchWindows) / least.bytes.states);
@@ -70,8 +73,8 @@ function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['
   const headSliceRows = sliceRows(config, rows);
   const bytes = {
     weights: weightBytes(config, mode, headSliceRows),
-    states: rows * config.width * 4 * statesAtOnce(config, request),
-    activations: activationBytes(config, microBatchWindows, T, headSliceRows),
+    states: (request.backward ? nWindows * T : rows) * config.width * 4 * statesAtOnce(config, request),
+    activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchWindows, T, headSliceRows),
     processes: processBytes,
   };
   const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0) + (request.cacheBytes ?? 0);
@@ -87,8 +90,8 @@ function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['
 }
 
 /** Hidden states of one window that are alive at the same time, at most. A variant's last one is normed beside it. */
-const statesAtOnce = (config: ModelConfig, { keepStates, nVariants = 0 }: WalkRequest): number =>
-  Math.max(keepStates ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
+const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: WalkRequest): number =>
+  Math.max(keepStates || backward ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
 
 /** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
 export function windowOperations(config: ModelConfig, tokens: number): { block: number; head: number } {

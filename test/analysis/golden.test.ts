@@ -30,6 +30,7 @@ const rows: Record<ImportanceMethodName, { key: string; wrong: string }> = {
   relativeMlpNorm: { key: 'mlp_output.over_input', wrong: 'relative_magnitude.over_input' },
   attentionInfluence: { key: 'sublayer_influence.attention', wrong: 'sublayer_influence.mlp' },
   mlpInfluence: { key: 'sublayer_influence.mlp', wrong: 'sublayer_influence.attention' },
+  taylor: { key: 'taylor.projections', wrong: 'taylor.with_norms' },
 };
 const methods = Object.entries(rows).map(([name, row]) => ({ name: name as ImportanceMethodName, ...row }));
 const tolerance = 1e-4;
@@ -54,7 +55,7 @@ const analysisOf = (model: string, file: string, compute: ComputeOptions = onCpu
     kind: 'analyze',
     model: modelFolder(model),
     source: { kind: 'ids', file },
-    methods: ['all'],
+    methods: ['all', 'taylor'],
     measure: noLosses,
     stay: false,
     compute,

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { importanceMethodNames } from '../../server/analysis/importance';
+import { forwardMethodNames } from '../../server/analysis/importance';
 import type { AnalyzeReport, PerplexityReport, PruneReport } from '../../server/protocol';
 import { modelFolder, repoRoot } from '../fixtures';
 import { espalier, program } from './espalier';
@@ -116,7 +116,7 @@ describe('analyze', () => {
     expect(found.timing.tokens).toBe(8 * 256);
     expect(found.peakMemoryBytes).toBeGreaterThan(5e7); // two processes
     expect(found.peakMemoryBytes).toBeLessThan(5e8);
-    expect(Object.keys(found.methods)).toEqual(importanceMethodNames);
+    expect(Object.keys(found.methods)).toEqual(forwardMethodNames);
     for (const { unit, of, paper, scores, standardErrors } of Object.values(found.methods)) {
       expect([unit, of, paper].every((word) => word.length > 0)).toBe(true);
       expect(scores).toHaveLength(5);

@@ -124,6 +124,7 @@ const keys: Record<ImportanceMethodName, string> = {
   relativeMlpNorm: 'mlp_output.over_input',
   attentionInfluence: 'sublayer_influence.attention',
   mlpInfluence: 'sublayer_influence.mlp',
+  taylor: 'taylor.projections',
 };
 
 describe('choosing', () => {

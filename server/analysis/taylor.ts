@@ -1,0 +1,76 @@
+// Taylor importance: how much the loss would change, to first order, if a weight were zero. The gradients of all windows are
+// added up before the absolute value is taken, so that what cancels between windows counts for nothing.
+import { abs, add, mul } from '../graph/ops/elementwise';
+import { reduceSum } from '../graph/ops/reduce';
+import { reshape } from '../graph/ops/movement';
+import { type Graph, input, type Shape } from '../graph/value';
+import { gradientOf } from '../model/blockGradient';
+import { pathWithout } from '../model/path';
+import { blockWeights } from '../model/weights';
+import { lossAndGradients } from '../walk/backward';
+import { openGradientSums, shapesKey } from '../walk/gradientSums';
+import { batchIds, microBatches, type Model } from '../walk/model';
+
+/**
+ * Of every block the sum of |w dL/dw| over its projections (Shortened LLaMA, arXiv:2402.02834, after Molchanov,
+ * arXiv:1906.10771), L the mean loss over all windows. All windows pass a block before the next, so that one block's
+ * gradients are held at a time; their hidden states are held for all blocks.
+ */
+export async function taylorScores(
+  model: Model,
+  windows: readonly Int32Array[],
+  { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: ((fraction: number) => void) | undefined },
+): Promise<Float64Array> {
+  const { config, device, plan } = model;
+  const scores = new Float64Array(config.nBlocks);
+  const batches = microBatches(windows, 0, plan.microBatchWindows);
+  const share = 1 / (windows.length * (windows[0]!.length - 1));
+  const projections = (block: number): Record<string, Shape> =>
+    Object.fromEntries(
+      blockWeights(config, config.blocks[block]!.form)
+        .filter(({ suffix }) => suffix.endsWith('_proj.weight'))
+        .map(({ suffix, shape }) => [suffix, shape]),
+    );
+  const sums = openGradientSums(device, projections);
+  let nTaken = 0;
+  try {
+    await lossAndGradients(
+      model,
+      batches.map((batch) => ({
+        ...batch,
+        ids: batchIds(windows, batch),
+        weights: new Float32Array(batch.batch * (batch.tokens - 1)).fill(share),
+      })),
+      {
+        path: pathWithout(config),
+        derive: (block) => Object.keys(projections(block)),
+        async take(block, gradients, weights) {
+          await sums.take(block, gradients);
+          if (++nTaken % batches.length > 0) return;
+          const shapes = projections(block);
+          const program = await device.program(`taylor ${shapesKey(shapes)}`, () => weightTimesGradient(shapes));
+          const { score } = await device.run(program, { ...weights, ...sums.of(block) });
+          scores[block] = (await device.read(score!))[0]!;
+          score!.dispose();
+          sums.drop(block);
+        },
+        activations: 'recompute',
+        ...(signal && { signal }),
+        ...(onProgress && { onProgress }),
+      },
+    );
+  } finally {
+    sums.dispose();
+  }
+  return scores;
+}
+
+/** The sum of |w dL/dw| over all elements of some weights, [1]. */
+function weightTimesGradient(shapes: Readonly<Record<string, Shape>>): Graph {
+  const sums = Object.entries(shapes).map(([name, shape]) => {
+    const products = abs(mul(input(name, shape), input(gradientOf(name), shape)));
+    // Rows first: a sum over all elements at once would lose digits.
+    return reshape(reduceSum(reduceSum(products, [1]), [0]), [1]);
+  });
+  return { name: 'taylor', outputs: { score: sums.reduce(add) } };
+}
