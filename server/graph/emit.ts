@@ -32,13 +32,15 @@ export function emit(graph: Graph): EmittedGraph {
     return known;
   };
   const to: Emitter = {
-    node(type, nodeInputs, attributes = {}) {
-      const output = `%${counter++}`; // no input can have such a name by accident
+    node: (type, nodeInputs, attributes) => to.nodes(type, nodeInputs, 1, attributes)[0]!,
+    nodes(type, nodeInputs, nOutputs, attributes = {}) {
+      // No input can have such a name by accident.
+      const outputs = Array.from({ length: nOutputs }, () => `%${counter++}`);
       const [domain, plain] = type.startsWith('com.microsoft:')
         ? (['com.microsoft', type.slice(14)] as const)
         : (['', type] as const);
-      nodes.push({ type: plain, domain, inputs: nodeInputs, outputs: [output], attributes });
-      return output;
+      nodes.push({ type: plain, domain, inputs: nodeInputs, outputs, attributes });
+      return outputs;
     },
     int64s: (values) =>
       once(`i${values}`, () =>

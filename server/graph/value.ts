@@ -58,6 +58,13 @@ export interface Use<A> {
 export interface Emitter {
   /** Adds a node of ONNX's own set, or of onnxruntime's for names with the prefix `com.microsoft:`. */
   node(type: string, inputs: readonly string[], attributes?: Record<string, EmittedAttribute>): string;
+  /** The same for an op of several outputs; gives the names of all. */
+  nodes(
+    type: string,
+    inputs: readonly string[],
+    nOutputs: number,
+    attributes?: Record<string, EmittedAttribute>,
+  ): string[];
   /** The name of a constant one-dimensional tensor, as ONNX wants axes and shapes. */
   int64s(values: readonly number[]): string;
   float(value: number): string;

@@ -1,0 +1,27 @@
+// Ops that pick elements by their size or place. They stand before the way back, not on it.
+import { apply, type Op, ShapeError, type Value } from '../value';
+
+/** x [..., N] -> the places of its `count` largest elements along the last axis, largest first, [..., count] int64. */
+const LargestPlaces: Op<{ readonly count: number }> = {
+  name: 'LargestPlaces',
+  shape: ([x], { count }) => {
+    if (x!.length === 0 || count < 1 || count > x!.at(-1)!) throw new ShapeError('LargestPlaces', [x!, [count]]);
+    return [...x!.slice(0, -1), count];
+  },
+  dtype: () => 'int64',
+  emit: (to, [x], { attributes: { count } }) =>
+    to.nodes('TopK', [x!, to.int64s([count])], 2, { axis: { int: -1 }, largest: { int: 1 }, sorted: { int: 1 } })[1]!,
+};
+
+/** x [..., N], places [..., M] in [0, N) -> the elements of x there, along the last axis, [..., M]. */
+const TakeAlong: Op = {
+  name: 'TakeAlong',
+  shape: ([x, places]) => {
+    if (`${x!.slice(0, -1)}` !== `${places!.slice(0, -1)}`) throw new ShapeError('TakeAlong', [x!, places!]);
+    return places!;
+  },
+  emit: (to, inputs) => to.node('GatherElements', inputs, { axis: { int: -1 } }),
+};
+
+export const largestPlaces = (x: Value, count: number) => apply(LargestPlaces, [x], { count });
+export const takeAlong = (x: Value, places: Value) => apply(TakeAlong, [x, places], undefined);
