@@ -148,6 +148,9 @@ describe('instructions and messages', () => {
           shareGpt.map((conversations) => ({ conversations })),
         ),
     ],
+    ['alpaca in Parquet', 'instructions', () => join(repoRoot, 'test/fixtures/chats/alpaca.parquet')],
+    ['messages in Parquet', 'messages', () => join(repoRoot, 'test/fixtures/chats/messages.parquet')],
+    ['ShareGPT in Parquet', 'messages', () => join(repoRoot, 'test/fixtures/chats/sharegpt.parquet')],
   ];
   test.each(files)('%s', async (_, format, file) => {
     const { training, report } = await read([file()], { tokens: 64 });
