@@ -74,9 +74,9 @@ function messageOf(entry: unknown, where: string): Message {
   const fields: Record<string, unknown> = typeof entry === 'object' && entry !== null ? { ...entry } : {};
   if (typeof fields.role === 'string') return { role: fields.role, content: textOf(fields.content, 'content', where) };
   if (typeof fields.from === 'string') {
-    const role = shareGptRoles[fields.from];
+    const role = shareGptRoles.get(fields.from);
     if (role !== undefined) return { role, content: textOf(fields.value, 'value', where) };
-    const known = Object.keys(shareGptRoles).join(', ');
+    const known = [...shareGptRoles.keys()].join(', ');
     throw new UserError(
       'badData',
       `${where} is from "${fields.from}", which is none of ${known}; change or remove it.`,
@@ -85,13 +85,13 @@ function messageOf(entry: unknown, where: string): Message {
   throw new UserError('badData', `${where} has neither a role with a content nor a from with a value; repair it.`);
 }
 
-const shareGptRoles: Record<string, string> = {
-  human: 'user',
-  user: 'user',
-  gpt: 'assistant',
-  assistant: 'assistant',
-  system: 'system',
-};
+const shareGptRoles = new Map([
+  ['human', 'user'],
+  ['user', 'user'],
+  ['gpt', 'assistant'],
+  ['assistant', 'assistant'],
+  ['system', 'system'],
+]);
 
 function textOf(value: unknown, column: string, where: string): string {
   if (typeof value === 'string') return value;

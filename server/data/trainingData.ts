@@ -82,11 +82,9 @@ async function readChats({ format, sources }: ChatKind, data: TrainingData, toke
     );
   const itemsOf = openChatItems(tokenizer, tokenizer.chatTemplate);
   const conversations = (await Promise.all(sources.map(conversationsOf))).flat();
+  const there = `${conversations.length} item${conversations.length === 1 ? '' : 's'} of the data`;
   if (start > 0 && start >= conversations.length)
-    throw new UserError(
-      'badData',
-      `The start ${start} lies beyond the ${conversations.length} items of the data; choose an earlier one.`,
-    );
+    throw new UserError('badData', `The start ${start} lies beyond the ${there}; choose an earlier one.`);
   const items: TrainingItem[] = [];
   let nTruncated = 0;
   for (const conversation of conversations.slice(start)) {
@@ -101,7 +99,7 @@ async function readChats({ format, sources }: ChatKind, data: TrainingData, toke
   if (items.length === 0)
     throw new UserError(
       'badData',
-      `None of the ${conversations.length} items of the data has an answer within ${tokens} tokens; take longer windows or other data.`,
+      `None of the ${there} has an answer within ${tokens} tokens; take longer windows or other data.`,
     );
   return { items, files: sources.map(({ rows }) => rows.report), nTruncated };
 }
@@ -163,10 +161,10 @@ function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingD
   return { training: items.filter((_, i) => !places.has(i)), heldOut: items.filter((_, i) => places.has(i)) };
 }
 
-function unknownColumns(name: string, columns: string[] | null, format: TrainingData['format']): UserError {
-  const found = columns === null ? 'is plain text' : `has the columns ${columns.join(', ') || '(none)'}`;
-  const expected =
-    format === 'auto' ? `text; or ${expectedColumns('auto')}` : expectedColumns(format as RowForm['format']);
+function unknownColumns(name: string, columns: string[] | null, format: RowForm['format'] | 'auto'): UserError {
+  if (columns?.length === 0) return new UserError('badData', `${name} has no rows; give a file that has some.`);
+  const found = columns === null ? 'is plain text' : `has the columns ${columns.join(', ')}`;
+  const expected = `${format === 'auto' ? 'text; or ' : ''}${expectedColumns(format)}`;
   return new UserError(
     'badData',
     `${name} ${found}, but we know ${expected}; rename them, or say the format and field.`,

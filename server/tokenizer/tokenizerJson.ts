@@ -8,7 +8,7 @@ export type TokenizerPart = z.infer<typeof part>;
 /** The parts that the library and we read; everything else is passed through. */
 export const tokenizerJson = z.looseObject({
   added_tokens: z
-    .array(z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean().default(false) }))
+    .array(z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean().optional() }))
     .default([]),
   normalizer: part.nullish().transform((value) => value ?? null),
   pre_tokenizer: part.nullish().transform((value) => value ?? null),
