@@ -1,6 +1,6 @@
 // From the last hidden state to the loss, with the vocabulary worked in slices: no tensor of all logits ever exists.
 // Letters: B batch, T tokens, D width, V vocabulary.
-import { add, exp, log, max, mul, sub } from '../graph/ops/elementwise';
+import { add, exp, log, max, mul, scale, sub } from '../graph/ops/elementwise';
 import { linear } from '../graph/ops/linear';
 import { reshape, slice } from '../graph/ops/movement';
 import { reduceMax, reduceMean, reduceSum } from '../graph/ops/reduce';
@@ -9,12 +9,16 @@ import { type Graph, input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
 import type { BatchShape } from './blockInputs';
 
-/** hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window. */
-export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
+/**
+ * hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window, divided by a
+ * temperature that the logits are to have.
+ */
+export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, temperature = 1): Graph {
   const h = input('hidden', [batch * tokens, config.width]);
   const D = config.width;
   const predicting = reshape(slice(reshape(h, [batch, tokens, D]), 1, 0, tokens - 1), [batch * (tokens - 1), D]);
-  return { name: 'finalNorm', outputs: { normed: rmsNorm(predicting, input('norm', [D]), config.normEpsilon) } };
+  const normed = rmsNorm(predicting, input('norm', [D]), config.normEpsilon);
+  return { name: 'finalNorm', outputs: { normed: temperature === 1 ? normed : scale(normed, 1 / temperature) } };
 }
 
 /**

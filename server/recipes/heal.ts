@@ -4,9 +4,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import { openOrder } from '../data/itemOrder';
 import type { AdapterSummary, HealRecipe, HealReport } from '../protocol';
-import type { Device } from '../runtime/device';
 import { type AdapterState, openAdapterState } from '../training/adapterState';
-import { weightedBatches } from '../training/batches';
+import { type CountedWindow, weightedBatches } from '../training/batches';
 import { heldOutLoss } from '../training/heldOut';
 import { type LoopEnd, lossPoint, type Trainee, trainLoop } from '../training/loop';
 import { trainStep } from '../training/step';
@@ -15,6 +14,7 @@ import { planWalk } from '../walk/memoryPlan';
 import { planTraining, type TrainingPlan } from '../walk/trainingPlan';
 import { windowOperations } from '../walk/memoryPlan';
 import { openControl } from './healControl';
+import { denseLoss, taughtItems } from './healDense';
 import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './healFolder';
 import { begunBy } from './healIdentity';
 import { checkHealing, gather, type Material } from './healMaterial';
@@ -30,7 +30,6 @@ import {
   versions,
   withCheckpoint,
   withDevice,
-  withModel,
   withPlannedModel,
 } from './session';
 
@@ -55,10 +54,11 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     });
     return withDevice(recipe.compute, async (device) => {
       const dense = await denseLoss(device, recipe, material, folder.recorded, run);
+      const training = await taughtItems(device, recipe, material, run);
       const cost = { nWindows: plan.nTokens / material.tokensPerWindow, cacheBytes: 0, operations: 0 };
       const operations = operationsOf(checkpoint, recipe, material, plan);
       return withPlannedModel(checkpoint, device, recipe.compute, plan, { ...cost, operations }, run, (model, loadMs) =>
-        healOpen(model, plan, recipe, material, folder, dense, loadMs, run),
+        healOpen(model, plan, recipe, { ...material, training }, folder, dense, loadMs, run),
       );
     });
   });
@@ -70,11 +70,16 @@ function openFolder(checkpoint: Checkpoint, recipe: HealRecipe, material: Materi
   return createHealFolder(recipe, begun, adapterFile(checkpoint, material, material.initial));
 }
 
+interface Ready extends Material {
+  /** What the order of the run picks from; with a teacher's expectations where it distils. */
+  readonly training: readonly CountedWindow[];
+}
+
 async function healOpen(
   model: Model,
   plan: TrainingPlan,
   recipe: HealRecipe,
-  material: Material,
+  material: Ready,
   folder: HealFolder,
   dense: number | null,
   loadMs: number,
@@ -177,7 +182,7 @@ function traineeOf(
   adapter: AdapterState,
   plan: TrainingPlan,
   { data, loop, optimizer, adapter: { dropout } }: HealRecipe,
-  { data: { training }, heldOut }: Material,
+  { training, heldOut }: Ready,
   { signal }: Run,
 ): Trainee {
   const order = openOrder(data.order, training.length, data.seed);
@@ -211,28 +216,6 @@ function judgingModel(model: Model, { heldOut }: Material): Model {
   const limitBytes = Number.POSITIVE_INFINITY;
   const request = { nWindows: heldOut.length, tokensPerWindow, keepStates: false, memory, limitBytes };
   return { ...model, plan: planWalk(model.config, request) };
-}
-
-/** On the windows that the healed model will be judged on; null where no dense model is known, or nothing is held out. */
-async function denseLoss(
-  device: Device,
-  { compute }: HealRecipe,
-  { dense, heldOut }: Material,
-  { references }: Recorded,
-  run: Run,
-): Promise<number | null> {
-  if (references) return references.dense?.lossNats ?? null;
-  if (dense === null || heldOut.length === 0) return null;
-  const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
-  const work = { nWindows: heldOut.length, tokensPerWindow, keepStates: false };
-  const loss = await withCheckpoint(dense, (checkpoint) =>
-    withModel(checkpoint, device, compute, work, run, (model) =>
-      heldOutLoss(model, heldOut, { signal: run.signal, onProgress: progress(run, 'dense model') }),
-    ),
-  );
-  // Programs are compiled for one model's shapes.
-  await device.forgetPrograms();
-  return loss;
 }
 
 /** What a resumed run knows already is told again, so that whoever listens has all of it. */

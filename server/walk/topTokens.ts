@@ -1,0 +1,156 @@
+// What a model expects at every prediction of some windows: its likeliest tokens and their log-probabilities.
+import { cancelled } from '../errors';
+import { topTokensEnd, topTokensSlice } from '../model/distillation';
+import { finalNorm } from '../model/head';
+import { blockParts, blockSignature } from '../model/llama';
+import { pathWithout } from '../model/path';
+import type { Tensor } from '../runtime/tensor';
+import type { Expected } from './headGradient';
+import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
+import { openTables } from './positionTables';
+import { blockGroup, headGroups, type Step } from './weightStore';
+
+export interface TopTokensOptions {
+  readonly topK: number;
+  readonly temperature: number;
+  readonly signal?: AbortSignal;
+  onProgress?(fraction: number): void;
+}
+
+/** For every window, all of one length T, its T - 1 predictions: [T-1, K]. Throws UserError('cancelled') between two runs. */
+export async function topTokens(
+  model: Model,
+  windows: readonly Int32Array[],
+  options: TopTokensOptions,
+): Promise<Expected[]> {
+  const { plan } = model;
+  const found: Expected[] = [];
+  for (let first = 0; first < windows.length; first += plan.groupWindows) {
+    const group = windows.slice(first, first + plan.groupWindows);
+    found.push(...(await ofGroup(model, group, options)));
+    options.onProgress?.(found.length / windows.length);
+  }
+  return found;
+}
+
+async function ofGroup(model: Model, windows: readonly Int32Array[], options: TopTokensOptions): Promise<Expected[]> {
+  const { config, device, plan } = model;
+  const batches = microBatches(windows, 0, plan.microBatchWindows);
+  const tables = await openTables(model);
+  const norm = await finalNormWeight(model);
+  const states = await Promise.all(batches.map((batch) => embed(model, batchIds(windows, batch))));
+  const heads: HeadWalk[] = [];
+  const each = async (visit: (batch: MicroBatch, b: number) => Promise<void>) => {
+    for (const [b, batch] of batches.entries()) {
+      await visit(batch, b);
+      if (options.signal?.aborted) throw cancelled();
+    }
+  };
+  const blocks = pathWithout(config).map(
+    (stage): Step => ({
+      group: blockGroup(config, stage.block),
+      visit: (weights) =>
+        each(async (batch, b) => {
+          const key = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} `;
+          const program = await device.program(key, () => ({
+            name: 'block',
+            outputs: { leaving: blockParts(config, stage, batch).leaving },
+          }));
+          const entering = states[b]!;
+          const { leaving } = await device.run(program, {
+            ...weights,
+            ...(await tables.for(batch)),
+            hidden: entering,
+          });
+          entering.dispose();
+          states[b] = leaving!;
+        }),
+    }),
+  );
+  const slices = headGroups(config, plan.headSliceRows).map(
+    (group): Step => ({
+      group,
+      visit: (weights) =>
+        each(async (batch, b) => {
+          heads[b] ??= await openHeadWalk(model, batch, states[b]!, norm, options);
+          await heads[b]!.pass(weights.head!, group.parts[0]!.firstRow!);
+        }),
+    }),
+  );
+  try {
+    await model.store.walk([...blocks, ...slices]);
+    const ended: Expected[] = [];
+    for (const head of heads) ended.push(...(await head.finish()));
+    return ended;
+  } finally {
+    for (const head of heads) head.dispose();
+    for (const tensor of [...states, norm]) tensor.dispose();
+    tables.dispose();
+  }
+}
+
+interface HeadWalk {
+  pass(slice: Tensor, firstRow: number): Promise<void>;
+  /** By window of the batch. */
+  finish(): Promise<Expected[]>;
+  dispose(): void;
+}
+
+async function openHeadWalk(
+  { config, device }: Model,
+  batch: MicroBatch,
+  last: Tensor,
+  norm: Tensor,
+  { topK, temperature }: TopTokensOptions,
+): Promise<HeadWalk> {
+  const nPredictions = batch.tokens - 1;
+  const rows = batch.batch * nPredictions;
+  const key = `finalNorm ${batch.batch}x${batch.tokens} / ${temperature}`;
+  const program = await device.program(key, () => finalNorm(config, batch, temperature));
+  const { normed } = await device.run(program, { hidden: last, norm });
+  const filled = (width: number, value: number) =>
+    device.upload(new Float32Array(rows * width).fill(value), [rows, width], 'table');
+  let running = {
+    topLogits: await filled(topK, lowest),
+    topIds: await filled(topK, 0),
+    largest: await filled(1, lowest),
+    sum: await filled(1, 0),
+  };
+  const release = (tensors: Record<string, Tensor>) => {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+  };
+  return {
+    async pass(head, firstRow) {
+      const S = head.shape[0]!;
+      const slice = await device.program(`topTokensSlice ${rows} ${firstRow}+${S} ${topK}`, () =>
+        topTokensSlice(config, rows, S, firstRow, topK),
+      );
+      const next = await device.run(slice, { normed: normed!, head, ...running });
+      release(running);
+      running = {
+        topLogits: next.nextTopLogits!,
+        topIds: next.nextTopIds!,
+        largest: next.nextLargest!,
+        sum: next.nextSum!,
+      };
+    },
+    async finish() {
+      const end = await device.program(`topTokensEnd ${rows} ${topK}`, () => topTokensEnd(rows, topK));
+      const { logProbabilities } = await device.run(end, running);
+      const logs = await device.read(logProbabilities!);
+      const ids = Int32Array.from(await device.read(running.topIds));
+      logProbabilities!.dispose();
+      const each = nPredictions * topK;
+      return Array.from({ length: batch.batch }, (_, b) => ({
+        topK,
+        temperature,
+        ids: ids.slice(b * each, (b + 1) * each),
+        logProbabilities: logs.slice(b * each, (b + 1) * each),
+      }));
+    },
+    dispose: () => release({ ...running, normed: normed! }),
+  };
+}
+
+/** Below any logit. */
+const lowest = -3e38;
