@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Does a LoRA adapter mean to PEFT what it means to us? float32 on the CPU, no custom code.
+"""Does a LoRA adapter mean to PEFT what it means to us? On the CPU, without custom code.
 
   adapter.py make --model DIR --lora JSON --out DIR
-      get_peft_model with LoraConfig(**JSON), A and B drawn by a seed, saved as PEFT saves it.
+      get_peft_model with LoraConfig(**JSON), A and B drawn by a seed, saved as PEFT saves it, in float32.
   adapter.py compare --model DIR --adapter DIR --merged DIR --ids FILE
-      Loads the adapter beside the model with PeftModel.from_pretrained and prints one JSON object:
+      Loads the adapter beside the model with PeftModel.from_pretrained, all in float64, so that what is left is what the
+      merged weights say and not the order of sums, and prints one JSON object:
       modules    [rank, scaling] by module, as PEFT has them
       change     largest absolute logit difference that the adapter makes
       unmerged   largest absolute logit difference between PEFT's model with the adapter beside it and the folder
                  --merged, which transformers loads without PEFT
       merged     the same for PEFT's own merge_and_unload
-      own        the same between these two of PEFT: what rounding alone makes
+      own        the same between these two of PEFT
       problems   what PEFT and transformers warned of while loading, such as missing or unexpected keys
       Exits with 1 when there are problems.
 
@@ -40,7 +41,7 @@ def main():
 
 
 def make(args):
-    model, _ = load(args.model)
+    model, _ = load(args.model, torch.float32)
     model = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **json.loads(args.lora)))
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
@@ -52,9 +53,9 @@ def make(args):
 @torch.no_grad()
 def compare(args):
     ids = rows(args.ids)
-    ours, problems = load(args.merged)
+    ours, problems = load(args.merged, torch.float64)
     expected = logits(ours, ids)
-    base, more = load(args.model)
+    base, more = load(args.model, torch.float64)
     before = logits(base, ids)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -70,14 +71,14 @@ def compare(args):
     sys.exit(1 if problems else 0)
 
 
-def load(folder):
+def load(folder, dtype):
     model, loading = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False, output_loading_info=True)
+        folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, output_loading_info=True)
     return model.eval(), [f"{kind}: {sorted(map(str, names))}" for kind, names in loading.items() if names]
 
 
 def logits(model, ids):
-    return model(input_ids=ids, use_cache=False).logits.float()
+    return model(input_ids=ids, use_cache=False).logits
 
 
 def arguments():
