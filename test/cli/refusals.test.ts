@@ -103,6 +103,13 @@ const commandLines: Row[] = [
   ],
   ['a half of no block', [...prune, '--drop-mlp', '9'], /^There is no block 9/],
   ['all weights', ['sparsify', model, '--ratio', '1', '--out', 'out'], /must be a share from 0 up to 1/],
+  ['a merge without an output', ['merge', model, 'taken'], /required option '--out <folder>'/],
+  ['a merge to no dtype', ['merge', model, 'taken', '--out', 'out', '--dtype', 'f8'], /no dtype f8; choose f32/],
+  [
+    'a merge of no adapter',
+    ['merge', model, 'taken', '--out', 'out'],
+    /taken has no adapter_config\.json; give the folder/,
+  ],
   ['two rules', [...prune, '--drop', '1', '--method', 'deepest', '--count', '1'], /^Say which blocks go/],
   ['a method without a count', [...prune, '--method', 'deepest'], /^Say which blocks go/],
   ['racing without a search', [...analyze, '--racing', '0.9'], /^--racing is a way to search: add --greedy N/],

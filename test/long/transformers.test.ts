@@ -67,7 +67,7 @@ interface Answer {
 
 function askTransformers(original: string, pruned: string, ids: string, expectedLoss: number): Answer {
   const folders = ['--original', original, '--pruned', pruned, '--ids', ids];
-  const args = [...folders, '--expected-loss', `${expectedLoss}`, '--tolerance', `${tolerance}`];
+  const args = ['check_folder.py', ...folders, '--expected-loss', `${expectedLoss}`, '--tolerance', `${tolerance}`];
   try {
     return JSON.parse(execFileSync(join(repoRoot, 'test/python/run.sh'), args, { encoding: 'utf8' }));
   } catch (error) {
