@@ -10,6 +10,7 @@ import type {
   Estimate,
   Plan,
   Report,
+  RunControl,
   RunFacts,
   Timing,
 } from '../protocol';
@@ -30,6 +31,8 @@ export interface Run {
   emit(event: EngineEvent): void;
   /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answer: Answer): Promise<void>;
+  /** For recipes that can be told to wait and to end early. What was said before somebody listens is said then. */
+  onControl?(listener: (action: RunControl) => void): void;
 }
 
 /** Tells estimates of the loss without a drop set, the last one final. */
