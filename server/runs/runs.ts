@@ -257,7 +257,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       const run = find(runId);
       const { state } = run.record.state;
       if (run.recipe.kind !== 'heal')
-        throw new UserError('badState', `A ${run.recipe.kind} run cannot be paused; cancel it instead.`);
+        throw new UserError('badState', `Only a healing can be paused; cancel this run instead.`);
       if (!run.engine || (state !== 'running' && state !== 'paused'))
         throw new UserError('badState', `This run is ${state}; only a run that goes on can be paused or stopped.`);
       run.engine.send({ kind: 'control', action });
