@@ -2,12 +2,15 @@
 import type { HealRecipe, HealSettings, HealView, RunControl } from '../../server/protocol';
 import { pictureOf } from '../chart';
 import { type Host, sentenceOf } from '../host';
+import { hideTip } from '../tip';
 import type { Curve } from './curve';
 import { csvOf } from './csv';
 import { lossOption } from './lossChart';
-import { type PageState, runViewOf } from './view';
+import { type PageState, type RunView, runViewOf } from './view';
 
 export interface HealActions {
+  /** The run as it is now, which may be newer than what is drawn; null: there is only a form. */
+  now(): RunView | null;
   view(patch: Partial<HealView>): void;
   zoom(part: PageState['zoom']): void;
   drag(part: PageState['drag']): void;
@@ -65,7 +68,12 @@ export function actionsOn({ host, state, curve, update }: ActionWiring): HealAct
       work.then((result) => update({ written: result?.file ?? null })),
       { menu: false, written: null },
     );
+  const now = () => {
+    const { shown } = state().host;
+    return shown.kind === 'run' ? runViewOf(state(), shown.healing, curve()) : null;
+  };
   return {
+    now,
     view(patch) {
       const { view } = state().host;
       // Another unit: the part that was shown has no meaning any more.
@@ -76,14 +84,14 @@ export function actionsOn({ host, state, curve, update }: ActionWiring): HealAct
     drag: (drag) => update({ drag }),
     cross(step, pinned = false) {
       const now = state().cross;
+      if (step === null) hideTip();
       if ((now?.step ?? null) === step && (now?.pinned ?? false) === pinned) return;
       update({ cross: step === null ? null : { step, pinned } });
     },
     menu: () => update({ menu: !state().menu }),
     exportAs(kind) {
-      const { shown } = state().host;
-      if (shown.kind !== 'run') return;
-      const view = runViewOf(state(), shown.healing, curve());
+      const view = now();
+      if (!view) return;
       const { width, height } = picturePx;
       const content =
         kind === 'csv'

@@ -63,7 +63,7 @@ export function frameOf(view: RunView, widthPx: number, heightPx: number): Frame
     high,
     xMarks: x.marks(shown.from, shown.to, plotPx > 400 ? 5 : 4),
     yMarks,
-    xLabel: (value) => (by === 'seconds' ? clock(value) : shortCount(value)),
+    xLabel: (value) => (by === 'seconds' ? clock(value) : shortCount(value, end)),
     yLabel: (lossNats) => plain(lossNats, digits),
     xPixel: (value) => margins.left + (x.place(value) - left) / perPx,
     xAt: (pixel) => x.value(left + (pixel - margins.left) * perPx),
@@ -114,9 +114,9 @@ function apart({ dense, pruned }: RunView, pixel: (nats: number) => number): Fra
   ];
 }
 
-/** `75`, `10 k`, `1.2 M`. */
-function shortCount(value: number): string {
+/** `75`, `10 k`, `1.2 M`; with the units that go with the end of the axis. */
+function shortCount(value: number, end: number): string {
   if (value >= 1e9) return scientific(value);
-  const [unit, digits] = value >= 1e6 ? [1e6, ' M'] : value >= 1e4 ? [1e3, ' k'] : [1, ''];
-  return `${Number((value / unit).toPrecision(4))}${digits}`;
+  const [unit, name] = value >= 1e6 ? [1e6, ' M'] : value >= 1e3 && end >= 1e4 ? [1e3, ' k'] : [1, ''];
+  return `${Number((value / unit).toPrecision(4))}${name}`;
 }

@@ -57,8 +57,8 @@ const zoomers = ({ x, shown }: Frame, colours: Colours) => {
       ...range,
       left: margins.left,
       right: margins.right,
-      bottom: 3,
-      height: 8,
+      bottom: 6,
+      height: 4,
       showDetail: false,
       showDataShadow: false,
       brushSelect: false,
@@ -66,8 +66,8 @@ const zoomers = ({ x, shown }: Frame, colours: Colours) => {
       backgroundColor: colours.faint,
       fillerColor: colours.faint,
       moveHandleSize: 0,
-      handleSize: 12,
-      handleIcon: 'path://M0 0H4V12H0Z',
+      handleSize: 10,
+      handleIcon: 'path://M0 0H3V10H0Z',
       handleStyle: { color: colours.quiet, borderColor: colours.quiet },
       emphasis: { handleStyle: { color: colours.foreground, borderColor: colours.foreground } },
     },
@@ -180,7 +180,7 @@ const marked = (id: string, point: [number, number], formatter: string, position
   clip: false,
   symbolSize: 0,
   data: [point],
-  label: { show: true, formatter, position, distance: 8, ...label },
+  label: { show: true, formatter, position, distance: 8, opacity: 1, ...label },
 });
 
 export const dashes: readonly number[][] = [

@@ -19,9 +19,9 @@ export function plot(view: RunView, act: HealActions): TemplateResult {
     <figure
       id="loss" tabindex="0" role="application" aria-roledescription="chart" aria-label=${labelOf(view)}
       aria-describedby="loss-keys"
-      @keydown=${(event: KeyboardEvent) => onKey(event, view, act)}
-      @mousemove=${(event: MouseEvent) => onMove(event, view, act)}
-      @mousedown=${(event: MouseEvent) => onDown(event, view, act)}
+      @keydown=${(event: KeyboardEvent) => onKey(event, act)}
+      @mousemove=${(event: MouseEvent) => onMove(event, act)}
+      @mousedown=${(event: MouseEvent) => onDown(event, act)}
       @mouseleave=${() => !state.cross?.pinned && act.cross(null)}
       @blur=${() => act.cross(null)}
       @dblclick=${() => act.zoom(null)}
@@ -32,7 +32,7 @@ export function plot(view: RunView, act: HealActions): TemplateResult {
           key: JSON.stringify([key, shown]),
           live: true,
           option: (colours, width, height) => lossOption(view, colours, width, height),
-          onZoom: (from, to) => zoomTo(view, act, from, to),
+          onZoom: (from, to) => zoomTo(act, from, to),
         })}
       ></div>
       ${crosshair(view)}

@@ -15,8 +15,9 @@ export function frameNow(view: RunView): Frame | null {
   return figure && figure.clientWidth > 0 ? frameOf(view, figure.clientWidth, figure.clientHeight) : null;
 }
 
-export function onMove(event: MouseEvent, view: RunView, act: HealActions): void {
-  const frame = frameNow(view);
+export function onMove(event: MouseEvent, act: HealActions): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
   if (!frame || view.state.cross?.pinned) return;
   const pixel = event.clientX - plotBox()!.getBoundingClientRect().left;
   const step = stepNear(view, frame, pixel);
@@ -26,10 +27,13 @@ export function onMove(event: MouseEvent, view: RunView, act: HealActions): void
   else showTip(tipText(view, step), event);
 }
 
-export function onKey(event: KeyboardEvent, view: RunView, act: HealActions): void {
+export function onKey(event: KeyboardEvent, act: HealActions): void {
+  // Keys come faster than the page is drawn.
+  const view = act.now();
+  const frame = view && frameNow(view);
+  if (!frame) return;
   const { curve, state } = view;
-  const frame = frameNow(view);
-  if (!frame || event.ctrlKey || event.metaKey || event.altKey || curve.length === 0) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || curve.length === 0) return;
   const { from, to } = frame.shown;
   const zoomBy = (factor: number) => {
     const middle = frame.x.place(state.cross ? view.x.at(state.cross.step) : (from + to) / 2);
@@ -61,8 +65,9 @@ export function onKey(event: KeyboardEvent, view: RunView, act: HealActions): vo
 }
 
 /** A part is chosen by dragging over it; with Shift the part is moved, by the chart itself. */
-export function onDown(event: MouseEvent, view: RunView, act: HealActions): void {
-  const frame = frameNow(view);
+export function onDown(event: MouseEvent, act: HealActions): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
   const { left, height, top } = plotBox()!.getBoundingClientRect();
   if (!frame || event.button !== 0 || event.shiftKey || event.clientY > top + height - margins.bottom) return;
   const begin = event.clientX - left;
@@ -80,8 +85,9 @@ export function onDown(event: MouseEvent, view: RunView, act: HealActions): void
   window.addEventListener('mouseup', up, { once: true });
 }
 
-export function zoomTo(view: RunView, act: HealActions, from: number, to: number): void {
-  const frame = frameNow(view);
+export function zoomTo(act: HealActions, from: number, to: number): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
   if (!frame) return;
   const [low, high] = [frame.x.value(from), frame.x.value(to)];
   const slack = (frame.whole.to - frame.whole.from) * 1e-6;
