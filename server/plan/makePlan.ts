@@ -5,7 +5,7 @@ import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows } from '../data/tokenWindows';
 import { UserError } from '../errors';
 import { pathWithout } from '../model/path';
-import type { PlanEstimate, Recipe, TokenSource } from '../protocol';
+import type { HealRecipe, PlanEstimate, Recipe, TokenSource } from '../protocol';
 import { checkDropSet } from '../pruning/dropSet';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { planWalk, processBytes } from '../walk/memoryPlan';
@@ -78,12 +78,25 @@ async function workOf(
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
       return { ...(await shapeOf(recipe.source, checkpoint)), ...plain, path };
     }
+    case 'heal':
+      return healWork(recipe, config.nBlocks);
+    case 'merge':
+      return null;
     case 'generate': {
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
       const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
       return { nWindows: 1, tokensPerWindow, ...plain, path };
     }
   }
+}
+
+/** A step forwards, once more forwards, and backwards take about this many forward passes. */
+const passesPerStep = 3.5;
+
+function healWork({ data, loop }: HealRecipe, nBlocks: number): Work {
+  const nWindows = loop.steps * loop.accumulate * loop.microBatchWindows;
+  const more = { blockRuns: (passesPerStep - 1) * nBlocks, headRuns: passesPerStep - 1 };
+  return { nWindows, tokensPerWindow: data.tokens, keepStates: false, more };
 }
 
 /** About what tokenizers make of English text. Nothing is tokenised for a plan; the run itself plans exactly. */

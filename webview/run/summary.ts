@@ -78,6 +78,21 @@ function factsOf(report: Report): Fact[] {
         ['Text', report.text],
         ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${count(report.nNewTokens, 'token')}`],
       ];
+    case 'heal':
+      return [
+        ['Held-out loss', `${loss(report.healed.lossNats)} nats after step ${report.bestStep}`],
+        [
+          'Before',
+          `pruned ${loss(report.pruned.lossNats)}${report.dense ? `, dense ${loss(report.dense.lossNats)}` : ''}`,
+        ],
+        ['Written to', report.out],
+      ];
+    case 'merge':
+      return [
+        ['Adapter', report.adapter],
+        ['Written to', report.out],
+        ['Changed', count(report.nMerged, 'weight')],
+      ];
     case 'inspect':
       return [
         [
