@@ -62,7 +62,8 @@ export async function followHealing(
       const { event } = told;
       if (event.kind === 'plan') next = { ...next, plan: event.plan };
       if (event.kind === 'healing') next = { ...next, adapter: event.adapter, data: event.data };
-      if (event.kind === 'references') next = { ...next, references: { dense: event.dense, pruned: event.pruned } };
+      if (event.kind === 'references' && event.pruned)
+        next = { ...next, references: { dense: event.dense, pruned: event.pruned } };
       if (event.kind === 'step') next = { ...next, remainingSeconds: event.remainingSeconds };
       if (event.kind === 'state') next = { ...next, asked: null };
     }

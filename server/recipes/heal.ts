@@ -11,13 +11,13 @@ import { type LoopEnd, lossPoint, type Trainee, trainLoop } from '../training/lo
 import { trainStep } from '../training/step';
 import type { Model } from '../walk/model';
 import { planWalk } from '../walk/memoryPlan';
-import { planTraining, type TrainingPlan } from '../walk/trainingPlan';
-import { windowOperations } from '../walk/memoryPlan';
+import type { TrainingPlan } from '../walk/trainingPlan';
 import { openControl } from './healControl';
 import { denseLoss, taughtItems } from './healDense';
 import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './healFolder';
 import { begunBy } from './healIdentity';
 import { checkHealing, gather, type Material } from './healMaterial';
+import { type HealShape, planHealing } from './healPlan';
 import { summarize } from './modelSummary';
 import { peakMemoryBytes } from './processMemory';
 import {
@@ -38,13 +38,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     checkHealing(recipe);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
     const material = await gather(checkpoint, recipe);
-    const plan = planTraining(checkpoint.config, {
-      ...recipe.loop,
-      tokensPerWindow: material.tokensPerWindow,
-      nAdapterParameters: material.nParameters,
-      memory: recipe.compute.memory,
-      limitBytes: limitOf(recipe.compute),
-    });
+    const { plan, cost } = planHealing(checkpoint.config, recipe, shapeOf(material), limitOf(recipe.compute));
     const folder = await openFolder(checkpoint, recipe, material);
     run.emit({
       kind: 'healing',
@@ -55,9 +49,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     return withDevice(recipe.compute, async (device) => {
       const dense = await denseLoss(device, recipe, material, folder.recorded, run);
       const training = await taughtItems(device, recipe, material, run);
-      const cost = { nWindows: plan.nTokens / material.tokensPerWindow, cacheBytes: 0, operations: 0 };
-      const operations = operationsOf(checkpoint, recipe, material, plan);
-      return withPlannedModel(checkpoint, device, recipe.compute, plan, { ...cost, operations }, run, (model, loadMs) =>
+      return withPlannedModel(checkpoint, device, recipe.compute, plan, cost, run, (model, loadMs) =>
         healOpen(model, plan, recipe, { ...material, training }, folder, dense, loadMs, run),
       );
     });
@@ -226,20 +218,15 @@ function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void 
   if (steps.length > 0) progress(run, 'heal')(steps.length / recipe.loop.steps);
 }
 
+const shapeOf = ({ tokensPerWindow, nParameters, heldOut }: Material): HealShape => ({
+  tokensPerWindow,
+  nAdapterParameters: nParameters,
+  heldOut: { nWindows: heldOut.length, tokensPerWindow: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
+});
+
 function remaining({ loop }: HealRecipe, { meanTokens }: Material, step: number, tokensPerSecond: number): number {
   const tokens = (loop.steps - step - 1) * loop.microBatchWindows * loop.accumulate * meanTokens;
   return tokens / tokensPerSecond;
-}
-
-/** Steps there and back, and judgements. The head goes there and back in one walk; frozen weights have no gradient. */
-function operationsOf({ config }: Checkpoint, { loop }: HealRecipe, material: Material, plan: TrainingPlan): number {
-  const { tokensPerWindow, heldOut } = material;
-  const each = windowOperations(config, tokensPerWindow);
-  const ways = plan.keeps === 'keep' ? 2 : 3;
-  const step = loop.microBatchWindows * loop.accumulate * (ways * config.nBlocks * each.block + 2 * each.head);
-  const judgements = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
-  const judged = windowOperations(config, Math.max(2, ...heldOut.map(({ ids }) => ids.length)));
-  return loop.steps * step + judgements * heldOut.length * (config.nBlocks * judged.block + judged.head);
 }
 
 const summaryOf = ({ modules, form, nParameters }: Material, norm: number): AdapterSummary => ({

@@ -80,11 +80,17 @@ function factsOf(report: Report): Fact[] {
       ];
     case 'heal':
       return [
-        ['Held-out loss', `${loss(report.healed.lossNats)} nats after step ${report.bestStep}`],
-        [
-          'Before',
-          `pruned ${loss(report.pruned.lossNats)}${report.dense ? `, dense ${loss(report.dense.lossNats)}` : ''}`,
-        ],
+        ...(report.healed
+          ? [['Held-out loss', `${loss(report.healed.lossNats)} nats after step ${report.bestStep}`] as const]
+          : []),
+        ...(report.pruned
+          ? [
+              [
+                'Before',
+                `pruned ${loss(report.pruned.lossNats)}${report.dense ? `, dense ${loss(report.dense.lossNats)}` : ''}`,
+              ] as const,
+            ]
+          : []),
         ['Written to', report.out],
       ];
     case 'merge':
