@@ -11,9 +11,18 @@ export interface Cut {
 /** Ops that only move elements are cheaper to repeat than to keep. */
 const moves = new Set(['Reshape', 'Transpose', 'Slice', 'Concat']);
 
-/** Cuts `outputs` off from the values of `first`; names are `${prefix} 0` and so on, in the order of use. */
-export function cut(outputs: Readonly<Record<string, Value>>, first: readonly Value[], prefix: string): Cut {
-  const before = new Set(first);
+/**
+ * Cuts `outputs` off from the values of `first`, inputs before their users; names are `${prefix} 0` and so on, in the order of
+ * use. Only what depends on `source` is handed over: the rest is at hand in the second part, too.
+ */
+export function cut(
+  outputs: Readonly<Record<string, Value>>,
+  first: readonly Value[],
+  prefix: string,
+  source: Value,
+): Cut {
+  const before = new Set<Value>([source]);
+  for (const value of first) if (value.kind === 'node' && value.inputs.some((it) => before.has(it))) before.add(value);
   const needed: Record<string, Value> = {};
   const known = new Map<Value, Value>();
   const renewed = (value: Value): Value => {

@@ -48,8 +48,8 @@ export function blockForwardAndBackward(
   adapters: AdapterUse,
   wanted: BlockDerivatives,
 ): { forward: Graph; backward: Graph; kept: readonly string[] } {
-  const { leaving } = blockParts(config, stage, batch, adapters);
-  const { needed, outputs } = cut(gradientsOf(leaving, wanted), topologicalOrder([leaving]), 'kept');
+  const { leaving, entering } = blockParts(config, stage, batch, adapters);
+  const { needed, outputs } = cut(gradientsOf(leaving, wanted), topologicalOrder([leaving]), 'kept', entering);
   return {
     forward: { name: 'blockForward', outputs: { leaving, ...needed } },
     backward: { name: 'blockBackward', outputs },

@@ -1,9 +1,8 @@
 // What goes into a block's graph beside the hidden state.
-import { add } from '../graph/ops/elementwise';
 import { linear } from '../graph/ops/linear';
 import { input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
-import { type AdapterUse, adapted } from './lora';
+import { type AdapterUse, adaptedLinear } from './lora';
 import { blockWeights } from './weights';
 
 /** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
@@ -38,10 +37,9 @@ export function blockWeightInputs(
   };
   const project = (name: string, x: Value) => {
     const weight = get(`${name}.weight`);
-    const plain = linear(x, weight, has(`${name}.bias`) ? get(`${name}.bias`) : undefined);
+    const bias = has(`${name}.bias`) ? get(`${name}.bias`) : undefined;
     const adapter = layers.get(name);
-    const shape = weight.shape as [number, number];
-    return adapter ? add(plain, adapted(name, x, shape, adapter, dropout)) : plain;
+    return adapter ? adaptedLinear(name, x, weight, bias, adapter, dropout) : linear(x, weight, bias);
   };
   return { get, has, project };
 }

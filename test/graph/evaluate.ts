@@ -43,6 +43,7 @@ const ops: Record<string, Evaluate> = {
   Reciprocal: unary((x) => 1 / x),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   Silu: unary((x) => x / (1 + Math.exp(-x))),
+  Detach: unary((x) => x),
   ToFloat: unary((x) => x),
   ReduceSum: reduction((values) => values.reduce((sum, x) => sum + x, 0)),
   ReduceMean: reduction((values) => values.reduce((sum, x) => sum + x, 0) / values.length),
@@ -64,6 +65,9 @@ const ops: Record<string, Evaluate> = {
       for (let i = 0; i < w!.shape[1]!; i++) sum += get(x!, [...at.slice(0, -1), i]) * get(w!, [at.at(-1)!, i]);
       return sum;
     });
+  },
+  LowRankLinear([x, w, , , bias], attributes) {
+    return ops.Linear!(bias ? [x!, w!, bias] : [x!, w!], attributes);
   },
   Outer([a, b]) {
     return make([a!.shape[1]!, b!.shape[1]!], ([i, j]) => {

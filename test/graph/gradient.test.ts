@@ -1,11 +1,12 @@
 // The gradient of every op, against difference quotients of the same op in float64.
 import { afterAll, describe, expect, it } from 'vitest';
 import { gradients } from '../../server/graph/gradient';
-import { abs, add, max, mul, scale, silu, square } from '../../server/graph/ops/elementwise';
+import { abs, add, detach, max, mul, scale, silu, square } from '../../server/graph/ops/elementwise';
 import { linear, matmul } from '../../server/graph/ops/linear';
 import { reduceMax, reduceSum } from '../../server/graph/ops/reduce';
 import { input, type NodeValue, type Op, topologicalOrder, type Value } from '../../server/graph/value';
 import { inputsOf } from './compute';
+import { evaluate } from './evaluate';
 import { differenceQuotient, relativeError } from './differences';
 import { rows } from './opRows';
 
@@ -16,8 +17,10 @@ const opsOf = (y: Value): Op<unknown>[] =>
   topologicalOrder([y])
     .filter((v): v is NodeValue => v.kind === 'node')
     .map((v) => v.op);
+// A detached value does not change with what it was made of, which a difference quotient cannot know.
 const differentiable = rows.filter(
-  ([, y]) => y.kind === 'node' && !opsOf(y).some((op) => withoutGradient.includes(op.name)),
+  ([name, y]) =>
+    y.kind === 'node' && !name.startsWith('detach') && !opsOf(y).some((op) => withoutGradient.includes(op.name)),
 );
 const seen: string[] = [];
 
@@ -74,6 +77,15 @@ describe('gradients', () => {
   it('are asked of several targets at once, in their order', () => {
     const [dw, dx] = gradients(linear(x, w), input('dy', [3, 4]), [w, x]);
     expect([dw!.shape, dx!.shape]).toEqual([w.shape, x.shape]);
+  });
+
+  it('do not flow through a detached value', () => {
+    const y = mul(x, detach(square(x)));
+    const feeds = { x: Float64Array.from({ length: 12 }, (_, i) => i), dy: new Float64Array(12).fill(1) };
+    const [dx] = gradients(y, input('dy', [3, 4]), [x]);
+    const found = evaluate({ name: '', outputs: { dx: dx! } }, feeds).dx!.data;
+    expect([...found]).toEqual([...feeds.x.map((v) => v * v)]);
+    expect(() => gradients(detach(x), input('dy', [3, 4]), [x])).toThrow('does not depend');
   });
 
   it('stop at a target that lies on the way', () => {

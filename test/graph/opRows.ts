@@ -10,9 +10,27 @@ import { someNumbers } from './evaluate';
 
 export const functions = Object.keys({ ...elementwise, ...linears, ...movement, ...reductions, ...transformer });
 
-const { add, sub, mul, div, max, min, neg, abs, exp, log, sqrt, reciprocal, sigmoid, silu, toFloat, square, scale } =
-  elementwise;
-const { matmul, linear, outer } = linears;
+const {
+  add,
+  sub,
+  mul,
+  div,
+  max,
+  min,
+  neg,
+  abs,
+  exp,
+  log,
+  sqrt,
+  reciprocal,
+  sigmoid,
+  silu,
+  toFloat,
+  square,
+  scale,
+  detach,
+} = elementwise;
+const { matmul, linear, lowRankLinear, outer } = linears;
 const { reshape, transpose, swapLast, slice, concat, pad, expand } = movement;
 const { reduceSum, reduceMean, reduceMax, softmax } = reductions;
 const { rmsNorm, rotary } = transformer;
@@ -23,6 +41,12 @@ const z = (...shape: number[]) => input('z', shape);
 const shared = input('x', [2, 2]);
 /** Away from zero, for logarithms, roots and divisors. */
 const positive = (v: Value) => add(square(v), scalar(0.25));
+
+/** A layer with an adapter as models make it. */
+function lowRanked(of: Value, bias?: Value): Value {
+  const [w, a, b] = [input('w', [5, 4]), input('a', [2, 4]), input('b', [5, 2])];
+  return lowRankLinear(of, add(w, scale(matmul(detach(b), detach(a)), 0.5)), a, b, 0.5, bias);
+}
 
 /** The first word is the op's function. Shapes are what NumPy or PyTorch would give. */
 export const rows: [string, Value, Shape][] = [
@@ -55,6 +79,7 @@ export const rows: [string, Value, Shape][] = [
   ['sigmoid far out', sigmoid(scale(x(9), 60)), [9]],
   ['silu', silu(x(2, 3, 5)), [2, 3, 5]],
   ['silu far out', silu(scale(x(9), 60)), [9]],
+  ['detach of a matrix', detach(x(2, 3)), [2, 3]],
   ['toFloat of integers', toFloat(input('x', [2, 3], 'int64')), [2, 3]],
   ['square', square(x(2, 3)), [2, 3]],
   ['scale', scale(x(2, 3), -0.37), [2, 3]],
@@ -75,6 +100,8 @@ export const rows: [string, Value, Shape][] = [
   ['linear as long as a model is wide', linear(x(2, 300), y(3, 300)), [2, 3]],
   ['outer of rows', outer(x(5, 2), y(5, 3)), [2, 3]],
   ['outer of one row', outer(x(1, 4), y(1, 2)), [4, 2]],
+  ['lowRankLinear of rows', lowRanked(x(3, 4)), [3, 5]],
+  ['lowRankLinear of windows with bias', lowRanked(x(2, 3, 4), input('bias', [5])), [2, 3, 5]],
 
   ['reduceSum of the last axis', reduceSum(x(2, 3, 4), [-1]), [2, 3, 1]],
   ['reduceSum of the first axis', reduceSum(x(2, 3, 4), [0]), [1, 3, 4]],

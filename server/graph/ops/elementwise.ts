@@ -43,6 +43,9 @@ const Silu = unary(
   { onnx: 'com.microsoft:QuickGelu', attributes: { alpha: { float: 1 } } },
 );
 
+/** The same value, but no gradient flows through it. */
+const Detach = unary('Detach', () => [null], { onnx: 'Identity' });
+
 /** Element types; onnx numbers of the target are those of TensorProto.DataType. */
 const ToFloat: Op = {
   name: 'ToFloat',
@@ -65,6 +68,7 @@ export const sqrt = (x: Value) => apply(Sqrt, [x], undefined);
 export const reciprocal = (x: Value) => apply(Reciprocal, [x], undefined);
 export const sigmoid = (x: Value) => apply(Sigmoid, [x], undefined);
 export const silu = (x: Value) => apply(Silu, [x], undefined);
+export const detach = (x: Value) => apply(Detach, [x], undefined);
 export const toFloat = (x: Value) => apply(ToFloat, [x], undefined);
 export const square = (x: Value) => mul(x, x);
 export const scale = (x: Value, factor: number) => mul(x, scalar(factor));

@@ -1,5 +1,6 @@
 // Products of matrices.
 import { apply, broadcast, type Op, ShapeError, size, type Value } from '../value';
+import { scale } from './elementwise';
 import { reshape, swapLast } from './movement';
 import { reduceSum } from './reduce';
 
@@ -50,10 +51,34 @@ const Outer: Op = {
   emit: (to, inputs) => to.node('Gemm', inputs, { transA: { int: 1 } }),
 };
 
+/**
+ * A linear layer with the weight w [O, I] = W + scaling b a of a frozen W and an adapter a [R, I], b [O, R]; w has to be
+ * made of a and b detached. Gives what `linear` does, but the gradients by a and b without ever making that of the weight,
+ * which would cost as much as the layer: R is small.
+ */
+const LowRankLinear: Op<{ readonly scaling: number }> = {
+  name: 'LowRankLinear',
+  shape: ([x, w, a, b, bias]) => {
+    if (a![0] !== b![1] || a![1] !== w![1] || b![0] !== w![0]) throw new ShapeError('LowRankLinear', [w!, a!, b!]);
+    return Linear.shape(bias ? [x!, w!, bias] : [x!, w!], undefined);
+  },
+  gradient: ({ y, inputs: [x, w, a, b, bias], attributes: { scaling } }, dy) => {
+    const plain = Linear.gradient!({ y, inputs: bias ? [x!, w!, bias] : [x!, w!], attributes: undefined }, dy);
+    const [rows, flat] = [asRows(x!), scale(asRows(dy), scaling)];
+    return [plain[0]!, plain[1]!, outer(matmul(flat, b!), rows), outer(flat, linear(rows, a!)), ...plain.slice(2)];
+  },
+  emit: (to, [x, w, _a, _b, ...bias], node) => {
+    const inputShapes = node.inputShapes.filter((_, i) => i !== 2 && i !== 3);
+    return Linear.emit(to, [x!, w!, ...bias], { ...node, attributes: undefined, inputShapes });
+  },
+};
+
 /** x [..., I] -> [rows, I] */
 const asRows = (x: Value): Value =>
   x.shape.length === 2 ? x : reshape(x, [size(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
 export const matmul = (a: Value, b: Value) => apply(MatMul, [a, b], undefined);
 export const outer = (a: Value, b: Value) => apply(Outer, [a, b], undefined);
+export const lowRankLinear = (x: Value, w: Value, a: Value, b: Value, scaling: number, bias?: Value) =>
+  apply(LowRankLinear, bias ? [x, w, a, b, bias] : [x, w, a, b], { scaling });
 export const linear = (x: Value, w: Value, bias?: Value) => apply(Linear, bias ? [x, w, bias] : [x, w], undefined);
