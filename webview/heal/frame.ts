@@ -52,7 +52,8 @@ export function frameOf(view: RunView, widthPx: number, heightPx: number): Frame
     });
   const { low, high } = lossRange(view, shown, y, heldOut);
   const yMarks = y.marks(low, high, Math.max(3, Math.floor(heightPx / 60)));
-  const digits = high - low < 0.05 ? 3 : high - low < 0.5 ? 2 : 1;
+  const gap = yMarks.length > 1 ? yMarks[1]! - yMarks[0]! : 0.1;
+  const digits = Math.max(1, Math.min(6, Math.ceil(-Math.log10(gap) - 1e-9)));
   const plotHeight = Math.max(1, heightPx - margins.top - margins.bottom);
   return {
     x,

@@ -82,7 +82,7 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
   const from = Math.max(0, firstAtLeast(axis.values, curve.length, shown.from) - 1);
   const to = Math.min(curve.length, firstAtLeast(axis.values, curve.length, shown.to) + 1);
   const bins = (values: Float64Array) =>
-    placed(binned({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel }, from, to));
+    placed(binned({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel, at: frame.xAt }, from, to));
   const line = (id: string, data: Points, z: number, style: object, more: object = {}) => ({
     id,
     type: 'line',
