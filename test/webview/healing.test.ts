@@ -1,4 +1,6 @@
 // The page of a healing in a real browser, with the test as its host.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { HealingState, HealState } from '../../server/protocol';
 import { available } from '../fixtures';
@@ -182,6 +184,8 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     const [{ content, kind: asked }] = asks(it, 'heal/export') as [{ kind: string; content: string }];
     expect(asked).toBe(kind);
     expect(content).toMatch(is);
+    if (process.env.ESPALIER_SCREENS)
+      writeFileSync(join(process.env.ESPALIER_SCREENS, `curve.${kind}`), content, kind === 'png' ? 'base64' : 'utf8');
     await it.page.waitForSelector('[role="status"]:has-text("/x/curve")');
     expect(await it.page.locator('#exports').count()).toBe(0);
   });
@@ -194,20 +198,21 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     for (let at = 0; at < n; at += 10_000) await it.notify('heal/points', pointsOf(steps.slice(at, at + 10_000)));
     await eventually(() => stepText(it), '100000 of 100000');
     // Ten more batches as a run tells them; what lies between two frames is what a person would feel.
-    const longest = it.page.evaluate(
+    const gaps = it.page.evaluate(
       () =>
-        new Promise<number>((resolve) => {
+        new Promise<number[]>((resolve) => {
           const { requestAnimationFrame, performance } = globalThis as never as {
             requestAnimationFrame(call: (at: number) => void): void;
             performance: { now(): number };
           };
-          let [last, most] = [performance.now(), 0];
+          let last = performance.now();
+          const found: number[] = [];
           const end = last + 2000;
           const frame = (at: number) => {
-            most = Math.max(most, at - last);
+            found.push(at - last);
             last = at;
             if (at < end) requestAnimationFrame(frame);
-            else resolve(most);
+            else resolve(found.sort((a, b) => a - b));
           };
           requestAnimationFrame(frame);
         }),
@@ -217,9 +222,14 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
       await it.notify('heal/points', pointsOf(more.slice(at, at + 20)));
       await it.page.waitForTimeout(100);
     }
-    const ms = await longest;
-    console.log(`100 000 points on the page: the longest time between two frames was ${ms.toFixed(0)} ms`);
-    expect(ms).toBeLessThan(250);
+    const ms = await gaps;
+    const at = (share: number) => ms[Math.floor(share * (ms.length - 1))]!;
+    console.log(
+      `100 000 points on the page: between two frames ${at(0.5).toFixed(0)} ms in the middle, ${at(0.9).toFixed(0)} ms for nine of ten, ${at(1).toFixed(0)} ms at most`,
+    );
+    // The single longest one is the machine's, which may be at other work.
+    expect(at(0.5)).toBeLessThan(50);
+    expect(at(0.9)).toBeLessThan(150);
   });
 
   it('of a run that is done offers to merge, and of one that diverged to try again', async () => {

@@ -8,7 +8,7 @@ import { scientific, tokensPerStep } from './settings';
 import type { RunView } from './view';
 
 /** Around the plot, in pixels; on the right stand the names of lines, below the marks and the slider. */
-export const margins = { left: 40, right: 80, top: 10, bottom: 40 };
+export const margins = { left: 40, right: 84, top: 10, bottom: 40 };
 
 export interface Range {
   readonly from: number;
@@ -51,7 +51,7 @@ export function frameOf(view: RunView, widthPx: number, heightPx: number): Frame
       return Number.isFinite(lossNats) && at >= whole.from && (!logY || lossNats > 0) ? [[at, lossNats]] : [];
     });
   const { low, high } = lossRange(view, shown, y, heldOut);
-  const yMarks = y.marks(low, high, Math.max(3, Math.floor(heightPx / 60)));
+  const yMarks = y.marks(low, high, Math.max(3, Math.min(8, Math.floor(heightPx / 45))));
   const gap = yMarks.length > 1 ? yMarks[1]! - yMarks[0]! : 0.1;
   const digits = Math.max(1, Math.min(6, Math.ceil(-Math.log10(gap) - 1e-9)));
   const plotHeight = Math.max(1, heightPx - margins.top - margins.bottom);
