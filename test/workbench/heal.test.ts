@@ -49,6 +49,8 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
   });
 
   it('starts, and its curve moves while it goes on', async () => {
+    // Before the badge of a run covers its icon.
+    await window.showContainer('Espalier');
     await window.panel.locator('#start').click();
     await window.input.waitFor();
     await window.page.keyboard.press('Enter');
@@ -59,7 +61,6 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     const pictured = await picture();
     await expect.poll(nDone, { timeout: 60_000 }).toBeGreaterThan(before + 3);
     expect((await picture()).equals(pictured)).toBe(false);
-    await window.showContainer('Espalier');
     await window.row('Runs', 'Heal stories260k').waitFor();
   });
 
@@ -95,7 +96,6 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
   it('is opened again from the view of runs, with its curve', async () => {
     const before = await nDone();
     await window.command('View: Close Editor');
-    await window.showContainer('Espalier');
     await window.row('Runs', 'Heal stories260k').click();
     await state('Finished');
     await expect.poll(nDone, { timeout: 60_000 }).toBe(before);
