@@ -122,7 +122,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
       .toMatchObject({
         view: { smoothing: 0.5, logX: true, logY: true, by: 'step', overlays: { length: 2 } },
       });
-    expect(await it.page.locator('#legend .key').count()).toBe(5);
+    await eventually(() => it.page.locator('#legend .key').count(), 5);
     await it.page.locator('#earlier vscode-checkbox').nth(0).click();
     await eventually(() => it.page.locator('#legend .key').count(), 4);
     expect((await it.page.textContent('#earlier'))!.replace(/\s+/g, ' ')).toContain('differs: steps 25');
@@ -276,6 +276,18 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     await eventually(() => it.page.inputValue('#rank'), '16');
     await it.page.click('#start');
     await expect.poll(() => asks(it, 'heal/start')).toMatchObject([{ settings: { rank: 16, learningRate: 5e-4 } }]);
+  });
+
+  it('leaves what is being typed alone while its plan arrives', async () => {
+    const it = await open({ ...healState(), shown: healForm() }, {}, 0);
+    await it.page.fill('#steps', '4000');
+    const planned = healForm();
+    if (planned.kind === 'form') planned.form.plan = { ...planned.form.plan!, estimatedSeconds: 60 };
+    await it.notify('heal/state', { ...healState(), shown: planned });
+    await expect.poll(() => it.page.textContent('#plan')).toContain('About 1 min');
+    expect(await it.page.inputValue('#steps')).toBe('4000');
+    await it.page.press('#steps', 'Tab');
+    await expect.poll(() => asks(it, 'heal/settings')).toMatchObject([{ settings: { steps: 4000 } }]);
   });
 
   it('becomes the run that its form started', async () => {

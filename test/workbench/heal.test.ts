@@ -45,6 +45,7 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     await window.panel.locator('#text-name', { hasText: 'tinystories.txt' }).waitFor();
     await field('tokens', 128);
     await field('steps', 4000);
+    expect(await window.panel.locator('#steps').inputValue()).toBe('4000');
     await window.panel.locator('#plan', { hasText: /GB memory, .* tokens/ }).waitFor();
   });
 
@@ -56,6 +57,7 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     await window.page.keyboard.press('Enter');
     await state('Running');
     await expect.poll(nDone, { timeout: 60_000 }).toBeGreaterThan(3);
+    expect(await window.panel.locator('#settings').textContent()).toContain('4000');
     const before = await nDone();
     const picture = () => window.panel.locator('#loss').screenshot();
     const pictured = await picture();

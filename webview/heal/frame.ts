@@ -105,12 +105,20 @@ function lossRange(view: RunView, shown: Range, y: Scale, heldOut: Frame['heldOu
 }
 
 /** Names of lines that lie close are moved apart. */
-function apart({ dense, pruned }: RunView, pixel: (nats: number) => number): Frame['references'] {
+function apart({ dense, pruned, state }: RunView, pixel: (nats: number) => number): Frame['references'] {
   const gap = dense && pruned ? Math.abs(pixel(pruned.lossNats) - pixel(dense.lossNats)) : 99;
   const shift = Math.max(0, (13 - gap) / 2);
   const prunedAbove = !dense || !pruned || pruned.lossNats >= dense.lossNats;
   return [
-    ...(pruned ? [{ name: 'pruned', lossNats: pruned.lossNats, shiftPx: prunedAbove ? -shift : shift }] : []),
+    ...(pruned
+      ? [
+          {
+            name: state.host.model.prunedFrom ? 'pruned' : 'before',
+            lossNats: pruned.lossNats,
+            shiftPx: prunedAbove ? -shift : shift,
+          },
+        ]
+      : []),
     ...(dense ? [{ name: 'dense', lossNats: dense.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
   ];
 }
