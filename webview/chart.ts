@@ -1,7 +1,7 @@
 // The only module that knows echarts: an element that holds a chart, drawn as SVG in the editor's colours and redrawn
 // when they or its size change. Tips are our own (tip.ts), because those of echarts write styles that the policy forbids.
 import { LineChart, ScatterChart } from 'echarts/charts';
-import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent } from 'echarts/components';
+import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent, LegendComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
 import { CanvasRenderer, SVGRenderer } from 'echarts/renderers';
 import { AsyncDirective } from 'lit/async-directive.js';
@@ -14,6 +14,7 @@ use([
   GridComponent,
   DataZoomInsideComponent,
   DataZoomSliderComponent,
+  LegendComponent,
   SVGRenderer,
   CanvasRenderer,
 ]);
@@ -149,10 +150,19 @@ function colours(): Colours {
   return {
     foreground,
     quiet: read('--vscode-descriptionForeground', foreground),
-    faint: `color-mix(in srgb, ${foreground} ${contrast ? 40 : 14}%, transparent)`,
+    faint: seeThrough(foreground, contrast ? 0.4 : 0.14),
     background: read('--vscode-editor-background', '#fff'),
     predicted: read('--vscode-charts-blue', '#3794ff'),
     measured: read('--measured', '#d18616'),
     font: read('--vscode-font-family', 'sans-serif'),
   };
+}
+
+/** A colour of its own, since not everything that opens an exported picture knows how to mix. */
+function seeThrough(colour: string, opacity: number): string {
+  const context = document.createElement('canvas').getContext('2d');
+  if (!context) return colour;
+  context.fillStyle = colour;
+  const parts = /^#(..)(..)(..)$/.exec(context.fillStyle)?.slice(1);
+  return parts ? `rgba(${parts.map((part) => Number.parseInt(part, 16)).join(', ')}, ${opacity})` : colour;
 }

@@ -12,7 +12,6 @@ import {
   vsCodeTextArea,
 } from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
-import { live } from 'lit/directives/live.js';
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
@@ -96,11 +95,11 @@ export interface NumberFieldOptions {
   id: string;
 }
 
-/** Tells only numbers that can be meant. */
+/** Tells only numbers that can be meant. What is being typed is not disturbed by another rendering. */
 export const numberField = ({ label, value, onChange, least, fraction = false, id }: NumberFieldOptions) => html`
   <label class="field" for=${id}><span>${label}</span>
     <input
-      type="number" id=${id} min=${least} step=${fraction ? 'any' : 1} .value=${live(String(value))}
+      type="number" id=${id} min=${least} step=${fraction ? 'any' : 1} .value=${String(value)}
       @change=${({ target }: Event) => {
         const typed = (target as HTMLInputElement).valueAsNumber;
         const ok = fraction ? typed > 0 && typed >= least : Number.isInteger(typed) && typed >= least;

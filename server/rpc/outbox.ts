@@ -25,7 +25,8 @@ export interface OutboxWiring {
 
 const pauseMs = 40;
 const mostWaitingBytes = 2 ** 20;
-const mostEvents = 500;
+/** A long curve is replayed within seconds. */
+const mostEvents = 4000;
 const mostEventBytes = 2 ** 20;
 
 export function openOutbox({ eventsAfter, send, waitingBytes }: OutboxWiring): Outbox {

@@ -1,10 +1,11 @@
 // Names and texts that want to be markup, to turn the page around, or to burst it. They come from models, files and
 // engines; on the page they are text, nothing of them runs, and the layout holds.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ModelSummary } from '../../server/protocol';
+import type { HealRecipe, HealState, ModelSummary } from '../../server/protocol';
 import { available } from '../fixtures';
 import { chromiumFile, type Harness, type OpenOptions, startHarness } from './harness/browser';
 import { plan } from './harness/cases';
+import { earlierHealings, healForm, healRecipe, healReport, healRun, healState } from './harness/healing';
 import { modelOf, referenceFile, reportOf, runOf, stateOf } from './harness/fixture';
 
 const markup =
@@ -30,6 +31,8 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
     { kind, page: 'failed analysis', open: failedAnalysis(text) },
     { kind, page: 'try', open: tryPage(text) },
     { kind, page: 'run', open: runPage(text) },
+    { kind, page: 'healing', open: healingPage(text) },
+    { kind, page: 'form of a healing', open: healFormPage(text) },
   ]);
 
   it.each(rows)('of $kind stays text on the page of $page', async ({ kind, page: name, open }) => {
@@ -146,4 +149,37 @@ function runPage(text: string): OpenOptions {
       }),
     },
   };
+}
+
+const hostileHealing = (text: string): HealState => {
+  const model: ModelSummary = { ...named(text), prunedFrom: { model: text, removedBlocks: [1] } };
+  const recipe = healRecipe();
+  const poisoned: HealRecipe = {
+    ...recipe,
+    data: { ...recipe.data, files: [`/texts/${text}`] },
+    adapter: { ...recipe.adapter, targets: [text], rankPattern: { [text]: 4 } },
+    loop: { ...recipe.loop, heldOut: null },
+  };
+  const [earlier] = earlierHealings();
+  const report = healReport({ stoppedBy: 'divergence', warning: text, model });
+  const merging = { run: runOf({ state: 'failed', code: text, message: text }, 'merge'), out: text };
+  return {
+    ...healState({ run: { ...healRun({ state: 'done' }), title: text }, recipe: poisoned, report, merging }),
+    model,
+    dense: { name: text, folder: text },
+    earlier: [{ ...earlier!, recipe: poisoned, removedBlocks: [1] }],
+    connection: { state: 'failed', message: text },
+  };
+};
+
+const healingPage = (text: string): OpenOptions => ({
+  page: 'heal',
+  answers: { 'page/open': () => ({ page: 'heal', state: hostileHealing(text) }) },
+});
+
+function healFormPage(text: string): OpenOptions {
+  const shown = healForm();
+  const form = shown.kind === 'form' ? { ...shown.form, textName: text, refusal: text, plan: null } : null;
+  const state: HealState = { ...hostileHealing(text), shown: { kind: 'form', form: form! } };
+  return { page: 'heal', answers: { 'page/open': () => ({ page: 'heal', state }) } };
 }

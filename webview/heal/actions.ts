@@ -5,7 +5,7 @@ import { type Host, sentenceOf } from '../host';
 import { hideTip } from '../tip';
 import type { Curve } from './curve';
 import { csvOf } from './csv';
-import { lossOption } from './lossChart';
+import { exportedOption } from './exported';
 import { type PageState, type RunView, runViewOf } from './view';
 
 export interface HealActions {
@@ -96,7 +96,7 @@ export function actionsOn({ host, state, curve, update }: ActionWiring): HealAct
       const content =
         kind === 'csv'
           ? csvOf(view)
-          : pictureOf((colours, w, h) => ({ ...lossOption(view, colours, w, h), dataZoom: [] }), kind, width, height);
+          : pictureOf((colours, w, h) => exportedOption(view, colours, w, h), kind, width, height);
       void written(host.ask('heal/export', { kind, content }));
     },
     overlay(id, shown) {

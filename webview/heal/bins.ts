@@ -6,16 +6,17 @@ export interface Binning {
   x: ArrayLike<number>;
   y: ArrayLike<number>;
   length: number;
-  /** From an x to its pixel. */
+  /** From an x to its pixel, and back. Asked once a pixel, not once a point. */
   pixel: (x: number) => number;
+  at: (pixel: number) => number;
 }
 
 /** Points between the indices `from` and `to` (half-open), as pairs. Values that are none are left out. */
-export function binned({ x, y, length, pixel }: Binning, from = 0, to = length): [number, number][] {
+export function binned({ x, y, length, pixel, at }: Binning, from = 0, to = length): [number, number][] {
   const points: [number, number][] = [];
-  // Few points are shown as they are.
   let [first, least, greatest, last] = [-1, -1, -1, -1];
-  let bin = Number.NaN;
+  /** Where the next column of pixels begins. */
+  let bound = Number.NEGATIVE_INFINITY;
   const flush = () => {
     if (first < 0) return;
     const [low, high] = least < greatest ? [least, greatest] : [greatest, least];
@@ -28,10 +29,9 @@ export function binned({ x, y, length, pixel }: Binning, from = 0, to = length):
   for (let i = from; i < to; i++) {
     const value = y[i]!;
     if (!Number.isFinite(value)) continue;
-    const at = Math.floor(pixel(x[i]!));
-    if (at !== bin) {
+    if (x[i]! >= bound) {
       flush();
-      bin = at;
+      bound = at(Math.floor(pixel(x[i]!)) + 1);
     }
     if (first < 0) {
       first = i;

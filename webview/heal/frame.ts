@@ -8,7 +8,7 @@ import { scientific, tokensPerStep } from './settings';
 import type { RunView } from './view';
 
 /** Around the plot, in pixels; on the right stand the names of lines, below the marks and the slider. */
-export const margins = { left: 40, right: 80, top: 10, bottom: 40 };
+export const margins = { left: 40, right: 84, top: 10, bottom: 40 };
 
 export interface Range {
   readonly from: number;
@@ -51,8 +51,9 @@ export function frameOf(view: RunView, widthPx: number, heightPx: number): Frame
       return Number.isFinite(lossNats) && at >= whole.from && (!logY || lossNats > 0) ? [[at, lossNats]] : [];
     });
   const { low, high } = lossRange(view, shown, y, heldOut);
-  const yMarks = y.marks(low, high, Math.max(3, Math.floor(heightPx / 60)));
-  const digits = high - low < 0.05 ? 3 : high - low < 0.5 ? 2 : 1;
+  const yMarks = y.marks(low, high, Math.max(3, Math.min(8, Math.floor(heightPx / 45))));
+  const gap = yMarks.length > 1 ? yMarks[1]! - yMarks[0]! : 0.1;
+  const digits = Math.max(1, Math.min(6, Math.ceil(-Math.log10(gap) - 1e-9)));
   const plotHeight = Math.max(1, heightPx - margins.top - margins.bottom);
   return {
     x,
@@ -104,12 +105,20 @@ function lossRange(view: RunView, shown: Range, y: Scale, heldOut: Frame['heldOu
 }
 
 /** Names of lines that lie close are moved apart. */
-function apart({ dense, pruned }: RunView, pixel: (nats: number) => number): Frame['references'] {
+function apart({ dense, pruned, state }: RunView, pixel: (nats: number) => number): Frame['references'] {
   const gap = dense && pruned ? Math.abs(pixel(pruned.lossNats) - pixel(dense.lossNats)) : 99;
   const shift = Math.max(0, (13 - gap) / 2);
   const prunedAbove = !dense || !pruned || pruned.lossNats >= dense.lossNats;
   return [
-    ...(pruned ? [{ name: 'pruned', lossNats: pruned.lossNats, shiftPx: prunedAbove ? -shift : shift }] : []),
+    ...(pruned
+      ? [
+          {
+            name: state.host.model.prunedFrom ? 'pruned' : 'before',
+            lossNats: pruned.lossNats,
+            shiftPx: prunedAbove ? -shift : shift,
+          },
+        ]
+      : []),
     ...(dense ? [{ name: 'dense', lossNats: dense.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
   ];
 }

@@ -26,14 +26,16 @@ export function lead(view: RunView): TemplateResult {
 const widthPx = 230;
 
 /** The held-out loss on its way from pruned to dense. */
-function way({ last, dense, pruned }: RunView): TemplateResult {
+function way({ last, dense, pruned, state }: RunView): TemplateResult {
   if (!last || !dense || !pruned || dense.lossNats >= pruned.lossNats)
     return html`<div class="small quiet" id="way">${
       !pruned
         ? 'Not judged yet.'
-        : !dense
-          ? 'The model before pruning is not known here, so there is nothing to compare with.'
-          : 'Pruning cost nothing on this text.'
+        : !dense && !state.host.model.prunedFrom
+          ? 'This model was not pruned, so there is nothing to win back.'
+          : !dense
+            ? 'The model before pruning is not known here, so there is nothing to compare with.'
+            : 'Pruning cost nothing on this text.'
     }</div>`;
   const whole = pruned.lossNats - dense.lossNats;
   const at = Math.max(0, Math.min(1, (pruned.lossNats - last.lossNats) / whole)) * widthPx;

@@ -1,7 +1,6 @@
 // What the lines and marks of the loss chart are.
 import { html, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
-import { lacks } from './settings';
-import { dashes, shapes } from './lossChart';
+import { dashes, overlayName, shapes } from './marks';
 import type { RunView } from './view';
 
 export const legend = ({ overlays }: RunView): TemplateResult => html`
@@ -9,11 +8,11 @@ export const legend = ({ overlays }: RunView): TemplateResult => html`
     ${key(svg`<line class="raw" x2="22" y1="5" y2="5"></line>`, 'train')}
     ${key(svg`<line class="smooth" x2="22" y1="5" y2="5"></line>`, 'train, smoothed')}
     ${key(svg`<path class="held" d="M11 0L16 5L11 10L6 5Z"></path>`, 'held out')}
-    ${overlays.map(({ removedBlocks, recipe }, i) =>
+    ${overlays.map((earlier, i) =>
       key(
         svg`<line class="earlier" x2="22" y1="5" y2="5" stroke-dasharray=${dashes[i % dashes.length]!.join(' ')}></line>
           <path class="earlier-point" d=${marks[shapes[i % shapes.length]!]}></path>`,
-        `held out, ${removedBlocks.length > 0 ? lacks(removedBlocks).replace('Without ', '') : `rank ${recipe.adapter.rank}`}`,
+        overlayName(earlier),
       ),
     )}
   </p>`;

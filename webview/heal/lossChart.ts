@@ -1,11 +1,12 @@
 // The curve as the chart draws it: training loss faint, its average strong, held-out points as diamonds that are never
 // averaged, the lines of the pruned and the dense model, earlier runs in grey, and where the run is now.
 import type { ChartOption, Colours } from '../chart';
-import { clock, count, loss } from '../format';
+import { loss } from '../format';
 import { binned } from './bins';
 import { firstAtLeast } from './curve';
 import { type Frame, frameOf, margins } from './frame';
-import type { RunView } from './view';
+import { dashes, overlayName, shapes } from './marks';
+import { nextJudgement, type RunView } from './view';
 
 type Points = [number, number][];
 
@@ -82,9 +83,10 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
   const from = Math.max(0, firstAtLeast(axis.values, curve.length, shown.from) - 1);
   const to = Math.min(curve.length, firstAtLeast(axis.values, curve.length, shown.to) + 1);
   const bins = (values: Float64Array) =>
-    placed(binned({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel }, from, to));
+    placed(binned({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel, at: frame.xAt }, from, to));
   const line = (id: string, data: Points, z: number, style: object, more: object = {}) => ({
     id,
+    name: id,
     type: 'line',
     data,
     z,
@@ -131,7 +133,7 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
     ),
     ...view.overlays.map((earlier, i) =>
       line(
-        `earlier ${i}`,
+        overlayName(earlier),
         placed(frame.heldOut(earlier.evals, earlier.recipe)),
         3,
         { color: colours.quiet, width: 1.5, type: dashes[i % dashes.length]! },
@@ -142,9 +144,12 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
         },
       ),
     ),
-    line('raw', bins(curve.column('lossNats')), 4, { color: colours.predicted, width: 1, opacity: 0.5 }),
-    line('smooth', bins(curve.smoothed(view.state.host.view.smoothing)), 5, { color: colours.predicted, width: 2 }),
-    line('held', placed(held), 6, { color: colours.measured, width: 1, type: [2, 3] }, diamond),
+    line('train', bins(curve.column('lossNats')), 4, { color: colours.predicted, width: 1, opacity: 0.5 }),
+    line('train, smoothed', bins(curve.smoothed(view.state.host.view.smoothing)), 5, {
+      color: colours.predicted,
+      width: 2,
+    }),
+    line('held out', placed(held), 6, { color: colours.measured, width: 1, type: [2, 3] }, diamond),
     ...(phase !== 'done' && curve.nDone > 0 && inside(now)
       ? [line('now', upright(now), 1, { color: colours.quiet, width: 1, type: [1, 3] })]
       : []),
@@ -182,25 +187,3 @@ const marked = (id: string, point: [number, number], formatter: string, position
   data: [point],
   label: { show: true, formatter, position, distance: 8, opacity: 1, ...label },
 });
-
-export const dashes: readonly number[][] = [
-  [7, 3, 2, 3],
-  [4, 3],
-  [1, 3],
-  [10, 4],
-];
-export const shapes = ['rect', 'triangle', 'circle', 'pin'] as const;
-
-/** When the model is judged next, by the time that the steps up to then will take. */
-function nextJudgement({ curve, nSteps, healing, x, phase }: RunView): { at: number; label: string } | null {
-  const every = healing.recipe.loop.evaluateEverySteps;
-  const step = Math.min(nSteps, (Math.floor(curve.nDone / every) + 1) * every);
-  if (curve.nDone === 0 || step <= curve.nDone) return null;
-  const left = healing.remainingSeconds;
-  const seconds = left === null ? null : (left * (step - curve.nDone)) / Math.max(1, nSteps - curve.nDone);
-  const label =
-    seconds === null || phase === 'paused'
-      ? `next in ${count(step - curve.nDone, 'step')}`
-      : `next in ${clock(seconds)}`;
-  return { at: x.at(step), label };
-}

@@ -75,14 +75,15 @@ export function onDown(event: MouseEvent, act: HealActions): void {
   const clamped = ({ clientX }: MouseEvent) => Math.max(margins.left, Math.min(right, clientX - left));
   const move = (moved: MouseEvent) => act.drag({ from: begin, to: clamped(moved) });
   const up = (released: MouseEvent) => {
-    window.removeEventListener('mousemove', move);
+    window.removeEventListener('mousemove', move, true);
     act.drag(null);
     const [from, to] = [begin, clamped(released)].sort((a, b) => a - b) as [number, number];
     if (to - from > 4) act.zoom({ from: frame.xAt(from), to: frame.xAt(to) });
     else if (view.state.cross?.pinned) act.cross(null);
   };
-  window.addEventListener('mousemove', move);
-  window.addEventListener('mouseup', up, { once: true });
+  // Before the chart, which keeps such events to itself while a button is held.
+  window.addEventListener('mousemove', move, true);
+  window.addEventListener('mouseup', up, { once: true, capture: true });
 }
 
 export function zoomTo(act: HealActions, from: number, to: number): void {

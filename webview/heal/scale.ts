@@ -39,5 +39,5 @@ export function roundValues(low: number, high: number, about: number): number[] 
 
 function roundStep(rough: number): number {
   const power = 10 ** Math.floor(Math.log10(rough));
-  return power * ([1, 2, 2.5, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+  return power * ([1, 2, 5].find((factor) => factor * power >= 0.7 * rough) ?? 10);
 }

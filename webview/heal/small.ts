@@ -48,7 +48,13 @@ function figure({ name, column, format }: Small, view: RunView): TemplateResult 
 }
 
 function pathOf(values: Float64Array, x: ArrayLike<number>, length: number, end: number): string {
-  const points = binned({ x, y: values, length, pixel: (at) => (at / end) * width });
+  const points = binned({
+    x,
+    y: values,
+    length,
+    pixel: (value) => (value / end) * width,
+    at: (pixel) => (pixel / width) * end,
+  });
   const most = points.reduce((high, [, value]) => Math.max(high, value), 0) * 1.12 || 1;
   return points
     .map(([at, value], i) => {

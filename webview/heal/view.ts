@@ -1,5 +1,6 @@
 // What the page keeps and everything that is shown from it, computed once a rendering.
 import type { EarlierHealing, HealEval, HealingState, HealState, LossPoint } from '../../server/protocol';
+import { clock, count } from '../format';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';
 
@@ -107,6 +108,20 @@ function axisOf({ host }: PageState, healing: HealingState, curve: Curve, nSteps
     },
     end: Math.max(spent + left, 1),
   };
+}
+
+/** When the model is judged next, by the time that the steps up to then will take. */
+export function nextJudgement({ curve, nSteps, healing, x, phase }: RunView): { at: number; label: string } | null {
+  const every = healing.recipe.loop.evaluateEverySteps;
+  const step = Math.min(nSteps, (Math.floor(curve.nDone / every) + 1) * every);
+  if (curve.nDone === 0 || step <= curve.nDone) return null;
+  const left = healing.remainingSeconds;
+  const seconds = left === null ? null : (left * (step - curve.nDone)) / Math.max(1, nSteps - curve.nDone);
+  const label =
+    seconds === null || phase === 'paused'
+      ? `next in ${count(step - curve.nDone, 'step')}`
+      : `next in ${clock(seconds)}`;
+  return { at: x.at(step), label };
 }
 
 export const isOver = (state: HealingState['run']['state']): boolean =>
