@@ -102,7 +102,7 @@ async function healOpen(
             await folder.record({ step });
             const seconds = remainingSeconds(recipe, material, step.step, step.tokensPerSecond);
             run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
-            progress(run, 'heal')((step.step + 1) / recipe.loop.steps);
+            progress(run, 'train')((step.step + 1) / recipe.loop.steps);
           },
           async judged(evaluation) {
             evals.push(evaluation);
@@ -153,5 +153,5 @@ function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void 
   for (const evaluation of evals) run.emit({ kind: 'evaluation', evaluation });
   for (const step of steps)
     run.emit({ kind: 'step', step, remainingSeconds: 0, memoryBytes: process.memoryUsage().rss });
-  if (steps.length > 0) progress(run, 'heal')(steps.length / recipe.loop.steps);
+  if (steps.length > 0) progress(run, 'train')(steps.length / recipe.loop.steps);
 }
