@@ -100,8 +100,8 @@ export async function lossAndGradients(
             const gradients = await runs.backward(stage, b, { entering, kept, gradient: state.hidden }, weights);
             for (const tensor of [entering, state.hidden, ...Object.values(kept)]) tensor.dispose();
             const { [enteringGradient]: next, ...rest } = gradients;
-            await options.take(stage.block, rest, weights);
             if (next) state.hidden = next;
+            await options.take(stage.block, rest, weights);
             advance();
           }
         },

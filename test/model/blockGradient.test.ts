@@ -81,8 +81,7 @@ const ranks: Record<string, LayerAdapter> = {
 function opened({ family, change, stage, batch = { batch: 2, tokens: 6 }, adapters = 'none', by }: Row) {
   const config = readModelConfig({ ...configJson(family), ...change });
   const at: Stage = { block: 0, form: 'whole', ...stage };
-  const half = (layer: string) =>
-    at.form === 'whole' || layer.startsWith(at.form === 'mlpOnly' ? 'mlp' : 'self_attn');
+  const half = (layer: string) => at.form === 'whole' || layer.startsWith(at.form === 'mlpOnly' ? 'mlp' : 'self_attn');
   const layers = new Map(adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => half(layer)));
   const use: AdapterUse = { layers, dropout: adapters === 'dropout' };
   const { leaving } = blockParts(config, at, batch, use);
@@ -98,7 +97,11 @@ function opened({ family, change, stage, batch = { batch: 2, tokens: 6 }, adapte
 }
 
 /** Numbers of a block at work: weights small, norms near 1, positions counted, masks as training draws them. */
-function feedsOf(config: ModelConfig, inputs: readonly InputValue[], { batch, tokens }: { batch: number; tokens: number }) {
+function feedsOf(
+  config: ModelConfig,
+  inputs: readonly InputValue[],
+  { batch, tokens }: { batch: number; tokens: number },
+) {
   const { cos, sin } = rotaryTables(config, tokens);
   const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
   const tables: Feeds = { cos, sin, positions };
@@ -125,7 +128,10 @@ describe.each(rows)('$family: $what', (row) => {
     const dropped = Object.keys(feeds).filter((name) => name.endsWith('.keep'));
     expect(dropped.length).toBe(row.adapters === 'dropout' ? use.layers.size : 0);
     const loss = (changed: Record<string, Float64Array>) =>
-      dot(evaluate({ name: 'block', outputs: { leaving } }, { ...doubles, ...changed }).leaving!.data, feeds[leavingGradient] as Float32Array);
+      dot(
+        evaluate({ name: 'block', outputs: { leaving } }, { ...doubles, ...changed }).leaving!.data,
+        feeds[leavingGradient] as Float32Array,
+      );
     let worst = { name: '', error: -1 };
     for (const [i, { name, shape }] of targets.entries()) {
       const direction = Float64Array.from(someNumbers(size(shape), 500 + i));
@@ -139,7 +145,9 @@ describe.each(rows)('$family: $what', (row) => {
       if (error > worst.error) worst = { name, error };
       expect(error, name).toBeLessThan(1e-5);
     }
-    table.push(`${row.family}, ${row.what}: by ${targets.length} inputs within ${worst.error.toExponential(1)} (${worst.name})`);
+    table.push(
+      `${row.family}, ${row.what}: by ${targets.length} inputs within ${worst.error.toExponential(1)} (${worst.name})`,
+    );
   });
 
   it('what the way forward keeps gives the same', () => {

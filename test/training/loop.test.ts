@@ -48,7 +48,8 @@ async function run(change: Partial<LoopOptions>, { losses = [], heldOut = fallin
     from ?? atTheBeginning,
     {
       stepped: async ({ step }) => void events.push(`step ${step}`),
-      judged: async ({ step, recoveredFraction }) => void events.push(`judge ${step}: ${recoveredFraction?.toFixed(2)}`),
+      judged: async ({ step, recoveredFraction }) =>
+        void events.push(`judge ${step}: ${recoveredFraction?.toFixed(2)}`),
       best: async () => void events.push('best'),
       save: async (progress) => {
         events.push(`save ${progress.step}`);

@@ -12,7 +12,15 @@ const mean = (values: ArrayLike<number>, f: (x: number) => number = (x) => x) =>
 const stream = (key: number) => Float64Array.from({ length: n }, (_, i) => uniform(key, i));
 
 /** Places that differ little, as those of training do: seed, step, batch, block, layer. */
-const keys = [keyOf(0), keyOf(1), keyOf(0, 0), keyOf(0, 1), keyOf(0, 0, 0, 0, 0), keyOf(0, 0, 0, 0, 1), keyOf(7, 99, 1)];
+const keys = [
+  keyOf(0),
+  keyOf(1),
+  keyOf(0, 0),
+  keyOf(0, 1),
+  keyOf(0, 0, 0, 0, 0),
+  keyOf(0, 0, 0, 0, 1),
+  keyOf(7, 99, 1),
+];
 
 describe('uniform', () => {
   // Moments of [0, 1): 1/(k+1), with the error of a mean of n within 5 deviations.
