@@ -54,7 +54,7 @@ describe.each([
   const teacherHead = Float64Array.from(someNumbers(V * D, 3));
   const weights = Float64Array.of(0.4, 0, 0.1, 0.5);
   const row = (values: Float64Array, r: number) => values.subarray(r * D, (r + 1) * D);
-  const cooled = (r: number, of = normed) => row(of, r).map((x) => x / temperature);
+  const cooled = (r: number, of: Float64Array = normed) => row(of, r).map((x) => x / temperature);
   const teacher = Array.from({ length: rows }, (_, r) => softmax(logitsOf(teacherHead, cooled(r))));
   const ids = teacher.map((p) => likeliest(p, topK));
 

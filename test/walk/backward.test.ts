@@ -47,7 +47,6 @@ afterAll(() => device.close());
 
 describe.each(['llama-bias', 'qwen3'])('%s of two random blocks', (family) => {
   const root = mkdtempSync(join(tmpdir(), 'backward-'));
-  afterAll(() => rmSync(root, { recursive: true, force: true }));
   let checkpoint: Checkpoint;
   let modules: AdaptedModule[];
   let adapter: AdapterState;
@@ -92,6 +91,7 @@ describe.each(['llama-bias', 'qwen3'])('%s of two random blocks', (family) => {
     adapter.dispose();
     await checkpoint.close();
     await device.forgetPrograms(); // they are compiled for one model's shapes
+    rmSync(root, { recursive: true, force: true });
     expect(live.size).toBe(0);
   });
 
