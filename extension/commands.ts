@@ -4,13 +4,14 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { commands, type Disposable, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
-import type { DeviceName, FoundModel, RunSummary } from '../server/protocol';
+import type { DeviceName, FoundModel, RunControl, RunSummary } from '../server/protocol';
 import { openDemo } from './demo';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import type { PanelHost } from './panels/panels';
 import { serverLogFile } from './serverProcess';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
+import { isActive } from './trees/runRows';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -21,6 +22,7 @@ type Handler = (host: CommandHost, target: Target) => unknown;
 export const commandTable = {
   'espalier.pruneModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
   'espalier.analyzeModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
+  'espalier.heal': (host, target) => withModel(host, target, (folder) => host.panels.heal(folder)),
   'espalier.tryModel': (host, target) => withModel(host, target, (folder) => host.panels.try(familyOf(host, folder))),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
@@ -29,8 +31,11 @@ export const commandTable = {
       host,
       target,
       () => true,
-      ({ runId }) => host.panels.run(runId),
+      (run) => host.panels.run(run),
     ),
+  'espalier.pauseRun': (host, target) => control(host, target, canControl('running'), 'pause'),
+  'espalier.continueRun': (host, target) => control(host, target, canControl('paused'), 'continue'),
+  'espalier.stopAndSaveRun': (host, target) => control(host, target, canControl('running', 'paused'), 'stopAndSave'),
   'espalier.cancelRun': (host, target) =>
     withRun(host, target, isActive, ({ runId }) => host.connection.request('runs/cancel', { runId })),
   'espalier.resumeRun': (host, target) =>
@@ -75,9 +80,13 @@ export function registerCommands(host: CommandHost): Disposable[] {
   );
 }
 
-const isActive = ({ state }: RunSummary) => state === 'queued' || state === 'running';
 const isResumable = ({ state, kind }: RunSummary) =>
-  ['failed', 'cancelled', 'interrupted'].includes(state) && (kind === 'analyze' || kind === 'prune');
+  ['failed', 'cancelled', 'interrupted'].includes(state) && resumableKinds.includes(kind);
+const resumableKinds: readonly RunSummary['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+const canControl =
+  (...states: RunSummary['state'][]) =>
+  ({ state, kind }: RunSummary) =>
+    kind === 'heal' && states.includes(state);
 
 async function withModel(host: CommandHost, target: Target, use: (folder: string) => unknown): Promise<void> {
   const folder = folderOf(target) ?? (await pickModel(host));
@@ -139,6 +148,9 @@ async function withRun(
   if (picked) await use(picked.run);
 }
 
+const control = (host: CommandHost, target: Target, fits: (run: RunSummary) => boolean, action: RunControl) =>
+  withRun(host, target, fits, ({ runId }) => host.connection.request('runs/control', { runId, action }));
+
 async function deleteRun({ connection }: CommandHost, { runId, title }: RunSummary): Promise<void> {
   const answer = await window.showWarningMessage(
     `Delete "${title}" and its report? Folders that it wrote stay.`,
@@ -173,8 +185,7 @@ async function runRecipe({ connection, panels }: CommandHost, target: Target): P
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
   const runId = randomUUID();
-  await connection.request('runs/start', { runId, recipe });
-  panels.run(runId);
+  panels.run(await connection.request('runs/start', { runId, recipe }));
 }
 
 async function chooseDevice(): Promise<void> {

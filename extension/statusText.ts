@@ -20,7 +20,7 @@ export function statusText(
   nowEpochMs: number,
 ): StatusText {
   const shown = shownRuns(runs);
-  const running = shown.find(({ state }) => state === 'running');
+  const running = shown.find(({ state }) => state === 'running') ?? shown.find(({ state }) => state === 'paused');
   const nQueued = shown.filter(({ state }) => state === 'queued').length;
   const waiting = nQueued > 0 ? `${nQueued} more ${nQueued === 1 ? 'waits' : 'wait'}.` : '';
   const showModels = { does: 'models.focus' } as const;
@@ -61,10 +61,17 @@ export function statusText(
             click: showModels,
           };
     case 'connected': {
-      if (running?.state !== 'running')
+      if (running?.state !== 'running' && running?.state !== 'paused')
         return { text: 'Espalier', tooltip: waiting || 'Nothing is running.', level: 'quiet', click: showModels };
       const left = secondsLeft(running, nowEpochMs);
       const verb = running.title.split(' ')[0];
+      if (running.state === 'paused')
+        return {
+          text: `$(debug-pause) Espalier: ${verb} paused at ${percent(running.fraction)}`,
+          tooltip: [`${running.title} is paused and keeps its memory.`, waiting].filter(Boolean).join(' '),
+          level: 'quiet',
+          click: { does: 'openRun', run: running },
+        };
       return {
         text: `$(sync~spin) Espalier: ${verb} ${percent(running.fraction)}${left === null ? '' : `, ${duration(left)} left`}`,
         tooltip: [`${running.title}: ${running.step}.`, waiting].filter(Boolean).join(' '),

@@ -19,9 +19,17 @@ export interface Texts {
 const patterns = '**/*.{txt,text,md,raw,jsonl,csv,parquet}';
 const mostFiles = 200;
 
-export function openTexts(context: ExtensionContext, settings: Settings): Texts {
+/** What a text is for; each is remembered for itself. */
+export type TextUse = 'measure' | 'train';
+
+const titles: Record<TextUse, { title: string; open: string }> = {
+  measure: { title: 'Text to Measure On', open: 'Measure on It' },
+  train: { title: 'Text to Train On', open: 'Train on It' },
+};
+
+export function openTexts(context: ExtensionContext, settings: Settings, use: TextUse = 'measure'): Texts {
   const demo = Uri.joinPath(context.extensionUri, 'dist/demo/tinystories.txt').fsPath;
-  const key = (folder: string) => `text ${folder}`;
+  const key = (folder: string) => (use === 'measure' ? `text ${folder}` : `training text ${folder}`);
   const nameOf = (file: string) => (file === demo ? 'TinyStories (demo)' : basename(file));
   return {
     known: (folder) => context.workspaceState.get<string>(key(folder)) ?? null,
@@ -38,12 +46,15 @@ export function openTexts(context: ExtensionContext, settings: Settings): Texts 
         { label: 'Browse…', description: 'another file of the workspace or of your model folders', file: null },
       ];
       const picked = await window.showQuickPick(items, {
-        title: 'Text to Measure On',
-        placeHolder: 'Text such as the model will be used on; a few pages are enough',
+        title: titles[use].title,
+        placeHolder:
+          use === 'measure'
+            ? 'Text such as the model will be used on; a few pages are enough'
+            : 'Text such as the model will be used on; some megabytes are better than one',
         matchOnDescription: true,
       });
       if (!picked) return null;
-      const file = picked.file ?? (await browse(folder, settings));
+      const file = picked.file ?? (await browse(folder, settings, use));
       if (file) await context.workspaceState.update(key(folder), file);
       return file;
     },
@@ -66,10 +77,10 @@ export function openTexts(context: ExtensionContext, settings: Settings): Texts 
 }
 
 /** The server reads only below the roots that it was told, so another place is refused here, where it can be mended. */
-async function browse(folder: string, settings: Settings): Promise<string | null> {
+async function browse(folder: string, settings: Settings, use: TextUse): Promise<string | null> {
   const picked = await window.showOpenDialog({
-    title: 'Text to Measure On',
-    openLabel: 'Measure on It',
+    title: titles[use].title,
+    openLabel: titles[use].open,
     defaultUri: Uri.file(folder),
     filters: { Text: ['txt', 'text', 'md', 'raw', 'jsonl', 'csv', 'parquet'] },
   });

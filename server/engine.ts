@@ -2,19 +2,21 @@
 // says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
 // the one sure way to stop one.
 import { isUserError } from './errors';
-import type { EngineEvent, EngineRequest } from './protocol';
+import type { EngineEvent, EngineRequest, RunControl } from './protocol';
 import { runRecipe } from './recipes/run';
 import type { Answer } from './recipes/session';
 
 const abort = new AbortController();
 const tell = (event: EngineEvent): void => void process.send!(event);
 let questions: ReturnType<typeof answering> | null = null;
+const controls = listening();
 
 // The engine never outlives whoever started it.
 process.on('disconnect', () => process.exit(1));
 process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
   else if (request.kind === 'start') void start(request);
+  else if (request.kind === 'control') controls.tell(request.action);
   else if (questions) questions.ask(request);
   else
     tell({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
@@ -29,6 +31,7 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
     const report = await runRecipe(recipe, {
       signal: abort.signal,
       emit: tell,
+      onControl: controls.listen,
       async stay(done, answer) {
         tell({ kind: 'done', report: done });
         told = true;
@@ -43,6 +46,20 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
   // A device's own threads may still be alive; the message is out, so end without asking them.
   if (told) process.exit(0);
   process.send!(last, () => process.exit(0));
+}
+
+/** A recipe may be told before it is so far that it listens. */
+function listening() {
+  let pending: RunControl[] = [];
+  let hear: (action: RunControl) => void = (action) => void pending.push(action);
+  return {
+    tell: (action: RunControl) => hear(action),
+    listen(listener: (action: RunControl) => void) {
+      hear = listener;
+      for (const action of pending) listener(action);
+      pending = [];
+    },
+  };
 }
 
 /** One question at a time: a newer one ends the work on an older one, which is refused as superseded. */

@@ -1,19 +1,34 @@
 // The only module that knows echarts: an element that holds a chart, drawn as SVG in the editor's colours and redrawn
 // when they or its size change. Tips are our own (tip.ts), because those of echarts write styles that the policy forbids.
 import { LineChart, ScatterChart } from 'echarts/charts';
-import { GridComponent } from 'echarts/components';
+import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+import { CanvasRenderer, SVGRenderer } from 'echarts/renderers';
 import { AsyncDirective } from 'lit/async-directive.js';
 import { directive, type ElementPart } from 'lit/directive.js';
 import { nothing } from 'lit';
 
-use([LineChart, ScatterChart, GridComponent, SVGRenderer]);
+use([
+  LineChart,
+  ScatterChart,
+  GridComponent,
+  DataZoomInsideComponent,
+  DataZoomSliderComponent,
+  SVGRenderer,
+  CanvasRenderer,
+]);
+
+/** What a chart is told; its parts are those of echarts. */
+export type ChartOption = EChartsCoreOption;
 
 export interface ChartOptions {
   /** The chart is drawn anew when it changes. */
   key: string;
-  option: (colours: Colours, widthPx: number) => EChartsCoreOption;
+  option: (colours: Colours, widthPx: number, heightPx: number) => ChartOption;
+  /** For a chart that grows many times a second: drawn on a canvas, and only its series are replaced. Does not change. */
+  live?: boolean;
+  /** The part of the horizontal axis that is shown has been changed with the mouse. */
+  onZoom?: (from: number, to: number) => void;
   onPoint?: (point: Pointed) => void;
   onHover?: (point: Pointed | null, event: MouseEvent) => void;
 }
@@ -82,22 +97,49 @@ export const chart = directive(
       const chart = this.drawn?.chart ?? this.open();
       this.drawn = { chart, key: this.options!.key };
       chart.resize({ width, height });
-      chart.setOption({ animation: false, ...this.options!.option(colours(), width) }, { notMerge: true });
+      const option = { animation: false, ...this.options!.option(colours(), width, height) };
+      chart.setOption(option, this.options!.live ? { replaceMerge: ['series'] } : { notMerge: true });
     }
 
     private open(): ECharts {
-      const chart = init(this.box!, undefined, { renderer: 'svg' });
+      const chart = init(this.box!, undefined, { renderer: this.options!.live ? 'canvas' : 'svg' });
       type Event = { seriesId?: string; dataIndex: number; event?: { event: unknown } };
       const pointed = ({ seriesId, dataIndex }: Event) => ({ seriesId: seriesId ?? '', dataIndex });
       chart.on('click', (event) => this.options?.onPoint?.(pointed(event as Event)));
       chart.on('mousemove', (event) =>
         this.options?.onHover?.(pointed(event as Event), (event as Event).event?.event as MouseEvent),
       );
+      chart.on('datazoom', () => {
+        const [zoom] = chart.getOption().dataZoom as { startValue: number; endValue: number }[];
+        if (zoom) this.options?.onZoom?.(zoom.startValue, zoom.endValue);
+      });
       chart.on('mouseout', (event) => this.options?.onHover?.(null, (event as Event).event?.event as MouseEvent));
       return chart;
     }
   },
 );
+
+/** The chart as a file: the text of an SVG, or a PNG in base64. A chart of its own draws it. */
+export function pictureOf(
+  option: ChartOptions['option'],
+  kind: 'svg' | 'png',
+  widthPx: number,
+  heightPx: number,
+): string {
+  const size = { width: widthPx, height: heightPx };
+  const chart =
+    kind === 'svg'
+      ? init(null, undefined, { renderer: 'svg', ssr: true, ...size })
+      : init(document.createElement('div'), undefined, { renderer: 'canvas', devicePixelRatio: 2, ...size });
+  try {
+    const now = colours();
+    chart.setOption({ animation: false, backgroundColor: now.background, ...option(now, widthPx, heightPx) });
+    if (kind === 'svg') return chart.renderToSVGString();
+    return chart.getDataURL({ type: 'png', pixelRatio: 2, backgroundColor: now.background }).replace(/^[^,]*,/, '');
+  } finally {
+    chart.dispose();
+  }
+}
 
 function colours(): Colours {
   const style = getComputedStyle(document.body);

@@ -8,6 +8,9 @@ const words: Record<string, string> = {
   removals: 'losses without single blocks',
   search: 'greedy search',
   suggestions: 'losses of what the methods pick',
+  train: 'training',
+  judge: 'held-out loss',
+  merge: 'folding the adapter in',
   'what if': 'losses of the sets asked for',
 };
 

@@ -12,6 +12,7 @@ import {
   vsCodeTextArea,
 } from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
+import { live } from 'lit/directives/live.js';
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
@@ -85,6 +86,29 @@ export const textArea = ({ label, value, onInput, rows = 3, id }: TextAreaOption
     @input=${(event: Event) => onInput((event.target as TextArea).value)}
   >${label}</vscode-text-area>`;
 
+export interface NumberFieldOptions {
+  label: string;
+  value: number;
+  onChange: (value: number) => void;
+  least: number;
+  /** Not only whole numbers. */
+  fraction?: boolean;
+  id: string;
+}
+
+/** Tells only numbers that can be meant. */
+export const numberField = ({ label, value, onChange, least, fraction = false, id }: NumberFieldOptions) => html`
+  <label class="field" for=${id}><span>${label}</span>
+    <input
+      type="number" id=${id} min=${least} step=${fraction ? 'any' : 1} .value=${live(String(value))}
+      @change=${({ target }: Event) => {
+        const typed = (target as HTMLInputElement).valueAsNumber;
+        const ok = fraction ? typed > 0 && typed >= least : Number.isInteger(typed) && typed >= least;
+        if (ok) onChange(typed);
+        else (target as HTMLInputElement).value = String(value);
+      }}
+    ></label>`;
+
 /** A button of a toolbar: an icon, a word, or both. `pressed` makes it a switch. */
 export const tool = (options: {
   icon?: IconName;
@@ -120,7 +144,12 @@ export type IconName =
   | 'copy'
   | 'pass'
   | 'info'
-  | 'stop';
+  | 'stop'
+  | 'debug-pause'
+  | 'debug-continue'
+  | 'debug-stop'
+  | 'zoom-out'
+  | 'export';
 
 export const icon = (name: IconName, kind = '') =>
   html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;

@@ -84,7 +84,7 @@ export function fillChooseBlocks(
         return null;
       },
       'run/open'({ runId }) {
-        panels.run(runId);
+        panels.run({ runId, kind: 'analyze' });
         return null;
       },
       'model/try'(params) {

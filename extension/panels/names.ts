@@ -7,4 +7,5 @@ export const panelTypes: Record<PageName, string> = {
   chooseBlocks: 'espalier.chooseBlocks',
   try: 'espalier.try',
   run: 'espalier.run',
+  heal: 'espalier.healing',
 };

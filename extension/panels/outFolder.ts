@@ -1,4 +1,4 @@
-// Where a pruned model goes: by default beside the model, under the first name that is free. Pure; who asks looks at the disk.
+// Where a pruned or healed model, or an adapter, goes: by default beside the model, under the first name that is free. Pure; who asks looks at the disk.
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { freeName, holds } from '../trees/labels';
 import { modelName, type ModelRoot } from '../trees/modelNodes';
@@ -10,12 +10,17 @@ export interface OutPlace {
 }
 
 /** Beside the model, where we may write there: the cache of the Hub has a form of its own, and belongs to other tools. */
-export function outPlace(model: string, roots: readonly ModelRoot[], exists: (path: string) => boolean): OutPlace {
+export function outPlace(
+  model: string,
+  roots: readonly ModelRoot[],
+  exists: (path: string) => boolean,
+  what = 'pruned',
+): OutPlace {
   const writable = roots.filter(({ kind }) => kind !== 'cache');
   const beside = dirname(model);
   const parent = writable.some(({ folder }) => holds(folder, beside)) ? beside : (writable[0]?.folder ?? beside);
   const base = basename(modelName(model));
-  return { parent, name: freeName(base, (name) => exists(join(parent, name))) };
+  return { parent, name: freeName(base, (name) => exists(join(parent, name)), what) };
 }
 
 /** A name means one beside the others, a path itself. */

@@ -8,13 +8,15 @@ import {
   type WebviewPanel,
   window,
 } from 'vscode';
-import type { ChoiceState, PageMemory } from '../../server/protocol';
+import type { ChoiceState, PageMemory, RunSummary } from '../../server/protocol';
 import type { Connection } from '../connection';
 import type { Library } from '../library';
 import type { Settings } from '../settings';
 import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
+import { fillHealing } from './healing';
 import { fillRun } from './run';
+import { isActive } from '../trees/runRows';
 import { fillTry } from './try';
 
 /** What panels work with. */
@@ -31,7 +33,9 @@ export interface PanelHost {
 export interface Panels extends Disposable {
   chooseBlocks(folder: string): void;
   try(folders: readonly string[]): void;
-  run(runId: string): void;
+  /** The form for a healing of this model, or the one that goes on. */
+  heal(folder: string): void;
+  run(run: Pick<RunSummary, 'runId' | 'kind'> & { model?: string }): void;
 }
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
@@ -46,7 +50,7 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
     panel.iconPath = icon;
     const filled = fill();
     panel.onDidDispose(() => {
-      open.delete(key);
+      if (open.get(key) === panel) open.delete(key);
       filled.dispose();
     });
   }
@@ -63,14 +67,40 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
     chooseBlocks: (folder: string) => `chooseBlocks ${folder}`,
     try: (folders: readonly string[]) => `try ${folders.join('\n')}`,
     run: (runId: string) => `run ${runId}`,
+    heal: (folder: string, runId: string | null) => (runId ? `run ${runId}` : `heal ${folder}`),
   };
+  function healing(panel: WebviewPanel, folder: string, runId: string | null): Disposable {
+    let key = keyOf.heal(folder, runId);
+    /** The panel of a form shows its run from then on, and is found as that. */
+    const becomes = (next: string | null) => {
+      if (open.get(key) === panel) open.delete(key);
+      key = keyOf.heal(folder, next);
+      open.set(key, panel);
+    };
+    const filled = fillHealing(panel, folder, runId, becomes, host());
+    return {
+      dispose() {
+        if (open.get(key) === panel) open.delete(key);
+        filled.dispose();
+      },
+    };
+  }
   const panels: Panels = {
     chooseBlocks: (folder) =>
       reveal('chooseBlocks', keyOf.chooseBlocks(folder), 'Choose Blocks', (panel) =>
         fillChooseBlocks(panel, folder, null, host()),
       ),
     try: (folders) => reveal('try', keyOf.try(folders), 'Try', (panel) => fillTry(panel, folders, null, host())),
-    run: (runId) => reveal('run', keyOf.run(runId), 'Run', (panel) => fillRun(panel, runId, host())),
+    heal(folder) {
+      const active = parts.library.runs.find((run) => run.kind === 'heal' && run.model === folder && isActive(run));
+      const runId = active?.runId ?? null;
+      reveal('heal', keyOf.heal(folder, runId), 'Healing', (panel) => healing(panel, folder, runId));
+    },
+    run({ runId, kind, model }) {
+      if (kind === 'heal' && model !== undefined)
+        reveal('heal', keyOf.run(runId), 'Healing', (panel) => healing(panel, model, runId));
+      else reveal('run', keyOf.run(runId), 'Run', (panel) => fillRun(panel, runId, host()));
+    },
     dispose() {
       for (const panel of open.values()) panel.dispose();
     },
@@ -84,6 +114,8 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
     } else if (memory?.page === 'try')
       adopt(panel, keyOf.try(memory.folders), () => fillTry(panel, memory.folders, memory, host()));
     else if (memory?.page === 'run') adopt(panel, keyOf.run(memory.runId), () => fillRun(panel, memory.runId, host()));
+    else if (memory?.page === 'heal')
+      adopt(panel, keyOf.heal(memory.folder, memory.runId), () => healing(panel, memory.folder, memory.runId));
     else panel.dispose(); // it was closed before it could say what it showed
   };
   for (const type of Object.values(panelTypes))

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Disposable, Uri, window, workspace } from 'vscode';
+import type { Disposable } from 'vscode';
 import type { DropSet, PruneRecipe, PruningState, RepairOptions, RunSummary, TokenSource } from '../../server/protocol';
 import { modelName } from '../trees/modelNodes';
 import { grown } from './grown';
-import { outFolder, outPlace, refuseOut } from './outFolder';
+import { askOut, saveRecipe } from './asking';
+import { outPlace } from './outFolder';
 import type { PanelHost } from './panels';
 
 export interface Pruning extends Disposable {
@@ -66,17 +67,8 @@ export function openPruning(
       return state;
     },
     async start(drop, repair) {
-      const roots = settings.roots();
-      const { parent, name } = outPlace(folder, roots, existsSync);
-      const text = await window.showInputBox({
-        title: `Prune ${modelName(folder)}`,
-        prompt: `Name of the new folder in ${parent}`,
-        value: name,
-        ignoreFocusOut: true,
-        validateInput: (typed) => refuseOut(parent, typed, roots, existsSync),
-      });
-      if (text === undefined) return null;
-      const out = outFolder(parent, text);
+      const out = await askOut(`Prune ${modelName(folder)}`, folder, settings, 'pruned');
+      if (out === null) return null;
       const runId = randomUUID();
       const run = await connection.request('runs/start', { runId, recipe: recipeOf(drop, repair, out) });
       await context.workspaceState.update(memory, { runId, out } satisfies Remembered);
@@ -86,16 +78,7 @@ export function openPruning(
     async saveRecipe(drop, repair) {
       const { parent, name } = outPlace(folder, settings.roots(), existsSync);
       const recipe = recipeOf(drop, repair, join(parent, name));
-      const { yaml } = await connection.request('recipes/format', { recipe });
-      const target = await window.showSaveDialog({
-        title: 'Save as Recipe',
-        defaultUri: Uri.joinPath(workspace.workspaceFolders?.[0]?.uri ?? Uri.file(parent), `${name}.espalier.yaml`),
-        filters: { 'Espalier recipe': ['espalier.yaml'] },
-      });
-      if (!target) return null;
-      await workspace.fs.writeFile(target, new TextEncoder().encode(yaml));
-      await window.showTextDocument(target, { preview: false });
-      return { file: target.fsPath };
+      return saveRecipe(recipe, connection);
     },
     restore(runs) {
       const remembered = context.workspaceState.get<Remembered>(memory);

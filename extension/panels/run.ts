@@ -5,6 +5,8 @@ import { openPage } from './page';
 import type { PanelHost } from './panels';
 import { grown } from './grown';
 
+const fileKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;
   const page = openPage(
@@ -55,7 +57,7 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
 
   /** Kinds that files do not hold are shown as they are sent. */
   async function textOf(recipe: Recipe): Promise<string> {
-    if (recipe.kind !== 'analyze' && recipe.kind !== 'prune') return JSON.stringify(recipe, null, 2);
+    if (!fileKinds.includes(recipe.kind)) return JSON.stringify(recipe, null, 2);
     return (await connection.request('recipes/format', { recipe })).yaml;
   }
 

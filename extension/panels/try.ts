@@ -90,7 +90,8 @@ export function fillTry(
         follow = connection.follow(runId, (events) => {
           for (const { event } of events) {
             if (event.kind === 'text') page.tell('try/text', { model, text: event.text });
-            if (event.kind === 'state' && !['queued', 'running'].includes(event.state.state)) resolve(event.state);
+            if (event.kind === 'state' && !['queued', 'running', 'paused'].includes(event.state.state))
+              resolve(event.state);
           }
         });
       });

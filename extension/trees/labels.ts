@@ -58,9 +58,9 @@ export function secondsLeft(run: RunSummary, nowEpochMs: number): number | null 
 }
 
 /** `stories260k-pruned`, `stories260k-pruned-2`: the first that is free. */
-export function freeName(base: string, taken: (name: string) => boolean): string {
+export function freeName(base: string, taken: (name: string) => boolean, what = 'pruned'): string {
   for (let n = 1; ; n++) {
-    const name = `${base}-pruned${n === 1 ? '' : `-${n}`}`;
+    const name = `${base}-${what}${n === 1 ? '' : `-${n}`}`;
     if (!taken(name)) return name;
   }
 }

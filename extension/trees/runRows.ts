@@ -9,24 +9,27 @@ export interface RunRow {
   readonly tooltip: string;
   /** A product icon and the colour that goes with it. */
   readonly icon: { readonly name: string; readonly color: string | null };
-  /** `run.` and the state: which actions a row has. */
+  /** `run.` and the state, and `.heal` where it can be paused: which actions a row has. */
   readonly contextValue: string;
 }
 
 /** Prompts are asked by the dozen and answered where they are asked. */
 export const shownRuns = (runs: readonly RunSummary[]): RunSummary[] => runs.filter(({ kind }) => kind !== 'generate');
 
+/** It works or waits, and holds what it has of its device. */
+export const isActive = ({ state }: RunSummary): boolean => ['queued', 'running', 'paused'].includes(state);
+
 export function runRow(run: RunSummary, nowEpochMs: number): RunRow {
   const description = runDescription(run, nowEpochMs);
   const { runId, title, model, createdAtEpochMs } = run;
-  const step = run.state === 'running' ? `${run.step}\n` : '';
+  const step = run.state === 'running' || run.state === 'paused' ? `${run.step}\n` : '';
   return {
     id: runId,
     label: title,
     description,
     tooltip: `${title}\n${step}${description}\n${model}\nasked ${new Date(createdAtEpochMs).toLocaleString()}`,
     icon: icons[run.state],
-    contextValue: `run.${run.state}`,
+    contextValue: run.kind === 'heal' ? `run.${run.state}.heal` : `run.${run.state}`,
   };
 }
 
@@ -36,6 +39,7 @@ export function runDescription(run: RunSummary, nowEpochMs: number): string {
     const left = secondsLeft(run, nowEpochMs);
     return `${percent(run.fraction)}${left === null ? '' : `, ${duration(left)} left`}`;
   }
+  if (run.state === 'paused') return `paused at ${percent(run.fraction)}`;
   if (run.state === 'failed') return `failed: ${run.message}`;
   const { startedAtEpochMs: began, endedAtEpochMs: ended } = run;
   const took = began !== null && ended !== null ? taken((ended - began) / 1000) : null;
@@ -46,6 +50,7 @@ export function runDescription(run: RunSummary, nowEpochMs: number): string {
 const icons: Record<RunSummary['state'], RunRow['icon']> = {
   queued: { name: 'history', color: null },
   running: { name: 'sync~spin', color: null },
+  paused: { name: 'debug-pause', color: null },
   done: { name: 'pass', color: 'testing.iconPassed' },
   failed: { name: 'error', color: 'testing.iconFailed' },
   cancelled: { name: 'circle-slash', color: null },

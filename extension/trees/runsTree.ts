@@ -2,13 +2,13 @@
 import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
 import type { RunSummary } from '../../server/protocol';
 import type { Library } from '../library';
-import { runRow, shownRuns } from './runRows';
+import { isActive, runRow, shownRuns } from './runRows';
 
 /** The badge counts what is going on or waits. */
 export function showRuns(library: Library): Disposable {
   const view = window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) });
   const listening = library.onChange(() => {
-    const value = shownRuns(library.runs).filter(({ state }) => state === 'queued' || state === 'running').length;
+    const value = shownRuns(library.runs).filter(isActive).length;
     if ((view.badge?.value ?? 0) === value) return;
     view.badge = value > 0 ? { value, tooltip: value === 1 ? '1 run' : `${value} runs` } : undefined;
   });

@@ -57,7 +57,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void)
   });
   const ended = gone.then(async (how) => {
     // An engine that was killed in the middle of writing could not remove what it had begun.
-    if ((recipe.kind === 'prune' || recipe.kind === 'sparsify') && !told) await removeAbandonedStages(recipe.out);
+    if ('out' in recipe && !told) await removeAbandonedStages(recipe.out);
     settle(death(how, stderr));
   });
   send({ kind: 'start', recipe });

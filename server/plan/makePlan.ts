@@ -4,11 +4,14 @@ import { cpus, freemem } from 'node:os';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows } from '../data/tokenWindows';
 import { UserError } from '../errors';
+import { adaptedModules } from '../model/adapter';
 import { pathWithout } from '../model/path';
-import type { PlanEstimate, Recipe, TokenSource } from '../protocol';
+import type { HealRecipe, PlanEstimate, Recipe, TokenSource } from '../protocol';
 import { checkDropSet } from '../pruning/dropSet';
+import { type HealShape, planHealing } from '../recipes/healPlan';
+import type { Cost } from '../recipes/session';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
-import { planWalk, processBytes } from '../walk/memoryPlan';
+import { type MemoryPlan, planWalk, processBytes } from '../walk/memoryPlan';
 
 /** @param operationsPerSecond what is known of a device's speed; null: nothing yet */
 export async function makePlan(
@@ -25,22 +28,22 @@ export async function makePlan(
   for (const folder of folders) {
     const checkpoint = await openCheckpoint(folder);
     try {
-      const { config, name } = checkpoint;
-      const work = await workOf(recipe, checkpoint, limitBytes);
+      const { name } = checkpoint;
+      const planned = await plannedWork(recipe, checkpoint, limitBytes);
       const common = { model: name, device, threads: compute.threads ?? cpus().length, limitBytes };
-      if (work === null) {
+      if (planned === null) {
         plans.push({ ...common, ...writingOnly(checkpoint) });
         continue;
       }
-      const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+      const { plan, cost } = planned;
       plans.push({
         ...common,
         memory: plan.mode,
-        nWindows: work.nWindows,
+        nWindows: cost.nWindows,
         nTokens: plan.nTokens,
-        bytes: { ...plan.bytes, states: plan.bytes.states + (work.cacheBytes ?? 0) },
+        bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
         totalBytes: plan.totalBytes,
-        estimatedSeconds: speed && operationsOf(config, work) / speed,
+        estimatedSeconds: speed && cost.operations / speed,
         ...(speed !== null && { operationsPerSecond: speed }),
       });
     } finally {
@@ -54,8 +57,22 @@ export async function makePlan(
 }
 
 /** null: no forward pass is needed. */
-async function workOf(
+async function plannedWork(
   recipe: Exclude<Recipe, { kind: 'inspect' }>,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+): Promise<{ plan: MemoryPlan; cost: Cost } | null> {
+  const { config } = checkpoint;
+  if (recipe.kind === 'heal') return planHealing(config, recipe, await shapeOfHealing(recipe, checkpoint), limitBytes);
+  const work = await workOf(recipe, checkpoint, limitBytes);
+  if (work === null) return null;
+  const plan = planWalk(config, { ...work, memory: recipe.compute.memory, limitBytes });
+  const { nWindows, cacheBytes = 0 } = work;
+  return { plan, cost: { nWindows, cacheBytes, operations: operationsOf(config, work) } };
+}
+
+async function workOf(
+  recipe: Exclude<Recipe, { kind: 'inspect' | 'heal' }>,
   checkpoint: Checkpoint,
   limitBytes: number,
 ): Promise<Work | null> {
@@ -78,12 +95,33 @@ async function workOf(
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
       return { ...(await shapeOf(recipe.source, checkpoint)), ...plain, path };
     }
+    case 'merge':
+      return null;
     case 'generate': {
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
       const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
       return { nWindows: 1, tokensPerWindow, ...plain, path };
     }
   }
+}
+
+/** Items of data are taken to be as long as they may be. */
+async function shapeOfHealing(recipe: HealRecipe, checkpoint: Checkpoint): Promise<HealShape> {
+  const { data, loop, adapter } = recipe;
+  const modules = adaptedModules(checkpoint.config, adapter, checkpoint.provenance);
+  const text = { kind: 'text' as const, windows: null, atMost: true, sampling: 'consecutive' as const, ...data };
+  const ofData = await shapeOf(text, checkpoint);
+  const share = data.order === 'sequential' ? 0 : data.heldOutFraction;
+  return {
+    tokensPerWindow: data.tokens,
+    nAdapterParameters: modules.reduce(
+      (n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures),
+      0,
+    ),
+    heldOut: loop.heldOut
+      ? await shapeOf(loop.heldOut, checkpoint)
+      : { nWindows: Math.ceil(share * ofData.nWindows), tokensPerWindow: data.tokens },
+  };
 }
 
 /** About what tokenizers make of English text. Nothing is tokenised for a plan; the run itself plans exactly. */

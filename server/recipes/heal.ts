@@ -2,23 +2,21 @@
 import type { Adapter } from '../checkpoint/adapter';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkOutput } from '../checkpoint/stagedFolder';
-import { openOrder } from '../data/itemOrder';
-import type { AdapterSummary, HealRecipe, HealReport } from '../protocol';
-import { type AdapterState, openAdapterState } from '../training/adapterState';
-import { type CountedWindow, weightedBatches } from '../training/batches';
+import type { HealRecipe, HealReport } from '../protocol';
+import { openAdapterState } from '../training/adapterState';
 import { heldOutLoss } from '../training/heldOut';
-import { type LoopEnd, lossPoint, type Trainee, trainLoop } from '../training/loop';
-import { trainStep } from '../training/step';
+import { lossPoint, trainLoop } from '../training/loop';
 import type { Model } from '../walk/model';
-import { planWalk } from '../walk/memoryPlan';
-import { planTraining, type TrainingPlan } from '../walk/trainingPlan';
-import { windowOperations } from '../walk/memoryPlan';
+import type { TrainingPlan } from '../walk/trainingPlan';
 import { openControl } from './healControl';
+
 import { denseLoss, taughtItems } from './healDense';
 import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './healFolder';
 import { begunBy } from './healIdentity';
 import { checkHealing, gather, type Material } from './healMaterial';
-import { summarize } from './modelSummary';
+import { type HealShape, planHealing } from './healPlan';
+import { normB, remainingSeconds, reportOf, summaryOf, warningOf } from './healReport';
+import { judgingModel, type Ready, traineeOf } from './healTrainee';
 import { peakMemoryBytes } from './processMemory';
 import {
   limitOf,
@@ -38,13 +36,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     checkHealing(recipe);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
     const material = await gather(checkpoint, recipe);
-    const plan = planTraining(checkpoint.config, {
-      ...recipe.loop,
-      tokensPerWindow: material.tokensPerWindow,
-      nAdapterParameters: material.nParameters,
-      memory: recipe.compute.memory,
-      limitBytes: limitOf(recipe.compute),
-    });
+    const { plan, cost } = planHealing(checkpoint.config, recipe, shapeOf(material), limitOf(recipe.compute));
     const folder = await openFolder(checkpoint, recipe, material);
     run.emit({
       kind: 'healing',
@@ -55,9 +47,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     return withDevice(recipe.compute, async (device) => {
       const dense = await denseLoss(device, recipe, material, folder.recorded, run);
       const training = await taughtItems(device, recipe, material, run);
-      const cost = { nWindows: plan.nTokens / material.tokensPerWindow, cacheBytes: 0, operations: 0 };
-      const operations = operationsOf(checkpoint, recipe, material, plan);
-      return withPlannedModel(checkpoint, device, recipe.compute, plan, { ...cost, operations }, run, (model, loadMs) =>
+      return withPlannedModel(checkpoint, device, recipe.compute, plan, cost, run, (model, loadMs) =>
         healOpen(model, plan, recipe, { ...material, training }, folder, dense, loadMs, run),
       );
     });
@@ -68,11 +58,6 @@ function openFolder(checkpoint: Checkpoint, recipe: HealRecipe, material: Materi
   const begun = begunBy(recipe, material.data.report, versions());
   if (recipe.resume) return resumeHealFolder(recipe, begun);
   return createHealFolder(recipe, begun, adapterFile(checkpoint, material, material.initial));
-}
-
-interface Ready extends Material {
-  /** What the order of the run picks from; with a teacher's expectations where it distils. */
-  readonly training: readonly CountedWindow[];
 }
 
 async function healOpen(
@@ -115,8 +100,8 @@ async function healOpen(
           async stepped(step) {
             steps.push(step);
             await folder.record({ step });
-            const remainingSeconds = remaining(recipe, material, step.step, step.tokensPerSecond);
-            run.emit({ kind: 'step', step, remainingSeconds, memoryBytes: process.memoryUsage().rss });
+            const seconds = remainingSeconds(recipe, material, step.step, step.tokensPerSecond);
+            run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
             progress(run, 'heal')((step.step + 1) / recipe.loop.steps);
           },
           async judged(evaluation) {
@@ -149,74 +134,19 @@ async function healOpen(
   }
 }
 
-const reportOf = (
-  checkpoint: Checkpoint,
-  { out, objective, optimizer }: HealRecipe,
-  { data }: Material,
-  { progress: { best, step }, stoppedBy }: LoopEnd,
-) => ({
-  kind: 'heal' as const,
-  model: summarize(checkpoint),
-  out,
-  data: data.report,
-  objective,
-  optimizer,
-  healed: best && lossPoint(best.lossNats),
-  bestStep: best?.step ?? step,
-  stoppedBy,
+const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensors: Adapter['tensors']): Adapter => ({
+  options: form,
+  modules,
+  tensors,
+  nBlocks: checkpoint.config.nBlocks,
+  baseModelNameOrPath: checkpoint.folder,
 });
 
-function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, adapter: AdapterSummary): string | null {
-  if (stoppedBy === 'divergence')
-    return `The loss was lost after ${step} steps: it was no number, or worse than guessing. The adapter of step ${best?.step ?? step} is kept; begin again with a smaller --lr, or a longer --warmup.`;
-  if (adapter.normB === 0)
-    return 'The adapter did not change, so that the healed model is the pruned one; take more steps, or a larger --lr.';
-  if (best?.step === 0 && step > 0)
-    return 'No step made the held-out loss better, so that the adapter is the one that it began with; try a smaller --lr, or other data.';
-  return null;
-}
-
-function traineeOf(
-  model: Model,
-  judging: Model,
-  adapter: AdapterState,
-  plan: TrainingPlan,
-  { data, loop, optimizer, adapter: { dropout } }: HealRecipe,
-  { training, heldOut }: Ready,
-  { signal }: Run,
-): Trainee {
-  const order = openOrder(data.order, training.length, data.seed);
-  const perStep = loop.microBatchWindows * loop.accumulate;
-  return {
-    guessingNats: Math.log(model.config.vocabularySize),
-    async step(step) {
-      const items = Array.from({ length: perStep }, (_, i) => training[order.at(step * perStep + i)]!);
-      const began = performance.now();
-      const result = await trainStep(model, adapter, weightedBatches(items, loop.microBatchWindows), step, {
-        optimizer,
-        steps: loop.steps,
-        seed: data.seed,
-        dropout,
-        activations: plan.keeps,
-        batchesAtOnce: plan.batchesAtOnce,
-        signal,
-      });
-      const nTokens = items.reduce((sum, { ids }) => sum + ids.length, 0);
-      return { ...result, tokensPerSecond: nTokens / ((performance.now() - began) / 1000) };
-    },
-    judge: heldOut.length === 0 ? null : () => heldOutLoss(judging, heldOut, { adapters: adapter, signal }),
-  };
-}
-
-/** The same model with a plan for the windows that it is judged on. */
-function judgingModel(model: Model, { heldOut }: Material): Model {
-  if (heldOut.length === 0) return model;
-  const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
-  const memory = model.plan.mode;
-  const limitBytes = Number.POSITIVE_INFINITY;
-  const request = { nWindows: heldOut.length, tokensPerWindow, keepStates: false, memory, limitBytes };
-  return { ...model, plan: planWalk(model.config, request) };
-}
+const shapeOf = ({ tokensPerWindow, nParameters, heldOut }: Material): HealShape => ({
+  tokensPerWindow,
+  nAdapterParameters: nParameters,
+  heldOut: { nWindows: heldOut.length, tokensPerWindow: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
+});
 
 /** What a resumed run knows already is told again, so that whoever listens has all of it. */
 function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void {
@@ -225,42 +155,3 @@ function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void 
     run.emit({ kind: 'step', step, remainingSeconds: 0, memoryBytes: process.memoryUsage().rss });
   if (steps.length > 0) progress(run, 'heal')(steps.length / recipe.loop.steps);
 }
-
-function remaining({ loop }: HealRecipe, { meanTokens }: Material, step: number, tokensPerSecond: number): number {
-  const tokens = (loop.steps - step - 1) * loop.microBatchWindows * loop.accumulate * meanTokens;
-  return tokens / tokensPerSecond;
-}
-
-/** Steps there and back, and judgements. The head goes there and back in one walk; frozen weights have no gradient. */
-function operationsOf({ config }: Checkpoint, { loop }: HealRecipe, material: Material, plan: TrainingPlan): number {
-  const { tokensPerWindow, heldOut } = material;
-  const each = windowOperations(config, tokensPerWindow);
-  const ways = plan.keeps === 'keep' ? 2 : 3;
-  const step = loop.microBatchWindows * loop.accumulate * (ways * config.nBlocks * each.block + 2 * each.head);
-  const judgements = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
-  const judged = windowOperations(config, Math.max(2, ...heldOut.map(({ ids }) => ids.length)));
-  return loop.steps * step + judgements * heldOut.length * (config.nBlocks * judged.block + judged.head);
-}
-
-const summaryOf = ({ modules, form, nParameters }: Material, norm: number): AdapterSummary => ({
-  nParameters,
-  rank: form.rank,
-  alpha: form.alpha,
-  targets: [...new Set(modules.map(({ target }) => target))],
-  blocks: [...new Set(modules.map(({ block }) => block))],
-  normB: norm,
-});
-
-async function normB(adapter: AdapterState): Promise<number> {
-  let squares = 0;
-  for (const { b } of (await adapter.matrices()).values()) for (const x of b) squares += x * x;
-  return Math.sqrt(squares);
-}
-
-const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensors: Adapter['tensors']): Adapter => ({
-  options: form,
-  modules,
-  tensors,
-  nBlocks: checkpoint.config.nBlocks,
-  baseModelNameOrPath: checkpoint.folder,
-});

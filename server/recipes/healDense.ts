@@ -1,7 +1,6 @@
 // The dense model's part in a healing: the loss that is to be reached, and what it expects where a run distils. It is open only
 // for that, before the pruned model is.
 import { openOrder } from '../data/itemOrder';
-import { UserError } from '../errors';
 import type { HealRecipe } from '../protocol';
 import type { Device } from '../runtime/device';
 import type { CountedWindow } from '../training/batches';
@@ -35,9 +34,7 @@ export async function taughtItems(
   run: Run,
 ): Promise<readonly CountedWindow[]> {
   const { objective, loop, data } = recipe;
-  if (objective.kind !== 'distillation') return training;
-  if (dense === null)
-    throw new UserError('usage', 'Distillation learns from the dense model: say where it is by --dense FOLDER.');
+  if (objective.kind !== 'distillation' || dense === null) return training;
   const order = openOrder(data.order, training.length, data.seed);
   const nTaken = loop.steps * loop.microBatchWindows * loop.accumulate;
   const places = [...new Set(Array.from({ length: nTaken }, (_, position) => order.at(position)))];

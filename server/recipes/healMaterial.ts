@@ -33,6 +33,8 @@ export async function gather(checkpoint: Checkpoint, recipe: HealRecipe): Promis
   const form = init ? { ...init.options, dropout: recipe.adapter.dropout } : recipe.adapter;
   const modules = init?.modules ?? adaptedModules(config, recipe.adapter, provenance);
   const dense = await findDense(checkpoint, recipe.dense);
+  if (recipe.objective.kind === 'distillation' && dense === null)
+    throw new UserError('usage', 'Distillation learns from the dense model: say where it is by --dense FOLDER.');
   const { contextLength, vocabularySize } = config;
   const data = await readTrainingData(recipe.data, await openTokenizer(folder), { contextLength, vocabularySize });
   const lengths = data.training.map(({ ids }) => ids.length);

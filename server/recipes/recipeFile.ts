@@ -1,15 +1,18 @@
-// Recipe files: a recipe of the kind analyze or prune as YAML, field by field. Relative paths mean files beside the recipe.
+// Recipe files: a recipe of the kind analyze, prune, heal or merge as YAML, field by field. Relative paths mean files beside the recipe.
 import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors';
-import type { AnalyzeRecipe, PruneRecipe, Recipe } from '../protocol';
-import { analyzeSchema, mapPaths, pruneSchema } from './recipeSchema';
+import type { AnalyzeRecipe, HealRecipe, MergeRecipe, PruneRecipe, Recipe } from '../protocol';
+import { analyzeSchema, healSchema, mapPaths, mergeSchema, pruneSchema } from './recipeSchema';
 
 /** What a recipe file may hold. */
-export type FileRecipe = AnalyzeRecipe | PruneRecipe;
+export type FileRecipe = AnalyzeRecipe | PruneRecipe | HealRecipe | MergeRecipe;
 
-const fileSchema = z.discriminatedUnion('kind', [analyzeSchema, pruneSchema]);
+const fileSchema = z.discriminatedUnion('kind', [analyzeSchema, pruneSchema, healSchema, mergeSchema]);
+
+const isFileRecipe = (recipe: Recipe): recipe is FileRecipe =>
+  fileSchema.options.some(({ shape }) => shape.kind.value === recipe.kind);
 
 /** Windows to take where a file says nothing: so many, or all that there are. */
 const defaultWindows = { windows: 16, atMost: true };
@@ -31,7 +34,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   } catch (error) {
     throw refuse(offsetOfDanglingAlias(document), `${(error as Error).message}.`);
   }
-  const result = fileSchema.safeParse(withWindows(content));
+  const result = fileSchema.safeParse(withWindows(content, ['source'], ['loop', 'heldOut']));
   if (!result.success) {
     const issue = deepest(result.error.issues);
     throw refuse(offsetOf(document, issue), sentence(issue));
@@ -42,17 +45,25 @@ export function parseRecipe(text: string, file: string): FileRecipe {
 
 /** The text of a file that parses to the same recipe. Throws UserError('usage') for a kind that files do not hold. */
 export function formatRecipe(recipe: Recipe): string {
-  if (recipe.kind !== 'analyze' && recipe.kind !== 'prune')
-    throw new UserError('usage', `A recipe file holds analyze or prune, not ${recipe.kind}.`);
+  if (!isFileRecipe(recipe))
+    throw new UserError('usage', `A recipe file holds analyze, prune, heal or merge, not ${recipe.kind}.`);
   const comment = `# Carry out with: espalier run FILE\n`;
   return comment + stringify(recipe, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-function withWindows(content: unknown): unknown {
-  if (content === null || typeof content !== 'object' || !('source' in content)) return content;
-  const { source } = content;
-  if (source === null || typeof source !== 'object' || !('kind' in source) || source.kind !== 'text') return content;
-  return 'windows' in source ? content : { ...content, source: { ...defaultWindows, ...source } };
+/** @param places where in the content a text source may be */
+function withWindows(content: unknown, ...places: string[][]): unknown {
+  return places.reduce(withWindowsAt, content);
+}
+
+function withWindowsAt(content: unknown, [field, ...rest]: string[]): unknown {
+  if (content === null || typeof content !== 'object') return content;
+  if (field !== undefined) {
+    if (!Object.hasOwn(content, field)) return content;
+    return { ...content, [field]: withWindowsAt((content as Record<string, unknown>)[field], rest) };
+  }
+  const isText = 'kind' in content && content.kind === 'text' && !('windows' in content);
+  return isText ? { ...defaultWindows, ...content } : content;
 }
 
 function offsetOfDanglingAlias(document: Document.Parsed<ParsedNode>): number {
@@ -83,7 +94,8 @@ function sentence(issue: Issue): string {
     const where = field === '' ? 'a recipe of this kind' : field;
     return `There is no field ${issue.keys[0]} in ${where}; check its spelling.`;
   }
-  if (issue.code === 'invalid_union' && field === 'kind') return 'A recipe begins with kind: analyze or kind: prune.';
+  if (issue.code === 'invalid_union' && field === 'kind')
+    return 'A recipe begins with kind: analyze, prune, heal or merge.';
   const what = issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '');
   return field === '' ? `A recipe is a list of fields: ${what}.` : `${field} is not right: ${what}.`;
 }

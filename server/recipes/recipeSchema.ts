@@ -2,18 +2,25 @@
 // their defaults here; fields that nobody knows are refused.
 import { z } from 'zod';
 import type {
+  AdapterOptions,
   AnalyzeRecipe,
   ComputeOptions,
   DropRule,
   DropSet,
   GenerateRecipe,
+  HealRecipe,
   InspectRecipe,
+  LoopOptions,
   MeasureOptions,
+  MergeRecipe,
+  Objective,
+  OptimizerOptions,
   PerplexityRecipe,
   PruneRecipe,
   Recipe,
   SparsifyRecipe,
   TokenSource,
+  TrainingData,
 } from '../protocol';
 
 const natural = z.int().nonnegative();
@@ -144,6 +151,93 @@ const generateSchema = z.strictObject({
   compute,
 }) satisfies z.ZodType<GenerateRecipe>;
 
+const share = z.number().gte(0).lt(1);
+
+const trainingData = z.strictObject({
+  files: z.array(path).min(1).max(1000),
+  field: name.nullable().default(null),
+  format: z.enum(['auto', 'text', 'instructions', 'messages']).default('auto'),
+  tokens: positive.min(2).default(256),
+  start: natural.default(0),
+  bos: bos.default('none'),
+  order: z.enum(['sequential', 'shuffled']).default('shuffled'),
+  heldOutFraction: share.default(0.05),
+  seed: natural.default(0),
+}) satisfies z.ZodType<TrainingData>;
+
+const adapter = z
+  .strictObject({
+    rank: positive.max(65_536).default(8),
+    alpha: z.number().positive().default(16),
+    targets: z.array(name).min(1).max(1000).default(['all-linear']),
+    blocks: z.union([z.enum(['all', 'cutAdjacent']), blocks.min(1)]).default('all'),
+    rankPattern: z.record(name, positive.max(65_536)).default({}),
+    alphaPattern: z.record(name, z.number().positive()).default({}),
+    rsLora: z.boolean().default(false),
+    dropout: share.default(0),
+    init: path.nullable().default(null),
+  })
+  .prefault({}) satisfies z.ZodType<AdapterOptions>;
+
+const objective = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('nextToken') }),
+    z.strictObject({
+      kind: z.literal('distillation'),
+      topK: positive.max(1_000_000).default(64),
+      temperature: z.number().positive().default(1),
+    }),
+  ])
+  .default({ kind: 'nextToken' }) satisfies z.ZodType<Objective>;
+
+const optimizer = z
+  .strictObject({
+    learningRate: z.number().positive().default(5e-4),
+    schedule: z.enum(['constant', 'linear', 'cosine']).default('linear'),
+    warmupSteps: natural.default(10),
+    beta1: share.default(0.9),
+    beta2: share.default(0.999),
+    epsilon: z.number().positive().default(1e-8),
+    weightDecay: z.number().nonnegative().default(0),
+    clipNorm: z.number().positive().nullable().default(1),
+  })
+  .prefault({}) satisfies z.ZodType<OptimizerOptions>;
+
+const loop = z
+  .strictObject({
+    steps: positive.default(100),
+    microBatchWindows: positive.default(4),
+    accumulate: positive.default(1),
+    evaluateEverySteps: positive.default(25),
+    heldOut: source.nullable().default(null),
+    patience: positive.nullable().default(null),
+    saveEverySteps: positive.default(25),
+    activations: z.enum(['auto', 'keep', 'recompute']).default('auto'),
+  })
+  .prefault({}) satisfies z.ZodType<LoopOptions>;
+
+export const healSchema = z.strictObject({
+  kind: z.literal('heal'),
+  model: path,
+  data: trainingData,
+  adapter,
+  objective,
+  optimizer,
+  loop,
+  dense: path.nullable().default(null),
+  resume: z.boolean().default(false),
+  out: path,
+  compute,
+}) satisfies z.ZodType<HealRecipe>;
+
+export const mergeSchema = z.strictObject({
+  kind: z.literal('merge'),
+  model: path,
+  adapter: path,
+  ...output,
+  compute,
+}) satisfies z.ZodType<MergeRecipe>;
+
 const inspectSchema = z.strictObject({ kind: z.literal('inspect'), model: path }) satisfies z.ZodType<InspectRecipe>;
 
 export const recipeSchema = z.discriminatedUnion('kind', [
@@ -153,6 +247,8 @@ export const recipeSchema = z.discriminatedUnion('kind', [
   perplexitySchema,
   generateSchema,
   inspectSchema,
+  healSchema,
+  mergeSchema,
 ]) satisfies z.ZodType<Recipe>;
 
 /** The recipe with every path replaced, in place of what each kind would have to repeat. */
@@ -180,6 +276,23 @@ export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
         source: source(each.source),
         out: paths.write(each.out),
         mergekit: each.mergekit && paths.write(each.mergekit),
+      };
+    case 'heal':
+      return {
+        ...recipe,
+        model: paths.model(each.model),
+        data: { ...each.data, files: each.data.files.map(paths.read) },
+        adapter: { ...each.adapter, init: each.adapter.init && paths.model(each.adapter.init) },
+        loop: { ...each.loop, heldOut: source(each.loop.heldOut) },
+        dense: each.dense && paths.model(each.dense),
+        out: paths.write(each.out),
+      };
+    case 'merge':
+      return {
+        ...recipe,
+        model: paths.model(each.model),
+        adapter: paths.model(each.adapter),
+        out: paths.write(each.out),
       };
   }
 }

@@ -30,10 +30,10 @@ declare const __ESPALIER_VERSION__: string;
 export interface Run {
   readonly signal: AbortSignal;
   emit(event: EngineEvent): void;
-  /** Says who is to be told to pause, go on, or stop and save; only long recipes listen. */
-  onControl?(listener: (action: RunControl) => void): void;
   /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answer: Answer): Promise<void>;
+  /** For recipes that can be told to wait and to end early. What was said before somebody listens is said then. */
+  onControl?(listener: (action: RunControl) => void): void;
 }
 
 /** Tells estimates of the loss without a drop set, the last one final. */

@@ -71,6 +71,10 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
       return runs.resume(runId);
     },
   },
+  'runs/control': {
+    params: z.strictObject({ runId, action: z.enum(['pause', 'continue', 'stopAndSave']) }),
+    handle: ({ runId, action }, { runs }) => runs.control(runId, action),
+  },
   'runs/delete': { params: oneRun, handle: ({ runId }, { runs }) => runs.remove(runId) },
   'recipes/format': {
     params: z.strictObject({ recipe: recipeSchema }),

@@ -1,8 +1,9 @@
 // An engine tells its progress after every micro-batch and its text token by token. A run keeps a few of those a second:
-// of progress the newest, of text all, joined. What else happens is kept as it comes, behind what came before it.
+// of progress the newest, of text all, joined. What else happens is kept as it comes, behind what came before it: every
+// step of a healing is a point of its curve.
 import type { ToldEvent } from '../engineClient/engine';
 
-export type PacedEvent = Extract<ToldEvent, { kind: 'plan' | 'progress' | 'text' | 'partial' }>;
+export type PacedEvent = Exclude<ToldEvent, { kind: 'estimate' | 'refused' | 'paused' }>;
 
 const pauseMs = { progress: 250, text: 50 };
 

@@ -1,13 +1,14 @@
 // The runs of a server: each is on disk before it starts, has its turn on its device, and leaves numbered events that can
 // be read again. A run belongs to the server, not to whoever started it.
-import { basename } from 'node:path';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { checkpointName } from '../checkpoint/folder';
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
-import type { Estimate, Plan, Recipe, Report, RunEvent, RunState, RunSummary } from '../protocol';
+import type { Estimate, Plan, Recipe, Report, RunControl, RunEvent, RunState, RunSummary } from '../protocol';
 import type { Question } from './conversation';
 import { deviceOf, type Job, openDeviceQueue } from './deviceQueue';
-import { paceEvents } from './pacing';
+import { type PacedEvent, paceEvents } from './pacing';
 import { openStaying } from './staying';
 import { openRunStore, type RunRecord } from './store';
 
@@ -27,6 +28,8 @@ interface Run {
   job: Job | null;
   engine: Engine | null;
   cancelling: boolean;
+  /** Not its first attempt. */
+  again: boolean;
 }
 
 /** How long a cancelled engine may take to tidy up before it is killed. */
@@ -44,10 +47,9 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
   let ending = false;
 
   for (const stored of store.list()) {
-    const run: Run = { ...stored, events: null, job: null, engine: null, cancelling: false };
+    const run: Run = { ...stored, ...idle };
     runs.set(run.runId, run);
-    const { state } = run.record.state;
-    if (state !== 'running' && state !== 'queued') continue;
+    if (!isActive(run.record.state)) continue;
     run.record.lastSeq = store.events(run.runId).length;
     store.forgetEvents(run.runId);
     interrupt(run);
@@ -70,7 +72,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
   function setState(run: Run, state: RunState): void {
     const { record } = run;
     record.state = state;
-    if (state.state === 'running') record.startedAtEpochMs = Date.now();
+    if (state.state === 'running') record.startedAtEpochMs ??= Date.now();
     if (!isActive(state)) record.endedAtEpochMs = Date.now();
     append(run, { kind: 'state', state });
     store.saveRecord(run.runId, record);
@@ -121,31 +123,41 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
 
   async function carryOut(run: Run): Promise<void> {
     if (ending || run.record.state.state !== 'queued') return;
-    const { runId, recipe } = run;
+    const { runId } = run;
+    const recipe = run.again ? resumed(run.recipe) : run.recipe;
     try {
       setState(run, { state: 'running', step: 'start', fraction: 0 });
     } catch (error) {
       return endRun(run, { state: 'failed', code: 'cannotWrite', message: diskSentence(error) });
     }
     let broken: unknown = null;
-    const pacing = paceEvents((event) => {
+    const orBreak = (write: () => void) => {
       if (broken || ending) return;
       try {
-        append(run, event);
+        write();
       } catch (error) {
         broken = error;
         run.engine?.cancel(graceMs);
-        return;
       }
-      if (event.kind === 'plan') store.rememberSpeed(event.plan);
-      if (event.kind !== 'progress') return;
-      run.record.state = { state: 'running', step: event.step, fraction: event.fraction };
-      for (const listener of listeners) listener.changed(summaryOf(run));
-    });
+    };
+    const progressOf = progressReader();
+    const pacing = paceEvents((event) =>
+      orBreak(() => {
+        append(run, event);
+        if (event.kind === 'plan') store.rememberSpeed(event.plan);
+        const progress = progressOf(event);
+        if (!progress) return;
+        run.record.state = { ...progress, state: run.record.state.state === 'paused' ? 'paused' : 'running' };
+        for (const listener of listeners) listener.changed(summaryOf(run));
+      }),
+    );
     let hear: ((event: ToldEvent) => void) | null = null;
     const engine = startEngine(recipe, (event) => {
       if (hear) hear(event);
-      else if (event.kind !== 'estimate' && event.kind !== 'refused') pacing.push(event);
+      else if (event.kind === 'paused') {
+        pacing.flush();
+        orBreak(() => pause(run, event.paused));
+      } else if (event.kind !== 'estimate' && event.kind !== 'refused') pacing.push(event);
     });
     run.engine = engine;
     const outcome = await engine.outcome;
@@ -164,6 +176,13 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
     else if (outcome.kind === 'done') endRun(run, report(run, outcome.report));
     else if (run.cancelling || outcome.code === 'cancelled') endRun(run, { state: 'cancelled' });
     else endRun(run, { state: 'failed', code: outcome.code, message: outcome.message });
+  }
+
+  function pause(run: Run, paused: boolean): void {
+    const now = run.record.state;
+    if (now.state !== 'running' && now.state !== 'paused') return;
+    const state = paused ? 'paused' : 'running';
+    if (now.state !== state) setState(run, { ...now, state });
   }
 
   function report(run: Run, done: Report): RunState {
@@ -199,7 +218,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
         lastSeq: 0,
         state: { state: 'queued' },
       };
-      const run: Run = { runId, recipe, record, events: null, job: null, engine: null, cancelling: false };
+      const run: Run = { runId, recipe, record, ...idle };
       try {
         store.create({ runId, recipe, record });
       } catch (error) {
@@ -227,10 +246,21 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       const run = find(runId);
       if (run.record.state.state === 'queued' && run.job && queue.remove(run.job)) endRun(run, { state: 'cancelled' });
       else if (run.record.state.state === 'queued') endRun(run, { state: 'cancelled' });
-      else if (run.record.state.state === 'running') {
+      else if (isActive(run.record.state)) {
         run.cancelling = true;
         run.engine?.cancel(graceMs);
       } else await staying.endOf(runId);
+      return summaryOf(run);
+    },
+    /** Tells the engine of a heal run; what came of it is told as its state. */
+    control(runId: string, action: RunControl): RunSummary {
+      const run = find(runId);
+      const { state } = run.record.state;
+      if (run.recipe.kind !== 'heal')
+        throw new UserError('badState', `Only a healing can be paused; cancel this run instead.`);
+      if (!run.engine || (state !== 'running' && state !== 'paused'))
+        throw new UserError('badState', `This run is ${state}; only a run that goes on can be paused or stopped.`);
+      run.engine.send({ kind: 'control', action });
       return summaryOf(run);
     },
     /** Another attempt of the same recipe; its events go on behind those of the last one. */
@@ -238,11 +268,12 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       const run = find(runId);
       const { state } = run.record.state;
       if (isActive(run.record.state)) return summaryOf(run);
-      if (run.recipe.kind !== 'analyze' && run.recipe.kind !== 'prune')
+      if (!resumableKinds.includes(run.recipe.kind))
         throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
       if (state === 'done') throw new UserError('badState', 'This run is done; start a new one.');
       run.record.startedAtEpochMs = null;
       run.record.endedAtEpochMs = null;
+      run.again = true;
       enqueue(run);
       return summaryOf(run);
     },
@@ -292,6 +323,25 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
   }
 }
 
+const idle = { events: null, job: null, engine: null, cancelling: false, again: false };
+
+const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+
+/** A healing goes on from what its last attempt saved; one that saved nothing begins anew. */
+const resumed = (recipe: Recipe): Recipe =>
+  recipe.kind === 'heal' ? { ...recipe, resume: recipe.resume || existsSync(join(recipe.out, 'run')) } : recipe;
+
+/** Reads how far a run is: told as such, or as the steps of a healing. */
+function progressReader(): (event: PacedEvent) => { step: string; fraction: number } | null {
+  let nSteps = 0;
+  return (event) => {
+    if (event.kind === 'progress') return { step: event.step, fraction: event.fraction };
+    if (event.kind === 'healing') nSteps = event.steps;
+    if (event.kind !== 'step' || nSteps === 0) return null;
+    return { step: 'train', fraction: Math.min(1, (event.step.step + 1) / nSteps) };
+  };
+}
+
 const verbs: Record<Recipe['kind'], string> = {
   analyze: 'Analyze',
   prune: 'Prune',
@@ -299,9 +349,12 @@ const verbs: Record<Recipe['kind'], string> = {
   perplexity: 'Measure',
   generate: 'Generate with',
   inspect: 'Inspect',
+  heal: 'Heal',
+  merge: 'Merge',
 };
 
-export const isActive = ({ state }: RunState): boolean => state === 'queued' || state === 'running';
+export const isActive = ({ state }: RunState): boolean =>
+  state === 'queued' || state === 'running' || state === 'paused';
 
 const summaryOf = ({ runId, recipe, record }: Run): RunSummary => ({
   runId,

@@ -118,6 +118,7 @@ const nullableTime = z.number().nullable();
 const stateSchema: z.ZodType<RunState> = z.discriminatedUnion('state', [
   z.object({ state: z.literal('queued') }),
   z.object({ state: z.literal('running'), step: z.string(), fraction: z.number() }),
+  z.object({ state: z.literal('paused'), step: z.string(), fraction: z.number() }),
   z.object({ state: z.literal('done') }),
   z.object({ state: z.literal('failed'), code: z.string(), message: z.string() }),
   z.object({ state: z.literal('cancelled') }),

@@ -17,6 +17,18 @@ describe('a run in its view', () => {
       contextValue: 'run.running',
     },
     {
+      run: runSummary({ state: 'paused', step: 'train', fraction: 0.63 }, { kind: 'heal' }),
+      description: 'paused at 63 %',
+      icon: 'debug-pause',
+      contextValue: 'run.paused.heal',
+    },
+    {
+      run: runSummary(running, { kind: 'heal' }),
+      description: '25 %, 0:30 left',
+      icon: 'sync~spin',
+      contextValue: 'run.running.heal',
+    },
+    {
       run: runSummary({ state: 'done' }, { endedAtEpochMs: 138_000 }),
       description: '2:17',
       icon: 'pass',
@@ -76,6 +88,14 @@ describe('the status bar', () => {
       connection: connected,
       runs: [runSummary({ state: 'queued' }, { runId: '2' }), runSummary(running)],
       text: '$(sync~spin) Espalier: Prune 25 %, 0:30 left',
+      level: 'quiet',
+      does: 'openRun',
+    },
+    {
+      name: 'shows a run that is paused, and opens it',
+      connection: connected,
+      runs: [runSummary({ state: 'paused', step: 'train', fraction: 0.63 }, { kind: 'heal', title: 'Heal tiny' })],
+      text: '$(debug-pause) Espalier: Heal paused at 63 %',
       level: 'quiet',
       does: 'openRun',
     },

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AnalyzeReport, PruneReport } from '../../server/protocol';
+import type { AnalyzeReport, HealReport, PruneReport } from '../../server/protocol';
 import { childrenOf, type Ended, start } from '../cli/espalier';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 
@@ -52,6 +52,21 @@ describe.skipIf(process.platform !== 'linux' || ![wikitext, config, tokenizer].e
       expect(report.keptBlocks).toHaveLength(23);
       expect(report.sizeBytesAfter).toBe(2 * report.nParamsAfter);
       expect(peak).toBeLessThan(1e9);
+      saysWhatIsSeen(report.peakMemoryBytes, peak);
+    });
+
+    it('one step of heal on 1 x 256 tokens stays below 5 GB', { timeout: 60 * minutes }, async () => {
+      const step = ['--tokens', '256', '--micro-batch', '1', '--steps', '1', '--holdout', '0', '--memory', 'streaming'];
+      const { report, peak, elapsedMs } = await watched<HealReport>([
+        ...['heal', model, '--data', wikitext, '--order', 'sequential', ...step, '--out', join(root, 'adapter')],
+      ]);
+      console.log(`heal: ${summary(peak, report.peakMemoryBytes, elapsedMs)}, loss ${report.steps[0]!.lossNats}`);
+      expect(report.memory).toBe('streaming');
+      expect(report.adapter.blocks).toHaveLength(28);
+      expect(report.steps[0]!.lossNats).toBeGreaterThan(11);
+      expect(report.steps[0]!.lossNats).toBeLessThan(14);
+      expect(report.steps[0]!.gradNorm).toBeGreaterThan(0);
+      expect(peak).toBeLessThan(5e9);
       saysWhatIsSeen(report.peakMemoryBytes, peak);
     });
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropRule, DropSet, TokenSource } from '../../server/protocol';
+import type { DropRule, DropSet, HealRecipe, TokenSource } from '../../server/protocol';
 import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
 import { refusal } from '../refusal';
 
@@ -53,7 +53,78 @@ const rule: fc.Arbitrary<DropRule> = fc.oneof(
   fc.record({ kind: fc.constant('deepest' as const), count: positive, protected: blocks }),
 );
 const between = fc.double({ min: 0, max: 1, noNaN: true, minExcluded: true, maxExcluded: true });
+const share = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
+const patterned = <T>(of: fc.Arbitrary<T>) =>
+  fc.dictionary(fc.stringMatching(/^[a-z][a-z_.]{0,9}$/), of, { maxKeys: 3 });
+const output = {
+  out: path,
+  dtype: orNull(fc.constantFrom('f32' as const, 'f16' as const, 'bf16' as const)),
+  maxShardBytes: orNull(positive),
+};
+const heal: fc.Arbitrary<HealRecipe> = fc.record({
+  kind: fc.constant('heal' as const),
+  model: path,
+  data: fc.record({
+    files: fc.array(path, { minLength: 1, maxLength: 3 }),
+    field: orNull(name),
+    format: fc.constantFrom('auto' as const, 'text' as const, 'instructions' as const, 'messages' as const),
+    tokens: fc.integer({ min: 2, max: 1e6 }),
+    start: natural,
+    bos: fc.constantFrom('none' as const, 'each' as const, 'tokenizer' as const),
+    order: fc.constantFrom('sequential' as const, 'shuffled' as const),
+    heldOutFraction: share,
+    seed: natural,
+  }),
+  adapter: fc.record({
+    rank: fc.integer({ min: 1, max: 65_536 }),
+    alpha: between,
+    targets: fc.array(name, { minLength: 1, maxLength: 4 }),
+    blocks: fc.oneof(
+      fc.constantFrom('all' as const, 'cutAdjacent' as const),
+      fc.array(natural, { minLength: 1, maxLength: 5 }),
+    ),
+    rankPattern: patterned(fc.integer({ min: 1, max: 65_536 })),
+    alphaPattern: patterned(between),
+    rsLora: fc.boolean(),
+    dropout: share,
+    init: orNull(path),
+  }),
+  objective: fc.oneof(
+    fc.record({ kind: fc.constant('nextToken' as const) }),
+    fc.record({
+      kind: fc.constant('distillation' as const),
+      topK: fc.integer({ min: 1, max: 1e6 }),
+      temperature: between,
+    }),
+  ),
+  optimizer: fc.record({
+    learningRate: between,
+    schedule: fc.constantFrom('constant' as const, 'linear' as const, 'cosine' as const),
+    warmupSteps: natural,
+    beta1: share,
+    beta2: share,
+    epsilon: between,
+    weightDecay: share,
+    clipNorm: orNull(between),
+  }),
+  loop: fc.record({
+    steps: positive,
+    microBatchWindows: positive,
+    accumulate: positive,
+    evaluateEverySteps: positive,
+    heldOut: orNull(source),
+    patience: orNull(positive),
+    saveEverySteps: positive,
+    activations: fc.constantFrom('auto' as const, 'keep' as const, 'recompute' as const),
+  }),
+  dense: orNull(path),
+  resume: fc.boolean(),
+  out: path,
+  compute,
+});
 const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
+  heal,
+  fc.record({ kind: fc.constant('merge' as const), model: path, adapter: path, ...output, compute }),
   fc.record({
     kind: fc.constant('analyze' as const),
     model: path,
@@ -87,9 +158,7 @@ const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
         heldOutWindows: orNull(positive),
       }),
     ),
-    out: path,
-    dtype: orNull(fc.constantFrom('f32' as const, 'f16' as const, 'bf16' as const)),
-    maxShardBytes: orNull(positive),
+    ...output,
     mergekit: orNull(path),
     compute,
   }),
@@ -141,12 +210,87 @@ describe('a recipe file', () => {
     });
   });
 
+  it('of a healing needs a model, a text and a place', () => {
+    expect(parseRecipe('kind: heal\nmodel: m\ndata: { files: [t.txt] }\nout: o', file)).toEqual({
+      kind: 'heal',
+      model: '/work/recipes/m',
+      data: {
+        files: ['/work/recipes/t.txt'],
+        field: null,
+        format: 'auto',
+        tokens: 256,
+        start: 0,
+        bos: 'none',
+        order: 'shuffled',
+        heldOutFraction: 0.05,
+        seed: 0,
+      },
+      adapter: {
+        rank: 8,
+        alpha: 16,
+        targets: ['all-linear'],
+        blocks: 'all',
+        rankPattern: {},
+        alphaPattern: {},
+        rsLora: false,
+        dropout: 0,
+        init: null,
+      },
+      objective: { kind: 'nextToken' },
+      optimizer: {
+        learningRate: 5e-4,
+        schedule: 'linear',
+        warmupSteps: 10,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weightDecay: 0,
+        clipNorm: 1,
+      },
+      loop: {
+        steps: 100,
+        microBatchWindows: 4,
+        accumulate: 1,
+        evaluateEverySteps: 25,
+        heldOut: null,
+        patience: null,
+        saveEverySteps: 25,
+        activations: 'auto',
+      },
+      dense: null,
+      resume: false,
+      out: '/work/recipes/o',
+      compute: { device: 'auto', memory: 'auto', threads: null, memoryLimitBytes: null },
+    });
+  });
+
+  it('takes every path of a healing and a merge from where it lies', () => {
+    const healing = parseRecipe(
+      'kind: heal\nmodel: m\ndata: { files: [t] }\nout: o\ndense: ../d\nadapter: { init: i }\n' +
+        'loop: { heldOut: { kind: text, files: [h] } }\nobjective: { kind: distillation }',
+      file,
+    );
+    expect(healing).toMatchObject({
+      dense: '/work/d',
+      adapter: { init: '/work/recipes/i' },
+      loop: { heldOut: { files: ['/work/recipes/h'], windows: 16, atMost: true } },
+      objective: { kind: 'distillation', topK: 64, temperature: 1 },
+    });
+    expect(parseRecipe('kind: merge\nmodel: m\nadapter: a\nout: o', file)).toMatchObject({
+      model: '/work/recipes/m',
+      adapter: '/work/recipes/a',
+      out: '/work/recipes/o',
+      dtype: null,
+    });
+  });
+
   const base = 'kind: analyze\nmodel: m\nsource: { kind: ids, file: i }\n';
+  const heal = 'kind: heal\nmodel: m\nout: o\ndata: { files: [t] }\n';
   it.each([
     ['', '1:1', 'A recipe is a list of fields'],
     ['- 1', '1:1', 'A recipe is a list of fields'],
-    ['kind: heal', '1:7', 'A recipe begins with kind: analyze or kind: prune.'],
-    ['model: m', '1:1', 'A recipe begins with kind: analyze or kind: prune.'],
+    ['kind: sparsify', '1:7', 'A recipe begins with kind: analyze, prune, heal or merge.'],
+    ['model: m', '1:1', 'A recipe begins with kind: analyze, prune, heal or merge.'],
     [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind'],
     [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute'],
     [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],
@@ -156,6 +300,22 @@ describe('a recipe file', () => {
     [`${base}  stay: [`, '4:1', 'All mapping items must start at the same column'],
     ['kind: analyze\nmodel: m', '1:1', 'source is not right'],
     ['kind: prune\nmodel: m\nout: o\nrule: { kind: chosen, blocks: [-1] }', '4:32', 'rule.blocks.0 is not right'],
+    ['kind: heal\nmodel: m\nout: o', '1:1', 'data is not right'],
+    [`${heal}adapter: { rank: 0 }`, '5:18', 'adapter.rank is not right'],
+    [`${heal}adapter: { dropout: 1 }`, '5:21', 'adapter.dropout is not right'],
+    [`${heal}adapter: { blocks: some }`, '5:20', 'adapter.blocks is not right'],
+    [`${heal}adapter: { targets: [] }`, '5:21', 'adapter.targets is not right'],
+    [`${heal}adapter: { rankPattern: { q_proj: 0.5 } }`, '5:35', 'adapter.rankPattern.q_proj is not right'],
+    [`${heal}optimizer: { beta1: 1 }`, '5:21', 'optimizer.beta1 is not right'],
+    [`${heal}optimizer: { learningRate: 0 }`, '5:28', 'optimizer.learningRate is not right'],
+    [`${heal}optimizer: { clipNorm: 0 }`, '5:24', 'optimizer.clipNorm is not right'],
+    [`${heal}optimizer: { schedule: step }`, '5:24', 'optimizer.schedule is not right'],
+    [`${heal}loop: { steps: -1 }`, '5:16', 'loop.steps is not right'],
+    [`${heal}loop: { stepz: 1 }`, '5:9', 'There is no field stepz in loop'],
+    [`${heal}objective: { kind: hinge }`, '5:20', 'objective.kind is not right'],
+    ['kind: heal\nmodel: m\nout: o\ndata: { files: [t], heldOutFraction: 1 }', '4:38', 'data.heldOutFraction is not'],
+    ['kind: heal\nmodel: m\nout: o\ndata: { files: [] }', '4:16', 'data.files is not right'],
+    ['kind: merge\nmodel: m\nout: o', '1:1', 'adapter is not right'],
     ['kind: &a analyze\nmodel: *b', '2:8', 'Unresolved alias'],
     ['kind: !!js/function x', '1:21', 'A recipe begins with'],
   ])('%j is refused at %s', (text, place, what) => {
@@ -171,6 +331,6 @@ describe('a recipe file', () => {
 
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
-    expect(told).toBe('usage: A recipe file holds analyze or prune, not inspect.');
+    expect(told).toBe('usage: A recipe file holds analyze, prune, heal or merge, not inspect.');
   });
 });

@@ -52,8 +52,21 @@ const knownKeys = [
   'file',
   'drop',
   'question',
+  'action',
 ];
-const knownValues = ['analyze', 'prune', 'inspect', stories, '9e107d9d-372b-4a31-93cd-3b2cbd5d8f2e', -1, 0, 1e308, ''];
+const knownValues = [
+  'analyze',
+  'prune',
+  'inspect',
+  'heal',
+  'pause',
+  stories,
+  '9e107d9d-372b-4a31-93cd-3b2cbd5d8f2e',
+  -1,
+  0,
+  1e308,
+  '',
+];
 const { json } = fc.letrec((tie) => ({
   json: fc.oneof(
     { maxDepth: 4 },

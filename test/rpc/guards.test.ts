@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import type { Recipe } from '../../server/protocol';
+import { recipeSchema } from '../../server/recipes/recipeSchema';
 import { isRunning } from '../cli/espalier';
 import {
   analyzeRecipe,
@@ -277,6 +278,17 @@ describe('paths', () => {
     compute: analyzeRecipe().compute,
   });
   const at = (...parts: string[]) => join(inside, ...parts);
+  const heal = (change: object = {}): Recipe =>
+    recipeSchema.parse({
+      kind: 'heal',
+      model: at('model'),
+      data: { files: [at('text.txt')] },
+      out: at('healed'),
+      ...change,
+    });
+  const heldOut = { kind: 'text', files: ['/etc/passwd'], windows: 1 };
+  const merge = (change: object): Recipe =>
+    recipeSchema.parse({ kind: 'merge', model: at('model'), adapter: at('model'), out: at('merged'), ...change });
 
   it.each<{ what: string; recipe: () => Recipe }>([
     { what: 'a model outside', recipe: () => analyze(join(outside, 'model')) },
@@ -321,6 +333,16 @@ describe('paths', () => {
         compute: analyzeRecipe().compute,
       }),
     },
+    { what: 'a healing of a model outside', recipe: () => heal({ model: join(outside, 'model') }) },
+    { what: 'a healing on a text outside', recipe: () => heal({ data: { files: [at('text.txt'), '/etc/passwd'] } }) },
+    { what: 'a healing judged by a text outside', recipe: () => heal({ loop: { heldOut } }) },
+    { what: 'a healing beside a dense model outside', recipe: () => heal({ dense: join(outside, 'model') }) },
+    { what: 'a healing beside a dense model with links', recipe: () => heal({ dense: at('patched') }) },
+    { what: 'a healing from an adapter outside', recipe: () => heal({ adapter: { init: join(outside, 'model') } }) },
+    { what: 'a healing into a folder outside', recipe: () => heal({ out: at('link/out') }) },
+    { what: 'a merge of a model outside', recipe: () => merge({ model: join(outside, 'model') }) },
+    { what: 'a merge of an adapter outside', recipe: () => merge({ adapter: at('link/model') }) },
+    { what: 'a merge into a folder outside', recipe: () => merge({ out: join(outside, 'out') }) },
     { what: 'an inspection outside', recipe: () => ({ kind: 'inspect', model: join(outside, 'model') }) },
   ])('$what is refused before a run is made', async ({ recipe }) => {
     for (const send of [

@@ -10,6 +10,16 @@ afterEach(() => void vi.useRealTimers());
 const progress = (fraction: number, step = 'a'): PacedEvent => ({ kind: 'progress', step, fraction });
 const text = (text: string): PacedEvent => ({ kind: 'text', text });
 const partial: PacedEvent = { kind: 'partial', report: {} };
+const step = (n: number): PacedEvent => ({
+  kind: 'step',
+  step: { step: n, lossNats: 3, gradNorm: 1, learningRate: 1e-4, tokensPerSecond: 100 },
+  remainingSeconds: 1,
+  memoryBytes: 1e9,
+});
+const judged: PacedEvent = {
+  kind: 'evaluation',
+  evaluation: { step: 1, lossNats: 3, perplexity: 20, recoveredFraction: null },
+};
 
 describe('of what an engine tells', () => {
   it.each<{ what: string; told: PacedEvent[]; kept: PacedEvent[] }>([
@@ -28,6 +38,11 @@ describe('of what an engine tells', () => {
       what: 'other events come behind what was said before them',
       told: [text('a'), text('b'), text('c'), partial, progress(0), progress(0.5), partial],
       kept: [text('a'), text('bc'), partial, progress(0), progress(0.5), partial],
+    },
+    {
+      what: 'every step and judgement of a healing is kept, in its order',
+      told: [progress(0), progress(0.1), judged, step(0), step(1), step(2), judged, progress(0.2), progress(0.3)],
+      kept: [progress(0), progress(0.1), judged, step(0), step(1), step(2), judged, progress(0.3)],
     },
   ])('$what', ({ told, kept }) => {
     const written: PacedEvent[] = [];

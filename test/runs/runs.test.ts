@@ -13,8 +13,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { DropSet, PruneRecipe, RunEvent } from '../../server/protocol';
+import type { DropSet, HealRecipe, PruneRecipe, RunEvent } from '../../server/protocol';
 import { childrenOf, isRunning, until } from '../cli/espalier';
+import { recipeSchema } from '../../server/recipes/recipeSchema';
 import {
   analyzeRecipe,
   bundle,
@@ -61,6 +62,8 @@ const prune = (out: string): PruneRecipe => ({
   mergekit: null,
   compute: analyzeRecipe().compute,
 });
+const heal = (out: string): HealRecipe =>
+  recipeSchema.parse({ kind: 'heal', model: stories, data: { files: [text] }, out }) as HealRecipe;
 const roots = [stories, text, outFolder];
 const seqs = (events: readonly RunEvent[]) => events.map(({ seq }) => seq);
 const engineOf = async (server: StartedServer): Promise<number> => {
@@ -166,6 +169,113 @@ describe('events', () => {
     await until('all have come', () => quick.events(runId).length === done.lastSeq);
     await until('all have come here, too', () => slow.events(runId).length === done.lastSeq);
     expect(seqs(slow.events(runId))).toEqual(oneTo(done.lastSeq));
+  });
+});
+
+describe('a healing', () => {
+  it('keeps every point of its curve, and its steps are its progress', async () => {
+    const server = await newServer(undefined, withEngine(healer));
+    const client = await connect(server.lock, roots);
+    const runId = randomUUID();
+    const started = await client.request('runs/start', { runId, recipe: heal(join(outFolder, 'curve')) });
+    expect(started.title).toBe('Heal stories260k');
+    await client.request('runs/subscribe', { runId, since: 0 });
+    await until('it is half way', () => (client.changed.get(runId) as { fraction?: number }).fraction! > 0.5);
+    expect(client.changed.get(runId)).toMatchObject({ state: 'running', step: 'train' });
+    const done = await reaches(client, runId, ['done']);
+    await until('all have come', () => client.events(runId).length === done.lastSeq);
+    const told = client.events(runId).map(({ event }) => event);
+    const steps = told.flatMap((event) => (event.kind === 'step' ? [event.step.step] : []));
+    expect(steps).toEqual(Array.from({ length: 400 }, (_, i) => i));
+    const judged = told.flatMap((event) => (event.kind === 'evaluation' ? [event.evaluation.step] : []));
+    expect(judged).toEqual([0, 100, 200, 300, 400]);
+    expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['healing', 'references']));
+    const again = await connect(server.lock, roots);
+    await again.request('runs/subscribe', { runId, since: 0 });
+    await until('they are replayed', () => again.events(runId).length === done.lastSeq);
+    expect(again.events(runId)).toEqual(client.events(runId));
+  });
+
+  it('is paused, goes on, and is stopped and saved', async () => {
+    const server = await newServer(undefined, withEngine(healer));
+    const client = await connect(server.lock, roots);
+    const runId = randomUUID();
+    await client.request('runs/start', { runId, recipe: heal(join(outFolder, 'paused')) });
+    await client.request('runs/subscribe', { runId, since: 0 });
+    const nSteps = () => client.events(runId).filter(({ event }) => event.kind === 'step').length;
+    await until('it trains', () => nSteps() > 10);
+    const began = (await client.request('runs/get', { runId })).run.startedAtEpochMs;
+    await client.request('runs/control', { runId, action: 'pause' });
+    expect(await reaches(client, runId, ['paused'])).toMatchObject({ step: 'train', startedAtEpochMs: began });
+    expect((await client.request('server/status', {})).nActiveRuns).toBe(1);
+    await client.request('runs/control', { runId, action: 'pause' });
+    const before = (await client.request('runs/get', { runId })).run.lastSeq;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await client.request('runs/get', { runId })).run).toMatchObject({ state: 'paused', lastSeq: before });
+    await client.request('runs/control', { runId, action: 'continue' });
+    await reaches(client, runId, ['running']);
+    await client.request('runs/control', { runId, action: 'stopAndSave' });
+    const { lastSeq } = await reaches(client, runId, ['done']);
+    expect((await client.request('runs/get', { runId })).report).toMatchObject({ stoppedBy: 'request' });
+    await until('all have come', () => client.events(runId).length === lastSeq);
+    const states = client.events(runId).flatMap(({ event }) => (event.kind === 'state' ? [event.state.state] : []));
+    expect(states).toEqual(['queued', 'running', 'paused', 'running', 'done']);
+    const late = client.request('runs/control', { runId, action: 'pause' });
+    expect(await errorOf(late)).toMatchObject({ reason: 'badState' });
+  });
+
+  it('is cancelled while it is paused', async () => {
+    const server = await newServer(undefined, withEngine(healer));
+    const client = await connect(server.lock, roots);
+    const runId = randomUUID();
+    await client.request('runs/start', { runId, recipe: heal(join(outFolder, 'left')) });
+    await reaches(client, runId, ['running']);
+    await client.request('runs/control', { runId, action: 'pause' });
+    await reaches(client, runId, ['paused']);
+    expect(await errorOf(client.request('runs/delete', { runId }))).toMatchObject({ reason: 'badState' });
+    await client.request('runs/cancel', { runId });
+    await reaches(client, runId, ['cancelled']);
+  });
+
+  it('goes on after the death of its server, from what it saved', async () => {
+    const data = join(root, 'healed');
+    const program = withEngine(healer);
+    const first = await newServer(data, program);
+    const client = await connect(first.lock, roots);
+    const runId = randomUUID();
+    const out = join(outFolder, 'saved');
+    await client.request('runs/start', { runId, recipe: heal(out) });
+    await reaches(client, runId, ['running']);
+    await client.request('runs/control', { runId, action: 'pause' });
+    await reaches(client, runId, ['paused']);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    mkdirSync(join(out, 'run'), { recursive: true });
+    const second = await newServer(data, program);
+    const again = await connect(second.lock, roots);
+    expect((await again.request('runs/get', { runId })).run.state).toBe('interrupted');
+    await again.request('runs/resume', { runId });
+    await reaches(again, runId, ['done']);
+    const { report, recipe } = await again.request('runs/get', { runId });
+    expect(report).toMatchObject({ resumed: true });
+    expect(recipe).toMatchObject({ resume: false });
+  });
+
+  it('alone can be paused', async () => {
+    const server = await newServer();
+    const client = await connect(server.lock, roots);
+    const runId = randomUUID();
+    await client.request('runs/start', { runId, recipe: long() });
+    await engineOf(server);
+    expect(await errorOf(client.request('runs/control', { runId, action: 'pause' }))).toMatchObject({
+      reason: 'badState',
+      message: 'Only a healing can be paused; cancel this run instead.',
+    });
+    const none = client.request('runs/control', { runId: randomUUID(), action: 'pause' });
+    expect(await errorOf(none)).toMatchObject({ reason: 'notFound' });
+    const unknown = client.request('runs/control', { runId, action: 'rewind' as 'pause' });
+    expect(await errorOf(unknown)).toMatchObject({ code: -32602 });
+    await client.request('runs/cancel', { runId });
   });
 });
 
@@ -565,6 +675,31 @@ process.on('message', () => setInterval(() => {
   for (let i = 0; i < 200; i++) process.send({ kind: 'progress', step: 'write', fraction: ++n / 20000 });
   if (n >= 20000) process.send({ kind: 'done', report: { kind: 'prune' } }, () => process.exit(0));
 }, 20));`;
+
+/** 400 steps in some two seconds, judged after every hundred; it says whether it was told to go on from before. */
+const healer = `
+let [n, paused, resumed, timer] = [0, false, false, null];
+const done = (stoppedBy) => process.send({ kind: 'done', report: { kind: 'heal', stoppedBy, resumed } }, () => process.exit(0));
+const judge = () => process.send({ kind: 'evaluation', evaluation: { step: n, lossNats: 4 - n / 400, perplexity: 1, recoveredFraction: n / 400 } });
+const start = () => {
+  process.send({ kind: 'healing', adapter: {}, data: {}, steps: 400 });
+  process.send({ kind: 'references', dense: null, pruned: { lossNats: 4, perplexity: 55 } });
+  judge();
+  timer = setInterval(() => {
+    if (paused) return;
+    process.send({ kind: 'step', step: { step: n++, lossNats: 4, gradNorm: 1, learningRate: 1, tokensPerSecond: 1 }, remainingSeconds: 1, memoryBytes: 1 });
+    if (n % 100 === 0) judge();
+    if (n >= 400) { clearInterval(timer); done('steps'); }
+  }, 5);
+};
+process.on('message', ({ kind, recipe, action }) => {
+  if (kind === 'cancel') process.exit(0);
+  if (kind === 'start') { resumed = recipe.resume; start(); }
+  if (kind !== 'control') return;
+  if (action === 'stopAndSave') { clearInterval(timer); return done('request'); }
+  paused = action === 'pause';
+  process.send({ kind: 'paused', paused });
+});`;
 
 /** It analyses at once, but has never enough to stay. */
 const slowToStay = `

@@ -62,6 +62,7 @@ interface Actions {
 const looks: Record<RunSummary['state'], { icon: IconName; kind: string; label: string }> = {
   queued: { icon: 'sync', kind: '', label: 'Waiting' },
   running: { icon: 'sync', kind: 'spin', label: 'Running' },
+  paused: { icon: 'debug-pause', kind: '', label: 'Paused' },
   done: { icon: 'pass', kind: '', label: 'Done' },
   failed: { icon: 'error', kind: 'bad', label: 'Failed' },
   cancelled: { icon: 'info', kind: '', label: 'Cancelled' },
@@ -121,6 +122,7 @@ function waysOn(run: RunSummary, report: RunPageState['report'], act: Actions): 
   switch (run.state) {
     case 'queued':
     case 'running':
+    case 'paused':
       return [button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })];
     case 'done': {
       const out = report && 'out' in report ? report.out : null;
@@ -146,6 +148,8 @@ function sentence(run: RunSummary, plan: Plan | null): string {
       const left = secondsLeft(run, plan);
       return left === null ? '' : `, about ${clock(left)} left`;
     }
+    case 'paused':
+      return ` at ${share(run.fraction, 0)}.`;
     case 'done':
       return took === null ? '' : ` in ${duration(took)}`;
     case 'failed':

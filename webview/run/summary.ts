@@ -78,6 +78,27 @@ function factsOf(report: Report): Fact[] {
         ['Text', report.text],
         ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${count(report.nNewTokens, 'token')}`],
       ];
+    case 'heal':
+      return [
+        ...(report.healed
+          ? [['Held-out loss', `${loss(report.healed.lossNats)} nats after step ${report.bestStep}`] as const]
+          : []),
+        ...(report.pruned
+          ? [
+              [
+                'Before',
+                `pruned ${loss(report.pruned.lossNats)}${report.dense ? `, dense ${loss(report.dense.lossNats)}` : ''}`,
+              ] as const,
+            ]
+          : []),
+        ['Written to', report.out],
+      ];
+    case 'merge':
+      return [
+        ['Adapter', report.adapter],
+        ['Written to', report.out],
+        ['Changed', count(report.nMerged, 'weight')],
+      ];
     case 'inspect':
       return [
         [

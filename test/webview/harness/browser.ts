@@ -16,7 +16,7 @@ import {
   type MessageReader,
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
-import type { HostNotifications, PageNotifications, PageRequests } from '../../../server/protocol';
+import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../../../server/protocol';
 import { repoRoot } from '../../fixtures';
 import { type Theme, themeSheet } from './theme';
 
@@ -29,7 +29,7 @@ export type Answers = {
 };
 
 export interface OpenOptions {
-  page: 'chooseBlocks' | 'try' | 'run';
+  page: PageMemory['page'];
   answers: Answers;
   theme?: Theme;
   width?: number;

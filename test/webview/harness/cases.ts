@@ -8,6 +8,7 @@ import type {
   TryState,
 } from '../../../server/protocol';
 import type { Answers, OpenOptions, OpenPage } from './browser';
+import { healCases } from './healing';
 import { answerTo, type ModelName, runOf, stateOf, stretched } from './fixture';
 
 export interface Case extends OpenOptions {
@@ -83,7 +84,7 @@ export function cases(
     ),
     choose('measuring', chosen, { answers: { 'choose/ask': () => new Promise(() => {}) } }),
   ];
-  return [...looks, ...states, ...tryCases(model), ...runCases(report)];
+  return [...looks, ...states, ...tryCases(model), ...runCases(report), ...healCases()];
 
   function choose(name: string, state: ChooseBlocksState, options: Partial<Case> = {}): Case {
     const { answers, ...others } = options;

@@ -1,0 +1,51 @@
+// What panels ask a person before they write: where a folder goes, and where a file.
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Uri, window, workspace } from 'vscode';
+import type { Recipe } from '../../server/protocol';
+import type { Connection } from '../connection';
+import type { Settings } from '../settings';
+import { outFolder, outPlace, refuseOut } from './outFolder';
+
+/** A new folder beside a model, called after it and `what`; null: the person thought better of it. */
+export async function askOut(title: string, model: string, settings: Settings, what: string): Promise<string | null> {
+  const roots = settings.roots();
+  const { parent, name } = outPlace(model, roots, existsSync, what);
+  const text = await window.showInputBox({
+    title,
+    prompt: `Name of the new folder in ${parent}`,
+    value: name,
+    ignoreFocusOut: true,
+    validateInput: (typed) => refuseOut(parent, typed, roots, existsSync),
+  });
+  return text === undefined ? null : outFolder(parent, text);
+}
+
+/** Asks for a file in the workspace and writes it; null as above. */
+export async function askAndWrite(
+  title: string,
+  name: string,
+  filters: Record<string, string[]>,
+  content: Uint8Array,
+  beside: string,
+): Promise<Uri | null> {
+  const folder = workspace.workspaceFolders?.[0]?.uri ?? Uri.file(dirname(beside));
+  const target = await window.showSaveDialog({ title, defaultUri: Uri.joinPath(folder, name), filters });
+  if (!target) return null;
+  await workspace.fs.writeFile(target, content);
+  return target;
+}
+
+/** Opens what it has written. */
+export async function saveRecipe(
+  recipe: Recipe & { out: string },
+  connection: Connection,
+): Promise<{ file: string } | null> {
+  const { yaml } = await connection.request('recipes/format', { recipe });
+  const name = `${recipe.out.split(/[\\/]/).at(-1)}.espalier.yaml`;
+  const filters = { 'Espalier recipe': ['espalier.yaml'] };
+  const target = await askAndWrite('Save as Recipe', name, filters, new TextEncoder().encode(yaml), recipe.out);
+  if (!target) return null;
+  await window.showTextDocument(target, { preview: false });
+  return { file: target.fsPath };
+}

@@ -1,0 +1,41 @@
+// Healings to compare one with: those of the same model, and of others that were cut from the same one.
+import type { EarlierHealing, ModelSummary } from '../../server/protocol';
+import type { Connection } from '../connection';
+
+const mostCompared = 10;
+
+export function openEarlier({ request }: Pick<Connection, 'request'>) {
+  const known = new Map<string, EarlierHealing | null>();
+  let list: EarlierHealing[] = [];
+  return {
+    /** Newest first. */
+    get list() {
+      return list;
+    },
+    /** Those that are done, but for the run itself. */
+    async load(model: ModelSummary, runId: string | null): Promise<void> {
+      const base = model.prunedFrom?.model;
+      const runs = (await request('runs/list', {}))
+        .filter((run) => run.kind === 'heal' && run.state === 'done' && run.runId !== runId)
+        .sort((a, b) => b.createdAtEpochMs - a.createdAtEpochMs);
+      list = [];
+      for (const run of runs) {
+        if (list.length === mostCompared) break;
+        if (!known.has(run.runId)) {
+          const { recipe, report } = await request('runs/get', { runId: run.runId });
+          const isOne = recipe.kind === 'heal' && report?.kind === 'heal';
+          const of = isOne ? report.model : null;
+          const alike = run.model === model.folder || (base !== undefined && of?.prunedFrom?.model === base);
+          known.set(
+            run.runId,
+            isOne && alike
+              ? { run, recipe, removedBlocks: of?.prunedFrom?.removedBlocks ?? [], evals: report.evals }
+              : null,
+          );
+        }
+        const earlier = known.get(run.runId);
+        if (earlier) list.push(earlier);
+      }
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// A long curve as few points as its width in pixels can show: of each column of pixels the first, the least, the greatest
+// and the last value, so that no spike is lost and nothing flickers while points come in.
+
+export interface Binning {
+  /** Ascending. */
+  x: ArrayLike<number>;
+  y: ArrayLike<number>;
+  length: number;
+  /** From an x to its pixel. */
+  pixel: (x: number) => number;
+}
+
+/** Points between the indices `from` and `to` (half-open), as pairs. Values that are none are left out. */
+export function binned({ x, y, length, pixel }: Binning, from = 0, to = length): [number, number][] {
+  const points: [number, number][] = [];
+  // Few points are shown as they are.
+  let [first, least, greatest, last] = [-1, -1, -1, -1];
+  let bin = Number.NaN;
+  const flush = () => {
+    if (first < 0) return;
+    const [low, high] = least < greatest ? [least, greatest] : [greatest, least];
+    points.push([x[first]!, y[first]!]);
+    if (low > first && low < last) points.push([x[low]!, y[low]!]);
+    if (high > first && high < last && high !== low) points.push([x[high]!, y[high]!]);
+    if (last > first) points.push([x[last]!, y[last]!]);
+    first = -1;
+  };
+  for (let i = from; i < to; i++) {
+    const value = y[i]!;
+    if (!Number.isFinite(value)) continue;
+    const at = Math.floor(pixel(x[i]!));
+    if (at !== bin) {
+      flush();
+      bin = at;
+    }
+    if (first < 0) {
+      first = i;
+      least = i;
+      greatest = i;
+    } else if (value < y[least]!) least = i;
+    else if (value > y[greatest]!) greatest = i;
+    last = i;
+  }
+  flush();
+  return points;
+}

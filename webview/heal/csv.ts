@@ -1,0 +1,50 @@
+// The curve as a table: full precision, ASCII, units in the names of its columns. A row is a step that is done, from 1; row
+// 0 is the model before the first.
+import { tokensPerStep } from './settings';
+import { type RunView, shareBack } from './view';
+
+const columns = [
+  'step',
+  'tokens',
+  'seconds',
+  'train_loss_nats',
+  'train_loss_smoothed_nats',
+  'held_out_loss_nats',
+  'held_out_recovered_fraction',
+  'learning_rate',
+  'gradient_norm',
+  'tokens_per_second',
+  'memory_bytes',
+];
+
+export function csvOf({ curve, healing, state, dense, pruned }: RunView): string {
+  const perStep = tokensPerStep(healing.recipe);
+  const smoothed = curve.smoothed(state.host.view.smoothing);
+  const judged = new Map(curve.evals.map((it) => [it.step, it]));
+  const judgedAt = (step: number) => {
+    const held = judged.get(step);
+    judged.delete(step);
+    return held ? [held.lossNats, shareBack(held, dense, pruned) ?? Number.NaN] : [Number.NaN, Number.NaN];
+  };
+  const row = (values: number[]) => values.map((value) => (Number.isFinite(value) ? String(value) : '')).join(',');
+  const none = Number.NaN;
+  const rows: string[] = [columns.join(',')];
+  if (judged.has(0)) rows.push(row([0, 0, 0, none, none, ...judgedAt(0), none, none, none, none]));
+  for (let i = 0; i < curve.length; i++) {
+    const step = curve.column('step')[i]! + 1;
+    rows.push(
+      row([
+        step,
+        step * perStep,
+        curve.seconds[i]!,
+        curve.column('lossNats')[i]!,
+        smoothed[i]!,
+        ...judgedAt(step),
+        ...(['learningRate', 'gradNorm', 'tokensPerSecond', 'memoryBytes'] as const).map(
+          (name) => curve.column(name)[i]!,
+        ),
+      ]),
+    );
+  }
+  return `${rows.join('\n')}\n`;
+}

@@ -1,0 +1,133 @@
+// The page of a healing: the form before it, then its curve as it grows. Points come in batches and go into columns of
+// numbers; the page is drawn from them at most ten times a second.
+import { html, nothing, render, type TemplateResult } from 'lit';
+import type { HealState } from '../../server/protocol';
+import { connectionNotice } from '../choose/notices';
+import { renderer } from '../frames';
+import type { Host } from '../host';
+import { hideTip } from '../tip';
+import { actionsOn, type HealActions } from './actions';
+import { comparison, settingsList } from './compare';
+import { labelOf, status } from './controls';
+import { type Curve, openCurve } from './curve';
+import { form } from './form';
+import { lead } from './lead';
+import { notices } from './notices';
+import { plot } from './plot';
+import { lacks, tokensPerStep } from './settings';
+import { smallCharts } from './small';
+import { type PageState, type RunView, runViewOf } from './view';
+
+const pointsEveryMs = 100;
+
+export function mountHeal(root: HTMLElement, host: Host, initial: HealState): void {
+  let state: PageState = {
+    host: initial,
+    zoom: null,
+    cross: null,
+    drag: null,
+    menu: false,
+    failure: null,
+    written: null,
+    busy: false,
+  };
+  let curve = curveOf(initial);
+  const draw = () => render(page(state, curve, act), root);
+  const soon = renderer(draw);
+  const drawPoints = atMostEvery(pointsEveryMs, soon);
+  const update = (patch: Partial<PageState>) => {
+    state = { ...state, ...patch };
+    soon();
+  };
+  const act = actionsOn({ host, state: () => state, curve: () => curve, update });
+  const remember = ({ model, shown }: HealState) =>
+    host.remember({
+      page: 'heal',
+      folder: model.folder,
+      runId: shown.kind === 'run' ? shown.healing.run.runId : null,
+    });
+
+  host.on('heal/state', (next) => {
+    const [before, after] = [runIdOf(state.host), runIdOf(next)];
+    if (before !== after) {
+      curve = curveOf(next);
+      hideTip();
+      update({ zoom: null, cross: null, drag: null, menu: false, failure: null, written: null });
+    }
+    // How the curve is shown is the page's to say, and what is typed is newer than what comes back.
+    const { view, shown } = state.host;
+    const typed = shown.kind === 'form' && next.shown.kind === 'form' ? shown.form.settings : null;
+    const asTyped =
+      typed && next.shown.kind === 'form'
+        ? { ...next.shown, form: { ...next.shown.form, settings: typed } }
+        : next.shown;
+    state = { ...state, host: { ...next, view, shown: asTyped } };
+    if (before !== after || stateOf(next) !== stateOf(initial)) remember(next);
+    drawPoints();
+  });
+  host.on('heal/points', (points) => {
+    curve.append(points);
+    drawPoints();
+  });
+  remember(initial);
+  draw();
+  // The crosshair lies in pixels of a chart that has its size only once it is drawn.
+  new ResizeObserver(soon).observe(root);
+}
+
+const curveOf = ({ shown }: HealState): Curve =>
+  openCurve(shown.kind === 'run' ? tokensPerStep(shown.healing.recipe) : 1);
+
+const runIdOf = ({ shown }: HealState): string | null => (shown.kind === 'run' ? shown.healing.run.runId : null);
+const stateOf = ({ shown }: HealState): string => (shown.kind === 'run' ? shown.healing.run.state : '');
+
+/** Calls at once, then at most every so often, and once more for what came last. */
+export function atMostEvery(ms: number, call: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  let due = false;
+  const next = () => {
+    timer = null;
+    if (!due) return;
+    due = false;
+    run();
+  };
+  const run = () => {
+    call();
+    timer = setTimeout(next, ms);
+  };
+  return () => {
+    if (timer === null) run();
+    else due = true;
+  };
+}
+
+function page(state: PageState, curve: Curve, act: HealActions): TemplateResult {
+  const { host } = state;
+  const { shown, model } = host;
+  const view = shown.kind === 'run' ? runViewOf(state, shown.healing, curve) : null;
+  return html`
+    <div class="panel" id="healing">
+      <header class="title">
+        <h1>Healing</h1>
+        <span class="quiet text" title=${model.folder}>${subtitle(host)}</span>
+        ${view ? status(view, act) : nothing}
+      </header>
+      ${connectionNotice(host.connection, act)}
+      ${view ? run(view, act) : shown.kind === 'form' ? form(state, shown.form, act) : nothing}
+    </div>`;
+}
+
+function subtitle({ model }: HealState): TemplateResult {
+  const { prunedFrom, name } = model;
+  return prunedFrom && prunedFrom.removedBlocks.length > 0
+    ? html`<bdi>${prunedFrom.model}</bdi> ${lacks(prunedFrom.removedBlocks).replace('Without', 'without')}`
+    : html`<bdi>${name}</bdi>`;
+}
+
+const run = (view: RunView, act: HealActions): TemplateResult => html`
+  ${notices(view, act)} ${lead(view)}
+  <div class="heal-columns">
+    <section aria-label="Loss">${plot(view, act)}${smallCharts(view)}</section>
+    <aside>${settingsList(view, act)}${comparison(view, act)}</aside>
+  </div>
+  <p class="sr" role="status">${labelOf(view)}</p>`;

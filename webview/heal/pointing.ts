@@ -1,0 +1,120 @@
+// The mouse and the keys on the loss chart: they move the crosshair over the steps that were logged, and choose which part
+// is shown.
+import { clock, loss } from '../format';
+import { hideTip, showTip } from '../tip';
+import type { HealActions } from './actions';
+import { firstAtLeast } from './curve';
+import { type Frame, frameOf, margins } from './frame';
+import { tokensPerStep } from './settings';
+import type { RunView } from './view';
+
+export const plotBox = (): HTMLElement | null => document.getElementById('loss');
+
+export function frameNow(view: RunView): Frame | null {
+  const figure = plotBox();
+  return figure && figure.clientWidth > 0 ? frameOf(view, figure.clientWidth, figure.clientHeight) : null;
+}
+
+export function onMove(event: MouseEvent, act: HealActions): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
+  if (!frame || view.state.cross?.pinned) return;
+  const pixel = event.clientX - plotBox()!.getBoundingClientRect().left;
+  const step = stepNear(view, frame, pixel);
+  const outside = pixel < margins.left || pixel > plotBox()!.clientWidth - margins.right;
+  act.cross(outside ? null : step, false);
+  if (step === null || outside) hideTip();
+  else showTip(tipText(view, step), event);
+}
+
+export function onKey(event: KeyboardEvent, act: HealActions): void {
+  // Keys come faster than the page is drawn.
+  const view = act.now();
+  const frame = view && frameNow(view);
+  if (!frame) return;
+  const { curve, state } = view;
+  if (event.ctrlKey || event.metaKey || event.altKey || curve.length === 0) return;
+  const { from, to } = frame.shown;
+  const zoomBy = (factor: number) => {
+    const middle = frame.x.place(state.cross ? view.x.at(state.cross.step) : (from + to) / 2);
+    const place = (edge: number) => frame.x.value(middle + (frame.x.place(edge) - middle) * factor);
+    act.zoom({ from: place(from), to: place(to) });
+  };
+  const move = (by: number) => {
+    const step = Math.max(1, Math.min(curve.nDone, (state.cross?.step ?? curve.nDone + (by < 0 ? 1 : 0)) + by));
+    act.cross(step, state.cross?.pinned ?? false);
+    const { left, top } = plotBox()!.getBoundingClientRect();
+    showTip(tipText(view, step), { clientX: left + frame.xPixel(view.x.at(step)), clientY: top + margins.top });
+  };
+  const keys: Record<string, () => void> = {
+    ArrowLeft: () => move(event.shiftKey ? -10 : -1),
+    ArrowRight: () => move(event.shiftKey ? 10 : 1),
+    Home: () => move(-curve.nDone),
+    End: () => move(curve.nDone),
+    Enter: () => state.cross && act.cross(state.cross.step, !state.cross.pinned),
+    Escape: () => act.cross(null),
+    '+': () => zoomBy(0.5),
+    '=': () => zoomBy(0.5),
+    '-': () => zoomBy(2),
+    '0': () => act.zoom(null),
+  };
+  const does = Object.hasOwn(keys, event.key) ? keys[event.key] : undefined;
+  if (!does) return;
+  event.preventDefault();
+  does();
+}
+
+/** A part is chosen by dragging over it; with Shift the part is moved, by the chart itself. */
+export function onDown(event: MouseEvent, act: HealActions): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
+  const { left, height, top } = plotBox()!.getBoundingClientRect();
+  if (!frame || event.button !== 0 || event.shiftKey || event.clientY > top + height - margins.bottom) return;
+  const begin = event.clientX - left;
+  const right = plotBox()!.clientWidth - margins.right;
+  const clamped = ({ clientX }: MouseEvent) => Math.max(margins.left, Math.min(right, clientX - left));
+  const move = (moved: MouseEvent) => act.drag({ from: begin, to: clamped(moved) });
+  const up = (released: MouseEvent) => {
+    window.removeEventListener('mousemove', move);
+    act.drag(null);
+    const [from, to] = [begin, clamped(released)].sort((a, b) => a - b) as [number, number];
+    if (to - from > 4) act.zoom({ from: frame.xAt(from), to: frame.xAt(to) });
+    else if (view.state.cross?.pinned) act.cross(null);
+  };
+  window.addEventListener('mousemove', move);
+  window.addEventListener('mouseup', up, { once: true });
+}
+
+export function zoomTo(act: HealActions, from: number, to: number): void {
+  const view = act.now();
+  const frame = view && frameNow(view);
+  if (!frame) return;
+  const [low, high] = [frame.x.value(from), frame.x.value(to)];
+  const slack = (frame.whole.to - frame.whole.from) * 1e-6;
+  const isWhole = low <= frame.whole.from + slack && high >= frame.whole.to - slack;
+  act.zoom(isWhole ? null : { from: low, to: high });
+}
+
+export function tipText(view: RunView, step: number): string {
+  const { curve, state, healing } = view;
+  const i = firstAtLeast(curve.column('step'), curve.length, step - 1);
+  const value = (values: Float64Array) => loss(values[i] ?? Number.NaN);
+  const held = curve.evals.find((judged) => judged.step === step);
+  const tokens = (step * tokensPerStep(healing.recipe)).toLocaleString('en').replaceAll(',', '\u202f');
+  return [
+    `Step ${step}, ${clock(curve.seconds[i] ?? 0)}, ${tokens} tokens`,
+    `train ${value(curve.column('lossNats'))}, smoothed ${value(curve.smoothed(state.host.view.smoothing))}`,
+    ...(held ? [`held out ${loss(held.lossNats)}`] : []),
+  ].join('\n');
+}
+
+/** The step whose end is nearest to a place on the axis; null: there is none. */
+function stepNear(view: RunView, frame: Frame, pixel: number): number | null {
+  const { curve, x } = view;
+  if (curve.length === 0) return null;
+  const value = frame.xAt(pixel);
+  const after = Math.min(firstAtLeast(x.values, curve.length, value), curve.length - 1);
+  const before = Math.max(0, after - 1);
+  const nearest = value - x.values[before]! < x.values[after]! - value ? before : after;
+  return curve.column('step')[nearest]! + 1;
+}

@@ -1,0 +1,102 @@
+// The settings of a healing as a list for people, and in what two of them differ.
+import type { HealingState, HealRecipe, HealState } from '../../server/protocol';
+import { blocks, count, parameters, plain, share } from '../format';
+
+export type Setting = readonly [name: string, value: string];
+
+/** Those that a recipe alone says: what two runs are compared by. */
+export function settingsOf(recipe: HealRecipe): Setting[] {
+  const { adapter, optimizer, loop, data, objective } = recipe;
+  const more = [
+    ...(loop.accumulate > 1 ? [['Accumulate', count(loop.accumulate, 'micro-batch', 'micro-batches')] as const] : []),
+    ...(adapter.dropout > 0 ? [['Dropout', share(adapter.dropout)] as const] : []),
+    ...(adapter.rsLora ? [['Scaling', 'alpha / √rank'] as const] : []),
+    ...(optimizer.weightDecay > 0 ? [['Weight decay', scientific(optimizer.weightDecay)] as const] : []),
+    ...(Object.keys(adapter.rankPattern).length > 0 ? [['Other ranks', patterns(adapter.rankPattern)] as const] : []),
+  ];
+  return [
+    ['Rank, alpha', `${adapter.rank}, ${adapter.alpha}`],
+    ['Targets', targetsInWords(adapter.targets)],
+    ['Objective', objective.kind === 'nextToken' ? 'next token' : `distillation, top ${objective.topK}`],
+    ['Learning rate', `${scientific(optimizer.learningRate)}, ${optimizer.schedule}`],
+    ['Warm-up', count(optimizer.warmupSteps, 'step')],
+    ['Batch', `${loop.microBatchWindows} × ${data.tokens} tokens`],
+    ['Steps', String(loop.steps)],
+    ['Clip', optimizer.clipNorm === null ? 'none' : plain(optimizer.clipNorm, 1)],
+    ['Seed', String(data.seed)],
+    ...more,
+    ['Train text', data.files.map(fileName).join(', ')],
+    ['Held out', heldOut(recipe)],
+  ];
+}
+
+/** All that is known of a run. */
+export function allSettings({ recipe, adapter, plan, data }: HealingState, { model }: HealState): Setting[] {
+  const nBlocks = adapter?.blocks.length;
+  return [
+    ['Method', nBlocks === undefined ? 'LoRA' : `LoRA on ${count(nBlocks, 'block')}`],
+    ...settingsOf(recipe).flatMap((setting): Setting[] =>
+      setting[0] === 'Objective' && adapter
+        ? [
+            ['Trainable', `${parameters(adapter.nParameters)}, ${share(adapter.nParameters / model.nParameters)}`],
+            setting,
+          ]
+        : [setting],
+    ),
+    ...(data ? ([['Items', `${data.nTrainingItems}, held out ${data.nHeldOutItems}`]] as Setting[]) : []),
+    ...(plan
+      ? ([['Device', `${plan.device === 'cpu' ? 'CPU' : plan.device}, ${count(plan.threads, 'thread')}`]] as Setting[])
+      : []),
+  ];
+}
+
+/** What of `other` is not so in `own`, with the value it has there. */
+export function differences(own: HealRecipe, other: HealRecipe): Setting[] {
+  const mine = new Map(settingsOf(own));
+  return settingsOf(other).filter(([name, value]) => mine.get(name) !== value);
+}
+
+export const stepsOf = ({ loop }: HealRecipe): number => loop.steps;
+
+export const tokensPerStep = ({ loop, data }: HealRecipe): number =>
+  loop.accumulate * loop.microBatchWindows * data.tokens;
+
+export const targetChoices: readonly { value: string; label: string; targets: string[] }[] = [
+  { value: 'all', label: 'all projections', targets: ['all-linear'] },
+  { value: 'attention', label: 'attention', targets: ['q_proj', 'k_proj', 'v_proj', 'o_proj'] },
+  { value: 'mlp', label: 'MLP', targets: ['gate_proj', 'up_proj', 'down_proj'] },
+  { value: 'qv', label: 'query and value', targets: ['q_proj', 'v_proj'] },
+];
+
+export const choiceOf = (targets: readonly string[]): string =>
+  targetChoices.find((choice) => [...choice.targets].sort().join() === [...targets].sort().join())?.value ?? 'all';
+
+function targetsInWords(targets: readonly string[]): string {
+  const known = targetChoices.find(({ value }) => value === choiceOf(targets));
+  return known && [...known.targets].sort().join() === [...targets].sort().join() ? known.label : targets.join(', ');
+}
+
+/** `5e−4`. */
+export const scientific = (value: number, digits = 0): string => {
+  const shortest = digits === 0 ? value.toExponential() : value.toExponential(digits);
+  return shortest.replace('e-', 'e−').replace('e+', 'e');
+};
+
+function heldOut({ loop, data }: HealRecipe): string {
+  const source = loop.heldOut;
+  if (source === null) return data.heldOutFraction > 0 ? `${share(data.heldOutFraction, 0)} of it` : 'none';
+  if (source.kind === 'ids') return fileName(source.file);
+  const windows = source.windows === null ? '' : `, ${source.windows} × ${source.tokens}`;
+  return source.files.map(fileName).join(', ') + windows;
+}
+
+const patterns = (of: Record<string, number>) =>
+  Object.entries(of)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+export const fileName = (path: string): string => path.split(/[\\/]/).at(-1) ?? path;
+
+/** What a pruned model lacks: `Without 12–16`; else its own name. */
+export const lacks = (removedBlocks: readonly number[]): string =>
+  removedBlocks.length === 0 ? 'Unpruned' : `Without ${blocks(removedBlocks)}`;

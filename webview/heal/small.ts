@@ -1,0 +1,59 @@
+// What goes with the loss, in charts that share its horizontal axis up to the last step: empty room is time that is left.
+import { html, svg, type TemplateResult } from 'lit';
+import { plain } from '../format';
+import { binned } from './bins';
+import type { ColumnName } from './curve';
+import { scientific } from './settings';
+import type { RunView } from './view';
+
+/** In units of its own: the picture is stretched to the place it has. */
+const [width, height] = [300, 54];
+
+interface Small {
+  readonly name: string;
+  readonly column: ColumnName;
+  format(value: number, view: RunView): string;
+}
+
+const smalls: readonly Small[] = [
+  { name: 'Learning rate', column: 'learningRate', format: (value) => scientific(value, 2) },
+  { name: 'Gradient norm', column: 'gradNorm', format: (value) => plain(value, 2) },
+  { name: 'Tokens per second', column: 'tokensPerSecond', format: (value) => plain(value, value < 10 ? 1 : 0) },
+  {
+    name: 'Memory',
+    column: 'memoryBytes',
+    format(value, { healing }) {
+      const limit = healing.plan ? ` of ${plain(healing.plan.limitBytes / 1e9, 1)} GB` : ' GB';
+      return plain(value / 1e9, 2) + limit;
+    },
+  },
+];
+
+export const smallCharts = (view: RunView): TemplateResult => html`
+  <div id="small">${smalls.map((small) => figure(small, view))}</div>`;
+
+function figure({ name, column, format }: Small, view: RunView): TemplateResult {
+  const { curve, x } = view;
+  const values = curve.column(column);
+  const newest = values[curve.length - 1];
+  const said = curve.length === 0 || !Number.isFinite(newest) ? '–' : format(newest!, view);
+  return html`
+    <figure>
+      <figcaption><span>${name}</span><b class="strong">${said}</b></figcaption>
+      <svg viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true">
+        ${[0.5, height / 2, height - 0.5].map((y) => svg`<line class="axis" x2=${width} y1=${y} y2=${y}></line>`)}
+        <path class="mini" d=${pathOf(values, x.values, curve.length, Math.max(x.end, 1e-9))}></path>
+      </svg>
+    </figure>`;
+}
+
+function pathOf(values: Float64Array, x: ArrayLike<number>, length: number, end: number): string {
+  const points = binned({ x, y: values, length, pixel: (at) => (at / end) * width });
+  const most = points.reduce((high, [, value]) => Math.max(high, value), 0) * 1.12 || 1;
+  return points
+    .map(([at, value], i) => {
+      const place = `${((at / end) * width).toFixed(1)} ${(height - (height * value) / most).toFixed(1)}`;
+      return `${i === 0 ? 'M' : 'L'}${place}`;
+    })
+    .join('');
+}
