@@ -1,6 +1,58 @@
-// What healings in tests begin with: a text that is long enough and a recipe that is short enough.
-import type { HealRecipe } from '../../server/protocol';
-import { onCpu } from './runHere';
+// What healings in tests begin with: the tiny model without a block, texts that are long enough and a recipe that is short.
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
+import type { EngineEvent, HealRecipe, HealReport, RunControl } from '../../server/protocol';
+import { ofBlocks } from '../../server/pruning/dropSet';
+import { runRecipe } from '../../server/recipes/run';
+import { modelFolder } from '../fixtures';
+import { onCpu, runHere } from './runHere';
+
+/** Makes models and texts before the tests of a file, and removes all of it after them. */
+export function openHealings() {
+  const root = mkdtempSync(join(tmpdir(), 'heal-'));
+  // The dense model lies beside the pruned one, as espalier.json names it; beside the orphan it does not.
+  const [pruned, dense, orphan] = [join(root, 'pruned'), join(root, 'stories260k'), join(root, 'alone', 'pruned')];
+  const [text, other] = [join(root, 'text.txt'), join(root, 'other.txt')];
+  beforeAll(async () => {
+    cpSync(modelFolder('stories260k'), dense, { recursive: true });
+    const rule = { kind: 'chosen', ...ofBlocks([3]) } as const;
+    const nothing = { source: null, repair: null, maxShardBytes: null, mergekit: null };
+    await runHere({ kind: 'prune', model: dense, rule, ...nothing, out: pruned, dtype: 'f32', compute: onCpu });
+    cpSync(pruned, orphan, { recursive: true });
+    writeFileSync(text, storyText(400));
+    writeFileSync(other, storyText(900).slice(-20_000));
+  });
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  let n = 0;
+  const place = () => join(root, `out-${n++}`);
+  /** Runs it; `control` sees every event and may tell the run something. */
+  async function heal(
+    change: HealChange = {},
+    control?: (event: EngineEvent, tell: (action: RunControl) => void) => void,
+  ): Promise<{ report: HealReport; events: EngineEvent[]; out: string }> {
+    const out = change.out ?? place();
+    const events: EngineEvent[] = [];
+    let tell = (_: RunControl) => {};
+    const run = {
+      signal: new AbortController().signal,
+      emit(event: EngineEvent) {
+        events.push(event);
+        control?.(event, tell);
+      },
+      onControl: (listener: typeof tell) => void (tell = listener),
+    };
+    const report = (await runRecipe(healing(change.model ?? pruned, text, out, change), run)) as HealReport;
+    return { report, events, out };
+  }
+  return { root, pruned, dense, orphan, other, place, heal };
+}
+
+/** The steps, but for how fast they were. */
+export const stepsOf = ({ steps }: HealReport) => steps.map(({ tokensPerSecond: _, ...step }) => step);
+export const adapterBytes = (out: string) => readFileSync(join(out, 'adapter_model.safetensors')).toString('base64');
 
 /** Sentences that differ, so that windows do too. */
 export function storyText(nSentences: number): string {
