@@ -31,7 +31,7 @@ export async function withStagedFolder<Result>(
   try {
     await refuseTaken(target);
     await refuseInsideSources(target, sources);
-    await removeStaleStages(target, parent);
+    await removeStaleStages(parent, stagePrefix(target));
     await refuseFullDisk(target, parent, neededBytes);
     await mkdir(stage);
     const result = await work(stage);
@@ -64,8 +64,11 @@ export async function checkOutput(out: string, sources: readonly string[]): Prom
 /** Removes what processes that are no more have left of `out`. */
 export async function removeAbandonedStages(out: string): Promise<void> {
   const target = resolve(out);
-  await removeStaleStages(target, dirname(target)).catch(() => {});
+  await removeStaleStages(dirname(target), stagePrefix(target)).catch(() => {});
 }
+
+/** Removes what they have left of all that was to lie directly in `folder`. */
+export const removeAbandonedIn = (folder: string): Promise<void> => removeStaleStages(folder, '.');
 
 /** Stages of this process; a stage with our number that is not here was left by a dead process with the same number. */
 const stagesInUse = new Set<string>();
@@ -126,11 +129,10 @@ async function refuseInsideSources(target: string, sources: readonly string[]) {
   }
 }
 
-async function removeStaleStages(target: string, parent: string) {
-  const prefix = stagePrefix(target);
+async function removeStaleStages(parent: string, prefix: string) {
   for (const name of await readdir(parent)) {
-    const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (!/^\d+$/.test(pid)) continue;
+    const pid = /^\..+\.partial-(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || !name.startsWith(prefix)) continue;
     if (Number(pid) === process.pid || !isAlive(Number(pid)))
       await rm(join(parent, name), { recursive: true, force: true });
   }

@@ -7,7 +7,7 @@ import { openFileSource } from '../checkpoint/byteSource';
 import { isFile } from '../checkpoint/folder';
 import { readSafetensorsHeader, writeSafetensors } from '../checkpoint/safetensors';
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
-import { withStagedFolder } from '../checkpoint/stagedFolder';
+import { removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../errors';
 import type { HealEval, HealRecipe, HealStep, LossPoint } from '../protocol';
 import { atTheBeginning, type Progress } from '../training/loop';
@@ -66,6 +66,7 @@ export async function resumeHealFolder(recipe: HealRecipe, begun: Begun): Promis
       `${resolve(recipe.out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
     );
   refuseOtherRun(readBegun(await readFile(at(files.begun), 'utf8'), at(files.begun)), begun, recipe.out);
+  for (const folder of [recipe.out, join(recipe.out, runFolder)]) await removeAbandonedIn(folder);
   const saved = await readState(at);
   const recorded = await readRecorded(at(files.metrics), saved?.progress ?? atTheBeginning);
   // What was recorded after the saved state is made again, and would be there twice.

@@ -25,7 +25,7 @@ export interface BackwardOptions {
   readonly adapters?: Adapters;
   /** The inputs of a block's graph to derive by: names of weights, or of adapter matrices. */
   derive(block: number): readonly string[];
-  /** Told the gradients of one batch under the names of model/blockGradient.ts; they belong to the taker. */
+  /** Told the gradients of one batch, where there are any, by the names of model/blockGradient.ts; they belong to the taker. */
   take(block: number, gradients: Readonly<Record<string, Tensor>>, weights: Weights): Promise<void>;
   /** Dropout masks of a block and batch, by input name; the same each time it is asked. */
   masks?(block: number, batch: number): Promise<Record<string, Tensor>>;
@@ -100,8 +100,8 @@ export async function lossAndGradients(
             const gradients = await runs.backward(stage, b, { entering, kept, gradient: state.hidden }, weights);
             for (const tensor of [entering, state.hidden, ...Object.values(kept)]) tensor.dispose();
             const { [enteringGradient]: next, ...rest } = gradients;
-            await options.take(stage.block, rest, weights);
             if (next) state.hidden = next;
+            if (stage.wanted.inputs.length > 0) await options.take(stage.block, rest, weights);
             advance();
           }
         },

@@ -1,0 +1,191 @@
+// The way back through a whole block of every family: against difference quotients in float64, the two ways of going back
+// against each other, and onnxruntime against float64.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { size, type InputValue } from '../../server/graph/value';
+import {
+  blockBackward,
+  type BlockDerivatives,
+  blockForwardAndBackward,
+  enteringGradient,
+  gradientOf,
+  leavingGradient,
+} from '../../server/model/blockGradient';
+import type { ModelConfig } from '../../server/model/config';
+import { blockParts } from '../../server/model/llama';
+import { type AdapterUse, type LayerAdapter, maskOf } from '../../server/model/lora';
+import type { Stage } from '../../server/model/path';
+import { readModelConfig } from '../../server/model/readConfig';
+import { rotaryTables } from '../../server/model/rope';
+import { type Device, openDevice } from '../../server/runtime/device';
+import { dropoutMask } from '../../server/training/random';
+import { repoRoot } from '../fixtures';
+import { compute, type Feeds, inputsOf } from '../graph/compute';
+import { asDoubles, dot, relativeError } from '../graph/differences';
+import { evaluate, someNumbers } from '../graph/evaluate';
+
+const families = join(repoRoot, 'test/fixtures/families');
+const configJson = (family: string) => JSON.parse(readFileSync(join(families, family, 'config.json'), 'utf8'));
+
+interface Row {
+  what: string;
+  family: string;
+  /** Changes to its config.json. */
+  change?: object;
+  stage?: Partial<Stage>;
+  batch?: { batch: number; tokens: number };
+  adapters?: 'none' | 'plain' | 'dropout';
+  /** Default: by everything. */
+  by?: string[];
+}
+
+/** So narrow that 130 tokens, which is more than attention takes at once, are few products. */
+const narrow = { hidden_size: 8, intermediate_size: 6, num_attention_heads: 2, num_key_value_heads: 1, head_dim: 4 };
+const long = { batch: 1, tokens: 130 };
+const attended = ['hidden', 'self_attn.q_proj.weight', 'self_attn.k_proj.weight', 'self_attn.v_proj.weight'];
+const rows: Row[] = [
+  ...readdirSync(families).map((family): Row => ({ what: 'adapters with dropout', family, adapters: 'dropout' })),
+  { what: 'adapters', family: 'llama-bias', adapters: 'plain' },
+  { what: 'no adapters', family: 'qwen3', adapters: 'none' },
+  { what: 'no rope', family: 'smollm3', stage: { block: 1 } },
+  { what: 'attention alone', family: 'llama-bias', stage: { form: 'attentionOnly' }, adapters: 'dropout' },
+  { what: 'MLP alone', family: 'llama-bias', stage: { form: 'mlpOnly' }, adapters: 'dropout' },
+  { what: 'one window of two tokens', family: 'mistral-window', batch: { batch: 1, tokens: 2 } },
+  { what: 'several chunks of queries', family: 'llama2', change: narrow, batch: long, by: attended },
+  {
+    what: 'several chunks of queries in a window',
+    family: 'mistral-window',
+    change: narrow,
+    batch: long,
+    by: attended,
+  },
+];
+
+let device: Device;
+beforeAll(async () => void (device = await openDevice({ provider: 'cpu', threads: 1 })));
+afterAll(() => device.close());
+const table: string[] = [];
+afterAll(() => console.log(table.join('\n')));
+
+const ranks: Record<string, LayerAdapter> = {
+  'self_attn.q_proj': { rank: 2, scaling: 2 },
+  'self_attn.k_proj': { rank: 1, scaling: 0.5 },
+  'self_attn.v_proj': { rank: 3, scaling: 1 },
+  'self_attn.o_proj': { rank: 2, scaling: 2 },
+  'mlp.gate_proj': { rank: 2, scaling: 2 },
+  'mlp.up_proj': { rank: 4, scaling: 0.25 },
+  'mlp.down_proj': { rank: 2, scaling: 3 },
+};
+
+function opened({ family, change, stage, batch = { batch: 2, tokens: 6 }, adapters = 'none', by }: Row) {
+  const config = readModelConfig({ ...configJson(family), ...change });
+  const at: Stage = { block: 0, form: 'whole', ...stage };
+  const half = (layer: string) => at.form === 'whole' || layer.startsWith(at.form === 'mlpOnly' ? 'mlp' : 'self_attn');
+  const layers = new Map(adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => half(layer)));
+  const use: AdapterUse = { layers, dropout: adapters === 'dropout' };
+  const { leaving } = blockParts(config, at, batch, use);
+  const inputs = inputsOf({ name: 'block', outputs: { leaving } });
+  const isTable = (name: string) => name.endsWith('.keep') || ['positions', 'cos', 'sin'].includes(name);
+  const targets = inputs.filter(({ name }) => !isTable(name) && (by?.includes(name) ?? true));
+  const wanted: BlockDerivatives = {
+    inputs: targets.map(({ name }) => name).filter((name) => name !== 'hidden'),
+    entering: true,
+  };
+  const feeds = { ...feedsOf(config, inputs, batch), [leavingGradient]: someNumbers(size(leaving.shape), 7) };
+  return { config, at, batch, use, leaving, targets, wanted, feeds };
+}
+
+/** Numbers of a block at work: weights small, norms near 1, positions counted, masks as training draws them. */
+function feedsOf(
+  config: ModelConfig,
+  inputs: readonly InputValue[],
+  { batch, tokens }: { batch: number; tokens: number },
+) {
+  const { cos, sin } = rotaryTables(config, tokens);
+  const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
+  const tables: Feeds = { cos, sin, positions };
+  const feeds: Record<string, Float32Array | BigInt64Array> = {};
+  for (const [i, { name, shape }] of inputs.entries()) {
+    const numbers = someNumbers(size(shape), 100 + i);
+    if (tables[name]) feeds[name] = tables[name];
+    else if (name.endsWith('.keep')) feeds[name] = dropoutMask(i, size(shape), 0.3);
+    else if (name === 'hidden') feeds[name] = numbers;
+    else feeds[name] = numbers.map((x) => (name.includes('norm.weight') ? 1 + x / 5 : x / 4));
+  }
+  return feeds;
+}
+
+const keyOf = (name: string) => (name === 'hidden' ? enteringGradient : gradientOf(name));
+
+describe.each(rows)('$family: $what', (row) => {
+  const { config, at, batch, use, leaving, targets, wanted, feeds } = opened(row);
+  const backward = blockBackward(config, at, batch, use, wanted);
+  const doubles = asDoubles(feeds);
+  const gradients = evaluate(backward, doubles);
+
+  it('the gradients by all inputs are difference quotients', () => {
+    const dropped = Object.keys(feeds).filter((name) => name.endsWith('.keep'));
+    expect(dropped.length).toBe(row.adapters === 'dropout' ? use.layers.size : 0);
+    const loss = (changed: Record<string, Float64Array>) =>
+      dot(
+        evaluate({ name: 'block', outputs: { leaving } }, { ...doubles, ...changed }).leaving!.data,
+        feeds[leavingGradient] as Float32Array,
+      );
+    let worst = { name: '', error: -1 };
+    for (const [i, { name, shape }] of targets.entries()) {
+      const direction = Float64Array.from(someNumbers(size(shape), 500 + i));
+      const step = 1e-5;
+      const along = (sign: number) =>
+        loss({ [name]: (doubles[name] as Float64Array).map((x, j) => x + sign * step * direction[j]!) });
+      const numeric = (along(1) - along(-1)) / (2 * step);
+      const gradient = gradients[keyOf(name)]!;
+      expect(gradient.shape, name).toEqual(shape);
+      const error = relativeError(dot(gradient.data, direction), numeric);
+      if (error > worst.error) worst = { name, error };
+      expect(error, name).toBeLessThan(1e-5);
+    }
+    table.push(
+      `${row.family}, ${row.what}: by ${targets.length} inputs within ${worst.error.toExponential(1)} (${worst.name})`,
+    );
+  });
+
+  it('what the way forward keeps gives the same', () => {
+    const { forward, backward: back, kept } = blockForwardAndBackward(config, at, batch, use, wanted);
+    const { leaving: left, ...handed } = evaluate(forward, doubles);
+    expect(left!.data).toEqual(evaluate({ name: 'block', outputs: { leaving } }, doubles).leaving!.data);
+    expect(Object.keys(handed)).toEqual(kept);
+    // Nothing of the forward way is asked for again but what is fed.
+    const given = Object.fromEntries(Object.entries(handed).map(([name, { data }]) => [name, data]));
+    const found = evaluate(back, { ...doubles, ...given });
+    for (const { name } of targets)
+      expect(largestOff(found[keyOf(name)]!.data, gradients[keyOf(name)]!.data), name).toBeLessThan(1e-12);
+  });
+
+  it('onnxruntime gives the same', async () => {
+    const found = await compute(device, backward, feeds);
+    let worst = 0;
+    for (const { name } of targets) {
+      const off = largestOff(found[keyOf(name)]!, gradients[keyOf(name)]!.data);
+      worst = Math.max(worst, off);
+      expect(off, name).toBeLessThan(1e-4);
+    }
+    table.push(`${row.family}, ${row.what}: onnxruntime within ${worst.toExponential(1)} of the largest`);
+  });
+});
+
+it('every projection with an adapter has a mask where there is dropout', () => {
+  const { use, feeds } = opened({ what: '', family: 'llama2', adapters: 'dropout' });
+  expect([...use.layers.keys()].every((layer) => maskOf(layer) in feeds)).toBe(true);
+});
+
+/** The largest difference over the largest number. */
+function largestOff(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(found.length).toBe(expected.length);
+  let [off, largest] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    off = Math.max(off, Math.abs(found[i]! - expected[i]!));
+    largest = Math.max(largest, Math.abs(expected[i]!));
+  }
+  return off / largest;
+}
