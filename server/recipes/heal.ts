@@ -11,8 +11,8 @@ import type { TrainingPlan } from '../walk/trainingPlan';
 import { openControl } from './healControl';
 
 import { denseLoss, taughtItems } from './healDense';
-import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './healFolder';
-import { begunBy } from './healIdentity';
+import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder, begunIn } from './healFolder';
+import { type Begun, begunBy } from './healIdentity';
 import { checkHealing, gather, type Material } from './healMaterial';
 import { type HealShape, planHealing } from './healPlan';
 import { normB, remainingSeconds, reportOf, summaryOf, warningOf } from './healReport';
@@ -36,8 +36,13 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     checkHealing(recipe);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
     const material = await gather(checkpoint, recipe);
-    const { plan, cost } = planHealing(checkpoint.config, recipe, shapeOf(material), limitOf(recipe.compute));
-    const folder = await openFolder(checkpoint, recipe, material);
+    const { plan, cost } = planHealing(
+      checkpoint.config,
+      recipe.resume ? inTheSameWay(recipe, await begunIn(recipe.out)) : recipe,
+      shapeOf(material),
+      limitOf(recipe.compute),
+    );
+    const folder = await openFolder(checkpoint, recipe, material, plan);
     run.emit({
       kind: 'healing',
       adapter: summaryOf(material, 0),
@@ -53,9 +58,20 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     });
   });
 
+const inTheSameWay = (recipe: HealRecipe, { ways }: Begun): HealRecipe => ({
+  ...recipe,
+  loop: { ...recipe.loop, activations: ways.activations },
+  compute: { ...recipe.compute, memory: ways.memory },
+});
+
 /** The folder of the run with what is known of it. */
-function openFolder(checkpoint: Checkpoint, recipe: HealRecipe, material: Material): Promise<HealFolder> {
-  const begun = begunBy(recipe, material.data.report, versions());
+function openFolder(
+  checkpoint: Checkpoint,
+  recipe: HealRecipe,
+  material: Material,
+  { mode, keeps }: TrainingPlan,
+): Promise<HealFolder> {
+  const begun = begunBy(recipe, material.data.report, { memory: mode, activations: keeps }, versions());
   if (recipe.resume) return resumeHealFolder(recipe, begun);
   return createHealFolder(recipe, begun, adapterFile(checkpoint, material, material.initial));
 }

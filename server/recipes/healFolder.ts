@@ -54,18 +54,24 @@ export async function createHealFolder(recipe: HealRecipe, begun: Begun, fresh: 
   return opened(recipe.out, { progress: atTheBeginning, references: null, steps: [], evals: [] }, null);
 }
 
+/** What the run in a folder was begun with. Throws UserError('notFound') where there is none. */
+export async function begunIn(out: string): Promise<Begun> {
+  const path = join(out, runFolder, files.begun);
+  if (!(await isFile(path)))
+    throw new UserError(
+      'notFound',
+      `${resolve(out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
+    );
+  return readBegun(await readFile(path, 'utf8'), path);
+}
+
 /**
  * Opens the folder of a run that ended early. Throws UserError `notFound` where there is none, `usage` where the run was begun
  * with other settings or data.
  */
 export async function resumeHealFolder(recipe: HealRecipe, begun: Begun): Promise<HealFolder> {
   const at = (file: string) => join(recipe.out, runFolder, file);
-  if (!(await isFile(at(files.begun))))
-    throw new UserError(
-      'notFound',
-      `${resolve(recipe.out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
-    );
-  refuseOtherRun(readBegun(await readFile(at(files.begun), 'utf8'), at(files.begun)), begun, recipe.out);
+  refuseOtherRun(await begunIn(recipe.out), begun, recipe.out);
   for (const folder of [recipe.out, join(recipe.out, runFolder)]) await removeAbandonedIn(folder);
   const saved = await readState(at);
   const recorded = await readRecorded(at(files.metrics), saved?.progress ?? atTheBeginning);

@@ -7,6 +7,8 @@ import type { HealRecipe, TrainingDataReport } from '../protocol';
 export interface Begun {
   readonly settings: Settings;
   readonly dataSha256: string[];
+  /** How it is computed: a run that goes on does so in the same way, whatever memory there is by then. */
+  readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -16,7 +18,12 @@ type Settings = Pick<HealRecipe, 'adapter' | 'objective' | 'optimizer'> & {
   loop: Omit<HealRecipe['loop'], 'saveEverySteps' | 'activations'>;
 };
 
-export function begunBy(recipe: HealRecipe, data: TrainingDataReport, versions: Begun['versions']): Begun {
+export function begunBy(
+  recipe: HealRecipe,
+  data: TrainingDataReport,
+  ways: Begun['ways'],
+  versions: Begun['versions'],
+): Begun {
   const { files: _, ...rest } = recipe.data;
   const { saveEverySteps: _save, activations: _activations, ...loop } = recipe.loop;
   return {
@@ -29,6 +36,7 @@ export function begunBy(recipe: HealRecipe, data: TrainingDataReport, versions: 
       loop,
     },
     dataSha256: data.files.map((file) => file.sha256),
+    ways,
     versions,
   };
 }
@@ -36,7 +44,8 @@ export function begunBy(recipe: HealRecipe, data: TrainingDataReport, versions: 
 export function readBegun(text: string, path: string): Begun {
   try {
     const begun = JSON.parse(text) as Begun;
-    if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256)) return begun;
+    if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object')
+      return begun;
   } catch {
     // told below
   }
