@@ -1,4 +1,6 @@
 // One recipe in an engine of its own, for a command: an interrupt ends it, and its outcome becomes a report or an error.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, UserError } from '../errors';
 import type { EngineEvent, Recipe, Report } from '../protocol';
@@ -26,7 +28,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     await engine.ended;
     // An interrupt that came after the end of the work changes nothing any more.
     if (outcome.kind === 'done') return outcome.report as R;
-    if (interrupted) throw cancelled();
+    if (interrupted) throw begunHealing(recipe) ?? cancelled();
     if (outcome.code !== 'internal') throw new UserError(outcome.code as ErrorCode, outcome.message);
     throw new Error(outcome.stack ?? outcome.message);
   } finally {
@@ -34,3 +36,9 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     process.off('SIGTERM', interrupt);
   }
 }
+
+/** A healing keeps what it has saved, and is not said to have written nothing. */
+const begunHealing = (recipe: Recipe): UserError | null =>
+  recipe.kind === 'heal' && existsSync(join(recipe.out, 'run'))
+    ? new UserError('cancelled', `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`)
+    : null;
