@@ -14,15 +14,16 @@ const politeMs = 250;
  */
 export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (event: EngineEvent) => void): Promise<R> {
   let interrupted = false;
-  const engine = startEngine(recipe, (event) => {
-    if (!interrupted) onEvent(event);
-  });
   const interrupt = () => {
     interrupted = true;
     engine.cancel(politeMs);
   };
+  // Before the engine is there, so that there is no moment at which an interrupt ends this process alone.
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  const engine = startEngine(recipe, (event) => {
+    if (!interrupted) onEvent(event);
+  });
   try {
     const outcome = await engine.outcome;
     await engine.ended;

@@ -118,7 +118,6 @@ describe.skipIf(process.platform !== 'linux')('a healing that is killed', () => 
   it('before it has begun says that nothing was written', async () => {
     const started = start(heal('runs/early'), root);
     await until('the engine is started', () => childrenOf(started.pid).length > 0);
-    await new Promise((resolve) => setTimeout(resolve, 50)); // from when it is forked on to when signals are heard
     process.kill(started.pid, 'SIGINT');
     const { code, stderr } = await started.ended;
     const begun = existsSync(join(root, 'runs/early'));
