@@ -1,4 +1,6 @@
 // One recipe in an engine of its own, for a command: an interrupt ends it, and its outcome becomes a report or an error.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, UserError } from '../errors';
 import type { EngineEvent, Recipe, Report } from '../protocol';
@@ -12,21 +14,22 @@ const politeMs = 250;
  */
 export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (event: EngineEvent) => void): Promise<R> {
   let interrupted = false;
-  const engine = startEngine(recipe, (event) => {
-    if (!interrupted) onEvent(event);
-  });
   const interrupt = () => {
     interrupted = true;
     engine.cancel(politeMs);
   };
+  // Before the engine is there, so that there is no moment at which an interrupt ends this process alone.
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
+  const engine = startEngine(recipe, (event) => {
+    if (!interrupted) onEvent(event);
+  });
   try {
     const outcome = await engine.outcome;
     await engine.ended;
     // An interrupt that came after the end of the work changes nothing any more.
     if (outcome.kind === 'done') return outcome.report as R;
-    if (interrupted) throw cancelled();
+    if (interrupted) throw begunHealing(recipe) ?? cancelled();
     if (outcome.code !== 'internal') throw new UserError(outcome.code as ErrorCode, outcome.message);
     throw new Error(outcome.stack ?? outcome.message);
   } finally {
@@ -34,3 +37,9 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     process.off('SIGTERM', interrupt);
   }
 }
+
+/** A healing keeps what it has saved, and is not said to have written nothing. */
+const begunHealing = (recipe: Recipe): UserError | null =>
+  recipe.kind === 'heal' && existsSync(join(recipe.out, 'run'))
+    ? new UserError('cancelled', `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`)
+    : null;

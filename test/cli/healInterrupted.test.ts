@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../../server/data/random';
 import { modelFolder } from '../fixtures';
-import { contentsOf, espalier, isRunning, start, until } from './espalier';
+import { childrenOf, contentsOf, espalier, isRunning, start, until } from './espalier';
 import { storyText } from '../recipes/healing';
 
 const long = process.env.ESPALIER_LONG === '1';
@@ -98,5 +98,32 @@ describe.skipIf(process.platform !== 'linux')('a healing that is killed', () => 
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(numbersOf(out)).toEqual(expected);
     expect(contentsOf(join(root, 'runs')).filter((file) => file.includes('partial'))).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('by %s says how it goes on, and does', async (signal) => {
+    const out = `runs/${signal}`;
+    const started = start(heal(out), root);
+    await until('it is under way', () => existsSync(join(root, out, 'run/state.json')));
+    process.kill(-started.pid, signal);
+    const { code, stdout, stderr } = await started.ended;
+    expect({ code, stdout, stderr }).toEqual({
+      code: 130,
+      stdout: '',
+      stderr: `espalier: Cancelled; the run in ${out} goes on from its last saved state with --resume.\n`,
+    });
+    expect(await espalier([...heal(out), '--resume'], root)).toMatchObject({ code: 0, stderr: '' });
+    expect(numbersOf(out)).toEqual(expected);
+  });
+
+  it('before it has begun says that nothing was written', async () => {
+    const started = start(heal('runs/early'), root);
+    await until('the engine is started', () => childrenOf(started.pid).length > 0);
+    process.kill(started.pid, 'SIGINT');
+    const { code, stderr } = await started.ended;
+    const begun = existsSync(join(root, 'runs/early'));
+    expect(code).toBe(130);
+    expect(stderr).toBe(
+      `espalier: Cancelled; ${begun ? 'the run in runs/early goes on from its last saved state with --resume' : 'nothing was written'}.\n`,
+    );
   });
 });

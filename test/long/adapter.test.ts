@@ -10,6 +10,7 @@ import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type AdapterForm, adaptedModules, moduleKey } from '../../server/model/adapter';
 import { parseDropSet } from '../../server/pruning/dropSet';
 import { available, modelFolder, repoRoot } from '../fixtures';
+import { healing, storyText } from '../recipes/healing';
 import { onCpu, runHere } from '../recipes/runHere';
 
 const root = mkdtempSync(join(tmpdir(), 'peft-'));
@@ -27,8 +28,14 @@ const plain: AdapterForm = {
   dropout: 0,
 };
 
-/** `ours`: written by us with random numbers; `theirs`: made by PEFT from a LoraConfig. */
-const rows: { name: string; drop: string; ours?: Partial<AdapterForm>; theirs?: object }[] = [
+/** `ours`: written by us with random numbers; `healed`: trained by us; `theirs`: made by PEFT from a LoraConfig. */
+const rows: {
+  name: string;
+  drop: string;
+  ours?: Partial<AdapterForm>;
+  healed?: Partial<AdapterForm>;
+  theirs?: object;
+}[] = [
   { name: 'stories260k', drop: '3', ours: {} },
   {
     name: 'stories260k',
@@ -41,6 +48,12 @@ const rows: { name: string; drop: string; ours?: Partial<AdapterForm>; theirs?: 
     },
   },
   { name: 'stories260k', drop: '0a,2m,4', ours: {} },
+  { name: 'stories260k', drop: '3', healed: {} },
+  {
+    name: 'stories260k',
+    drop: '1',
+    healed: { blocks: 'cutAdjacent', rsLora: true, dropout: 0.1, rankPattern: { up_proj: 2 } },
+  },
   { name: 'stories260k', drop: '3', theirs: { r: 8, lora_alpha: 16 } },
   {
     name: 'stories260k',
@@ -61,7 +74,8 @@ const rows: { name: string; drop: string; ours?: Partial<AdapterForm>; theirs?: 
   { name: 'smollm2-135m', drop: '12-16', theirs: { r: 8, lora_alpha: 16, target_modules: 'all-linear' } },
 ];
 
-describe.each(rows)('$name without $drop, ours $ours, theirs $theirs', ({ name, drop, ours, theirs }) => {
+describe.each(rows)('$name without $drop, ours $ours, healed $healed, theirs $theirs', (row) => {
+  const { name, drop, ours, healed, theirs } = row;
   const original = modelFolder(name);
 
   it.skipIf(!available(original))('means the same to PEFT', { timeout: 30 * 60_000 }, async () => {
@@ -74,13 +88,14 @@ describe.each(rows)('$name without $drop, ours $ours, theirs $theirs', ({ name, 
     const nothing = { source: null, repair: null, mergekit: null };
     await runHere({ kind: 'prune', model: original, rule, ...nothing, out: pruned, ...output });
     if (ours) await writeRandom(pruned, adapter, { ...plain, ...ours });
+    else if (healed) await writeHealed(pruned, adapter, join(folder, 'text.txt'), healed);
     else peft('make', { model: pruned, lora: JSON.stringify(theirs), out: adapter });
     const { nMerged } = await runHere({ kind: 'merge', model: pruned, adapter, out: merged, ...output });
     const reference = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/reference', `${name}.json`), 'utf8'));
     writeFileSync(ids, JSON.stringify((reference.ids as number[][]).slice(0, 2).map((row) => row.slice(0, 128))));
     const found: Found = JSON.parse(peft('compare', { model: pruned, adapter, merged, ids }));
     console.log(
-      `${name} without ${drop}, ${ours ? 'ours' : 'theirs'}: ${nMerged} weights; logits change by ${found.change}, ` +
+      `${name} without ${drop}, ${ours ? 'ours' : healed ? 'healed' : 'theirs'}: ${nMerged} weights; logits change by ${found.change}, ` +
         `off by ${found.unmerged} beside the model and ${found.merged} merged, PEFT's own two by ${found.own}`,
     );
     expect(found.problems).toEqual([]);
@@ -92,7 +107,7 @@ describe.each(rows)('$name without $drop, ours $ours, theirs $theirs', ({ name, 
       expect(found.modules[key]?.[0], key).toBe(rank);
       expect(found.modules[key]?.[1], key).toBeCloseTo(scaling, 12);
     }
-    if (!drop.includes('a') || ours) expect(Object.keys(found.modules)).toHaveLength(modules.length);
+    if (!drop.includes('a') || !theirs) expect(Object.keys(found.modules)).toHaveLength(modules.length);
   });
 });
 
@@ -140,6 +155,14 @@ async function writeRandom(model: string, folder: string, options: AdapterForm):
   );
   mkdirSync(folder);
   await writeAdapterFiles(folder, { options, modules, tensors, nBlocks: config.nBlocks, baseModelNameOrPath: model });
+}
+
+/** An adapter after some steps of training. */
+async function writeHealed(model: string, folder: string, text: string, options: Partial<AdapterForm>): Promise<void> {
+  writeFileSync(text, storyText(400));
+  const { adapter, healed, pruned } = await runHere(healing(model, text, folder, { adapter: options }));
+  expect(adapter.normB).toBeGreaterThan(0);
+  expect(healed!.lossNats).toBeLessThan(pruned!.lossNats);
 }
 
 async function readHere(model: string, adapter: string) {
