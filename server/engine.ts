@@ -4,7 +4,7 @@
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol';
 import { runRecipe } from './recipes/run';
-import type { Answer } from './recipes/session';
+import type { Answers } from './recipes/session';
 
 const abort = new AbortController();
 const tell = (event: EngineEvent): void => void process.send!(event);
@@ -32,10 +32,10 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
       signal: abort.signal,
       emit: tell,
       onControl: controls.listen,
-      async stay(done, answer) {
+      async stay(done, answers) {
         tell({ kind: 'done', report: done });
         told = true;
-        questions = answering(answer);
+        questions = answering(answers);
         await questions.over;
       },
     });
@@ -63,7 +63,7 @@ function listening() {
 }
 
 /** One question at a time: a newer one ends the work on an older one, which is refused as superseded. */
-function answering(answer: Answer) {
+function answering(answers: Answers) {
   let current = { abort: new AbortController(), done: Promise.resolve() };
   const over = new Promise<void>((resolve) => {
     if (abort.signal.aborted) resolve();
@@ -74,14 +74,15 @@ function answering(answer: Answer) {
   });
   return {
     over,
-    ask({ question, drop }: Extract<EngineRequest, { kind: 'ask' }>) {
+    ask({ kind, question, drop }: Extract<EngineRequest, { kind: 'ask' | 'time' }>) {
       const before = current;
       before.abort.abort();
       const mine = new AbortController();
       const work = async () => {
         await before.done;
         try {
-          await answer(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
+          if (kind === 'time') tell({ kind: 'timed', question, speed: await answers.speed(drop, mine.signal) });
+          else await answers.loss(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
         } catch (error) {
           const { code, message } = failure(error);
           if (code === 'cancelled')

@@ -8,6 +8,7 @@ import { makePlan } from '../plan/makePlan';
 import type { ServerRequests } from '../protocol';
 import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
 import { dropSetSchema, recipeSchema } from '../recipes/recipeSchema';
+import { lossQuestion, speedQuestion } from '../runs/conversation';
 import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';
 import { type Roots, rootsOf } from './roots';
@@ -93,10 +94,14 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     async handle({ runId, question, drop }, { runs, outbox }) {
       const onEstimate = (estimate: ServerRequests['runs/ask']['result']) =>
         outbox.estimate({ runId, question, estimate });
-      const answer = await runs.ask(runId, { asker: outbox, drop, onEstimate });
+      const answer = await runs.ask(runId, lossQuestion(outbox, drop, onEstimate));
       outbox.dropEstimate(runId);
       return answer;
     },
+  },
+  'runs/time': {
+    params: z.strictObject({ runId, drop: dropSetSchema }),
+    handle: ({ runId, drop }, { runs, outbox }) => runs.ask(runId, speedQuestion(outbox, drop)),
   },
   'models/find': {
     params: z.strictObject({ folders: z.array(path).max(1000) }),

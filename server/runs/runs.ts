@@ -5,8 +5,8 @@ import { basename, join } from 'node:path';
 import { checkpointName } from '../checkpoint/folder';
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
-import type { Estimate, Plan, Recipe, Report, RunControl, RunEvent, RunState, RunSummary } from '../protocol';
-import type { Question } from './conversation';
+import type { Plan, Recipe, Report, RunControl, RunEvent, RunState, RunSummary } from '../protocol';
+import { isAnswer, type Question } from './conversation';
 import { deviceOf, type Job, openDeviceQueue } from './deviceQueue';
 import { type PacedEvent, paceEvents } from './pacing';
 import { openStaying } from './staying';
@@ -157,7 +157,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       else if (event.kind === 'paused') {
         pacing.flush();
         orBreak(() => pause(run, event.paused));
-      } else if (event.kind !== 'estimate' && event.kind !== 'refused') pacing.push(event);
+      } else if (!isAnswer(event)) pacing.push(event);
     });
     run.engine = engine;
     const outcome = await engine.outcome;
@@ -287,7 +287,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       for (const listener of listeners) listener.deleted(runId);
       return { freedBytes };
     },
-    ask(runId: string, question: Question): Promise<Estimate> {
+    ask<T>(runId: string, question: Question<T>): Promise<T> {
       const run = find(runId);
       const { recipe } = run;
       if (recipe.kind !== 'analyze') throw new UserError('badState', 'Only an analysis can be asked.');
