@@ -354,7 +354,10 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
   });
 
   it('measures the speed on demand', async () => {
-    const { page, row, fact } = await open({}, { 'choose/speed': () => ({ baseMs: 1300, prunedMs: 1000 }) });
+    const { page, row, fact } = await open(
+      {},
+      { 'choose/speed': () => ({ baseMs: 1300, prunedMs: 1000, nTokens: 1024 }) },
+    );
     await row(12).locator('td.trunk').click();
     await eventually(() => fact('Speed-up'), 'Speed-up× 1.03estimated measure');
     await page.click('#facts >> text=measure');

@@ -44,6 +44,8 @@ export function whatIf(store: Store, host: Host): WhatIf {
     const tooMany = view.facts.nBlocksLeft < 1;
     if (view.loss.kind !== 'measured' && !isEmpty(view.choice.drop) && !tooMany && store.state.refusal === null)
       return view.choice.drop;
+    // Asking for more would end the timing of the present choice.
+    if (store.state.speed?.state === 'measuring' && store.state.speed.key === keyOf(view.choice.drop)) return null;
     return store.state.queue?.find((drop) => !view.sets.has(keyOf(drop))) ?? null;
   };
 
