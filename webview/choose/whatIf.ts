@@ -44,12 +44,17 @@ export function whatIf(store: Store, host: Host): WhatIf {
     const tooMany = view.facts.nBlocksLeft < 1;
     if (view.loss.kind !== 'measured' && !isEmpty(view.choice.drop) && !tooMany && store.state.refusal === null)
       return view.choice.drop;
-    // Asking for more would end the timing of the present choice.
-    if (store.state.speed?.state === 'measuring' && store.state.speed.key === keyOf(view.choice.drop)) return null;
     return store.state.queue?.find((drop) => !view.sets.has(keyOf(drop))) ?? null;
   };
 
+  /** A question would end the timing of the present choice; that of another one is to end. */
+  const isTiming = () => {
+    const { speed, history } = store.state;
+    return speed?.state === 'measuring' && speed.key === keyOf(history.present.drop);
+  };
+
   const askNext = (): void => {
+    if (isTiming()) return;
     const drop = next();
     const { queue, asking } = store.state;
     if (queue && !drop && !asking) store.update({ queue: null });
