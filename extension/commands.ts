@@ -153,11 +153,11 @@ const control = (host: CommandHost, target: Target, fits: (run: RunSummary) => b
 
 async function deleteRun({ connection }: CommandHost, { runId, title }: RunSummary): Promise<void> {
   const answer = await window.showWarningMessage(
-    `Delete "${title}" and its report? Folders that it wrote stay.`,
+    `Move "${title}" and its report to Espalier's trash? They stay there for 7 days. Folders that the run wrote stay where they are.`,
     { modal: true },
-    'Delete',
+    'Move to Trash',
   );
-  if (answer === 'Delete') await connection.request('runs/delete', { runId });
+  if (answer === 'Move to Trash') await connection.request('runs/delete', { runId });
 }
 
 /** An analysis of a model, complete and ready to be changed. */

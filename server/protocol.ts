@@ -779,6 +779,7 @@ export interface ServerRequests {
   'runs/resume': { params: { runId: string }; result: RunSummary };
   /** Of a heal run that is running or paused. */
   'runs/control': { params: { runId: string; action: RunControl }; result: RunSummary };
+  /** Its folder lies in the trash of the data folder for a week. */
   'runs/delete': { params: { runId: string }; result: { freedBytes: number } };
   /** The recipe of a run, or any recipe, as the text of a recipe file. */
   'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };

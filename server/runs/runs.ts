@@ -195,6 +195,14 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
     }
   }
 
+  function removed(runId: string): number {
+    try {
+      return store.remove(runId);
+    } catch (error) {
+      throw new UserError('cannotWrite', `The run cannot be deleted (${errorCode(error)}); look into the data folder.`);
+    }
+  }
+
   return {
     listen(listener: RunListener): () => void {
       listeners.add(listener);
@@ -278,12 +286,16 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       return summaryOf(run);
     },
     async remove(runId: string): Promise<{ freedBytes: number }> {
-      const run = find(runId);
-      if (isActive(run.record.state))
-        throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
+      const check = () => {
+        if (isActive(find(runId).record.state))
+          throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
+      };
+      check();
       await staying.endOf(runId);
+      // Somebody else may have deleted or resumed it meanwhile.
+      check();
+      const freedBytes = removed(runId);
       runs.delete(runId);
-      const freedBytes = store.remove(runId);
       for (const listener of listeners) listener.deleted(runId);
       return { freedBytes };
     },
@@ -373,5 +385,5 @@ function newestPlan(events: readonly RunEvent[]): Plan | null {
   return last?.kind === 'plan' ? last.plan : null;
 }
 
-const diskSentence = (error: unknown) =>
-  `The run cannot be kept on disk (${(error as NodeJS.ErrnoException).code ?? String(error)}); free some space.`;
+const errorCode = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
+const diskSentence = (error: unknown) => `The run cannot be kept on disk (${errorCode(error)}); free some space.`;

@@ -491,6 +491,7 @@ describe('runs', () => {
     await reaches(client, runId, ['cancelled']);
     expect((await client.request('runs/delete', { runId })).freedBytes).toBeGreaterThan(100);
     expect(readdirSync(join(data, 'runs'))).toEqual([]);
+    expect(readdirSync(join(data, 'trash', runId)).sort()).toEqual(['events.jsonl', 'recipe.json', 'state.json']);
     expect(await errorOf(client.request('runs/get', { runId }))).toMatchObject({ reason: 'notFound' });
     await until('everybody has heard', () => !client.changed.has(runId));
   });
