@@ -17,6 +17,7 @@ process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
   else if (request.kind === 'start') void start(request);
   else if (request.kind === 'control') controls.tell(request.action);
+  else if (request.kind === 'withdraw') questions?.withdraw(request.question);
   else if (questions) questions.ask(request);
   else
     tell({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
@@ -64,7 +65,7 @@ function listening() {
 
 /** One question at a time: a newer one ends the work on an older one, which is refused as superseded. */
 function answering(answers: Answers) {
-  let current = { abort: new AbortController(), done: Promise.resolve() };
+  let current = { question: -1, abort: new AbortController(), done: Promise.resolve() };
   const over = new Promise<void>((resolve) => {
     if (abort.signal.aborted) resolve();
     abort.signal.addEventListener('abort', () => {
@@ -90,7 +91,10 @@ function answering(answers: Answers) {
           else tell({ kind: 'refused', question, code, message });
         }
       };
-      current = { abort: mine, done: work() };
+      current = { question, abort: mine, done: work() };
+    },
+    withdraw(question: number) {
+      if (current.question === question) current.abort.abort();
     },
   };
 }

@@ -618,13 +618,14 @@ export type Report =
 /**
  * What the engine is told. One recipe a process. `ask` and `time` are questions to an engine that stays
  * (AnalyzeRecipe.stay), after `done`: what a drop set costs, and how much time it saves. A newer question of either kind
- * ends the work on older ones.
+ * ends the work on older ones; `withdraw` ends it where there is none.
  */
 export type EngineRequest =
   | { kind: 'start'; recipe: Recipe }
   | { kind: 'cancel' }
   | { kind: 'ask'; question: number; drop: DropSet }
   | { kind: 'time'; question: number; drop: DropSet }
+  | { kind: 'withdraw'; question: number }
   | { kind: 'control'; action: RunControl };
 
 /** For runs that go on for long: wait between two steps, go on, or end now and save. */
@@ -788,7 +789,8 @@ export interface ServerRequests {
   'plan/make': { params: { recipe: Recipe }; result: PlanEstimate };
   /**
    * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
-   * same client and run ends the older one, which is answered with the error `superseded`.
+   * same client and run ends the older one, which is answered with the error `superseded`. `$/cancelRequest` ends it, too:
+   * then the error is RequestCancelled.
    */
   'runs/ask': { params: { runId: string; question: number; drop: DropSet }; result: Estimate };
   /** How much faster the model is without a drop set; a question like runs/ask, and superseded like one. */

@@ -18,6 +18,8 @@ export interface Caller {
   readonly roots: Roots;
   readonly outbox: Outbox;
   readonly runs: Runs;
+  /** The client does not want the answer any more. */
+  readonly signal: AbortSignal;
   readonly server: { status(): ServerRequests['server/status']['result']; stop(): void };
 }
 
@@ -91,17 +93,17 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   },
   'runs/ask': {
     params: z.strictObject({ runId, question: z.int(), drop: dropSetSchema }),
-    async handle({ runId, question, drop }, { runs, outbox }) {
+    async handle({ runId, question, drop }, { runs, outbox, signal }) {
       const onEstimate = (estimate: ServerRequests['runs/ask']['result']) =>
         outbox.estimate({ runId, question, estimate });
-      const answer = await runs.ask(runId, lossQuestion(outbox, drop, onEstimate));
+      const answer = await runs.ask(runId, lossQuestion(outbox, drop, signal, onEstimate));
       outbox.dropEstimate(runId);
       return answer;
     },
   },
   'runs/time': {
     params: z.strictObject({ runId, drop: dropSetSchema }),
-    handle: ({ runId, drop }, { runs, outbox }) => runs.ask(runId, speedQuestion(outbox, drop)),
+    handle: ({ runId, drop }, { runs, outbox, signal }) => runs.ask(runId, speedQuestion(outbox, drop, signal)),
   },
   'models/find': {
     params: z.strictObject({ folders: z.array(path).max(1000) }),

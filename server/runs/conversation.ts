@@ -14,8 +14,10 @@ export const isAnswer = (event: ToldEvent): event is AnswerEvent =>
 export interface Question<T> {
   /** Whoever asks; a newer question of the same one supersedes, whatever its kind. */
   readonly asker: object;
-  readonly kind: Extract<EngineRequest, { question: number }>['kind'];
+  readonly kind: Extract<EngineRequest, { drop: DropSet }>['kind'];
   readonly drop: DropSet;
+  /** Ends it, as a newer question would. */
+  readonly signal: AbortSignal;
   /** Gives back the answer once it has heard it. */
   hear(event: AnswerEvent): T | null;
 }
@@ -24,11 +26,13 @@ export interface Question<T> {
 export const lossQuestion = (
   asker: object,
   drop: DropSet,
+  signal: AbortSignal,
   onEstimate: (estimate: Estimate) => void,
 ): Question<Estimate> => ({
   asker,
   kind: 'ask',
   drop,
+  signal,
   hear(event) {
     if (event.kind !== 'estimate') return null;
     if (event.estimate.final) return event.estimate;
@@ -38,21 +42,24 @@ export const lossQuestion = (
 });
 
 /** How much time a drop set saves. */
-export const speedQuestion = (asker: object, drop: DropSet): Question<MeasuredSpeed> => ({
+export const speedQuestion = (asker: object, drop: DropSet, signal: AbortSignal): Question<MeasuredSpeed> => ({
   asker,
   kind: 'time',
   drop,
+  signal,
   hear: (event) => (event.kind === 'timed' ? event.speed : null),
 });
 
 export const superseded = () => new UserError('superseded', 'A newer question took the place of this one.');
+
+export const takenBack = () => new UserError('cancelled', 'The question was taken back.');
 
 export type Conversation = ReturnType<typeof openConversation>;
 
 /** A question that has no answer yet. */
 interface Open {
   readonly asker: object;
-  readonly request: Extract<EngineRequest, { question: number }>;
+  readonly request: Extract<EngineRequest, { drop: DropSet }>;
   /** True once it is answered. */
   hear(event: AnswerEvent): boolean;
   refuse(error: Error): void;
@@ -68,10 +75,21 @@ export function openConversation(engine: Pick<Engine, 'send'>) {
     current = question;
     if (question) engine.send(question.request);
   };
+  /** Of the present one the engine hears, where no other takes its place. */
+  const end = (isMeant: (open: Open) => boolean, error: Error) => {
+    for (const open of waiting.filter(isMeant)) open.refuse(error);
+    waiting = waiting.filter((open) => !isMeant(open));
+    if (!current || !isMeant(current)) return;
+    const { request, refuse } = current;
+    refuse(error);
+    put(waiting.shift() ?? null);
+    if (!current) engine.send({ kind: 'withdraw', question: request.question });
+  };
   return {
-    ask: <T>({ asker, kind, drop, hear }: Question<T>): Promise<T> =>
+    ask: <T>({ asker, kind, drop, signal, hear }: Question<T>): Promise<T> =>
       new Promise((answer, refuse) => {
         if (over) return refuse(over);
+        if (signal.aborted) return refuse(takenBack());
         const open: Open = {
           asker,
           request: { kind, question: ++nAsked, drop },
@@ -90,6 +108,7 @@ export function openConversation(engine: Pick<Engine, 'send'>) {
           put(open);
         } else if (current) waiting.push(open);
         else put(open);
+        signal.addEventListener('abort', () => end((other) => other === open, takenBack()), { once: true });
       }),
     hear(event: AnswerEvent): void {
       // What the engine still says about a question that was superseded concerns nobody.
@@ -99,11 +118,7 @@ export function openConversation(engine: Pick<Engine, 'send'>) {
       put(waiting.shift() ?? null);
     },
     /** Whoever asked is gone: what it still waits for need not be computed. */
-    forget(asker: object): void {
-      const isTheirs = (open: Open) => open.asker === asker;
-      for (const open of waiting.filter(isTheirs)) open.refuse(superseded());
-      waiting = waiting.filter((open) => !isTheirs(open));
-    },
+    forget: (asker: object): void => end((open) => open.asker === asker, superseded()),
     isBusy: () => current !== null,
     end(error: Error): void {
       over = error;

@@ -3,7 +3,7 @@
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
 import type { AnalyzeRecipe } from '../protocol';
-import { type Conversation, isAnswer, openConversation, type Question, superseded } from './conversation';
+import { type Conversation, isAnswer, openConversation, type Question, superseded, takenBack } from './conversation';
 import { deviceOf, type openDeviceQueue } from './deviceQueue';
 
 const idleMs = 5 * 60_000;
@@ -99,6 +99,10 @@ export function openStaying() {
           put: (conversation) => void conversation.ask(question).then(answer, refuse),
           refuse,
         };
+        if (question.signal.aborted) return refuse(takenBack());
+        question.signal.addEventListener('abort', () => turnAway(runId, takenBack(), (other) => other === mine), {
+          once: true,
+        });
         const known = starting.get(runId);
         if (known) {
           const older = known.questions.findIndex(({ asker }) => asker === question.asker);

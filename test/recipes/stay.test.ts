@@ -140,6 +140,17 @@ describe('an engine that stays', () => {
     expect(engine.events.filter((it) => it.kind === 'timed')).toHaveLength(kind === 'time' ? 1 : 0);
   });
 
+  it('gives up a question that is withdrawn, and no other', async () => {
+    const engine = await staying();
+    engine.send({ kind: 'time', question: 1, drop: ofBlocks([0]) });
+    engine.send({ kind: 'withdraw', question: 7 });
+    engine.send({ kind: 'withdraw', question: 1 });
+    expect(await engine.answerTo(1)).toMatchObject({ kind: 'refused', code: 'superseded' });
+    engine.send({ kind: 'ask', question: 2, drop: ofBlocks([0]) });
+    engine.send({ kind: 'withdraw', question: 1 });
+    expect(await engine.answerTo(2)).toMatchObject({ kind: 'estimate', estimate: { final: true } });
+  });
+
   it('tells done once, and ends when it is cancelled', async () => {
     const engine = await staying();
     await engine.ask(1, ofBlocks([1]));

@@ -72,11 +72,15 @@ describe('a conversation', () => {
   const [one, two] = [{}, {}];
   function talk() {
     const sent: number[] = [];
-    const send = (request: EngineRequest) => void ('question' in request && sent.push(request.question));
+    const withdrawn: number[] = [];
+    const send = (request: EngineRequest) => {
+      if (request.kind === 'withdraw') withdrawn.push(request.question);
+      else if ('question' in request) sent.push(request.question);
+    };
     const conversation = openConversation({ send });
     const said: string[] = [];
-    const ask = (name: string, asker: object) =>
-      void conversation.ask(lossQuestion(asker, drop, () => said.push(`${name} estimate`))).then(
+    const ask = (name: string, asker: object, until = new AbortController().signal) =>
+      void conversation.ask(lossQuestion(asker, drop, until, () => said.push(`${name} estimate`))).then(
         () => said.push(`${name} answered`),
         (error) => said.push(`${name} ${error.code}`),
       );
@@ -85,11 +89,11 @@ describe('a conversation', () => {
       await Promise.resolve();
     };
     const time = (name: string, asker: object) =>
-      void conversation.ask(speedQuestion(asker, drop)).then(
+      void conversation.ask(speedQuestion(asker, drop, new AbortController().signal)).then(
         ({ baseMs }) => said.push(`${name} ${baseMs} ms`),
         (error) => said.push(`${name} ${error.code}`),
       );
-    return { conversation, sent, said, ask, time, hear };
+    return { conversation, sent, withdrawn, said, ask, time, hear };
   }
 
   it('asks one question at a time, and each asker has a turn', async () => {
@@ -130,6 +134,31 @@ describe('a conversation', () => {
     await Promise.resolve();
     expect(sent).toEqual([1, 3, 2]);
     expect(said).toEqual(['a superseded', 'c 7 ms', 'b badChoice']);
+  });
+
+  it('lets each question be taken back, and tells the engine where none takes its place', async () => {
+    const { sent, withdrawn, said, ask, hear } = talk();
+    const [a, b, c, d] = [0, 1, 2, 3].map(() => new AbortController());
+    d!.abort();
+    ask('a', one, a!.signal);
+    ask('b', two, b!.signal);
+    ask('c', {}, c!.signal);
+    ask('d', {}, d!.signal);
+    b!.abort();
+    a!.abort();
+    expect(sent).toEqual([1, 3]);
+    expect(withdrawn).toEqual([]);
+    await hear(3, false);
+    c!.abort();
+    expect(withdrawn).toEqual([3]);
+    await hear(3, true);
+    // Said once, and to nobody but whoever asked.
+    for (const each of [a, b, c]) each!.abort();
+    await Promise.resolve();
+    expect(said.sort()).toEqual(['a cancelled', 'b cancelled', 'c cancelled', 'c estimate', 'd cancelled']);
+    ask('e', one);
+    await hear(4, true);
+    expect(said.at(-1)).toBe('e answered');
   });
 
   it('answers everybody when it ends, and those who come later', async () => {
