@@ -12,6 +12,7 @@ import { serverLogFile } from './serverProcess';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
 import { isActive } from './trees/runRows';
+import { requireTrust } from './trust';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -64,11 +65,15 @@ export const commandTable = {
   },
 } satisfies Record<string, Handler>;
 
+/** What may be looked at where nothing is started. */
+const inRestrictedMode: readonly string[] = ['espalier.showLog', 'espalier.showServerLog'];
+
 /** What goes wrong is said in one sentence, with the log at hand. */
 export function registerCommands(host: CommandHost): Disposable[] {
   return Object.entries(commandTable).map(([name, handler]) =>
     commands.registerCommand(name, async (target: Target) => {
       try {
+        if (!inRestrictedMode.includes(name)) requireTrust();
         return await (handler as Handler)(host, target);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
