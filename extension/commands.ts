@@ -12,6 +12,7 @@ import { serverLogFile } from './serverProcess';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
 import { isActive } from './trees/runRows';
+import { requireTrust } from './trust';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -64,11 +65,15 @@ export const commandTable = {
   },
 } satisfies Record<string, Handler>;
 
+/** What may be looked at where nothing is started. */
+const inRestrictedMode: readonly string[] = ['espalier.showLog', 'espalier.showServerLog'];
+
 /** What goes wrong is said in one sentence, with the log at hand. */
 export function registerCommands(host: CommandHost): Disposable[] {
   return Object.entries(commandTable).map(([name, handler]) =>
     commands.registerCommand(name, async (target: Target) => {
       try {
+        if (!inRestrictedMode.includes(name)) requireTrust();
         return await (handler as Handler)(host, target);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
@@ -153,11 +158,11 @@ const control = (host: CommandHost, target: Target, fits: (run: RunSummary) => b
 
 async function deleteRun({ connection }: CommandHost, { runId, title }: RunSummary): Promise<void> {
   const answer = await window.showWarningMessage(
-    `Delete "${title}" and its report? Folders that it wrote stay.`,
+    `Move "${title}" and its report to Espalier's trash? They stay there for 7 days. Folders that the run wrote stay where they are.`,
     { modal: true },
-    'Delete',
+    'Move to Trash',
   );
-  if (answer === 'Delete') await connection.request('runs/delete', { runId });
+  if (answer === 'Move to Trash') await connection.request('runs/delete', { runId });
 }
 
 /** An analysis of a model, complete and ready to be changed. */

@@ -7,6 +7,7 @@ import type { ClientOptions, ConnectionState, RunEvent, ServerNotifications, Ser
 import { isUserError, UserError } from '../server/errors';
 import { endServer, reachServer, type ServerPlace } from './serverProcess';
 import { openSocket } from './socket';
+import { requireTrust } from './trust';
 
 declare const __ESPALIER_BUILD__: string;
 
@@ -176,8 +177,7 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
   }
 
   async function ready(): Promise<void> {
-    if (!workspace.isTrusted)
-      throw new UserError('device', 'Espalier computes only in folders that you trust; trust this workspace first.');
+    requireTrust();
     if (state.state === 'connected') return;
     start();
     await new Promise<void>((resolve, reject) => {

@@ -20,6 +20,7 @@ export interface ServerPlace {
 
 /** The lock of a server that answers. Throws UserError with a sentence where none can be started. */
 export async function reachServer(place: ServerPlace, signal: AbortSignal): Promise<ServerLock> {
+  refuseLater(place.dataFolder);
   return (await servingLock(place.dataFolder)) ?? (await startServer(place, signal));
 }
 
@@ -36,13 +37,31 @@ export async function endServer(dataFolder: string): Promise<void> {
 
 export const serverLogFile = (dataFolder: string): string => join(dataFolder, 'server.log');
 
-async function servingLock(dataFolder: string): Promise<ServerLock | null> {
-  let lock: ServerLock;
+/** The server of a newer Espalier may speak otherwise, and is not displaced. */
+function refuseLater(dataFolder: string): void {
+  const protocol: unknown = readLock(dataFolder)?.protocol;
+  if (typeof protocol !== 'string' || !(Number(/^espalier\.v(\d+)$/.exec(protocol)?.[1] ?? 0) > 1)) return;
+  throw new UserError(
+    'otherBuild',
+    `The compute server is that of a newer Espalier (it speaks ${protocol}): update this extension, or end that server; ` +
+      `if none runs any more, delete ${lockFile(dataFolder)}.`,
+  );
+}
+
+const lockFile = (dataFolder: string): string => join(dataFolder, 'server.json');
+
+/** As it was written, by a server of whatever build. */
+function readLock(dataFolder: string): ServerLock | null {
   try {
-    lock = JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8')) as ServerLock;
+    return JSON.parse(readFileSync(lockFile(dataFolder), 'utf8')) as ServerLock | null;
   } catch {
     return null;
   }
+}
+
+async function servingLock(dataFolder: string): Promise<ServerLock | null> {
+  const lock = readLock(dataFolder);
+  if (!lock) return null;
   // What a dead server has left behind is replaced by the next one.
   return (await accepts(lock.port)) ? lock : null;
 }

@@ -4,7 +4,7 @@
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol';
 import { runRecipe } from './recipes/run';
-import type { Answer } from './recipes/session';
+import type { Answers } from './recipes/session';
 
 const abort = new AbortController();
 const tell = (event: EngineEvent): void => void process.send!(event);
@@ -17,6 +17,7 @@ process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
   else if (request.kind === 'start') void start(request);
   else if (request.kind === 'control') controls.tell(request.action);
+  else if (request.kind === 'withdraw') questions?.withdraw(request.question);
   else if (questions) questions.ask(request);
   else
     tell({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
@@ -32,10 +33,10 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
       signal: abort.signal,
       emit: tell,
       onControl: controls.listen,
-      async stay(done, answer) {
+      async stay(done, answers) {
         tell({ kind: 'done', report: done });
         told = true;
-        questions = answering(answer);
+        questions = answering(answers);
         await questions.over;
       },
     });
@@ -63,8 +64,8 @@ function listening() {
 }
 
 /** One question at a time: a newer one ends the work on an older one, which is refused as superseded. */
-function answering(answer: Answer) {
-  let current = { abort: new AbortController(), done: Promise.resolve() };
+function answering(answers: Answers) {
+  let current = { question: -1, abort: new AbortController(), done: Promise.resolve() };
   const over = new Promise<void>((resolve) => {
     if (abort.signal.aborted) resolve();
     abort.signal.addEventListener('abort', () => {
@@ -74,14 +75,15 @@ function answering(answer: Answer) {
   });
   return {
     over,
-    ask({ question, drop }: Extract<EngineRequest, { kind: 'ask' }>) {
+    ask({ kind, question, drop }: Extract<EngineRequest, { kind: 'ask' | 'time' }>) {
       const before = current;
       before.abort.abort();
       const mine = new AbortController();
       const work = async () => {
         await before.done;
         try {
-          await answer(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
+          if (kind === 'time') tell({ kind: 'timed', question, speed: await answers.speed(drop, mine.signal) });
+          else await answers.loss(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
         } catch (error) {
           const { code, message } = failure(error);
           if (code === 'cancelled')
@@ -89,7 +91,10 @@ function answering(answer: Answer) {
           else tell({ kind: 'refused', question, code, message });
         }
       };
-      current = { abort: mine, done: work() };
+      current = { question, abort: mine, done: work() };
+    },
+    withdraw(question: number) {
+      if (current.question === question) current.abort.abort();
     },
   };
 }

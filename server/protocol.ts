@@ -433,6 +433,13 @@ export interface Estimate extends MeasuredLoss {
   elapsedMs: number;
 }
 
+/** Forward passes with and without a drop set over the same tokens, taken in turns: the least time of each. */
+export interface MeasuredSpeed {
+  baseMs: number;
+  prunedMs: number;
+  nTokens: number;
+}
+
 export interface PruneReport extends RunFacts {
   kind: 'prune';
   model: ModelSummary;
@@ -609,13 +616,16 @@ export type Report =
   | MergeReport;
 
 /**
- * What the engine is told. One recipe a process. `ask` is for an engine that stays (AnalyzeRecipe.stay), after `done`; a
- * newer question ends the work on older ones.
+ * What the engine is told. One recipe a process. `ask` and `time` are questions to an engine that stays
+ * (AnalyzeRecipe.stay), after `done`: what a drop set costs, and how much time it saves. A newer question of either kind
+ * ends the work on older ones; `withdraw` ends it where there is none.
  */
 export type EngineRequest =
   | { kind: 'start'; recipe: Recipe }
   | { kind: 'cancel' }
   | { kind: 'ask'; question: number; drop: DropSet }
+  | { kind: 'time'; question: number; drop: DropSet }
+  | { kind: 'withdraw'; question: number }
   | { kind: 'control'; action: RunControl };
 
 /** For runs that go on for long: wait between two steps, go on, or end now and save. */
@@ -623,7 +633,7 @@ export type RunControl = 'pause' | 'continue' | 'stopAndSave';
 
 /**
  * What the engine tells. `done` or `failed` comes exactly once and ends the work; an engine that stays tells `estimate`s
- * after it, the last one of a question with `final` true, or `refused`.
+ * after it, the last one of a question with `final` true, or `timed`, or `refused`.
  */
 export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
@@ -640,6 +650,7 @@ export type EngineEvent =
   | { kind: 'done'; report: Report }
   | { kind: 'failed'; code: string; message: string; stack?: string }
   | { kind: 'estimate'; question: number; estimate: Estimate }
+  | { kind: 'timed'; question: number; speed: MeasuredSpeed }
   | { kind: 'refused'; question: number; code: string; message: string };
 
 // The compute server, JSON-RPC 2.0 over a websocket; the language of recipe files (LSP) shares the connection.
@@ -769,6 +780,7 @@ export interface ServerRequests {
   'runs/resume': { params: { runId: string }; result: RunSummary };
   /** Of a heal run that is running or paused. */
   'runs/control': { params: { runId: string; action: RunControl }; result: RunSummary };
+  /** Its folder lies in the trash of the data folder for a week. */
   'runs/delete': { params: { runId: string }; result: { freedBytes: number } };
   /** The recipe of a run, or any recipe, as the text of a recipe file. */
   'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
@@ -777,9 +789,12 @@ export interface ServerRequests {
   'plan/make': { params: { recipe: Recipe }; result: PlanEstimate };
   /**
    * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
-   * same client and run ends the older one, which is answered with the error `superseded`.
+   * same client and run ends the older one, which is answered with the error `superseded`. `$/cancelRequest` ends it, too:
+   * then the error is RequestCancelled.
    */
   'runs/ask': { params: { runId: string; question: number; drop: DropSet }; result: Estimate };
+  /** How much faster the model is without a drop set; a question like runs/ask, and superseded like one. */
+  'runs/time': { params: { runId: string; drop: DropSet }; result: MeasuredSpeed };
   /** Model folders below the roots of this connection, two levels deep, and in the folders given. */
   'models/find': { params: { folders: string[] }; result: FoundModel[] };
   'models/inspect': { params: { folder: string }; result: ModelSummary };
@@ -978,8 +993,8 @@ export interface PageRequests {
   'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
   /** Asks for another text; the answer comes as choose/state. */
   'choose/text': { params: Record<string, never>; result: null };
-  /** Times one forward pass of the whole model and one without the drop set, on the same tokens. */
-  'choose/speed': { params: { drop: DropSet }; result: { baseMs: number; prunedMs: number } };
+  /** Waits for the answer to choose/ask; a newer choose/ask ends it. */
+  'choose/speed': { params: { drop: DropSet }; result: MeasuredSpeed };
   /** Remembered by the host. */
   'heal/keep': { params: { view: HealView }; result: null };
   /** Remembered by the host, too; their plan comes as heal/state. */

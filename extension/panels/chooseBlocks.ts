@@ -20,6 +20,7 @@ import type { PanelHost } from './panels';
 import { analyzeRecipe, fullMeasure } from './analyzeRecipe';
 import { grown } from './grown';
 import { openPruning } from './pruning';
+import { openQuestions } from './questions';
 
 const noChoice: ChoiceState = { drop: { blocks: [], attention: [], mlp: [] }, protected: [], method: 'blockInfluence' };
 
@@ -38,6 +39,7 @@ export function fillChooseBlocks(
   let run: RunSummary | null = null;
   let offered: Plan | null = null;
   let following: Disposable | null = null;
+  const questions = openQuestions(connection, () => run?.runId ?? null);
   panel.title = `Choose Blocks: ${modelName(folder)}`;
 
   const page = openPage(
@@ -55,19 +57,9 @@ export function fillChooseBlocks(
         await context.workspaceState.update(choiceKey, choice);
         return null;
       },
-      async 'choose/ask'({ question, drop }) {
-        if (!run) throw new UserError('badData', 'There is no analysis of this model to ask yet; analyze it first.');
-        const { runId } = run;
-        const relay = connection.on('runs/estimate', (told) => {
-          if (told.runId === runId && told.question === question)
-            page.tell('choose/estimate', { question, estimate: told.estimate });
-        });
-        try {
-          return await connection.request('runs/ask', { runId, question, drop });
-        } finally {
-          relay.dispose();
-        }
-      },
+      'choose/ask': ({ question, drop }) =>
+        questions.loss(question, drop, (estimate) => page.tell('choose/estimate', { question, estimate })),
+      'choose/speed': ({ drop }) => questions.speed(drop),
       'choose/analyze': ({ measure }) => analyze(measure),
       async 'choose/text'() {
         if (await texts.choose(folder)) await offer();
@@ -114,6 +106,7 @@ export function fillChooseBlocks(
       recipesFolder: workspace.workspaceFolders?.[0]?.uri.fsPath ?? null,
       offer: { measure: fullMeasure(model!), plan: offered, textName: file && texts.nameOf(file) },
       pruning: pruning.state,
+      measuresSpeed: analysis !== null,
     };
   }
   const pruning = openPruning(folder, repairSource, (told) => page.tell('choose/pruning', told), host);

@@ -12,6 +12,7 @@ import { measuredLoss } from './measuredLoss';
 
 export interface Measuring {
   readonly model: Model;
+  readonly windows: readonly Int32Array[];
   readonly nWindows: number;
   /** To be passed to the forward pass that comes first. */
   readonly observer: Required<Pick<Observer, 'tokens' | 'keep'>>;
@@ -55,6 +56,7 @@ export function openMeasuring(model: Model, windows: readonly Int32Array[], cach
 
   return {
     model,
+    windows,
     nWindows,
     cache,
     observer: {

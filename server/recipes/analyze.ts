@@ -16,6 +16,7 @@ import type { Model } from '../walk/model';
 import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';
 import { summarize } from './modelSummary';
 import { limitOf, noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
+import { measureSpeed } from './speed';
 import { answerWhatIf } from './whatIf';
 import { windowsFor } from './windows';
 import { analysisWork, methodNames, type WantedScores } from './work';
@@ -34,7 +35,10 @@ export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeRepo
     return withMeasured(checkpoint, wanted, run, async (measured, measuring) => {
       const done = report(measured);
       if (recipe.stay && measuring)
-        await run.stay?.(done, (drop, signal, tell) => answerWhatIf(measuring, drop, signal, tell));
+        await run.stay?.(done, {
+          loss: (drop, signal, tell) => answerWhatIf(measuring, drop, signal, tell),
+          speed: (drop, signal) => measureSpeed(measuring, drop, signal),
+        });
       return done;
     });
   });

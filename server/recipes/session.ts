@@ -8,6 +8,7 @@ import type {
   DropSet,
   EngineEvent,
   Estimate,
+  MeasuredSpeed,
   Plan,
   Report,
   RunControl,
@@ -31,13 +32,17 @@ export interface Run {
   readonly signal: AbortSignal;
   emit(event: EngineEvent): void;
   /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
-  stay?(report: Report, answer: Answer): Promise<void>;
+  stay?(report: Report, answers: Answers): Promise<void>;
   /** For recipes that can be told to wait and to end early. What was said before somebody listens is said then. */
   onControl?(listener: (action: RunControl) => void): void;
 }
 
-/** Tells estimates of the loss without a drop set, the last one final. */
-export type Answer = (drop: DropSet, signal: AbortSignal, tell: (estimate: Estimate) => void) => Promise<void>;
+/** What a recipe that stays can be asked about a drop set. Each throws UserError('cancelled') after the signal. */
+export interface Answers {
+  /** Tells estimates of the loss without it, the last one final. */
+  loss(drop: DropSet, signal: AbortSignal, tell: (estimate: Estimate) => void): Promise<void>;
+  speed(drop: DropSet, signal: AbortSignal): Promise<MeasuredSpeed>;
+}
 
 export const progress = (run: Run, step: string) => (fraction: number) =>
   run.emit({ kind: 'progress', step, fraction });

@@ -1,28 +1,36 @@
 // The lock file says who serves a data folder: process, port, token, build. Only its owner may read it. It appears
 // complete or not at all (written beside, then linked), and linking fails where another server was first.
+import { createHash, randomUUID } from 'node:crypto';
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { UserError } from '../errors';
 import type { ServerLock } from '../protocol';
+import { protocolName } from './guards';
 
 export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
 
-const lockSchema: z.ZodType<ServerLock> = z.object({
-  pid: z.int().positive(),
-  port: z.int().positive(),
-  token: z.string().min(1),
-  protocol: z.literal('espalier.v1'),
-  build: z.string(),
-});
-
-/** null: there is none, or none that makes sense. */
-export function readLock(dataFolder: string): ServerLock | null {
+/**
+ * False when another living server holds the folder. Throws UserError('otherBuild') where a server of a later protocol
+ * holds it, whose lock we do not understand well enough to call it dead.
+ */
+export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
+  const path = lockPath(dataFolder);
+  const mine = `${path}.${process.pid}.${randomUUID()}`;
+  writeFileSync(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    return lockSchema.parse(JSON.parse(readFileSync(lockPath(dataFolder), 'utf8')));
-  } catch {
-    return null;
+    return await take(path, mine);
+  } finally {
+    rmSync(mine, { force: true });
   }
+}
+
+/** null: there is none, or none that makes sense. Throws as takeLock does. */
+export function readLock(dataFolder: string): ServerLock | null {
+  const text = read(lockPath(dataFolder));
+  return text === null ? null : understood(text, lockPath(dataFolder));
 }
 
 /** Makes the data folder, for its owner alone. */
@@ -31,30 +39,46 @@ export function makeDataFolder(dataFolder: string): void {
   if (process.platform !== 'win32' && (statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
 }
 
-/** False when another living server holds the folder. */
-export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
-  const path = lockPath(dataFolder);
-  const mine = `${path}.${process.pid}`;
-  rmSync(mine, { force: true });
-  writeFileSync(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
+/** Whether the folder is still this server's; another may have taken it for dead. */
+export function holdsLock(dataFolder: string, { token }: ServerLock): boolean {
   try {
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (link(mine, path)) return true;
-      const holder = readLock(dataFolder);
-      if (holder && (await isServing(holder))) return false;
-      setAside(dataFolder, holder, `${mine}.stale`);
-    }
-    return false;
-  } finally {
-    rmSync(mine, { force: true });
+    return readLock(dataFolder)?.token === token;
+  } catch {
+    return false; // that of a later protocol is not ours
   }
 }
 
-/** Whether the folder is still this server's; another may have taken it for dead. */
-export const holdsLock = (dataFolder: string, { token }: ServerLock): boolean => readLock(dataFolder)?.token === token;
-
 export function releaseLock(dataFolder: string, lock: ServerLock): void {
   if (holdsLock(dataFolder, lock)) rmSync(lockPath(dataFolder), { force: true });
+}
+
+const patienceMs = 5000;
+const pauseMs = 10;
+
+/**
+ * Puts a file at `path` that nobody else living has. The right to replace a dead server's file is a lock of its own, taken
+ * in the same way and named after what that file says. Whoever has the right, and still finds the same file, moves the
+ * right there: so a file is replaced by one server, and never one that came after the judgement.
+ */
+async function take(path: string, mine: string): Promise<boolean> {
+  for (const began = performance.now(); performance.now() - began < patienceMs; ) {
+    if (link(mine, path)) return true;
+    const found = read(path);
+    if (found === null) continue; // it went in between
+    const holder = understood(found, path);
+    if (holder && (await isServing(holder))) return false;
+    const right = `${path}.after-${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
+    if (!(await take(right, mine))) {
+      await sleep(pauseMs); // whoever has it is about to be the holder
+      continue;
+    }
+    if (read(path) === found) {
+      renameSync(right, path);
+      return true;
+    }
+    rmSync(right, { force: true });
+  }
+  return false;
 }
 
 function link(from: string, to: string): boolean {
@@ -67,25 +91,42 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** Moves a dead server's lock away. If another server has replaced it meanwhile, that one's lock goes back. */
-function setAside(dataFolder: string, dead: ServerLock | null, aside: string): void {
-  const path = lockPath(dataFolder);
+function read(path: string): string | null {
   try {
-    renameSync(path, aside);
+    return readFileSync(path, 'utf8');
   } catch {
-    return; // somebody else was faster
-  }
-  try {
-    const moved = lockSchema.safeParse(readJson(aside));
-    if (moved.success && moved.data.token !== dead?.token) link(aside, path);
-  } finally {
-    rmSync(aside, { force: true });
+    return null;
   }
 }
 
-function readJson(path: string): unknown {
+const lockSchema: z.ZodType<ServerLock> = z.object({
+  pid: z.int().positive(),
+  port: z.int().positive().max(65_535),
+  token: z.string().min(1),
+  protocol: z.literal(protocolName),
+  build: z.string(),
+});
+/** All that is sure about the lock of a later protocol. */
+const namedSchema = z.object({ protocol: z.string().regex(/^espalier\.v\d{1,9}$/) });
+const versionOf = (protocol: string) => Number(protocol.slice('espalier.v'.length));
+
+/** null: it makes no sense. Throws for a later protocol. */
+function understood(text: string, path: string): ServerLock | null {
+  const content = parsed(text);
+  const named = namedSchema.safeParse(content);
+  if (named.success && versionOf(named.data.protocol) > versionOf(protocolName))
+    throw new UserError(
+      'otherBuild',
+      `A server of a newer Espalier holds this folder (it speaks ${named.data.protocol}, this one ${protocolName}): ` +
+        `update this one, or end that one; if none runs any more, delete ${path}.`,
+    );
+  const lock = lockSchema.safeParse(content);
+  return lock.success ? lock.data : null;
+}
+
+function parsed(text: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(text);
   } catch {
     return null;
   }

@@ -8,6 +8,7 @@ import { makePlan } from '../plan/makePlan';
 import type { ServerRequests } from '../protocol';
 import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
 import { dropSetSchema, recipeSchema } from '../recipes/recipeSchema';
+import { lossQuestion, speedQuestion } from '../runs/conversation';
 import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';
 import { type Roots, rootsOf } from './roots';
@@ -17,6 +18,8 @@ export interface Caller {
   readonly roots: Roots;
   readonly outbox: Outbox;
   readonly runs: Runs;
+  /** The client does not want the answer any more. */
+  readonly signal: AbortSignal;
   readonly server: { status(): ServerRequests['server/status']['result']; stop(): void };
 }
 
@@ -90,13 +93,17 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   },
   'runs/ask': {
     params: z.strictObject({ runId, question: z.int(), drop: dropSetSchema }),
-    async handle({ runId, question, drop }, { runs, outbox }) {
+    async handle({ runId, question, drop }, { runs, outbox, signal }) {
       const onEstimate = (estimate: ServerRequests['runs/ask']['result']) =>
         outbox.estimate({ runId, question, estimate });
-      const answer = await runs.ask(runId, { asker: outbox, drop, onEstimate });
+      const answer = await runs.ask(runId, lossQuestion(outbox, drop, signal, onEstimate));
       outbox.dropEstimate(runId);
       return answer;
     },
+  },
+  'runs/time': {
+    params: z.strictObject({ runId, drop: dropSetSchema }),
+    handle: ({ runId, drop }, { runs, outbox, signal }) => runs.ask(runId, speedQuestion(outbox, drop, signal)),
   },
   'models/find': {
     params: z.strictObject({ folders: z.array(path).max(1000) }),

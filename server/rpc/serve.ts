@@ -22,7 +22,7 @@ export interface ServeOptions {
   log(text: string): void;
 }
 
-/** How the attempt came out: another server may have been first. `ended` resolves when all is closed. */
+/** How the attempt came out: another server may have been first. `ended` resolves when all is closed. Throws as takeLock does. */
 export type Serving =
   | { kind: 'serving'; lock: ServerLock; lockFile: string; ended: Promise<void> }
   | { kind: 'other'; lockFile: string };
@@ -46,10 +46,13 @@ export async function serve({ dataFolder: given, idleSeconds, signal, log }: Ser
     http.close();
   };
   // Whoever finds the lock file may knock before the runs are read; nothing else runs between here and there.
-  if (!(await takeLock(dataFolder, lock))) {
-    close();
-    return { kind: 'other', lockFile };
+  let first = false;
+  try {
+    first = await takeLock(dataFolder, lock);
+  } finally {
+    if (!first) close();
   }
+  if (!first) return { kind: 'other', lockFile };
 
   const sockets = openSockets();
   let idleTimer: NodeJS.Timeout | null = null;

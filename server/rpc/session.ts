@@ -1,6 +1,6 @@
 // One connected client: the life cycle of the language server protocol by hand, and the table of methods behind it. `exit`
 // and a lost socket end this session; the server and its runs live on.
-import { createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
+import { type CancellationToken, createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
 import { isUserError } from '../errors';
 import type { ClientOptions, ErrorData, ServerFacts } from '../protocol';
@@ -17,10 +17,16 @@ export interface SessionServer {
   readonly control: Caller['server'];
   /** For defects of ours. */
   log(text: string): void;
+  /** Does something later, unless it is called off by what it gives back. */
+  after?(ms: number, act: () => void): () => void;
 }
 
-/** LSP's code for a request that was well-formed and could not be done. */
+/** LSP's codes for a request that was well-formed and could not be done, and for one that was taken back. */
 const requestFailed = -32803;
+const requestCancelled = -32800;
+
+/** Whoever does not introduce himself by then is not waited for. */
+export const introductionMs = 10_000;
 
 const clientOptions: z.ZodType<ClientOptions> = z.object({
   protocol: z.literal(protocolName),
@@ -30,7 +36,7 @@ const clientOptions: z.ZodType<ClientOptions> = z.object({
 /** Clients of another build may speak otherwise, so only what names them is read first. */
 const introduction = z.object({ protocol: z.string().max(100), build: z.string().max(200) });
 
-export function openSession(socket: ClientSocket, { facts, runs, control, log }: SessionServer): void {
+export function openSession(socket: ClientSocket, { facts, runs, control, log, after = onClock }: SessionServer): void {
   const connection = createMessageConnection(socket.reader, socket.writer, {
     error: () => {},
     warn: () => {},
@@ -45,6 +51,11 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
   });
   const forget = runs.listen(outbox);
   let phase: { kind: 'new' } | { kind: 'ready'; roots: Roots } | { kind: 'shutdown' } = { kind: 'new' };
+
+  const introduced = after(introductionMs, () => {
+    log('a client did not introduce itself');
+    socket.close(1008, 'initialize did not come');
+  });
 
   function initialize(params: unknown): unknown {
     if (phase.kind !== 'new')
@@ -61,6 +72,7 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
     const options = clientOptions.safeParse(given);
     if (!options.success) throw invalidParams('initialize', options.error);
     phase = { kind: 'ready', roots: rootsOf(options.data.roots) };
+    introduced();
     return {
       capabilities: {},
       serverInfo: { name: 'espalier', version: build },
@@ -68,7 +80,7 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
     };
   }
 
-  connection.onRequest(async (method: string, params: unknown): Promise<unknown> => {
+  connection.onRequest(async (method: string, params: unknown, token: CancellationToken): Promise<unknown> => {
     if (method === 'initialize') return initialize(params);
     if (phase.kind === 'new') throw new ResponseError(ErrorCodes.ServerNotInitialized, 'Send initialize first.');
     if (phase.kind === 'shutdown') throw new ResponseError(ErrorCodes.InvalidRequest, 'This connection was shut down.');
@@ -81,16 +93,22 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
     const row = methods[method];
     const checked = row.params.safeParse(params ?? {});
     if (!checked.success) throw invalidParams(method, checked.error);
-    const caller: Caller = { roots: phase.roots, outbox, runs, server: control };
+    const { signal, unlisten } = signalOf(token);
+    const caller: Caller = { roots: phase.roots, outbox, runs, signal, server: control };
     try {
       // The row of a method takes what its own schema gave.
       return await (row.handle as (params: unknown, caller: Caller) => unknown)(checked.data, caller);
     } catch (error) {
-      if (isUserError(error)) throw new ResponseError<ErrorData>(requestFailed, error.message, { code: error.code });
+      if (isUserError(error)) {
+        const code = signal.aborted && error.code === 'cancelled' ? requestCancelled : requestFailed;
+        throw new ResponseError<ErrorData>(code, error.message, { code: error.code });
+      }
       log(`${method}: ${error instanceof Error ? error.stack : String(error)}`);
       throw new ResponseError<ErrorData>(ErrorCodes.InternalError, `${method} failed by a defect; see the log.`, {
         code: 'internal',
       });
+    } finally {
+      unlisten();
     }
   });
   connection.onNotification((method: string) => {
@@ -99,12 +117,26 @@ export function openSession(socket: ClientSocket, { facts, runs, control, log }:
   // What arrives broken has no id to answer to.
   connection.onError(() => {});
   connection.onClose(() => {
+    introduced();
     forget();
     runs.forget(outbox);
     outbox.end();
     connection.dispose();
   });
   connection.listen();
+}
+
+const onClock: NonNullable<SessionServer['after']> = (ms, act) => {
+  const timer = setTimeout(act, ms);
+  return () => clearTimeout(timer);
+};
+
+/** What a client says by $/cancelRequest, as the rest of us hears it. */
+function signalOf(token: CancellationToken): { signal: AbortSignal; unlisten(): void } {
+  const abort = new AbortController();
+  if (token.isCancellationRequested) abort.abort();
+  const listening = token.onCancellationRequested(() => abort.abort());
+  return { signal: abort.signal, unlisten: () => listening.dispose() };
 }
 
 function invalidParams(method: string, error: z.ZodError): ResponseError<ErrorData> {

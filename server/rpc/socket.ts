@@ -21,7 +21,7 @@ export interface ClientSocket {
   readonly writer: MessageWriter;
   /** Bytes that wait to be taken by the other end. */
   waitingBytes(): number;
-  close(): void;
+  close(code?: number, reason?: string): void;
   onClose(listener: () => void): void;
 }
 
@@ -67,7 +67,7 @@ const clientOf = (socket: WebSocket): ClientSocket => ({
   reader: new SocketReader(socket),
   writer: new SocketWriter(socket),
   waitingBytes: () => socket.bufferedAmount,
-  close: () => socket.close(1000),
+  close: (code = 1000, reason = '') => socket.close(code, reason),
   onClose: (listener) => void socket.on('close', listener),
 });
 

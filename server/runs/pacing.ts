@@ -3,7 +3,7 @@
 // step of a healing is a point of its curve.
 import type { ToldEvent } from '../engineClient/engine';
 
-export type PacedEvent = Exclude<ToldEvent, { kind: 'estimate' | 'refused' | 'paused' }>;
+export type PacedEvent = Exclude<ToldEvent, { kind: 'estimate' | 'timed' | 'refused' | 'paused' }>;
 
 const pauseMs = { progress: 250, text: 50 };
 

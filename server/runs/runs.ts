@@ -5,8 +5,8 @@ import { basename, join } from 'node:path';
 import { checkpointName } from '../checkpoint/folder';
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
-import type { Estimate, Plan, Recipe, Report, RunControl, RunEvent, RunState, RunSummary } from '../protocol';
-import type { Question } from './conversation';
+import type { Plan, Recipe, Report, RunControl, RunEvent, RunState, RunSummary } from '../protocol';
+import { isAnswer, type Question } from './conversation';
 import { deviceOf, type Job, openDeviceQueue } from './deviceQueue';
 import { type PacedEvent, paceEvents } from './pacing';
 import { openStaying } from './staying';
@@ -157,7 +157,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       else if (event.kind === 'paused') {
         pacing.flush();
         orBreak(() => pause(run, event.paused));
-      } else if (event.kind !== 'estimate' && event.kind !== 'refused') pacing.push(event);
+      } else if (!isAnswer(event)) pacing.push(event);
     });
     run.engine = engine;
     const outcome = await engine.outcome;
@@ -192,6 +192,14 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       return { state: 'done' };
     } catch (error) {
       return { state: 'failed', code: 'cannotWrite', message: diskSentence(error) };
+    }
+  }
+
+  function removed(runId: string): number {
+    try {
+      return store.remove(runId);
+    } catch (error) {
+      throw new UserError('cannotWrite', `The run cannot be deleted (${errorCode(error)}); look into the data folder.`);
     }
   }
 
@@ -278,16 +286,20 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       return summaryOf(run);
     },
     async remove(runId: string): Promise<{ freedBytes: number }> {
-      const run = find(runId);
-      if (isActive(run.record.state))
-        throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
+      const check = () => {
+        if (isActive(find(runId).record.state))
+          throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
+      };
+      check();
       await staying.endOf(runId);
+      // Somebody else may have deleted or resumed it meanwhile.
+      check();
+      const freedBytes = removed(runId);
       runs.delete(runId);
-      const freedBytes = store.remove(runId);
       for (const listener of listeners) listener.deleted(runId);
       return { freedBytes };
     },
-    ask(runId: string, question: Question): Promise<Estimate> {
+    ask<T>(runId: string, question: Question<T>): Promise<T> {
       const run = find(runId);
       const { recipe } = run;
       if (recipe.kind !== 'analyze') throw new UserError('badState', 'Only an analysis can be asked.');
@@ -373,5 +385,5 @@ function newestPlan(events: readonly RunEvent[]): Plan | null {
   return last?.kind === 'plan' ? last.plan : null;
 }
 
-const diskSentence = (error: unknown) =>
-  `The run cannot be kept on disk (${(error as NodeJS.ErrnoException).code ?? String(error)}); free some space.`;
+const errorCode = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
+const diskSentence = (error: unknown) => `The run cannot be kept on disk (${errorCode(error)}); free some space.`;

@@ -2,8 +2,8 @@
 // hold a device without working on it, so they go when it is wanted, when nobody has asked for a while, or when told to.
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
-import type { AnalyzeRecipe, Estimate } from '../protocol';
-import { type Conversation, openConversation, type Question, superseded } from './conversation';
+import type { AnalyzeRecipe } from '../protocol';
+import { type Conversation, isAnswer, openConversation, type Question, superseded, takenBack } from './conversation';
 import { deviceOf, type openDeviceQueue } from './deviceQueue';
 
 const idleMs = 5 * 60_000;
@@ -20,9 +20,16 @@ interface Stay {
 
 const letGo = () => new UserError('badState', 'The engine was needed for other work; ask again.');
 
+/** A question that waits for an engine. */
+interface Waiting {
+  readonly asker: object;
+  put(conversation: Conversation): void;
+  refuse(error: unknown): void;
+}
+
 /** An engine that is to come up, and who waits for it. */
 interface Start {
-  questions: (Question & { answer(estimate: Estimate): void; refuse(error: unknown): void })[];
+  questions: Waiting[];
   /** null while the device is busy. */
   engine: Engine | null;
 }
@@ -47,7 +54,7 @@ export function openStaying() {
   };
 
   /** An engine that is not up yet and that nobody waits for any more does not come up. */
-  const turnAway = (runId: string, error: Error, isMeant: (question: Question) => boolean) => {
+  const turnAway = (runId: string, error: Error, isMeant: (question: Waiting) => boolean) => {
     const start = starting.get(runId);
     if (!start) return;
     for (const question of start.questions.filter(isMeant)) question.refuse(error);
@@ -70,24 +77,32 @@ export function openStaying() {
         if (stays.get(runId) === stay) stays.delete(runId);
       });
       return (event) => {
-        if (event.kind === 'estimate' || event.kind === 'refused') conversation.hear(event);
+        if (isAnswer(event)) conversation.hear(event);
       };
     },
 
     /** Asks the engine of a run, or one that is started for it when the device is free. */
-    ask(
+    ask<T>(
       runId: string,
       recipe: AnalyzeRecipe,
-      question: Question,
+      question: Question<T>,
       queue: ReturnType<typeof openDeviceQueue>,
-    ): Promise<Estimate> {
+    ): Promise<T> {
       const stay = stays.get(runId);
       if (stay) {
         restartTimer(stay);
         return stay.conversation.ask(question);
       }
       return new Promise((answer, refuse) => {
-        const mine = { ...question, answer, refuse };
+        const mine: Waiting = {
+          asker: question.asker,
+          put: (conversation) => void conversation.ask(question).then(answer, refuse),
+          refuse,
+        };
+        if (question.signal.aborted) return refuse(takenBack());
+        question.signal.addEventListener('abort', () => turnAway(runId, takenBack(), (other) => other === mine), {
+          once: true,
+        });
         const known = starting.get(runId);
         if (known) {
           const older = known.questions.findIndex(({ asker }) => asker === question.asker);
@@ -105,7 +120,7 @@ export function openStaying() {
             starting.delete(runId);
             const now = stays.get(runId);
             for (const each of start.questions) {
-              if (now) now.conversation.ask(each).then(each.answer, each.refuse);
+              if (now) each.put(now.conversation);
               else each.refuse(failure);
             }
           },

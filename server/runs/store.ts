@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Plan, Recipe, Report, RunEvent, RunState } from '../protocol';
 import { recipeSchema } from '../recipes/recipeSchema';
+import { openTrash } from './trash';
 
 /** state.json. */
 export interface RunRecord {
@@ -43,6 +44,7 @@ export type RunStore = ReturnType<typeof openRunStore>;
 export function openRunStore(dataFolder: string) {
   const top = join(dataFolder, 'runs');
   mkdirSync(top, { recursive: true, mode: 0o700 });
+  const trash = openTrash(dataFolder);
   const fileOf = (runId: string, name: string) => join(top, runId, name);
   const speedFile = join(dataFolder, 'speed.json');
   const readSpeeds = () => speedSchema.catch({}).parse(readJson(speedFile));
@@ -100,11 +102,11 @@ export function openRunStore(dataFolder: string) {
     },
     /** null: no run has measured it yet. */
     operationsPerSecond: (device: string): number | null => readSpeeds()[device] ?? null,
-    /** Gives back how much room it took. */
+    /** Moves it to the trash. Gives back how much room it takes, which is free when it goes from there. */
     remove(runId: string): number {
       const folder = join(top, runId);
       const freedBytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
-      rmSync(folder, { recursive: true });
+      trash.take(folder, runId);
       if (read?.runId === runId) read = null;
       return freedBytes;
     },

@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AnalyzeRecipe, DropSet, EngineEvent, EngineRequest, Estimate } from '../../server/protocol';
+import { leastInTurns } from '../../server/recipes/speed';
 import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
 import { modelFolder, repoRoot } from '../fixtures';
 import { noLosses, onCpu, runHere } from './runHere';
@@ -52,7 +53,7 @@ async function staying(change: Partial<AnalyzeRecipe> = {}) {
       events.find(
         (it) =>
           (it.kind === 'estimate' && it.question === question && it.estimate.final) ||
-          (it.kind === 'refused' && it.question === question),
+          ((it.kind === 'timed' || it.kind === 'refused') && it.question === question),
       ),
     );
   send({ kind: 'start', recipe: { ...recipe, ...change } });
@@ -117,6 +118,39 @@ describe('an engine that stays', () => {
     expect(await engine.ask(2, ofBlocks([]))).toMatchObject({ kind: 'estimate', estimate: { costNats: 0 } });
   });
 
+  it('times the whole model beside what is left of it, on one micro-batch', async () => {
+    const engine = await staying();
+    engine.send({ kind: 'time', question: 1, drop: ofBlocks([1, 2, 3, 4]) });
+    const timed = await engine.answerTo(1);
+    if (timed?.kind !== 'timed') throw new Error(`not timed: ${JSON.stringify(timed)}`);
+    const { baseMs, prunedMs, nTokens } = timed.speed;
+    expect(prunedMs).toBeGreaterThan(0);
+    expect(prunedMs).toBeLessThan(baseMs);
+    expect(nTokens % 128).toBe(0);
+    engine.send({ kind: 'time', question: 2, drop: ofBlocks([5]) });
+    expect(await engine.answerTo(2)).toMatchObject({ kind: 'refused', code: 'badChoice' });
+  });
+
+  it.each(['ask', 'time'] as const)('gives up a timing for a newer question, to %s', async (kind) => {
+    const engine = await staying();
+    engine.send({ kind: 'time', question: 1, drop: ofBlocks([0]) });
+    engine.send({ kind, question: 2, drop: ofBlocks([1]) });
+    expect(await engine.answerTo(2)).toMatchObject({ kind: kind === 'time' ? 'timed' : 'estimate' });
+    expect(await engine.answerTo(1)).toMatchObject({ kind: 'refused', code: 'superseded' });
+    expect(engine.events.filter((it) => it.kind === 'timed')).toHaveLength(kind === 'time' ? 1 : 0);
+  });
+
+  it('gives up a question that is withdrawn, and no other', async () => {
+    const engine = await staying();
+    engine.send({ kind: 'time', question: 1, drop: ofBlocks([0]) });
+    engine.send({ kind: 'withdraw', question: 7 });
+    engine.send({ kind: 'withdraw', question: 1 });
+    expect(await engine.answerTo(1)).toMatchObject({ kind: 'refused', code: 'superseded' });
+    engine.send({ kind: 'ask', question: 2, drop: ofBlocks([0]) });
+    engine.send({ kind: 'withdraw', question: 1 });
+    expect(await engine.answerTo(2)).toMatchObject({ kind: 'estimate', estimate: { final: true } });
+  });
+
   it('tells done once, and ends when it is cancelled', async () => {
     const engine = await staying();
     await engine.ask(1, ofBlocks([1]));
@@ -124,6 +158,27 @@ describe('an engine that stays', () => {
     expect(await engine.ended).toBe(0);
     expect(engine.events.filter((it) => it.kind === 'done')).toHaveLength(1);
     expect(engine.events.filter((it) => it.kind === 'failed')).toHaveLength(0);
+  });
+});
+
+describe('two things taken in turns', () => {
+  const turns = async (timesMs: readonly number[]) => {
+    const taken: string[] = [];
+    const take = (name: string, factor: number) => async () => {
+      taken.push(name);
+      return factor * timesMs[Math.min(Math.floor((taken.length - 1) / 2), timesMs.length - 1)]!;
+    };
+    const least = await leastInTurns(take('a', 2), take('b', 1));
+    return { least, taken: taken.join('') };
+  };
+  it.each([
+    { what: 'are warmed up, and then go on for a second', timesMs: [1, 99, 98, 97, 97], rounds: 4, least: 97 },
+    { what: 'are taken three times where they are slow', timesMs: [1, 400, 300, 200], rounds: 3, least: 200 },
+    { what: 'are not waited for long', timesMs: [1, 2000, 1], rounds: 1, least: 2000 },
+  ])('$what', async ({ timesMs, rounds, least }) => {
+    const found = await turns(timesMs);
+    expect(found.least).toEqual([2 * least, least]);
+    expect(found.taken).toBe('ab'.repeat(1 + rounds));
   });
 });
 

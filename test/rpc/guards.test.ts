@@ -380,6 +380,19 @@ describe('paths', () => {
     await bare.close();
   });
 
+  it.each([
+    { params: { runId: '..' }, code: -32602 },
+    { params: { drop: { blocks: ['1'], attention: [], mlp: [] } }, code: -32602 },
+    { params: { drop: { blocks: [1], attention: [], mlp: [], more: 1 } }, code: -32602 },
+    { params: { drop: null }, code: -32602 },
+    { params: { file: '/etc/passwd' }, code: -32602 },
+    { params: {}, code: -32803 },
+  ])('a question about a speed with $params is answered with $code', async ({ params, code }) => {
+    const usual = { runId: randomUUID(), drop: { blocks: [1], attention: [], mlp: [] } };
+    const asked = client.connection.sendRequest('runs/time', { ...usual, ...params });
+    expect(await errorOf(asked)).toMatchObject({ code, reason: code === -32602 ? 'usage' : 'notFound' });
+  });
+
   it('a run id is no path', async () => {
     for (const runId of ['../../etc', '..', '', 'a/b', '\0'])
       expect(await errorOf(client.request('runs/get', { runId }))).toMatchObject({ code: -32602 });

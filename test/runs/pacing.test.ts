@@ -1,7 +1,7 @@
 // What is kept of the words of an engine, and who is answered in which order.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DropSet, EngineRequest, Estimate } from '../../server/protocol';
-import { openConversation } from '../../server/runs/conversation';
+import { lossQuestion, openConversation, speedQuestion } from '../../server/runs/conversation';
 import { type PacedEvent, paceEvents } from '../../server/runs/pacing';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
@@ -72,11 +72,15 @@ describe('a conversation', () => {
   const [one, two] = [{}, {}];
   function talk() {
     const sent: number[] = [];
-    const send = (request: EngineRequest) => void (request.kind === 'ask' && sent.push(request.question));
+    const withdrawn: number[] = [];
+    const send = (request: EngineRequest) => {
+      if (request.kind === 'withdraw') withdrawn.push(request.question);
+      else if ('question' in request) sent.push(request.question);
+    };
     const conversation = openConversation({ send });
     const said: string[] = [];
-    const ask = (name: string, asker: object) =>
-      void conversation.ask({ asker, drop, onEstimate: () => said.push(`${name} estimate`) }).then(
+    const ask = (name: string, asker: object, until = new AbortController().signal) =>
+      void conversation.ask(lossQuestion(asker, drop, until, () => said.push(`${name} estimate`))).then(
         () => said.push(`${name} answered`),
         (error) => said.push(`${name} ${error.code}`),
       );
@@ -84,7 +88,12 @@ describe('a conversation', () => {
       conversation.hear({ kind: 'estimate', question, estimate: estimate(final) });
       await Promise.resolve();
     };
-    return { conversation, sent, said, ask, hear };
+    const time = (name: string, asker: object) =>
+      void conversation.ask(speedQuestion(asker, drop, new AbortController().signal)).then(
+        ({ baseMs }) => said.push(`${name} ${baseMs} ms`),
+        (error) => said.push(`${name} ${error.code}`),
+      );
+    return { conversation, sent, withdrawn, said, ask, time, hear };
   }
 
   it('asks one question at a time, and each asker has a turn', async () => {
@@ -110,6 +119,46 @@ describe('a conversation', () => {
     await hear(4, true);
     expect(sent).toEqual([1, 3, 4]);
     expect(said).toEqual(['a superseded', 'b superseded', 'c answered', 'd answered']);
+  });
+
+  it('is one over questions of both kinds', async () => {
+    const { conversation, sent, said, ask, time, hear } = talk();
+    ask('a', one);
+    time('b', two);
+    time('c', one);
+    // The last words about a question that was superseded.
+    await hear(1, true);
+    conversation.hear({ kind: 'timed', question: 3, speed: { baseMs: 7, prunedMs: 5, nTokens: 8 } });
+    conversation.hear({ kind: 'refused', question: 2, code: 'badChoice', message: '' });
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(sent).toEqual([1, 3, 2]);
+    expect(said).toEqual(['a superseded', 'c 7 ms', 'b badChoice']);
+  });
+
+  it('lets each question be taken back, and tells the engine where none takes its place', async () => {
+    const { sent, withdrawn, said, ask, hear } = talk();
+    const [a, b, c, d] = [0, 1, 2, 3].map(() => new AbortController());
+    d!.abort();
+    ask('a', one, a!.signal);
+    ask('b', two, b!.signal);
+    ask('c', {}, c!.signal);
+    ask('d', {}, d!.signal);
+    b!.abort();
+    a!.abort();
+    expect(sent).toEqual([1, 3]);
+    expect(withdrawn).toEqual([]);
+    await hear(3, false);
+    c!.abort();
+    expect(withdrawn).toEqual([3]);
+    await hear(3, true);
+    // Said once, and to nobody but whoever asked.
+    for (const each of [a, b, c]) each!.abort();
+    await Promise.resolve();
+    expect(said.sort()).toEqual(['a cancelled', 'b cancelled', 'c cancelled', 'c estimate', 'd cancelled']);
+    ask('e', one);
+    await hear(4, true);
+    expect(said.at(-1)).toBe('e answered');
   });
 
   it('answers everybody when it ends, and those who come later', async () => {

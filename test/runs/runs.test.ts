@@ -491,6 +491,7 @@ describe('runs', () => {
     await reaches(client, runId, ['cancelled']);
     expect((await client.request('runs/delete', { runId })).freedBytes).toBeGreaterThan(100);
     expect(readdirSync(join(data, 'runs'))).toEqual([]);
+    expect(readdirSync(join(data, 'trash', runId)).sort()).toEqual(['events.jsonl', 'recipe.json', 'state.json']);
     expect(await errorOf(client.request('runs/get', { runId }))).toMatchObject({ reason: 'notFound' });
     await until('everybody has heard', () => !client.changed.has(runId));
   });
@@ -598,6 +599,38 @@ describe('questions', () => {
     expect(await theirs).toMatchObject({ final: true });
   });
 
+  it('of how fast what is left is are answered, too, by the engine that stayed or another', async () => {
+    const { server, client, runId } = await asked(true);
+    const engine = childrenOf(server.pid)[0]!;
+    const speed = await client.request('runs/time', { runId, drop: without(1, 2, 3, 4) });
+    expect(speed.prunedMs).toBeGreaterThan(0);
+    expect(speed.prunedMs).toBeLessThan(speed.baseMs);
+    expect(speed.nTokens).toBeGreaterThan(0);
+    expect(childrenOf(server.pid)).toEqual([engine]);
+    const refused = client.request('runs/time', { runId, drop: without(99) });
+    expect(await errorOf(refused)).toMatchObject({ reason: 'badChoice' });
+    process.kill(engine, 'SIGKILL');
+    await until('it is gone', () => childrenOf(server.pid).length === 0);
+    expect((await client.request('runs/time', { runId, drop: without(1) })).baseMs).toBeGreaterThan(0);
+  });
+
+  it('of both kinds give way to each other where one client asks them', async () => {
+    const { server, client, runId } = await asked(true);
+    const other = await connect(server.lock, roots);
+    const code = (request: Promise<unknown>) =>
+      request.then(
+        () => 'answered',
+        (error) => error.data.code,
+      );
+    const time = (from: Client) => code(from.request('runs/time', { runId, drop: without(1) }));
+    const ask = (from: Client, question: number) =>
+      code(from.request('runs/ask', { runId, question, drop: without(question) }));
+    const mine = [time(client), ask(client, 1), time(client), ask(client, 2)];
+    const theirs = time(other);
+    expect(await Promise.all(mine)).toEqual(['superseded', 'superseded', 'superseded', 'answered']);
+    expect(await theirs).toBe('answered');
+  });
+
   it('end when another run wants the device, and can be asked again', async () => {
     const { server, client, runId, expected } = await asked(true);
     const engine = childrenOf(server.pid)[0]!;
@@ -652,6 +685,9 @@ describe('questions', () => {
     await client.request('runs/start', { runId: look, recipe: { kind: 'inspect', model: stories } });
     await reaches(client, look, ['done']);
     expect(await errorOf(client.request('runs/ask', { runId: look, question: 1, drop: without(1) }))).toMatchObject({
+      reason: 'badState',
+    });
+    expect(await errorOf(client.request('runs/time', { runId: look, drop: without(1) }))).toMatchObject({
       reason: 'badState',
     });
   });

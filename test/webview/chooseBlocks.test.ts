@@ -354,11 +354,33 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
   });
 
   it('measures the speed on demand', async () => {
-    const { page, row, fact } = await open({}, { 'choose/speed': () => ({ baseMs: 1300, prunedMs: 1000 }) });
+    const { page, row, fact } = await open(
+      {},
+      { 'choose/speed': () => ({ baseMs: 1300, prunedMs: 1000, nTokens: 1024 }) },
+    );
     await row(12).locator('td.trunk').click();
     await eventually(() => fact('Speed-up'), 'Speed-up× 1.03estimated measure');
     await page.click('#facts >> text=measure');
     await eventually(() => fact('Speed-up'), 'Speed-up× 1.30measured');
+  });
+
+  it('measures nothing else while it measures the speed', async () => {
+    let answer = (_: { baseMs: number; prunedMs: number; nTokens: number }): void => {};
+    const { page, row, fact, asked } = await open(
+      { analysis: { ...report, suggestions: null } },
+      { 'choose/speed': () => new Promise((resolve) => (answer = resolve)) },
+    );
+    const nAsked = () => asked.filter(({ method }) => method === 'choose/ask').length;
+    await row(12).locator('td.trunk').click();
+    await page.click('#facts >> text=measure');
+    await eventually(async () => (await fact('Speed-up'))?.includes('measuring'), true);
+    const before = nAsked();
+    await page.click('text=Measure all');
+    await page.waitForTimeout(300);
+    expect(nAsked()).toBe(before);
+    answer({ baseMs: 1300, prunedMs: 1000, nTokens: 1024 });
+    await eventually(() => fact('Speed-up'), 'Speed-up× 1.30measured');
+    await eventually(async () => nAsked() > before, true);
   });
 
   it('comes back after a reload with what was chosen', async () => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from './eventually';
 import { processIsAlive } from './processes';
 import { proxyInto } from './proxy';
+import { sampleStatus } from './statusSamples';
 import { measureAndFreeze, measured, openChooseBlocks } from './steps';
 import { copyStories } from './stories';
 import { packagedExtension, workbenchAvailable } from './vsix';
@@ -25,10 +26,16 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
     await window.statusItem('Espalier').waitFor();
   });
 
-  it('an engine that is killed fails its run with the reason', async () => {
+  it('an engine that is killed fails its run with the reason, and the server answers all the while', async () => {
     const engine = await measureAndFreeze(workbench, window);
+    const samples = await sampleStatus(join(workbench.storage, 'server.json'), 100);
+    await new Promise((resolve) => setTimeout(resolve, 500));
     process.kill(engine, 'SIGKILL');
     await window.panel.locator('#ended', { hasText: /engine|memory|killed/i }).waitFor();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const answersMs = await samples.end();
+    expect(answersMs.length).toBeGreaterThanOrEqual(8);
+    expect(Math.max(...answersMs)).toBeLessThan(1000);
     await window.showContainer('Espalier');
     await window
       .row('Runs', /failed/i)

@@ -18,6 +18,8 @@ export interface WorkbenchOptions {
   /** Settings of the machine are read from a file of their own; in the user's they would be lost after a reload. */
   machineSettings?: Record<string, unknown>;
   environment?: Record<string, string>;
+  /** `asked`: the workspace is in Restricted Mode until a person says otherwise. Default: trust plays no part. */
+  trust?: 'asked';
   /** Makes the workbench run an extension from its source folder and a test module inside the extension host. */
   inHost?: { extension: string; tests: string; onLog: (line: string) => void; onExit: (code: number) => void };
 }
@@ -56,6 +58,9 @@ const quietSettings = {
   'extensions.ignoreRecommendations': true,
 };
 
+/** Nothing asks by itself, so that a window comes up as it stays. */
+const trustSettings = { 'security.workspace.trust.enabled': true, 'security.workspace.trust.startupPrompt': 'never' };
+
 export async function startWorkbench(options: WorkbenchOptions): Promise<Workbench> {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-workbench-'));
   const at = (path: string) => join(folder, path);
@@ -63,8 +68,12 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
     mkdirSync(dirname(at(path)), { recursive: true });
     writeFileSync(at(path), text);
   };
+  const trust = options.trust ? trustSettings : {};
   const setSettings = (settings: Record<string, unknown>) =>
-    write('data/User/settings.json', JSON.stringify({ ...quietSettings, ...options.settings, ...settings }, null, 2));
+    write(
+      'data/User/settings.json',
+      JSON.stringify({ ...quietSettings, ...trust, ...options.settings, ...settings }, null, 2),
+    );
 
   for (const name of ['workspace', 'home', 'temporary']) mkdirSync(at(name));
   write('config.yaml', '');
@@ -101,7 +110,7 @@ export async function startWorkbench(options: WorkbenchOptions): Promise<Workben
         env: environment,
         stdio: 'pipe',
       });
-    const started = await startCodeServer(places, environment, options.inHost !== undefined);
+    const started = await startCodeServer(places, environment, options);
     codeServer = started.process;
     browser = await startChromium(at('chromium'), environment);
     const openedBrowser = browser;
@@ -149,11 +158,12 @@ function environmentOf(home: string, temporary: string, more: Record<string, str
   return { ...Object.fromEntries(inherited), HOME: home, TMPDIR: temporary, EXTENSIONS_GALLERY: '{}', ...more };
 }
 
-async function startCodeServer(places: string[], env: NodeJS.ProcessEnv, smokeTest: boolean) {
-  const plain = ['--auth', 'none', '--disable-telemetry', '--disable-update-check', '--disable-workspace-trust'];
+async function startCodeServer(places: string[], env: NodeJS.ProcessEnv, { inHost, trust }: WorkbenchOptions) {
+  const plain = ['--auth', 'none', '--disable-telemetry', '--disable-update-check'];
+  if (!trust) plain.push('--disable-workspace-trust');
   const quiet = ['--disable-getting-started-override', '--disable-proxy', '--ignore-last-opened'];
   // A built workbench runs a test module in its extension host only under this option.
-  const more = smokeTest ? ['--vscode-option', 'enable-smoke-test-driver'] : [];
+  const more = inHost ? ['--vscode-option', 'enable-smoke-test-driver'] : [];
   const args = [tools.codeServer, ...places, '--bind-addr', '127.0.0.1:0', ...plain, ...quiet, ...more];
   const child = spawn(tools.node, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';

@@ -210,6 +210,7 @@ export function actionsOn(store: Store, host: Host, whatIf: WhatIf, focusRow: ()
       } catch (error) {
         set('failed', 1, sentenceOf(error));
       }
+      whatIf.hostChanged(false);
     },
   };
 

@@ -47,7 +47,14 @@ export function whatIf(store: Store, host: Host): WhatIf {
     return store.state.queue?.find((drop) => !view.sets.has(keyOf(drop))) ?? null;
   };
 
+  /** A question would end the timing of the present choice; that of another one is to end. */
+  const isTiming = () => {
+    const { speed, history } = store.state;
+    return speed?.state === 'measuring' && speed.key === keyOf(history.present.drop);
+  };
+
   const askNext = (): void => {
+    if (isTiming()) return;
     const drop = next();
     const { queue, asking } = store.state;
     if (queue && !drop && !asking) store.update({ queue: null });

@@ -1,0 +1,80 @@
+// A client that connects and does not say who it is, on a clock of our own.
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
+import type { ServerFacts } from '../../server/protocol';
+import { introductionMs, openSession, type SessionServer } from '../../server/rpc/session';
+import type { ClientSocket } from '../../server/rpc/socket';
+import { errorOf } from './client';
+
+const facts: ServerFacts = { protocol: 'espalier.v1', build: 'b', pid: 1, node: 'v20', dataFolder: '/d' };
+
+/** A session whose timer goes off when it is told to, and the client's end. */
+function session() {
+  const [up, down] = [new PassThrough(), new PassThrough()];
+  const closed: (number | undefined)[] = [];
+  const socket: ClientSocket = {
+    reader: new StreamMessageReader(up),
+    writer: new StreamMessageWriter(down),
+    waitingBytes: () => 0,
+    close(code) {
+      closed.push(code);
+      up.destroy();
+    },
+    onClose: () => {},
+  };
+  const timers: { ms: number; act(): void }[] = [];
+  openSession(socket, {
+    facts: () => facts,
+    runs: { listen: () => () => {}, forget: () => {}, list: () => [] } as unknown as SessionServer['runs'],
+    control: {} as SessionServer['control'],
+    log: () => {},
+    after(ms, act) {
+      const timer = { ms, act };
+      timers.push(timer);
+      return () => {
+        if (timers.includes(timer)) timers.splice(timers.indexOf(timer), 1);
+      };
+    },
+  });
+  const client = createMessageConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
+  client.listen();
+  const initialize = (build: string) =>
+    client.sendRequest('initialize', { initializationOptions: { protocol: 'espalier.v1', build, roots: [] } });
+  return { client, closed, timers, up, initialize };
+}
+
+describe('a client', () => {
+  it('that never says initialize is closed after 10 s', async () => {
+    const { client, closed, timers } = session();
+    expect(await errorOf(client.sendRequest('runs/list', {}))).toMatchObject({ code: -32002 });
+    expect(timers.map(({ ms }) => ms)).toEqual([10_000]);
+    expect(introductionMs).toBe(10_000);
+    expect(closed).toEqual([]);
+    timers[0]!.act();
+    expect(closed).toEqual([1008]);
+  });
+
+  it('that was refused is closed, too', async () => {
+    const { closed, timers, initialize } = session();
+    expect(await errorOf(initialize('another'))).toMatchObject({ reason: 'otherBuild' });
+    expect(timers).toHaveLength(1);
+    timers[0]!.act();
+    expect(closed).toEqual([1008]);
+  });
+
+  it('that has said it stays', async () => {
+    const { client, closed, timers, initialize } = session();
+    await initialize('b');
+    expect(timers).toEqual([]);
+    expect(await client.sendRequest('runs/list', {})).toEqual([]);
+    expect(closed).toEqual([]);
+  });
+
+  it('that goes before leaves no timer', async () => {
+    const { timers, up } = session();
+    up.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(timers).toEqual([]);
+  });
+});

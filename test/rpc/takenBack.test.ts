@@ -1,0 +1,102 @@
+// Questions that a client takes back by $/cancelRequest, on the built server.
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { CancellationTokenSource } from 'vscode-jsonrpc/node';
+import { childrenOf, until } from '../cli/espalier';
+import {
+  analyzeRecipe,
+  type Client,
+  connect,
+  errorOf,
+  newFolder,
+  reaches,
+  type StartedServer,
+  startServer,
+  stopServer,
+} from './client';
+
+const root = newFolder();
+let server: StartedServer;
+let client: Client;
+let runId: string;
+beforeAll(async () => {
+  server = await startServer(join(root, 'data'));
+  client = await connect(server.lock);
+  runId = randomUUID();
+  await client.request('runs/start', { runId, recipe: analyzeRecipe({ stay: true }, 100) });
+  await reaches(client, runId, ['done']);
+});
+afterAll(async () => {
+  await client.close();
+  await stopServer(server);
+  rmSync(root, { recursive: true, force: true });
+});
+const sources: CancellationTokenSource[] = [];
+afterEach(() => {
+  for (const source of sources.splice(0)) source.dispose();
+});
+
+const drop = (block: number) => ({ blocks: [block], attention: [], mlp: [] });
+
+/** What a question is answered with that is taken back after a while, and how long that took. */
+async function takenBack(method: 'runs/ask' | 'runs/time', params: object, afterMs: number) {
+  const source = new CancellationTokenSource();
+  sources.push(source);
+  const error = errorOf(client.connection.sendRequest(method, { runId, ...params }, source.token));
+  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  const began = performance.now();
+  source.cancel();
+  return { ...(await error), answeredMs: performance.now() - began };
+}
+
+describe('a question that is taken back', () => {
+  it.each([
+    { what: 'about a loss, at once', method: 'runs/ask', params: { question: 1, drop: drop(0) }, afterMs: 0 },
+    {
+      what: 'about a loss, while it is measured',
+      method: 'runs/ask',
+      params: { question: 2, drop: drop(1) },
+      afterMs: 50,
+    },
+    { what: 'about a speed, at once', method: 'runs/time', params: { drop: drop(0) }, afterMs: 0 },
+    { what: 'about a speed, while it is measured', method: 'runs/time', params: { drop: drop(0) }, afterMs: 300 },
+  ] as const)('$what, is answered so', async ({ method, params, afterMs }) => {
+    const { code, reason, answeredMs } = await takenBack(method, params, afterMs);
+    expect({ code, reason }).toEqual({ code: -32800, reason: 'cancelled' });
+    expect(answeredMs).toBeLessThan(500);
+    // The engine is free for the next one.
+    const next = await client.request('runs/ask', { runId, question: 9, drop: drop(4) });
+    expect(next.final).toBe(true);
+  });
+
+  it('is not waited for by others', async () => {
+    const other = await connect(server.lock);
+    const mine = takenBack('runs/time', { drop: drop(0) }, 300);
+    const theirs = other.request('runs/ask', { runId, question: 1, drop: drop(2) });
+    expect(await mine).toMatchObject({ code: -32800 });
+    expect(await theirs).toMatchObject({ final: true });
+    await other.close();
+  });
+
+  it('brings no engine up', async () => {
+    process.kill(childrenOf(server.pid)[0]!, 'SIGKILL');
+    await until('it is gone', () => childrenOf(server.pid).length === 0);
+    expect(await takenBack('runs/ask', { question: 1, drop: drop(0) }, 50)).toMatchObject({ code: -32800 });
+    await until('none has stayed', () => childrenOf(server.pid).length === 0, 5000);
+  });
+
+  it('after its answer, or another request, is as it was', async () => {
+    const source = new CancellationTokenSource();
+    sources.push(source);
+    const asked = client.connection.sendRequest('runs/ask', { runId, question: 1, drop: drop(3) }, source.token);
+    expect(await asked).toMatchObject({ final: true });
+    source.cancel();
+    const status = new CancellationTokenSource();
+    sources.push(status);
+    const told = client.connection.sendRequest('server/status', {}, status.token);
+    status.cancel();
+    expect(await told).toMatchObject({ pid: server.pid });
+  });
+});
