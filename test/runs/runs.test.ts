@@ -547,12 +547,15 @@ describe('a full disk', () => {
 
 describe('questions', () => {
   const without = (...blocks: number[]): DropSet => ({ blocks, attention: [], mlp: [] });
-  const asked = async (stay: boolean) => {
+  const asked = async (stay: boolean, nWindows = 8) => {
     const server = await newServer();
     const client = await connect(server.lock, roots);
     const runId = randomUUID();
     const whatIf = [without(2)];
-    const recipe = analyzeRecipe({ stay, measure: { removals: 'none', greedy: null, suggestions: 0, whatIf } }, 8);
+    const recipe = analyzeRecipe(
+      { stay, measure: { removals: 'none', greedy: null, suggestions: 0, whatIf } },
+      nWindows,
+    );
     await client.request('runs/start', { runId, recipe });
     await reaches(client, runId, ['done']);
     const { report } = await client.request('runs/get', { runId });
@@ -586,7 +589,8 @@ describe('questions', () => {
   });
 
   it('give way to newer ones of the same client, not to those of others', async () => {
-    const { server, client, runId } = await asked(true);
+    // Enough that none is answered before the next one has arrived, also on a busy machine.
+    const { server, client, runId } = await asked(true, 100);
     const other = await connect(server.lock, roots);
     const questions = [1, 2, 3].map((question) =>
       client.request('runs/ask', { runId, question, drop: without(question) }).then(
@@ -623,11 +627,13 @@ describe('questions', () => {
         (error) => error.data.code,
       );
     const time = (from: Client) => code(from.request('runs/time', { runId, drop: without(1) }));
-    const ask = (from: Client, question: number) =>
-      code(from.request('runs/ask', { runId, question, drop: without(question) }));
-    const mine = [time(client), ask(client, 1), time(client), ask(client, 2)];
+    const mine = [
+      time(client),
+      time(client),
+      code(client.request('runs/ask', { runId, question: 1, drop: without(1) })),
+    ];
     const theirs = time(other);
-    expect(await Promise.all(mine)).toEqual(['superseded', 'superseded', 'superseded', 'answered']);
+    expect(await Promise.all(mine)).toEqual(['superseded', 'superseded', 'answered']);
     expect(await theirs).toBe('answered');
   });
 
