@@ -100,6 +100,33 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     await narrow('run');
     expect(readdirSync(folder).length).toBeGreaterThanOrEqual(18);
   });
+
+  it.skipIf(model === real)('of the pruned model being healed', { timeout: 300_000 }, async () => {
+    const { panel } = window;
+    await window.chooseFromMenu(window.row('Models', /^Without/).first(), 'Heal Model…');
+    await panel.locator('#choose-text').click();
+    await window.pick('tinystories.txt');
+    await panel.locator('#text-name', { hasText: 'tinystories.txt' }).waitFor();
+    for (const [field, value] of [
+      ['tokens', '128'],
+      ['steps', '300'],
+      ['learning-rate', '0.003'],
+    ] as const) {
+      await panel.locator(`#${field}`).fill(value);
+      await panel.locator(`#${field}`).press('Tab');
+    }
+    await panel.locator('#plan', { hasText: /GB memory/ }).waitFor();
+    await panel.locator('#start').click();
+    await window.input.waitFor();
+    await window.page.keyboard.press('Enter');
+    await panel.locator('#lead dd', { hasText: /^1[5-9]\d of 300/ }).waitFor({ timeout: 120_000 });
+    await panel.locator('#pause').click();
+    await panel.locator('#run-state', { hasText: 'Paused' }).waitFor();
+    await wide('heal');
+    await narrow('heal');
+    await panel.locator('#stop').click();
+    await panel.locator('#run-state', { hasText: 'Finished' }).waitFor({ timeout: 60_000 });
+  });
 });
 
 /** So that the rows of the trees are seen to their ends. */
