@@ -110,7 +110,7 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     for (const [field, value] of [
       ['tokens', '128'],
       ['steps', '300'],
-      ['learning-rate', '0.003'],
+      ['learningRate', '0.003'],
     ] as const) {
       await panel.locator(`#${field}`).fill(value);
       await panel.locator(`#${field}`).press('Tab');
