@@ -52,7 +52,7 @@ beforeAll(async () => {
 /** Kills the run's whole process group; what was made by then. */
 async function killed(args: string[], out: string, after: 'start' | 'step', delayMs: number): Promise<string> {
   const metrics = join(root, out, 'run/metrics.jsonl');
-  const nSteps = () => (existsSync(metrics) ? readFileSync(metrics, 'utf8').split('{"step"').length - 1 : 0);
+  const nSteps = () => (existsSync(metrics) ? (readFileSync(metrics, 'utf8').match(/^\{"step"/gm)?.length ?? 0) : 0);
   const before = nSteps();
   const started = start(args, root);
   let over = false;
