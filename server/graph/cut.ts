@@ -8,8 +8,8 @@ export interface Cut {
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
-/** Ops that only move elements are cheaper to repeat than to keep. */
-const moves = new Set(['Reshape', 'Transpose', 'Slice', 'Concat']);
+/** All others are cheaper to repeat than to write down, to keep and to read back. */
+const worthKeeping = new Set(['Linear', 'LowRankLinear']);
 
 /**
  * Cuts `outputs` off from the values of `first`, inputs before their users; names are `${prefix} 0` and so on, in the order of
@@ -32,7 +32,7 @@ export function cut(
     known.set(value, made);
     return made;
   };
-  const isKept = (value: NodeValue) => before.has(value) && !moves.has(value.op.name);
+  const isKept = (value: NodeValue) => before.has(value) && worthKeeping.has(value.op.name);
   const handedOver = (value: NodeValue): Value => {
     const name = `${prefix} ${Object.keys(needed).length}`;
     needed[name] = value;

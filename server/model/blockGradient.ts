@@ -39,7 +39,7 @@ export function blockBackward(
 
 /**
  * The same work in two graphs. `forward` has the output `leaving` and, as `kept 0`, `kept 1` and so on, what `backward`
- * takes under these names in place of computing it again. The cheap moves of elements are made again.
+ * takes under these names in place of computing it again. What is cheap is made again.
  */
 export function blockForwardAndBackward(
   config: ModelConfig,

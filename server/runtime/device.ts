@@ -52,6 +52,8 @@ export async function openDevice({ provider, threads }: DeviceOptions): Promise<
     interOpNumThreads: 1,
     // Every session would keep an arena as large as its largest run; plain allocation is as fast for tensors of megabytes.
     enableCpuMemArena: false,
+    // Nor a block for all tensors of a run: one of more than 32 MB goes back to the system and comes anew with every run.
+    enableMemPattern: false,
     graphOptimizationLevel: 'all',
     // A node that falls back to the CPU would drag its tensors across on every run: fail instead.
     extra: { session: onDevice ? { disable_cpu_ep_fallback: '1' } : { intra_op: { allow_spinning: '0' } } },
