@@ -1,5 +1,5 @@
 // heal: trains a LoRA adapter on a pruned model, judges it beside the pruned and the dense one, and keeps the best.
-import type { Adapter } from '../checkpoint/adapter';
+import { type Adapter, readAdapter } from '../checkpoint/adapter';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import type { HealRecipe, HealReport } from '../protocol';
@@ -15,7 +15,7 @@ import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder, beg
 import { type Begun, begunBy } from './healIdentity';
 import { checkHealing, gather, type Material } from './healMaterial';
 import { type HealShape, planHealing } from './healPlan';
-import { normB, remainingSeconds, reportOf, summaryOf, warningOf } from './healReport';
+import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './healReport';
 import { judgingModel, type Ready, traineeOf } from './healTrainee';
 import { peakMemoryBytes } from './processMemory';
 import {
@@ -58,10 +58,11 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     });
   });
 
-const inTheSameWay = (recipe: HealRecipe, { ways }: Begun): HealRecipe => ({
-  ...recipe,
-  loop: { ...recipe.loop, activations: ways.activations },
-  compute: { ...recipe.compute, memory: ways.memory },
+/** What is left to choose is chosen as it was. */
+const inTheSameWay = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): HealRecipe => ({
+  ...rest,
+  loop: { ...loop, activations: loop.activations === 'auto' ? ways.activations : loop.activations },
+  compute: { ...compute, memory: compute.memory === 'auto' ? ways.memory : compute.memory },
 });
 
 /** The folder of the run with what is known of it. */
@@ -134,15 +135,16 @@ async function healOpen(
     if (result.progress.best === null) await publish();
     const tokens = steps.length * plan.nTokens;
     const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
-    const summary = summaryOf(material, await normB(adapter));
+    const kept = await readAdapter(recipe.out, checkpoint.config);
+    const lastNormOfB = normOfB((await adapter.matrices()).values());
     return {
       ...reportOf(checkpoint, recipe, material, result),
-      adapter: summary,
+      adapter: summaryOf(material, normOfB(kept.tensors.values())),
       steps,
       evals,
       ...references,
       ...facts,
-      warning: warningOf(result, summary),
+      warning: warningOf(result, lastNormOfB),
       peakMemoryBytes: peakMemoryBytes(),
     };
   } finally {

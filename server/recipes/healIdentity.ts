@@ -7,7 +7,7 @@ import type { HealRecipe, TrainingDataReport } from '../protocol';
 export interface Begun {
   readonly settings: Settings;
   readonly dataSha256: string[];
-  /** How it is computed: a run that goes on does so in the same way, whatever memory there is by then. */
+  /** How it is computed: a run that goes on does so in the same way if it is not told otherwise, whatever memory there is. */
   readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
   readonly versions: Readonly<Record<string, string>>;
 }

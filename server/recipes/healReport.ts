@@ -1,7 +1,6 @@
 // A healing in words and numbers, for reports and while it runs.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { AdapterSummary, HealRecipe } from '../protocol';
-import type { AdapterState } from '../training/adapterState';
 import { type LoopEnd, lossPoint } from '../training/loop';
 import type { Material } from './healMaterial';
 import { summarize } from './modelSummary';
@@ -24,10 +23,11 @@ export const reportOf = (
   stoppedBy,
 });
 
-export function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, adapter: AdapterSummary): string | null {
+/** @param lastNormOfB of the adapter after the last step, which need not be the one that is kept */
+export function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, lastNormOfB: number): string | null {
   if (stoppedBy === 'divergence')
     return `The loss was lost after ${step} steps: it was no number, or worse than guessing. The adapter of step ${best?.step ?? step} is kept; begin again with a smaller --lr, or a longer --warmup.`;
-  if (adapter.normB === 0)
+  if (lastNormOfB === 0)
     return 'The adapter did not change, so that the healed model is the pruned one; take more steps, or a larger --lr.';
   if (best?.step === 0 && step > 0)
     return 'No step made the held-out loss better, so that the adapter is the one that it began with; try a smaller --lr, or other data.';
@@ -55,8 +55,8 @@ export const summaryOf = ({ modules, form, nParameters }: Material, norm: number
 });
 
 /** L2 over all B. */
-export async function normB(adapter: AdapterState): Promise<number> {
+export function normOfB(tensors: Iterable<{ readonly b: Float32Array }>): number {
   let squares = 0;
-  for (const { b } of (await adapter.matrices()).values()) for (const x of b) squares += x * x;
+  for (const { b } of tensors) for (const x of b) squares += x * x;
   return Math.sqrt(squares);
 }

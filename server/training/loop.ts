@@ -55,7 +55,7 @@ export async function trainLoop(
   const judge = async () => {
     if (!trainee.judge || at.judgedAt === at.step) return;
     const lossNats = await trainee.judge();
-    const isBest = at.best === null || lossNats < at.best.lossNats;
+    const isBest = Number.isFinite(lossNats) && (at.best === null || lossNats < at.best.lossNats);
     if (isBest) await listener.best();
     at = {
       step: at.step,

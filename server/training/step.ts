@@ -135,19 +135,20 @@ async function change(
   constants: OptimizerOptions,
 ): Promise<void> {
   const fed: Record<string, Tensor> = {};
-  for (const [name, value] of Object.entries(scalars))
-    fed[name] = await device.upload(Float32Array.of(value), [], 'table');
-  const { beta1, beta2, epsilon } = constants;
-  for (const block of adapter.blocks) {
-    const shapes = adapter.shapes(block);
-    const key = `adamw ${beta1} ${beta2} ${epsilon} ${shapesKey(shapes)}`;
-    const program = await device.program(key, () => adamwStep(shapes, constants));
-    adapter.replace(
-      block,
-      renamed(await device.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) })),
-    );
+  try {
+    for (const [name, value] of Object.entries(scalars))
+      fed[name] = await device.upload(Float32Array.of(value), [], 'table');
+    const { beta1, beta2, epsilon } = constants;
+    for (const block of adapter.blocks) {
+      const shapes = adapter.shapes(block);
+      const key = `adamw ${beta1} ${beta2} ${epsilon} ${shapesKey(shapes)}`;
+      const program = await device.program(key, () => adamwStep(shapes, constants));
+      const changed = await device.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) });
+      adapter.replace(block, renamed(changed));
+    }
+  } finally {
+    for (const tensor of Object.values(fed)) tensor.dispose();
   }
-  for (const tensor of Object.values(fed)) tensor.dispose();
 }
 
 /** Without the `next ` before the names. */

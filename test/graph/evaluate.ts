@@ -113,6 +113,16 @@ const ops: Record<string, Evaluate> = {
       return get(xs[which]!, at.with(axis, place));
     });
   },
+  LargestPlaces([x], { count }: { count: number }) {
+    const places = (at: number[]) =>
+      Array.from({ length: x!.shape.at(-1)! }, (_, i) => i).sort(
+        (a, b) => get(x!, at.with(-1, b)) - get(x!, at.with(-1, a)),
+      );
+    return make(x!.shape.with(-1, count), (at) => places(at)[at.at(-1)!]!);
+  },
+  TakeAlong([x, places]) {
+    return make(places!.shape, (at) => get(x!, at.with(-1, get(places!, at))));
+  },
   RmsNorm([x, weight], { epsilon }: { epsilon: number }) {
     const width = x!.shape.at(-1)!;
     return make(x!.shape, (at) => {

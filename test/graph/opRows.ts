@@ -3,12 +3,20 @@ import * as elementwise from '../../server/graph/ops/elementwise';
 import * as linears from '../../server/graph/ops/linear';
 import * as movement from '../../server/graph/ops/movement';
 import * as reductions from '../../server/graph/ops/reduce';
+import * as selections from '../../server/graph/ops/select';
 import * as transformer from '../../server/graph/ops/transformer';
 import { constant, type Graph, input, type Shape, scalar, size, type Value } from '../../server/graph/value';
 import { type Feeds, inputsOf } from './compute';
 import { someNumbers } from './evaluate';
 
-export const functions = Object.keys({ ...elementwise, ...linears, ...movement, ...reductions, ...transformer });
+export const functions = Object.keys({
+  ...elementwise,
+  ...linears,
+  ...movement,
+  ...reductions,
+  ...selections,
+  ...transformer,
+});
 
 const {
   add,
@@ -34,6 +42,7 @@ const { matmul, linear, lowRankLinear, outer } = linears;
 const { reshape, transpose, swapLast, slice, concat, pad, expand } = movement;
 const { reduceSum, reduceMean, reduceMax, softmax } = reductions;
 const { rmsNorm, rotary } = transformer;
+const { largestPlaces, takeAlong } = selections;
 
 const x = (...shape: number[]) => input('x', shape);
 const y = (...shape: number[]) => input('y', shape);
@@ -139,6 +148,10 @@ export const rows: [string, Value, Shape][] = [
   ['expand to a higher rank', expand(x(1, 3), [4, 2, 3]), [4, 2, 3]],
   ['expand to the same shape', expand(x(2, 3), [2, 3]), [2, 3]],
   ['swapLast of heads', swapLast(x(2, 3, 4)), [2, 4, 3]],
+  ['largestPlaces of rows', toFloat(largestPlaces(x(3, 7), 2)), [3, 2]],
+  ['largestPlaces of all', toFloat(largestPlaces(x(2, 4), 4)), [2, 4]],
+  ['takeAlong of the largest', takeAlong(x(3, 7), largestPlaces(y(3, 7), 3)), [3, 3]],
+  ['takeAlong of a vector', takeAlong(x(5), largestPlaces(y(6), 2)), [2]],
 
   ['rmsNorm of a vector', rmsNorm(x(8), y(8), 1e-5), [8]],
   ['rmsNorm of rows', rmsNorm(x(3, 8), y(8), 1e-5), [3, 8]],
