@@ -2,6 +2,7 @@
 // A block counts 2 operations a weight and token, and 4 B H T T E for attention.
 import { linear } from '../server/graph/ops/linear';
 import { input } from '../server/graph/value';
+import type { ModelConfig } from '../server/model/config';
 import { blockParts } from '../server/model/llama';
 import { blockWeights } from '../server/model/weights';
 import type { Device } from '../server/runtime/device';
@@ -56,6 +57,18 @@ export const benchBlock = (setting: Setting) =>
     ]);
     tables.dispose();
   });
+
+/** Operations a second of the matrix products of a block's shapes, the least time of 20 turns. */
+export async function productsPerSecond(config: ModelConfig, device: Device, rows: number): Promise<number> {
+  const shapes = blockWeights(config).flatMap(({ shape }) => (shape.length === 2 ? [shape as [number, number]] : []));
+  const products = await Promise.all(shapes.map((shape) => product(device, rows, shape)));
+  const { all } = await takeTurns(20, {
+    all: async () => {
+      for (const multiply of products) await multiply();
+    },
+  });
+  return shapes.reduce((sum, [out, into]) => sum + 2 * rows * out * into, 0) / (all / 1000);
+}
 
 /** One product x w^T as the runtime does it alone. */
 async function product(device: Device, rows: number, [out, into]: [number, number]) {

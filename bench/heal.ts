@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import type { HealReport } from '../server/protocol';
 import { openDevice } from '../server/runtime/device';
-import { measureOperationsPerSecond } from '../server/runtime/speed';
 import { windowOperations } from '../server/walk/memoryPlan';
+import { productsPerSecond } from './block';
 import { least, peers } from './peers';
 import type { Setting } from './setting';
 
@@ -57,7 +57,7 @@ async function floor({ model, threads }: Setting) {
   const { config, close } = await openCheckpoint(model);
   await close();
   const device = await openDevice({ provider: 'cpu', threads });
-  const peak = await measureOperationsPerSecond(device);
+  const peak = await productsPerSecond(config, device, windows * tokens);
   await device.close();
   const each = windowOperations(config, tokens);
   const operations = (ways: number) => windows * (ways * config.nBlocks * each.block + 2 * each.head);
