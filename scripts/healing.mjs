@@ -111,6 +111,9 @@ const lines = [
     ),
     '',
   ]),
+  'Distillation aims at what the whole model expects, so it cannot come below that model; the next token of the training text',
+  'also teaches its style, which the held-out text shares.',
+  '',
   'Losses in nats per token; recovered is the share of (pruned - dense) that was won back. PEFT ran on a machine of the same kind;',
   'its windows came in another order. The seconds are a median on a machine that did other work, too.',
 ];
