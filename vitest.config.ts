@@ -6,6 +6,7 @@ const long = process.env.ESPALIER_LONG === '1';
 const workbench = 'test/workbench/**/*.test.ts';
 // They take pictures for people; there is nothing in them to pass or fail unless somebody wants the pictures.
 const pictures = process.env.ESPALIER_SCREENS ? [] : ['test/workbench/screens.test.ts'];
+const curves = process.env.ESPALIER_CURVES ? [] : ['test/webview/curves.test.ts'];
 
 export default defineConfig({
   define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
@@ -20,7 +21,7 @@ export default defineConfig({
         test: {
           name: 'modules',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**'])],
+          exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**']), ...curves],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
