@@ -154,7 +154,8 @@ function colours(): Colours {
     background: read('--vscode-editor-background', '#fff'),
     predicted: read('--vscode-charts-blue', '#3794ff'),
     measured: read('--measured', '#d18616'),
-    font: read('--vscode-font-family', 'sans-serif'),
+    // echarts writes it into an attribute of an SVG without escaping the quotes around names.
+    font: read('--vscode-font-family', 'sans-serif').replaceAll('"', "'"),
   };
 }
 
