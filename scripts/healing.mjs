@@ -1,7 +1,9 @@
 // Writes docs/healing.md from reports of heal: `node scripts/healing.mjs "SET: WAY=REPORT.json" ... > docs/healing.md`, such as
 // "13-15,17,26: all layers=a.json". The runs of one set share its dense and its first pruned model; what a repaired model
-// has before healing is the repair alone. Numbers come from the reports; PEFT's are those of the same runs (see below).
-import { readFileSync } from 'node:fs';
+// has before healing is the repair alone. Curves that the healing panel has drawn (test/webview/curves.test.ts) lie in
+// docs/healing under the names of the reports. Numbers come from the reports; PEFT's are those of the same runs (see below).
+import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** PEFT 0.21.2 and PyTorch 2.15, f32, the same model, data, settings and held-out windows; the loss after so many steps. */
 const peft = {
@@ -11,7 +13,7 @@ const peft = {
 
 const runs = process.argv.slice(2).map((text) => {
   const [, set, way, file] = /^(.+?): (.+)=(.+)$/.exec(text);
-  return { set, way, report: JSON.parse(readFileSync(file, 'utf8')) };
+  return { set, way, name: basename(file, '.json'), report: JSON.parse(readFileSync(file, 'utf8')) };
 });
 const sets = [...new Set(runs.map((run) => run.set))];
 const first = runs[0].report;
@@ -110,9 +112,13 @@ const lines = [
       rowsOf(set),
     ),
     '',
+    ...runs
+      .filter((run) => run.set === set && existsSync(`docs/healing/${run.name}.svg`))
+      .flatMap(({ way, name }) => [`![${way}, without blocks ${set}](healing/${name}.svg)`, '']),
   ]),
   'Distillation aims at what the whole model expects, so it cannot come below that model; the next token of the training text',
-  'also teaches its style, which the held-out text shares.',
+  'also teaches its style, which the held-out text shares. PEFT had the peak rate of the first row: a higher one, and not another',
+  'program, makes the difference between the first two.',
   '',
   'Losses in nats per token; recovered is the share of (pruned - dense) that was won back. PEFT ran on a machine of the same kind;',
   'its windows came in another order. The seconds are a median on a machine that did other work, too.',
