@@ -3,10 +3,11 @@
 import { add, div, exp, log, max, mul, scale, sub } from '../graph/ops/elementwise';
 import { linear, matmul } from '../graph/ops/linear';
 import { concat, expand, reshape } from '../graph/ops/movement';
-import { reduceMax, reduceSum } from '../graph/ops/reduce';
+import { reduceSum } from '../graph/ops/reduce';
 import { largestPlaces, takeAlong } from '../graph/ops/select';
 import { constant, type Graph, input, scalar } from '../graph/value';
 import type { ModelConfig } from './config';
+import { grownSum } from './head';
 
 /**
  * The teacher's side, one slice of its head: normed [rows, D], head [S, D], and of the slices before the largest logits and
@@ -30,16 +31,14 @@ export function topTokensSlice(
   const together = concat([input('topLogits', [rows, topK]), takeAlong(logits, places)], 1);
   const itsIds = concat([input('topIds', [rows, topK]), takeAlong(expand(ids, [rows, sliceRows]), places)], 1);
   const best = largestPlaces(together, topK);
-  const largestBefore = input('largest', [rows, 1]);
-  const largest = max(largestBefore, reduceMax(logits, [-1]));
-  const fading = exp(sub(largestBefore, largest));
+  const { largest, sum } = grownSum(logits);
   return {
     name: 'topTokensSlice',
     outputs: {
       nextTopLogits: takeAlong(together, best),
       nextTopIds: takeAlong(itsIds, best),
       nextLargest: largest,
-      nextSum: add(mul(input('sum', [rows, 1]), fading), reduceSum(exp(sub(logits, largest)), [-1])),
+      nextSum: sum,
     },
   };
 }

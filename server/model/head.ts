@@ -21,6 +21,25 @@ export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, te
   return { name: 'finalNorm', outputs: { normed: temperature === 1 ? normed : scale(normed, 1 / temperature) } };
 }
 
+/** What a slice of logits [rows, S] does to the running largest logit and sum of exponentials, inputs [rows, 1]. */
+export interface GrownSum {
+  readonly largest: Value; // [rows, 1]
+  readonly sum: Value; // [rows, 1]
+  /** Exponentials of the slice against the new largest, [rows, S]. */
+  readonly shares: Value;
+  /** What sums of before are to be multiplied by, [rows, 1]. */
+  readonly fading: Value;
+}
+
+export function grownSum(logits: Value): GrownSum {
+  const rows = logits.shape[0]!;
+  const largestBefore = input('largest', [rows, 1]);
+  const largest = max(largestBefore, reduceMax(logits, [-1]));
+  const shares = exp(sub(logits, largest));
+  const fading = exp(sub(largestBefore, largest));
+  return { largest, sum: add(mul(input('sum', [rows, 1]), fading), reduceSum(shares, [-1])), shares, fading };
+}
+
 /**
  * One slice of the vocabulary: normed [rows, D], head [S, D] and the running largest logit and sum of exponentials, each
  * [rows, 1], give the next ones. Spelled out because onnxruntime's ReduceLogSumExp adds naively, which costs 1e-4 nats
@@ -28,11 +47,8 @@ export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, te
  */
 export function headSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
-  const largestBefore = input('largest', [rows, 1]);
-  const largest = max(largestBefore, reduceMax(logits, [-1]));
-  const here = reduceSum(exp(sub(logits, largest)), [-1]);
-  const before = mul(input('sum', [rows, 1]), exp(sub(largestBefore, largest)));
-  return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: add(before, here) } };
+  const { largest, sum } = grownSum(logits);
+  return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: sum } };
 }
 
 /**

@@ -2,13 +2,13 @@
 // exponentials goes the running sum of the head's rows under them, so that neither all logits nor a second walk is needed.
 // Letters: B batch, T tokens, D width, S rows of a slice.
 import { gradients } from '../graph/gradient';
-import { add, div, exp, log, max, mul, sub } from '../graph/ops/elementwise';
+import { add, div, log, mul, sub } from '../graph/ops/elementwise';
 import { linear, matmul } from '../graph/ops/linear';
-import { reduceMax, reduceSum } from '../graph/ops/reduce';
+import { reduceSum } from '../graph/ops/reduce';
 import { type Graph, input, topologicalOrder } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
-import { finalNorm } from './head';
+import { finalNorm, grownSum } from './head';
 
 /**
  * normed [rows, D], head [S, D] and the running largest logit [rows, 1], sum of exponentials [rows, 1] and sum of the
@@ -17,16 +17,12 @@ import { finalNorm } from './head';
 export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const D = config.width;
   const head = input('head', [sliceRows, D]);
-  const logits = linear(input('normed', [rows, D]), head);
-  const largestBefore = input('largest', [rows, 1]);
-  const largest = max(largestBefore, reduceMax(logits, [-1]));
-  const shares = exp(sub(logits, largest));
-  const fading = exp(sub(largestBefore, largest));
+  const { largest, sum, shares, fading } = grownSum(linear(input('normed', [rows, D]), head));
   return {
     name: 'headSliceWithRows',
     outputs: {
       nextLargest: largest,
-      nextSum: add(mul(input('sum', [rows, 1]), fading), reduceSum(shares, [-1])),
+      nextSum: sum,
       nextHeadRows: add(mul(input('headRows', [rows, D]), fading), matmul(shares, head)),
     },
   };

@@ -11,6 +11,7 @@ import { blockWeightName, outputProjections } from '../model/weights';
 import type { RepairReport } from '../protocol';
 import type { Tensor } from '../runtime/tensor';
 import { batchIds, embed, type MicroBatch, microBatches, type Model } from '../walk/model';
+import { blockProgram } from '../walk/blockProgram';
 import { openTables } from '../walk/positionTables';
 import type { Borrowed, StateCache } from '../walk/stateCache';
 import { emptyPrefix, prefixKey } from '../walk/variantTrie';
@@ -166,12 +167,7 @@ export function openRepair(
     }
 
     async function passStage(stage: Stage, batch: MicroBatch, feeds: Record<string, Tensor>): Promise<Tensor> {
-      const key = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} `;
-      const program = await device.program(key, () => ({
-        name: 'block',
-        outputs: { leaving: blockParts(config, stage, batch).leaving },
-      }));
-      return (await device.run(program, feeds)).leaving!;
+      return (await device.run(await blockProgram(model, stage, batch), feeds)).leaving!;
     }
 
     async function splitParts(stage: Stage, batch: MicroBatch, feeds: Record<string, Tensor>): Promise<Parts> {

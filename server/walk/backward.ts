@@ -8,12 +8,12 @@ import {
   enteringGradient,
   leavingGradient,
 } from '../model/blockGradient';
-import { blockParts, blockSignature } from '../model/llama';
-import { adapterSignature, type AdapterUse } from '../model/lora';
+import type { AdapterUse } from '../model/lora';
 import { type Path, pathWithout, type Stage } from '../model/path';
 import type { Program } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import type { Adapters } from './adapters';
+import { blockKey, blockProgram } from './blockProgram';
 import { type HeadGradient, openHeadGradient, type WeightedBatch } from './headGradient';
 import { embed, finalNormWeight, type Model } from './model';
 import { openTables, type Tables } from './positionTables';
@@ -76,7 +76,7 @@ export async function lossAndGradients(
       async visit(weights) {
         for (const [b, state] of states.entries()) {
           state.head ??= await openHeadGradient(model, batches[b]!, state.hidden, norm);
-          await state.head.pass(weights.head!);
+          await state.head.pass(weights.head!, group.parts[0]!.firstRow!);
           if (s < slices.length - 1) continue;
           const ended = await state.head.finish();
           loss += ended.loss;
@@ -174,14 +174,10 @@ function blockRuns(model: Model, batches: readonly WeightedBatch[], tables: Tabl
   const program = (stage: DerivedStage, b: number, way: 'forward' | 'backward'): Promise<Program> => {
     const batch = batches[b]!;
     const adapters = use(stage.block);
-    const shape = `${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} ${adapterSignature(adapters)}`;
+    if (way === 'forward' && !(keeping && stage.derived)) return blockProgram(model, stage, batch, adapters);
     const { inputs, entering } = stage.wanted;
-    if (way === 'forward' && !(keeping && stage.derived))
-      return device.program(`block ${shape}`, () => {
-        const { leaving } = blockParts(config, stage, batch, adapters);
-        return { name: 'block', outputs: { leaving } };
-      });
-    return device.program(`${way} ${options.activations} ${shape} by ${inputs} ${entering}`, () =>
+    const key = `${blockKey(model, stage, batch, adapters)} by ${inputs} ${entering}`;
+    return device.program(`${way} ${options.activations} ${key}`, () =>
       keeping
         ? blockForwardAndBackward(config, stage, batch, adapters, stage.wanted)[way]
         : blockBackward(config, stage, batch, adapters, stage.wanted),

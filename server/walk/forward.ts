@@ -4,10 +4,11 @@ import { cancelled } from '../errors';
 import type { Graph, Value } from '../graph/value';
 import type { ModelConfig } from '../model/config';
 import { pathWithout, type Path, type Stage } from '../model/path';
-import { type BlockParts, blockParts, blockSignature } from '../model/llama';
+import { type BlockParts, blockParts } from '../model/llama';
 import type { Tensor } from '../runtime/tensor';
-import { adapterSignature, type AdapterUse } from '../model/lora';
+import type { AdapterUse } from '../model/lora';
 import type { Adapters } from './adapters';
+import { blockKey, blockProgram } from './blockProgram';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
 import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
@@ -125,7 +126,7 @@ async function passGroup(
           batches.map((batch, b) => openHeadLoss(model, windows, batch, states[b]!.at(-1)!, pass.norm)),
         );
         for (const [b, batch] of batches.entries()) {
-          await heads[b]!.pass(weights.head!);
+          await heads[b]!.pass(weights.head!, group.parts[0]!.firstRow!);
           progress.head(batch, group.parts[0]!.shape[0]!);
         }
       },
@@ -158,12 +159,12 @@ async function passBlock(
   const { config, device } = model;
   const scored = pass.observer?.block;
   const use: AdapterUse = { layers: pass.adapters?.layers(stage.block) ?? new Map(), dropout: false };
-  const shape = `${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} ${adapterSignature(use)}`;
-  const key = `block ${shape}${scored ? ` with ${scored.name}` : ''}`;
-  const program = await device.program(key, (): Graph => {
-    const parts = blockParts(config, stage, batch, use);
-    return { name: 'block', outputs: { leaving: parts.leaving, ...(scored && { scores: scored.graph(parts) }) } };
-  });
+  const scoring = (score: NonNullable<typeof scored>) =>
+    device.program(`block ${blockKey(model, stage, batch, use)} with ${score.name}`, (): Graph => {
+      const parts = blockParts(config, stage, batch, use);
+      return { name: 'block', outputs: { leaving: parts.leaving, scores: score.graph(parts) } };
+    });
+  const program = await (scored ? scoring(scored) : blockProgram(model, stage, batch, use));
   const { leaving, scores } = await device.run(program, {
     ...weights,
     ...pass.adapters?.tensors(stage.block),

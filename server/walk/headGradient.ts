@@ -1,11 +1,10 @@
 // The loss of a batch and its gradient by the last hidden state, gathered while the vocabulary passes in slices.
 import type { BatchShape } from '../model/blockInputs';
 import { distillationLoss } from '../model/distillation';
-import { finalNorm } from '../model/head';
 import { finalNormBackward, headSliceWithRows, weightedLoss } from '../model/headGradient';
-import { embeddingName, headName } from '../model/weights';
 import type { Program } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
+import { headRowsOf, logSumExp, openHeadWalk, predicted } from './headWalk';
 import type { Model } from './model';
 
 /** Windows of equal length with what each prediction counts in the loss. */
@@ -27,7 +26,7 @@ export interface Expected {
 }
 
 export interface HeadGradient {
-  pass(slice: Tensor): Promise<void>;
+  pass(slice: Tensor, firstRow: number): Promise<void>;
   /** The sum of weights times nats, and its gradient by the last hidden state, [B*T, D]. */
   finish(): Promise<{ loss: number; leavingGradient: Tensor }>;
   dispose(): void;
@@ -41,70 +40,54 @@ export async function openHeadGradient(
   norm: Tensor,
 ): Promise<HeadGradient> {
   const { config, device } = model;
-  const D = config.width;
-  const rows = batch.batch * (batch.tokens - 1);
-  const shape = `${batch.batch}x${batch.tokens}`;
-  const cooling = batch.expected?.temperature ?? 1;
-  const program = await device.program(`finalNorm ${shape} / ${cooling}`, () => finalNorm(config, batch, cooling));
-  const { normed } = await device.run(program, { hidden: last, norm });
-  const zeros = (width: number, value = 0) =>
-    device.upload(new Float32Array(rows * width).fill(value), [rows, width], 'table');
-  let running: Record<'largest' | 'sum' | 'headRows', Tensor> = {
-    largest: await zeros(1, -3e38),
-    sum: await zeros(1),
-    headRows: await zeros(D),
-  };
-  const release = () => {
-    for (const tensor of [...Object.values(running), normed!, last]) tensor.dispose();
-  };
+  const walk = await openHeadWalk(model, batch, last, norm, {
+    running: { ...logSumExp, headRows: { width: config.width, from: 0 } },
+    slice: (rows, sliceRows) => ({
+      key: `headSliceWithRows ${rows}x${sliceRows}`,
+      build: () => headSliceWithRows(config, rows, sliceRows),
+    }),
+    ...(batch.expected && { temperature: batch.expected.temperature }),
+  });
   return {
-    async pass(head) {
-      const sliceRows = head.shape[0]!;
-      const program = await device.program(`headSliceWithRows ${rows}x${sliceRows}`, () =>
-        headSliceWithRows(config, rows, sliceRows),
-      );
-      const next = await device.run(program, { normed: normed!, head, ...running });
-      for (const tensor of Object.values(running)) tensor.dispose();
-      running = { largest: next.nextLargest!, sum: next.nextSum!, headRows: next.nextHeadRows! };
-    },
+    pass: walk.pass,
     async finish() {
-      const goal = await goalOf(model, batch, rows);
-      const weights = await device.upload(batch.weights, [rows, 1], 'table');
-      const ended = await device.run(goal.program, { ...goal.tensors, normed: normed!, weights, ...running });
-      const back = await device.program(`finalNormBackward ${shape}`, () => finalNormBackward(config, batch));
+      const goal = await goalOf(model, batch, walk.rows);
+      const weights = await device.upload(batch.weights, [walk.rows, 1], 'table');
+      const ended = await device.run(goal.program, { ...goal.tensors, ...walk.tensors(), weights });
+      const key = `finalNormBackward ${batch.batch}x${batch.tokens}`;
+      const back = await device.program(key, () => finalNormBackward(config, batch));
       const { loss, normedGradient } = ended;
       const { leavingGradient } = await device.run(back, { hidden: last, norm, normedGradient: normedGradient! });
       const [value] = await device.read(loss!);
       for (const tensor of [weights, ...Object.values(goal.tensors), ...Object.values(ended)]) tensor.dispose();
       return { loss: value!, leavingGradient: leavingGradient! };
     },
-    dispose: release,
+    dispose() {
+      walk.dispose();
+      last.dispose();
+    },
   };
 }
 
 /** The end of the walk over the vocabulary: what the predictions are held against, and the graph that does it. */
 async function goalOf(
-  { checkpoint, config, device }: Model,
+  model: Model,
   { ids, tokens, expected }: WeightedBatch,
   rows: number,
 ): Promise<{ program: Program; tensors: Record<string, Tensor> }> {
-  const D = config.width;
-  const headWeight = config.tiedEmbeddings ? embeddingName : headName;
-  if (!expected) {
-    const targetIds = ids.filter((_, i) => i % tokens !== 0);
+  const { config, device } = model;
+  if (!expected)
     return {
       program: await device.program(`weightedLoss ${rows}`, () => weightedLoss(config, rows)),
-      tensors: { targets: await device.upload(checkpoint.gatherRowsF32(headWeight, targetIds), [rows, D], 'table') },
+      tensors: { targets: await headRowsOf(model, predicted(ids, tokens)) },
     };
-  }
   const { topK, temperature } = expected;
-  const teacherRows = checkpoint.gatherRowsF32(headWeight, expected.ids);
   return {
     program: await device.program(`distillationLoss ${rows} ${topK} ${temperature}`, () =>
       distillationLoss(config, rows, topK, temperature),
     ),
     tensors: {
-      teacherRows: await device.upload(teacherRows, [rows, topK, D], 'table'),
+      teacherRows: await headRowsOf(model, expected.ids, [rows, topK, config.width]),
       teacherLogProbabilities: await device.upload(expected.logProbabilities, [rows, topK], 'table'),
     },
   };

@@ -1,11 +1,11 @@
 // The loss of a micro-batch, gathered while the vocabulary passes in slices.
-import { finalNorm, headSlice, windowLoss } from '../model/head';
-import { embeddingName, headName } from '../model/weights';
+import { headSlice, windowLoss } from '../model/head';
 import type { Tensor } from '../runtime/tensor';
+import { headRowsOf, logSumExp, openHeadWalk, predicted } from './headWalk';
 import { batchIds, type MicroBatch, type Model } from './model';
 
 export interface HeadLoss {
-  pass(slice: Tensor): Promise<void>;
+  pass(slice: Tensor, firstRow: number): Promise<void>;
   /** The loss of each window, [B], and of each prediction, [B, T-1]. */
   finish(): Promise<{ lossNats: Tensor; tokenNats: Tensor }>;
   dispose(): void;
@@ -20,41 +20,28 @@ export async function openHeadLoss(
   norm: Tensor,
 ): Promise<HeadLoss> {
   const { config, device } = model;
-  const rows = batch.batch * (batch.tokens - 1);
-  const shape = `${batch.batch}x${batch.tokens}`;
-  const { normed } = await device.run(await device.program(`finalNorm ${shape}`, () => finalNorm(config, batch)), {
-    hidden: last,
-    norm,
+  const walk = await openHeadWalk(model, batch, last, norm, {
+    running: logSumExp,
+    slice: (rows, sliceRows) => ({
+      key: `headSlice ${rows}x${sliceRows}`,
+      build: () => headSlice(config, rows, sliceRows),
+    }),
   });
-  let largest = await device.upload(new Float32Array(rows).fill(-3e38), [rows, 1], 'table');
-  let sum = await device.upload(new Float32Array(rows), [rows, 1], 'table');
-  const targetIds = batchIds(windows, batch).filter((_, i) => i % batch.tokens !== 0);
-  const headWeight = config.tiedEmbeddings ? embeddingName : headName;
-  const owned: Tensor[] = [normed!];
+  const owned: Tensor[] = [];
   return {
-    async pass(head) {
-      const sliceRows = head.shape[0]!;
-      const program = await device.program(`headSlice ${rows}x${sliceRows}`, () => headSlice(config, rows, sliceRows));
-      const next = await device.run(program, { normed: normed!, head, largest, sum });
-      largest.dispose();
-      sum.dispose();
-      largest = next.nextLargest!;
-      sum = next.nextSum!;
-    },
+    pass: walk.pass,
     async finish() {
-      const targets = await device.upload(
-        model.checkpoint.gatherRowsF32(headWeight, targetIds),
-        [rows, config.width],
-        'table',
-      );
-      const program = await device.program(`windowLoss ${shape}`, () => windowLoss(config, batch));
-      const { lossNats, tokenNats } = await device.run(program, { normed: normed!, targets, largest, sum });
+      const targets = await headRowsOf(model, predicted(batchIds(windows, batch), batch.tokens));
+      const key = `windowLoss ${batch.batch}x${batch.tokens}`;
+      const program = await device.program(key, () => windowLoss(config, batch));
+      const { lossNats, tokenNats } = await device.run(program, { ...walk.tensors(), targets });
       targets.dispose();
       owned.push(lossNats!, tokenNats!);
       return { lossNats: lossNats!, tokenNats: tokenNats! };
     },
     dispose() {
-      for (const tensor of [...owned, largest, sum]) tensor.dispose();
+      walk.dispose();
+      for (const tensor of owned) tensor.dispose();
     },
   };
 }

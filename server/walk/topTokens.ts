@@ -1,11 +1,11 @@
 // What a model expects at every prediction of some windows: its likeliest tokens and their log-probabilities.
 import { cancelled } from '../errors';
 import { topTokensEnd, topTokensSlice } from '../model/distillation';
-import { finalNorm } from '../model/head';
-import { blockParts, blockSignature } from '../model/llama';
 import { pathWithout } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
+import { blockProgram } from './blockProgram';
 import type { Expected } from './headGradient';
+import { logSumExp, openHeadWalk } from './headWalk';
 import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
 import { openTables } from './positionTables';
 import { blockGroup, headGroups, type Step } from './weightStore';
@@ -39,7 +39,7 @@ async function ofGroup(model: Model, windows: readonly Int32Array[], options: To
   const tables = await openTables(model);
   const norm = await finalNormWeight(model);
   const states = await Promise.all(batches.map((batch) => embed(model, batchIds(windows, batch))));
-  const heads: HeadWalk[] = [];
+  const heads: TopTokens[] = [];
   const each = async (visit: (batch: MicroBatch, b: number) => Promise<void>) => {
     for (const [b, batch] of batches.entries()) {
       await visit(batch, b);
@@ -51,11 +51,7 @@ async function ofGroup(model: Model, windows: readonly Int32Array[], options: To
       group: blockGroup(config, stage.block),
       visit: (weights) =>
         each(async (batch, b) => {
-          const key = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} `;
-          const program = await device.program(key, () => ({
-            name: 'block',
-            outputs: { leaving: blockParts(config, stage, batch).leaving },
-          }));
+          const program = await blockProgram(model, stage, batch);
           const entering = states[b]!;
           const { leaving } = await device.run(program, {
             ...weights,
@@ -72,7 +68,7 @@ async function ofGroup(model: Model, windows: readonly Int32Array[], options: To
       group,
       visit: (weights) =>
         each(async (batch, b) => {
-          heads[b] ??= await openHeadWalk(model, batch, states[b]!, norm, options);
+          heads[b] ??= await openTopTokens(model, batch, states[b]!, norm, options);
           await heads[b]!.pass(weights.head!, group.parts[0]!.firstRow!);
         }),
     }),
@@ -89,58 +85,44 @@ async function ofGroup(model: Model, windows: readonly Int32Array[], options: To
   }
 }
 
-interface HeadWalk {
+interface TopTokens {
   pass(slice: Tensor, firstRow: number): Promise<void>;
   /** By window of the batch. */
   finish(): Promise<Expected[]>;
   dispose(): void;
 }
 
-async function openHeadWalk(
-  { config, device }: Model,
+async function openTopTokens(
+  model: Model,
   batch: MicroBatch,
   last: Tensor,
   norm: Tensor,
   { topK, temperature }: TopTokensOptions,
-): Promise<HeadWalk> {
-  const nPredictions = batch.tokens - 1;
-  const rows = batch.batch * nPredictions;
-  const key = `finalNorm ${batch.batch}x${batch.tokens} / ${temperature}`;
-  const program = await device.program(key, () => finalNorm(config, batch, temperature));
-  const { normed } = await device.run(program, { hidden: last, norm });
-  const filled = (width: number, value: number) =>
-    device.upload(new Float32Array(rows * width).fill(value), [rows, width], 'table');
-  let running = {
-    topLogits: await filled(topK, lowest),
-    topIds: await filled(topK, 0),
-    largest: await filled(1, lowest),
-    sum: await filled(1, 0),
-  };
-  const release = (tensors: Record<string, Tensor>) => {
-    for (const tensor of Object.values(tensors)) tensor.dispose();
-  };
-  return {
-    async pass(head, firstRow) {
-      const S = head.shape[0]!;
-      const slice = await device.program(`topTokensSlice ${rows} ${firstRow}+${S} ${topK}`, () =>
-        topTokensSlice(config, rows, S, firstRow, topK),
-      );
-      const next = await device.run(slice, { normed: normed!, head, ...running });
-      release(running);
-      running = {
-        topLogits: next.nextTopLogits!,
-        topIds: next.nextTopIds!,
-        largest: next.nextLargest!,
-        sum: next.nextSum!,
-      };
+): Promise<TopTokens> {
+  const { config, device } = model;
+  const walk = await openHeadWalk(model, batch, last, norm, {
+    running: {
+      ...logSumExp,
+      topLogits: { width: topK, from: logSumExp.largest.from },
+      topIds: { width: topK, from: 0 },
     },
+    slice: (rows, sliceRows, firstRow) => ({
+      key: `topTokensSlice ${rows} ${firstRow}+${sliceRows} ${topK}`,
+      build: () => topTokensSlice(config, rows, sliceRows, firstRow, topK),
+    }),
+    temperature,
+  });
+  const { rows } = walk;
+  return {
+    pass: walk.pass,
     async finish() {
       const end = await device.program(`topTokensEnd ${rows} ${topK}`, () => topTokensEnd(rows, topK));
-      const { logProbabilities } = await device.run(end, running);
+      const ended = walk.tensors();
+      const { logProbabilities } = await device.run(end, ended);
       const logs = await device.read(logProbabilities!);
-      const ids = Int32Array.from(await device.read(running.topIds));
+      const ids = Int32Array.from(await device.read(ended.topIds!));
       logProbabilities!.dispose();
-      const each = nPredictions * topK;
+      const each = (batch.tokens - 1) * topK;
       return Array.from({ length: batch.batch }, (_, b) => ({
         topK,
         temperature,
@@ -148,9 +130,6 @@ async function openHeadWalk(
         logProbabilities: logs.slice(b * each, (b + 1) * each),
       }));
     },
-    dispose: () => release({ ...running, normed: normed! }),
+    dispose: walk.dispose,
   };
 }
-
-/** Below any logit. */
-const lowest = -3e38;

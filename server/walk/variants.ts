@@ -1,9 +1,9 @@
 // The losses of many paths through one model: what they share at their beginning is computed once, what is known from
 // before comes from a cache, and the blocks are walked as always, each block once for all that pass it.
 import { cancelled } from '../errors';
-import { blockParts, blockSignature } from '../model/llama';
 import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
+import { blockProgram } from './blockProgram';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
 import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
@@ -119,7 +119,7 @@ async function measureGroup(group: Group, batches: readonly MicroBatch[], take: 
           for (const pass of passes)
             for (const node of trie) if (node.ends.length > 0 && !pass.runs(node)) await openHead(pass, node);
         for (const { head, batch } of heads) {
-          await head.pass(weights.head!);
+          await head.pass(weights.head!, slice.parts[0]!.firstRow!);
           group.advance((each.head * batch.batch * slice.parts[0]!.shape[0]!) / config.vocabularySize);
         }
       },
@@ -147,7 +147,7 @@ interface Pass {
 }
 
 function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, batch: MicroBatch): Pass {
-  const { config, device } = model;
+  const { device } = model;
   const toRun = nodesToRun(trie, (node) => cache?.has(node.key, batch) ?? false);
   const toRunKeys = new Set([...toRun].map(({ key }) => key));
   const users = new Map<string, number>([[emptyPrefix, trie.filter((n) => n.parent === null && toRun.has(n)).length]]);
@@ -184,11 +184,7 @@ function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, 
     async run(node, weights) {
       const { stage, key } = node;
       const parentKey = node.parent?.key ?? emptyPrefix;
-      const name = `block ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens} `;
-      const program = await device.program(name, () => ({
-        name: 'block',
-        outputs: { leaving: blockParts(config, stage, batch).leaving },
-      }));
+      const program = await blockProgram(model, stage, batch);
       const feeds = { ...weights, ...(await tables.for(batch)), hidden: await hold(parentKey) };
       const { leaving } = await device.run(program, feeds);
       const kept = keeps?.(node) ?? false;
