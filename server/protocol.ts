@@ -658,28 +658,6 @@ export type EngineEvent =
 /** Also the websocket's subprotocol; both ends must say the same. */
 export type ProtocolName = 'espalier.v1';
 
-/**
- * DATA/server.json, for its owner alone: where the server of a data folder listens. The token goes into the upgrade request
- * as `Authorization: Bearer TOKEN`.
- */
-export interface ServerLock {
-  pid: number;
-  port: number;
-  token: string;
-  protocol: ProtocolName;
-  build: string;
-}
-
-/**
- * The `data` of an error that a person can act on: an error code of errors.ts, while the error's message is its sentence.
- * JSON-RPC's own codes are used for what is malformed; all else is RequestFailed.
- */
-export interface ErrorData {
-  code: string;
-  /** For `otherBuild`. */
-  build?: string;
-}
-
 /** Handed over in `initialize` as initializationOptions. */
 export interface ClientOptions {
   protocol: ProtocolName;
@@ -706,6 +684,8 @@ export interface ServerLock {
  */
 export interface ErrorData {
   code: string;
+  /** For `otherBuild`: the server's. */
+  build?: string;
   server?: ServerFacts;
 }
 

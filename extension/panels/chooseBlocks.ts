@@ -1,6 +1,6 @@
 // The panel in which blocks are chosen: it follows the newest analysis of its model, asks what a choice costs, and writes.
 import { randomUUID } from 'node:crypto';
-import { commands, type Disposable, type WebviewPanel, workspace } from 'vscode';
+import { type Disposable, type WebviewPanel, workspace } from 'vscode';
 import { UserError } from '../../server/errors';
 import type {
   AnalyzeReport,
@@ -81,14 +81,6 @@ export function fillChooseBlocks(
       },
       'model/try'(params) {
         panels.try([folder, params.folder]);
-        return null;
-      },
-      async 'log/open'() {
-        await commands.executeCommand('espalier.showLog');
-        return null;
-      },
-      async 'server/restart'() {
-        await commands.executeCommand('espalier.restartServer');
         return null;
       },
     },

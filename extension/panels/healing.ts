@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { commands, type Disposable, type WebviewPanel } from 'vscode';
+import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { HealForm, HealSettings, HealState, HealView, ModelSummary } from '../../server/protocol';
 import { openTexts } from '../texts';
@@ -117,14 +117,6 @@ export function fillHealing(
       },
       'run/open'(params) {
         panels.run({ runId: params.runId, kind: 'merge' });
-        return null;
-      },
-      async 'log/open'() {
-        await commands.executeCommand('espalier.showLog');
-        return null;
-      },
-      async 'server/restart'() {
-        await commands.executeCommand('espalier.restartServer');
         return null;
       },
     },

@@ -1,6 +1,6 @@
 // A page in a panel: the document under its strict policy, and the typed conversation with it.
 import { randomBytes } from 'node:crypto';
-import { type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } from 'vscode';
+import { commands, type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } from 'vscode';
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
 import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol';
@@ -43,6 +43,14 @@ export function openPage(
   const all: Answers = {
     'text/copy': async ({ text }) => {
       await env.clipboard.writeText(text);
+      return null;
+    },
+    async 'log/open'() {
+      await commands.executeCommand('espalier.showLog');
+      return null;
+    },
+    async 'server/restart'() {
+      await commands.executeCommand('espalier.restartServer');
       return null;
     },
     ...answers,

@@ -1,5 +1,5 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
-import { commands, type Disposable, type WebviewPanel } from 'vscode';
+import type { Disposable, WebviewPanel } from 'vscode';
 import type { Recipe, Report, RunEvent, RunPageState } from '../../server/protocol';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
@@ -29,14 +29,6 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
       },
       'model/try'({ folder }) {
         panels.try(state ? [state.run.model, folder] : [folder]);
-        return null;
-      },
-      async 'log/open'() {
-        await commands.executeCommand('espalier.showLog');
-        return null;
-      },
-      async 'server/restart'() {
-        await commands.executeCommand('espalier.restartServer');
         return null;
       },
     },

@@ -2,8 +2,9 @@
 // of progress the newest, of text all, joined. What else happens is kept as it comes, behind what came before it: every
 // step of a healing is a point of its curve.
 import type { ToldEvent } from '../engineClient/engine';
+import type { AnswerEvent } from './conversation';
 
-export type PacedEvent = Exclude<ToldEvent, { kind: 'estimate' | 'timed' | 'refused' | 'paused' }>;
+export type PacedEvent = Exclude<ToldEvent, AnswerEvent | { kind: 'paused' }>;
 
 const pauseMs = { progress: 250, text: 50 };
 

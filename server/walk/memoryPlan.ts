@@ -152,4 +152,5 @@ function remedy(config: ModelConfig, request: WalkRequest): string {
   return `no choice of windows takes less than ${megabytes(least)}, so allow at least that or use a machine with more memory`;
 }
 
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
+/** Rounded up: for sentences. */
+export const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

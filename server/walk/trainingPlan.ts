@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { MemoryMode } from '../protocol';
-import { type MemoryPlan, planWalk } from './memoryPlan';
+import { megabytes, type MemoryPlan, planWalk } from './memoryPlan';
 
 export interface TrainingRequest {
   readonly microBatchWindows: number;
@@ -58,7 +58,8 @@ function planOf(
   const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, nBlocks: N } = config;
   const rows = microBatchWindows * T;
   const batchesAtOnce = mode === 'streaming' ? accumulate : 1;
-  // A block's inside: the results of its products, norms and softmax; about as much again flows back through it.
+  // A block's inside: the results of its products, norms and softmax; about as much again flows back through it. What is
+  // kept is less, see graph/cut.ts: the plan is on the safe side.
   const inside =
     rows * (4 * D + 2 * H * E + 2 * G * E + 4 * F) + microBatchWindows * H * T * Math.min(T, (T + 128) / 2);
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
@@ -81,5 +82,3 @@ function planOf(
     batchesAtOnce,
   };
 }
-
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

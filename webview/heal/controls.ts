@@ -1,25 +1,23 @@
 // How the run stands, and the ways on, in the head of the page.
 import { html, type TemplateResult } from 'lit';
+import { type Look, looks } from '../looks';
 import { button, type IconName, icon } from '../ui';
 import type { HealActions } from './actions';
 import type { Phase, RunView } from './view';
 
-const looks: Record<Phase, { icon: IconName; kind: string; label: string }> = {
-  preparing: { icon: 'sync', kind: 'spin', label: 'Preparing' },
-  running: { icon: 'sync', kind: 'spin', label: 'Running' },
-  paused: { icon: 'debug-pause', kind: '', label: 'Paused' },
-  diverged: { icon: 'error', kind: 'bad', label: 'Diverged' },
-  done: { icon: 'pass', kind: '', label: 'Finished' },
-  failed: { icon: 'error', kind: 'bad', label: 'Failed' },
-  cancelled: { icon: 'info', kind: '', label: 'Cancelled' },
-  interrupted: { icon: 'warning', kind: 'warn', label: 'Interrupted' },
+/** A healing's phases beyond the states of any run. */
+const phases: Record<Phase, Look> = {
+  ...looks,
+  preparing: { ...looks.running, label: 'Preparing' },
+  diverged: { ...looks.failed, label: 'Diverged' },
+  done: { ...looks.done, label: 'Finished' },
 };
 
 export const labelOf = ({ phase, healing }: RunView): string =>
-  healing.run.state === 'queued' ? 'Waiting' : looks[phase].label;
+  healing.run.state === 'queued' ? looks.queued.label : phases[phase].label;
 
 export function status(view: RunView, act: HealActions): TemplateResult {
-  const look = looks[view.phase];
+  const look = phases[view.phase];
   return html`
     <span class="state" id="run-state">${icon(look.icon, look.kind)}<span>${labelOf(view)}</span></span>
     <span class="row controls" role="toolbar" aria-label="Run">${controls(view, act)}</span>`;

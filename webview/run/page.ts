@@ -6,8 +6,9 @@ import { connectionNotice, secondsLeft } from '../choose/notices';
 import { clock, count, duration, memory, share } from '../format';
 import { renderer } from '../frames';
 import { type Host, sentenceOf } from '../host';
+import { looks } from '../looks';
 import { stepInWords } from '../steps';
-import { button, type IconName, icon, progressBar, told, tool } from '../ui';
+import { button, icon, progressBar, told, tool } from '../ui';
 import { summaryOf } from './summary';
 
 interface State {
@@ -58,16 +59,6 @@ interface Actions {
   tryIt(folder: string): void;
   copy(): void;
 }
-
-const looks: Record<RunSummary['state'], { icon: IconName; kind: string; label: string }> = {
-  queued: { icon: 'sync', kind: '', label: 'Waiting' },
-  running: { icon: 'sync', kind: 'spin', label: 'Running' },
-  paused: { icon: 'debug-pause', kind: '', label: 'Paused' },
-  done: { icon: 'pass', kind: '', label: 'Done' },
-  failed: { icon: 'error', kind: 'bad', label: 'Failed' },
-  cancelled: { icon: 'info', kind: '', label: 'Cancelled' },
-  interrupted: { icon: 'warning', kind: 'warn', label: 'Interrupted' },
-};
 
 function page({ host, copied, failure }: State, act: Actions): TemplateResult {
   const { run, plan, report, recipeYaml } = host;
