@@ -114,7 +114,9 @@ describe('events', () => {
     expect(said).toBe(Array.from({ length: 1200 }, (_, i) => `${i} `).join(''));
   });
 
-  it('come in at most 30 messages a second', async () => {
+  // Heard at the other end of a socket, in a process that may be kept from listening for a while and then hears at once what
+  // was sent meanwhile: such a moment is tried again. When messages are sent is held by test/rpc/outbox.test.ts.
+  it('come in at most 30 messages a second', { retry: 2 }, async () => {
     const server = await newServer(undefined, withEngine(chatty));
     const client = await connect(server.lock, roots);
     const runId = randomUUID();
