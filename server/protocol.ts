@@ -264,8 +264,39 @@ export interface MergeRecipe {
   compute: ComputeOptions;
 }
 
+/** Scores models on tasks, number by number as lm-evaluation-harness does. */
+export interface EvaluateRecipe {
+  kind: 'evaluate';
+  /** The first is the base that all others are compared with. */
+  models: string[];
+  /** More variants: the base without each of these, which need not be written. */
+  drops: DropSet[];
+  /** Names of tasks and groups of tasks, such as hellaswag, mmlu or mmlu_philosophy. */
+  tasks: string[];
+  /** The folder with the tasks' data. */
+  data: string;
+  /** Items of every task, stopping at its end; null: all. */
+  items: ItemRange | null;
+  /** Examples before each question; null: as the task says. */
+  fewShot: number | null;
+  /** The longest input of the model; null: as its configuration says. */
+  maxTokens: number | null;
+  /** Lets every model continue a few prompts afterwards, and judges whether it repeats itself. */
+  generate: boolean;
+  /** Also write a line of JSON for every item and model to this file. */
+  samples: string | null;
+  compute: ComputeOptions;
+}
+
+/** Items [first, end). */
+export interface ItemRange {
+  first: number;
+  end: number;
+}
+
 export type Recipe =
   | AnalyzeRecipe
+  | EvaluateRecipe
   | PruneRecipe
   | SparsifyRecipe
   | PerplexityRecipe
@@ -605,8 +636,142 @@ export interface MergeReport extends RunFacts {
   weightFiles: string[];
 }
 
+export interface EvaluateReport extends RunFacts {
+  kind: 'evaluate';
+  /** The base first. */
+  models: EvaluatedModel[];
+  tasks: EvaluatedTask[];
+  groups: EvaluatedGroup[];
+  /** Of every model on every task and group. */
+  scores: Score[];
+  /** Of every variant with the base. */
+  comparisons: Comparison[];
+  generation: GenerationCheck[] | null;
+  /** What a person should know before comparing, in sentences. */
+  warnings: string[];
+  /** As asked for. */
+  items: ItemRange | null;
+  work: ScoringWork;
+}
+
+export interface EvaluatedModel {
+  /** Unique in the report: the name, and what is left out. */
+  label: string;
+  name: string;
+  folder: string;
+  /** What is left out of the folder's model without having been written. */
+  drop: DropSet;
+  /** In the numbering of the first, never pruned model: those that the folder lacks. */
+  removedBlocks: number[];
+  /** An adapter was folded into its weights. */
+  healed: boolean;
+  nBlocks: number;
+  nParameters: number;
+  sizeBytes: number;
+  dtype: string;
+  maxTokens: number;
+  tokenizerSha256: string;
+}
+
+export type MetricName =
+  | 'acc'
+  | 'acc_norm'
+  | 'acc_bytes'
+  | 'perplexity'
+  | 'word_perplexity'
+  | 'byte_perplexity'
+  | 'bits_per_byte';
+
+export interface EvaluatedTask {
+  task: string;
+  title: string;
+  /** The harness' version of the task. */
+  version: number;
+  /** The group that its score is counted in. */
+  group: string | null;
+  output: 'multipleChoice' | 'logLikelihood' | 'rolling';
+  nFewShot: number;
+  nItems: number;
+  /** Of the whole task. */
+  nItemsOfTask: number;
+  /** Accuracy of guessing, in [0, 1]; null where there is none. */
+  chance: number | null;
+  metrics: MetricName[];
+  files: { name: string; sha256: string; sizeBytes: number }[];
+}
+
+export interface EvaluatedGroup {
+  group: string;
+  title: string;
+  version: number;
+  parent: string | null;
+  /** Tasks, not groups. */
+  tasks: string[];
+}
+
+export interface Score {
+  /** Index in `models`. */
+  model: number;
+  /** Or a group. */
+  task: string;
+  metric: MetricName;
+  value: number;
+  /** null where the harness gives none. */
+  stderr: number | null;
+  nItems: number;
+}
+
+/** A variant against the base on the same items. */
+export interface Comparison {
+  task: string;
+  metric: MetricName;
+  /** Labels. */
+  base: string;
+  variant: string;
+  /** Value of the variant - value of the base. */
+  delta: number;
+  /** Paired by item; null with fewer than two. */
+  pairedStderr: number | null;
+  /** Of delta. */
+  interval95: [number, number] | null;
+  /** Exact, two-sided; null for what is no accuracy. */
+  mcnemarP: number | null;
+  /** Items that only one of both answers right. */
+  flipped: { toWrong: number; toRight: number } | null;
+  /** After Holm's correction over the tasks of this variant, at 5 %; groups and second metrics are not counted in. */
+  significant: boolean;
+}
+
+/** What a model writes by itself, and whether it has come to repeat itself. */
+export interface GenerationCheck {
+  model: number;
+  prompt: string;
+  text: string;
+  nTokens: number;
+  /** Share of its 4-grams that came before, in [0, 1]. */
+  repetition: number;
+  /** Of the distribution of its tokens. */
+  entropyBits: number;
+  alarm: boolean;
+}
+
+/** What was computed, and what one request at a time would have been, in tokens. */
+export interface ScoringWork {
+  nRequests: number;
+  /** Tokens that passed the blocks, and with padding. */
+  nTokens: number;
+  nPaddedTokens: number;
+  /** Without anything shared among requests. */
+  nPlainTokens: number;
+  /** Passes of a micro-batch through one block or the head, and for the base alone. */
+  blockRuns: number;
+  headRuns: number;
+  base: { blockRuns: number; headRuns: number };
+}
+
 export type Report =
   | AnalyzeReport
+  | EvaluateReport
   | PruneReport
   | SparsifyReport
   | PerplexityReport
@@ -646,6 +811,11 @@ export type EngineEvent =
   | { kind: 'references'; dense: LossPoint | null; pruned: LossPoint | null }
   | { kind: 'step'; step: HealStep; remainingSeconds: number; memoryBytes: number }
   | { kind: 'evaluation'; evaluation: HealEval }
+  /** Evaluating: what is known of the report so far. */
+  | {
+      kind: 'scored';
+      report: Pick<EvaluateReport, 'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'warnings'>;
+    }
   | { kind: 'paused'; paused: boolean }
   | { kind: 'done'; report: Report }
   | { kind: 'failed'; code: string; message: string; stack?: string }
@@ -730,7 +900,7 @@ export interface RunEvent {
     | { kind: 'state'; state: RunState }
     | Extract<
         EngineEvent,
-        { kind: 'plan' | 'progress' | 'text' | 'partial' | 'healing' | 'references' | 'step' | 'evaluation' }
+        { kind: 'plan' | 'progress' | 'text' | 'partial' | 'healing' | 'references' | 'step' | 'evaluation' | 'scored' }
       >
     /** The report is fetched with runs/get. */
     | { kind: 'reported' };

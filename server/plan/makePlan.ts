@@ -23,7 +23,7 @@ export async function makePlan(
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
   const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
   const speed = operationsPerSecond(device);
-  const folders = recipe.kind === 'perplexity' ? recipe.models : [recipe.model];
+  const folders = 'models' in recipe ? recipe.models : [recipe.model];
   const plans: PlanEstimate[] = [];
   for (const folder of folders) {
     const checkpoint = await openCheckpoint(folder);
@@ -96,6 +96,7 @@ async function workOf(
       return { ...(await shapeOf(recipe.source, checkpoint)), ...plain, path };
     }
     case 'merge':
+    case 'evaluate':
       return null;
     case 'generate': {
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));

@@ -7,6 +7,7 @@ import type {
   ComputeOptions,
   DropRule,
   DropSet,
+  EvaluateRecipe,
   GenerateRecipe,
   HealRecipe,
   InspectRecipe,
@@ -238,6 +239,24 @@ export const mergeSchema = z.strictObject({
   compute,
 }) satisfies z.ZodType<MergeRecipe>;
 
+export const evaluateSchema = z.strictObject({
+  kind: z.literal('evaluate'),
+  models: z.array(path).min(1).max(100),
+  drops: z.array(dropSetSchema).max(1000).default([]),
+  tasks: z.array(name).min(1).max(1000),
+  data: path,
+  items: z
+    .strictObject({ first: natural.default(0), end: positive })
+    .refine(({ first, end }) => first < end, 'it holds no item: end must be above first')
+    .nullable()
+    .default(null),
+  fewShot: natural.max(100).nullable().default(null),
+  maxTokens: positive.nullable().default(null),
+  generate: z.boolean().default(false),
+  samples: path.nullable().default(null),
+  compute,
+}) satisfies z.ZodType<EvaluateRecipe>;
+
 const inspectSchema = z.strictObject({ kind: z.literal('inspect'), model: path }) satisfies z.ZodType<InspectRecipe>;
 
 export const recipeSchema = z.discriminatedUnion('kind', [
@@ -249,6 +268,7 @@ export const recipeSchema = z.discriminatedUnion('kind', [
   inspectSchema,
   healSchema,
   mergeSchema,
+  evaluateSchema,
 ]) satisfies z.ZodType<Recipe>;
 
 /** The recipe with every path replaced, in place of what each kind would have to repeat. */
@@ -265,6 +285,13 @@ export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
       return { ...recipe, model: paths.model(each.model) };
     case 'perplexity':
       return { ...recipe, models: each.models.map(paths.model), source: source(each.source) };
+    case 'evaluate':
+      return {
+        ...recipe,
+        models: each.models.map(paths.model),
+        data: paths.read(each.data),
+        samples: each.samples && paths.write(each.samples),
+      };
     case 'analyze':
       return { ...recipe, model: paths.model(each.model), source: source(each.source) };
     case 'sparsify':

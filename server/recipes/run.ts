@@ -1,6 +1,7 @@
 // Every kind of recipe with the function that carries it out.
 import type { Recipe, Report } from '../protocol';
 import { runAnalyze } from './analyze';
+import { runEvaluate } from './evaluate';
 import { runGenerate } from './generate';
 import { runHeal } from './heal';
 import { runMerge } from './merge';
@@ -20,6 +21,7 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
   generate: runGenerate,
   heal: runHeal,
   merge: runMerge,
+  evaluate: runEvaluate,
 };
 
 /** Carries a recipe out. Throws UserError with a sentence for what the user can mend. */

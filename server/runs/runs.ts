@@ -215,7 +215,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
         if (JSON.stringify(known.recipe) === JSON.stringify(recipe)) return summaryOf(known);
         throw new UserError('badState', `The run ${runId} has another recipe; choose a new id.`);
       }
-      const model = recipe.kind === 'perplexity' ? recipe.models[0]! : recipe.model;
+      const model = 'models' in recipe ? recipe.models[0]! : recipe.model;
       const record: RunRecord = {
         title: `${verbs[recipe.kind]} ${checkpointName(model) || basename(model)}`,
         model,
@@ -363,6 +363,7 @@ const verbs: Record<Recipe['kind'], string> = {
   inspect: 'Inspect',
   heal: 'Heal',
   merge: 'Merge',
+  evaluate: 'Evaluate',
 };
 
 export const isActive = ({ state }: RunState): boolean =>

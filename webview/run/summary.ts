@@ -99,6 +99,11 @@ function factsOf(report: Report): Fact[] {
         ['Written to', report.out],
         ['Changed', count(report.nMerged, 'weight')],
       ];
+    case 'evaluate':
+      return [
+        ['Models', report.models.map(({ label }) => label).join(', ')],
+        ['Tasks', report.tasks.map(({ title, nItems }) => `${title} (${nItems})`).join(', ')],
+      ];
     case 'inspect':
       return [
         [
