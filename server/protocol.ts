@@ -763,10 +763,13 @@ export interface ScoringWork {
   nPaddedTokens: number;
   /** Without anything shared among requests. */
   nPlainTokens: number;
-  /** Passes of a micro-batch through one block or the head, and for the base alone. */
+  /** Passes of a batch of rows through one block or the head, all variants together. */
   blockRuns: number;
   headRuns: number;
-  base: { blockRuns: number; headRuns: number };
+  /** Floating-point operations of them. */
+  operations: number;
+  /** The same for the base alone. */
+  base: { blockRuns: number; headRuns: number; operations: number };
 }
 
 export type Report =

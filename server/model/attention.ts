@@ -2,7 +2,7 @@
 // Letters: B batch, T tokens, D width, H query heads, G key/value heads, E head width.
 import { add, mul, scale } from '../graph/ops/elementwise';
 import { matmul } from '../graph/ops/linear';
-import { concat, reshape, slice, transpose } from '../graph/ops/movement';
+import { concat, expand, reshape, slice, transpose } from '../graph/ops/movement';
 import { softmax } from '../graph/ops/reduce';
 import { rmsNorm, rotary } from '../graph/ops/transformer';
 import { constant, input, type Value } from '../graph/value';
@@ -45,13 +45,49 @@ export function queriesKeysValues(
   };
 }
 
-/** What each token sees of itself and those before it: [B*T, H*E]. The queries of a group share one product with its keys. */
-export function causalAttention(
+/** What each token sees of itself and those before it: [B*T, H*E]. */
+export function causalAttention(config: ModelConfig, { queries, keys, values }: Heads, window: number | null): Value {
+  return attend(config, queries, keys, values, (start, end) => {
+    const first = window === null ? 0 : Math.max(0, start - window + 1);
+    return { first, end, mask: causalMask(start, end, first, window) };
+  });
+}
+
+/**
+ * What each token sees by the input mask [B, T, P+T] (zero where visible, else very negative) of a past of P tokens that all
+ * rows share, inputs pastKeys and pastValues [1, G, P, E], and of those before it in its row. Keys and values are of both.
+ */
+export function maskedAttention(
+  config: ModelConfig,
+  { queries, keys, values }: Heads,
+  nPast: number,
+): { seen: Value; keys: Value; values: Value } {
+  const [B, G, T, E] = keys.shape as [number, number, number, number];
+  const mask = input('mask', [B, T, nPast + T]);
+  const behindPast = (name: string, own: Value) =>
+    nPast === 0 ? own : concat([expand(input(name, [1, G, nPast, E]), [B, G, nPast, E]), own], 2);
+  const all = { keys: behindPast('pastKeys', keys), values: behindPast('pastValues', values) };
+  const seen = attend(config, queries, all.keys, all.values, (start, end) => {
+    const rows = slice(slice(mask, 1, start, end), 2, 0, nPast + end);
+    return { first: 0, end: nPast + end, mask: reshape(rows, [B, 1, 1, end - start, nPast + end]) };
+  });
+  return { seen, ...all };
+}
+
+/** The keys [first, end) that any query of a chunk sees, and what is added to the scores of those that one must not see. */
+interface Sight {
+  readonly first: number;
+  readonly end: number;
+  readonly mask: Value;
+}
+
+/** Chunk by chunk of queries. The queries of a group share one product with its keys. */
+function attend(
   config: ModelConfig,
   queries: Value,
   keys: Value,
   values: Value,
-  window: number | null,
+  sightOf: (start: number, end: number) => Sight,
 ): Value {
   const { nHeads: H, nKeyValueHeads: G, headWidth: E } = config;
   const [B, , T] = queries.shape as [number, number, number];
@@ -59,17 +95,14 @@ export function causalAttention(
   const grouped = reshape(queries, [B, G, H / G, T, E]);
   const chunks: Value[] = [];
   for (let start = 0; start < T; start += chunkTokens) {
-    const end = Math.min(T, start + chunkTokens);
-    const rows = (H / G) * (end - start);
-    const first = window === null ? 0 : Math.max(0, start - window + 1);
-    const query = reshape(slice(grouped, 3, start, end), [B, G, rows, E]);
+    const chunkEnd = Math.min(T, start + chunkTokens);
+    const { first, end, mask } = sightOf(start, chunkEnd);
+    const rows = (H / G) * (chunkEnd - start);
+    const query = reshape(slice(grouped, 3, start, chunkEnd), [B, G, rows, E]);
     const products = matmul(query, slice(keysAcross, 3, first, end));
-    const scores = add(
-      reshape(products, [B, G, H / G, end - start, end - first]),
-      causalMask(start, end, first, window),
-    );
+    const scores = add(reshape(products, [B, G, H / G, chunkEnd - start, end - first]), mask);
     const shares = reshape(softmax(scores), [B, G, rows, end - first]);
-    chunks.push(reshape(matmul(shares, slice(values, 2, first, end)), [B, H, end - start, E]));
+    chunks.push(reshape(matmul(shares, slice(values, 2, first, end)), [B, H, chunkEnd - start, E]));
   }
   return joinHeads(concat(chunks, 2));
 }

@@ -3,6 +3,7 @@
 import { add, exp, log, max, mul, scale, sub } from '../graph/ops/elementwise';
 import { linear } from '../graph/ops/linear';
 import { reshape, slice } from '../graph/ops/movement';
+import { takeAlong, takeRows } from '../graph/ops/select';
 import { reduceMax, reduceMean, reduceSum } from '../graph/ops/reduce';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
@@ -71,4 +72,32 @@ export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): 
 export function logitsSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const normed = rmsNorm(input('hidden', [rows, config.width]), input('norm', [config.width]), config.normEpsilon);
   return { name: 'logitsSlice', outputs: { logits: linear(normed, input('head', [sliceRows, config.width])) } };
+}
+
+/** hidden [N, D], the places [rows] of those that predict something -> normed [rows, D] after the final norm. */
+export function normedRows(config: ModelConfig, nHidden: number, rows: number): Graph {
+  const taken = takeRows(input('hidden', [nHidden, config.width]), input('places', [rows], 'int64'));
+  const normed = rmsNorm(taken, input('norm', [config.width]), config.normEpsilon);
+  return { name: 'normedRows', outputs: { normed } };
+}
+
+/**
+ * headSlice that also keeps the logits of M tokens a row: ids [rows, M] counted from the slice's first row (any id of the
+ * slice where the token is not in it), inside [rows, M] one where it is and else zero, wanted [rows, M] the logits so far.
+ */
+export function scoringSlice(config: ModelConfig, rows: number, sliceRows: number, nIds: number): Graph {
+  const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const { largest, sum } = grownSum(logits);
+  const here = mul(takeAlong(logits, input('ids', [rows, nIds], 'int64')), input('inside', [rows, nIds]));
+  const wanted = add(input('wanted', [rows, nIds]), here);
+  return { name: 'scoringSlice', outputs: { nextLargest: largest, nextSum: sum, nextWanted: wanted } };
+}
+
+/** After the last slice: the log-likelihood of each token, [rows, M], and how far its logit is below the largest one. */
+export function tokenScores(rows: number, nIds: number): Graph {
+  const largest = input('largest', [rows, 1]);
+  const wanted = input('wanted', [rows, nIds]);
+  const behind = sub(largest, wanted);
+  const logLikelihood = sub(wanted, add(log(input('sum', [rows, 1])), largest));
+  return { name: 'tokenScores', outputs: { logLikelihood, behind } };
 }

@@ -3,7 +3,7 @@
 import { add, mul, scale, silu } from '../graph/ops/elementwise';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, type Value } from '../graph/value';
-import { attendToCache, causalAttention, queriesKeysValues } from './attention';
+import { attendToCache, causalAttention, maskedAttention, queriesKeysValues } from './attention';
 import { type BatchShape, type BlockWeightInputs, blockWeightInputs, noAdapters } from './blockInputs';
 import type { ModelConfig } from './config';
 import type { AdapterUse } from './lora';
@@ -57,9 +57,9 @@ export function blockParts(
 
 function attentionOf(config: ModelConfig, block: number, weights: BlockWeightInputs, x: Value, batch: BatchShape) {
   const normed = rmsNorm(x, weights.get('input_layernorm.weight'), config.normEpsilon);
-  const { queries, keys, values } = queriesKeysValues(config, block, weights, normed, batch, batch.tokens);
-  const seen = causalAttention(config, queries, keys, values, config.blocks[block]!.slidingWindow);
-  return { attention: weights.project('self_attn.o_proj', seen), cache: { keys, values } };
+  const heads = queriesKeysValues(config, block, weights, normed, batch, batch.tokens);
+  const seen = causalAttention(config, heads, config.blocks[block]!.slidingWindow);
+  return { attention: weights.project('self_attn.o_proj', seen), cache: { keys: heads.keys, values: heads.values } };
 }
 
 /**
@@ -78,6 +78,31 @@ export function decodeBlock(config: ModelConfig, { block, form }: Stage, capacit
   const between = add(entering, weights.project('self_attn.o_proj', seen));
   const leaving = hasMlp(form) ? add(between, gatedMlp(config, weights, between)) : between;
   return { name: 'decode', outputs: { leaving, keys, values } };
+}
+
+/** Rows in which a token sees what a mask lets it see, of its row and of a past that all rows share. */
+export interface PackedShape extends BatchShape {
+  readonly nPast: number; // P
+  /** Rows of the tables cos and sin. */
+  readonly tablePositions: number;
+}
+
+/**
+ * A block, or half of one, for packed rows. Inputs: hidden [B*T, D], positions [B, T], cos and sin [tablePositions, E/2],
+ * mask, pastKeys and pastValues as maskedAttention has them, weights by suffix. With `lends` also the keys and values
+ * [B, G, P+T, E], for those who come behind.
+ */
+export function packedBlock(config: ModelConfig, { block, form }: Stage, shape: PackedShape, lends: boolean): Graph {
+  const weights = blockWeightInputs(config);
+  const entering = input('hidden', [shape.batch * shape.tokens, config.width]);
+  if (!hasAttention(form))
+    return { name: 'packed', outputs: { leaving: add(entering, gatedMlp(config, weights, entering)) } };
+  const normed = rmsNorm(entering, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const heads = queriesKeysValues(config, block, weights, normed, shape, shape.tablePositions);
+  const { seen, keys, values } = maskedAttention(config, heads, shape.nPast);
+  const between = add(entering, weights.project('self_attn.o_proj', seen));
+  const leaving = hasMlp(form) ? add(between, gatedMlp(config, weights, between)) : between;
+  return { name: 'packed', outputs: { leaving, ...(lends && { keys, values }) } };
 }
 
 /** silu(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */

@@ -3,6 +3,7 @@ import type { Graph } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
 import { finalNorm } from '../model/head';
 import { embeddingName, headName } from '../model/weights';
+import type { Device } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import type { Model } from './model';
 
@@ -26,10 +27,17 @@ export interface HeadWalk {
 
 export interface HeadWalkOptions {
   readonly running: Readonly<Record<string, Running>>;
-  /** Key and graph of one slice. It takes normed, head and the running values, and gives each of them as `next` and its name. */
-  slice(rows: number, sliceRows: number, firstRow: number): { key: string; build: () => Graph };
+  /** One slice. Its graph takes normed, head, the running values and `feeds`, and gives each of them as `next` and its name. */
+  slice(rows: number, sliceRows: number, firstRow: number): HeadSlice;
   /** Logits are divided by it; default 1. */
   readonly temperature?: number;
+}
+
+interface HeadSlice {
+  readonly key: string;
+  readonly build: () => Graph;
+  /** Tensors of this slice alone; they are given back after it. */
+  readonly feeds?: () => Promise<Readonly<Record<string, Tensor>>>;
 }
 
 /** @param last the hidden state after the last block, [B*T, D]; it stays the caller's */
@@ -38,30 +46,42 @@ export async function openHeadWalk(
   batch: BatchShape,
   last: Tensor,
   norm: Tensor,
-  { running: kept, slice, temperature = 1 }: HeadWalkOptions,
+  options: HeadWalkOptions,
 ): Promise<HeadWalk> {
-  const rows = batch.batch * (batch.tokens - 1);
+  const { temperature = 1 } = options;
   const key = `finalNorm ${batch.batch}x${batch.tokens} / ${temperature}`;
   const program = await device.program(key, () => finalNorm(config, batch, temperature));
   const { normed } = await device.run(program, { hidden: last, norm });
+  return walkHead(device, normed!, options);
+}
+
+/** The same for rows [rows, D] that are normed already; they are the walk's from now on. */
+export async function walkHead(
+  device: Device,
+  normed: Tensor,
+  { running: kept, slice }: HeadWalkOptions,
+): Promise<HeadWalk> {
+  const rows = normed.shape[0]!;
   let running: Record<string, Tensor> = {};
   for (const [name, { width, from }] of Object.entries(kept))
     running[name] = await device.upload(new Float32Array(rows * width).fill(from), [rows, width], 'table');
-  const release = () => {
-    for (const tensor of Object.values(running)) tensor.dispose();
+  const release = (tensors: Readonly<Record<string, Tensor>>) => {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
   };
   return {
     rows,
-    tensors: () => ({ normed: normed!, ...running }),
+    tensors: () => ({ normed, ...running }),
     async pass(head, firstRow) {
-      const { key, build } = slice(rows, head.shape[0]!, firstRow);
-      const next = await device.run(await device.program(key, build), { normed: normed!, head, ...running });
-      release();
+      const { key, build, feeds } = slice(rows, head.shape[0]!, firstRow);
+      const own = (await feeds?.()) ?? {};
+      const next = await device.run(await device.program(key, build), { normed, head, ...running, ...own });
+      release(running);
+      release(own);
       running = Object.fromEntries(Object.keys(kept).map((name) => [name, next[nextOf(name)]!]));
     },
     dispose() {
-      release();
-      normed!.dispose();
+      release(running);
+      normed.dispose();
     },
   };
 }

@@ -123,6 +123,9 @@ const ops: Record<string, Evaluate> = {
   TakeAlong([x, places]) {
     return make(places!.shape, (at) => get(x!, at.with(-1, get(places!, at))));
   },
+  TakeRows([x, places]) {
+    return make([...places!.shape, ...x!.shape.slice(1)], ([row, ...rest]) => get(x!, [get(places!, [row!]), ...rest]));
+  },
   RmsNorm([x, weight], { epsilon }: { epsilon: number }) {
     const width = x!.shape.at(-1)!;
     return make(x!.shape, (at) => {

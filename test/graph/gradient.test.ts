@@ -11,7 +11,7 @@ import { differenceQuotient, relativeError } from './differences';
 import { rows } from './opRows';
 
 /** Not differentiable everywhere, or not on the way from weights to a loss. */
-const withoutGradient = ['Abs', 'LargestPlaces', 'Max', 'Min', 'ReduceMax', 'TakeAlong', 'ToFloat'];
+const withoutGradient = ['Abs', 'LargestPlaces', 'Max', 'Min', 'ReduceMax', 'TakeAlong', 'TakeRows', 'ToFloat'];
 
 const opsOf = (y: Value): Op<unknown>[] =>
   topologicalOrder([y])

@@ -42,7 +42,7 @@ const { matmul, linear, lowRankLinear, outer } = linears;
 const { reshape, transpose, swapLast, slice, concat, pad, expand } = movement;
 const { reduceSum, reduceMean, reduceMax, softmax } = reductions;
 const { rmsNorm, rotary } = transformer;
-const { largestPlaces, takeAlong } = selections;
+const { largestPlaces, takeAlong, takeRows } = selections;
 
 const x = (...shape: number[]) => input('x', shape);
 const y = (...shape: number[]) => input('y', shape);
@@ -151,6 +151,7 @@ export const rows: [string, Value, Shape][] = [
   ['largestPlaces of rows', toFloat(largestPlaces(x(3, 7), 2)), [3, 2]],
   ['largestPlaces of all', toFloat(largestPlaces(x(2, 4), 4)), [2, 4]],
   ['takeAlong of the largest', takeAlong(x(3, 7), largestPlaces(y(3, 7), 3)), [3, 3]],
+  ['takeRows of the largest of a vector', takeRows(x(6, 3), largestPlaces(y(6), 4)), [4, 3]],
   ['takeAlong of a vector', takeAlong(x(5), largestPlaces(y(6), 2)), [2]],
 
   ['rmsNorm of a vector', rmsNorm(x(8), y(8), 1e-5), [8]],

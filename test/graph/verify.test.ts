@@ -87,7 +87,10 @@ describe('accepted', () => {
     ['an input under another name', of(x)],
     ['a value under two names', of(x, x)],
     ['integers among themselves', of(add(ids, ids))],
-    ['attention in two chunks', of(causalAttention(config, heads('q'), heads('k'), heads('v'), 5))],
+    [
+      'attention in two chunks',
+      of(causalAttention(config, { queries: heads('q'), keys: heads('k'), values: heads('v') }, 5)),
+    ],
   ];
   it.each(rows)('%s', (_, graph) => expect(verify(graph)).toBeUndefined());
 });

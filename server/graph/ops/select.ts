@@ -23,5 +23,16 @@ const TakeAlong: Op = {
   emit: (to, inputs) => to.node('GatherElements', inputs, { axis: { int: -1 } }),
 };
 
+/** x [N, ...], places [M] in [0, N) -> its rows there, [M, ...]. */
+const TakeRows: Op = {
+  name: 'TakeRows',
+  shape: ([x, places]) => {
+    if (x!.length === 0 || places!.length !== 1) throw new ShapeError('TakeRows', [x!, places!]);
+    return [places![0]!, ...x!.slice(1)];
+  },
+  emit: (to, inputs) => to.node('Gather', inputs, { axis: { int: 0 } }),
+};
+
+export const takeRows = (x: Value, places: Value) => apply(TakeRows, [x, places], undefined);
 export const largestPlaces = (x: Value, count: number) => apply(LargestPlaces, [x], { count });
 export const takeAlong = (x: Value, places: Value) => apply(TakeAlong, [x, places], undefined);

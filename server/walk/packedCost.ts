@@ -1,0 +1,83 @@
+// What packed rows cost, in floating-point operations: for plans, for progress, and to choose how to pack. Pure.
+import type { ModelConfig } from '../model/config';
+import type { ScoringWork } from '../protocol';
+import type { Bundle, PackedBatch } from './packing';
+import { stageRuns, type TrieNode } from './variantTrie';
+import { blockGroup, groupSize } from './weightStore';
+
+/**
+ * Of one block and the head over a batch behind `nPast` tokens: 2 a weight and token, 4 H E for each token and key of its
+ * row, whether it may see it or not.
+ */
+export function batchOperations(
+  config: ModelConfig,
+  { batch, tokens, targets }: PackedBatch,
+  nPast: number,
+): { block: number; head: number } {
+  const nTokens = batch * tokens;
+  const attention = 4 * config.nHeads * config.headWidth * nTokens * (nPast + tokens);
+  return {
+    block: 2 * groupSize(blockGroup(config, 0)) * nTokens + attention,
+    head: 2 * config.vocabularySize * config.width * targets.length,
+  };
+}
+
+/** Every batch, with the slots of its past. */
+export function* batchesOf({ stem, batches }: Bundle): Generator<{ batch: PackedBatch; nPast: number }> {
+  let nPast = 0;
+  for (const piece of stem) {
+    yield { batch: piece, nPast };
+    nPast += piece.tokens;
+  }
+  for (const batch of batches) yield { batch, nPast };
+}
+
+/** The packing whose first block is done soonest. */
+export function cheapestPacking(config: ModelConfig, packings: readonly (readonly Bundle[])[]): readonly Bundle[] {
+  const cost = (bundles: readonly Bundle[]) =>
+    sum(
+      bundles.flatMap((bundle) => [...batchesOf(bundle)].map(({ batch, nPast }) => scoringCost(config, batch, nPast))),
+    );
+  return packings.map((bundles) => ({ bundles, cost: cost(bundles) })).sort((a, b) => a.cost - b.cost)[0]!.bundles;
+}
+
+/** A product of attention's small matrices and its softmax take about so many times as long as one of a layer's. */
+const attentionFactor = 3;
+
+function scoringCost(config: ModelConfig, batch: PackedBatch, nPast: number): number {
+  const linear = 2 * groupSize(blockGroup(config, 0)) * batch.batch * batch.tokens;
+  return linear + attentionFactor * (batchOperations(config, batch, nPast).block - linear);
+}
+
+/** All that the paths of a trie take together, and `base` alone. */
+export function scoringWork(
+  config: ModelConfig,
+  bundles: readonly Bundle[],
+  trie: readonly TrieNode[],
+  nPlainTokens: number,
+  nRequests: number,
+): ScoringWork {
+  const all = bundles.flatMap((bundle) => [...batchesOf(bundle)]);
+  const operations = all.map(({ batch, nPast }) => batchOperations(config, batch, nPast));
+  const block = sum(operations.map((each) => each.block));
+  const head = sum(operations.map((each) => each.head));
+  const nHeads = all.filter(({ batch }) => batch.targets.length > 0).length;
+  const stages = sum(trie.map(({ stage }) => stageRuns(stage)));
+  const nEnds = trie.filter(({ ends }) => ends.length > 0).length;
+  const base = sum(config.blocks.map(({ form }, k) => stageRuns({ block: k, form })));
+  const runs = (nStages: number, nPaths: number) => ({
+    blockRuns: nStages * all.length,
+    headRuns: nPaths * nHeads,
+    operations: nStages * block + nPaths * head,
+  });
+  return {
+    nRequests,
+    nTokens: sum(all.map(({ batch }) => batch.positions.filter((position) => position >= 0).length)),
+    nPaddedTokens: sum(all.map(({ batch }) => batch.batch * batch.tokens)),
+    nPlainTokens,
+    ...runs(stages, nEnds),
+    base: runs(base, 1),
+  };
+}
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);

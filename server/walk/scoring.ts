@@ -1,0 +1,286 @@
+// The log-likelihoods of many requests on many paths through one model: requests share what they begin with (packing.ts),
+// paths share the blocks they begin with (variantTrie.ts), and a token's logits are made only where one is asked for.
+import { cancelled } from '../errors';
+import { packedBlock, blockSignature } from '../model/llama';
+import type { Path } from '../model/path';
+import type { Tensor } from '../runtime/tensor';
+import { type HeadScores, openHeadScores } from './headScores';
+import { embed, finalNormWeight, type Model } from './model';
+import { batchOperations, scoringWork } from './packedCost';
+import { openPackedInputs, type PackedInputs, type Past } from './packedInputs';
+import type { Bundle, PackedBatch } from './packing';
+import { buildTrie, emptyPrefix, stageRuns, type TrieNode } from './variantTrie';
+import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
+
+/** By request. */
+export interface Scores {
+  /** Sum over the tokens of the continuation, in nats. */
+  readonly logLikelihoods: Float64Array;
+  /** One where every token of it was the likeliest. */
+  readonly isGreedy: Uint8Array;
+}
+
+export interface ScoringOptions {
+  /** Tokens that go through the model together, on each path. */
+  readonly groupTokens: number;
+  readonly signal?: AbortSignal;
+  /** Called after every run with the share of the work that is done, in [0, 1]. */
+  onProgress?(fraction: number): void;
+}
+
+/**
+ * Scores the requests that were packed into `bundles` on each path.
+ * @param nRequests how many there are
+ * @throws UserError cancelled between two runs
+ */
+export async function scoreRequests(
+  model: Model,
+  bundles: readonly Bundle[],
+  nRequests: number,
+  paths: readonly Path[],
+  options: ScoringOptions,
+): Promise<Scores[]> {
+  const { config, device } = model;
+  const scores = paths.map(() => ({
+    logLikelihoods: new Float64Array(nRequests),
+    isGreedy: new Uint8Array(nRequests).fill(1),
+  }));
+  const trie = buildTrie(paths);
+  const groups = groupsOf(bundles, options.groupTokens);
+  const advance = progressOf(model, groups, trie, options);
+  const norm = await finalNormWeight(model);
+  try {
+    for (const group of groups) {
+      const inputs = await openPackedInputs(device, config, nPositions(bundles));
+      try {
+        await scoreGroup({ model, trie, norm, inputs, advance }, group, (node, { targets }, found) => {
+          for (const [t, { requests }] of targets.entries())
+            for (const [i, asking] of requests.entries())
+              for (const request of asking)
+                for (const path of node.ends) {
+                  const { logLikelihoods, isGreedy } = scores[path]!;
+                  logLikelihoods[request]! += found[t]![i]!.logLikelihood;
+                  if (!found[t]![i]!.isGreedy) isGreedy[request] = 0;
+                }
+        });
+      } finally {
+        inputs.dispose();
+      }
+    }
+  } finally {
+    norm.dispose();
+  }
+  return scores;
+}
+
+/** Bundles, or parts of them with the stem computed again, that go through the model together. */
+function groupsOf(bundles: readonly Bundle[], groupTokens: number): Bundle[][] {
+  const size = (batches: readonly PackedBatch[]) => batches.reduce((n, { batch, tokens }) => n + batch * tokens, 0);
+  const groups: Bundle[][] = [];
+  let room = 0;
+  const begin = () => {
+    groups.push([]);
+    room = groupTokens;
+  };
+  for (const { stem, batches } of bundles) {
+    let part: PackedBatch[] | null = null;
+    const open = () => {
+      part = [];
+      groups.at(-1)!.push({ stem, batches: part });
+      room -= size(stem);
+    };
+    if (groups.length === 0 || room < size(stem)) begin();
+    open();
+    for (const batch of batches) {
+      if (room < size([batch]) && part!.length > 0) {
+        begin();
+        open();
+      }
+      part!.push(batch);
+      room -= size([batch]);
+    }
+  }
+  return groups;
+}
+
+interface Run {
+  readonly model: Model;
+  readonly trie: readonly TrieNode[];
+  readonly norm: Tensor;
+  readonly inputs: PackedInputs;
+  advance(operations: number): void;
+}
+
+type Take = (node: TrieNode, batch: PackedBatch, scores: Awaited<ReturnType<HeadScores['finish']>>) => void;
+
+async function scoreGroup(run: Run, group: readonly Bundle[], take: Take): Promise<void> {
+  const { model, trie } = run;
+  const { config, plan, store } = model;
+  const seats = new Map<PackedBatch, Seat>();
+  for (const { stem, batches } of group)
+    for (const batch of [...stem, ...batches]) seats.set(batch, openSeat(run, batch));
+  const heads: { node: TrieNode; batch: PackedBatch; head: HeadScores }[] = [];
+
+  const passNode = async (node: TrieNode, weights: Weights, { stem, batches }: Bundle) => {
+    const pass = async (batch: PackedBatch, past: Lent, lends: boolean) => {
+      const seat = seats.get(batch)!;
+      const entering = await seat.state(node.parent);
+      const { leaving, keys, values } = await runBlock(run, node, weights, batch, entering, past, lends);
+      seat.passed(node, leaving);
+      if (node.ends.length > 0 && batch.targets.length > 0) {
+        const head = await openHeadScores(model, await seat.state(node), run.norm, batch.targets);
+        heads.push({ node, batch, head });
+        seat.finished(node);
+      }
+      return lend(past, batch, keys, values);
+    };
+    const told = (batch: PackedBatch, { positions }: Lent) =>
+      run.advance(batchOperations(config, batch, positions.length).block * stageRuns(node.stage));
+    let lent = nothingLent;
+    try {
+      for (const [i, piece] of stem.entries()) {
+        const past = lent;
+        lent = await pass(piece, past, i < stem.length - 1 || batches.length > 0);
+        past.dispose();
+        told(piece, past);
+      }
+      for (const batch of batches) {
+        await pass(batch, lent, false);
+        told(batch, lent);
+      }
+    } finally {
+      lent.dispose();
+    }
+  };
+  const blocks = [...new Set(trie.map(({ stage }) => stage.block))];
+  const blockSteps = blocks.map(
+    (block): Step => ({
+      group: blockGroup(config, block),
+      async visit(weights) {
+        for (const node of trie.filter(({ stage }) => stage.block === block))
+          for (const bundle of group) await passNode(node, weights, bundle);
+      },
+    }),
+  );
+  const headSteps = headGroups(config, plan.headSliceRows).map(
+    (slice): Step => ({
+      group: slice,
+      async visit(weights) {
+        const { firstRow, shape } = slice.parts[0]!;
+        for (const { head, batch } of heads) {
+          await head.pass(weights.head!, firstRow!);
+          run.advance((batchOperations(config, batch, 0).head * shape[0]!) / config.vocabularySize);
+        }
+      },
+    }),
+  );
+  try {
+    await store.walk([...blockSteps, ...headSteps]);
+    for (const { node, batch, head } of heads) take(node, batch, await head.finish());
+  } finally {
+    for (const { head } of heads) head.dispose();
+    for (const seat of seats.values()) seat.dispose();
+  }
+}
+
+/** A stem as far as it has been passed: keys and values [1, G, P, E], where the block has any. */
+interface Lent {
+  readonly positions: Past;
+  readonly tensors: Readonly<Record<string, Tensor>>;
+  dispose(): void;
+}
+
+const nothingLent: Lent = { positions: new Int32Array(), tensors: {}, dispose() {} };
+
+const lend = (past: Lent, piece: PackedBatch, keys?: Tensor, values?: Tensor): Lent => ({
+  positions: Int32Array.from([...past.positions, ...piece.positions]),
+  tensors: keys && values ? { pastKeys: keys, pastValues: values } : {},
+  dispose() {
+    keys?.dispose();
+    values?.dispose();
+  },
+});
+
+async function runBlock(
+  { model, inputs }: Run,
+  { stage }: TrieNode,
+  weights: Weights,
+  batch: PackedBatch,
+  entering: Tensor,
+  past: Lent,
+  lends: boolean,
+): Promise<{ leaving: Tensor; keys?: Tensor; values?: Tensor }> {
+  const { config, device } = model;
+  const { tables, tablePositions } = inputs;
+  const shape = { batch: batch.batch, tokens: batch.tokens, nPast: past.positions.length, tablePositions };
+  const key = `packed ${blockSignature(config, stage)} ${Object.values(shape)} ${lends}`;
+  const program = await device.program(key, () => packedBlock(config, stage, shape, lends));
+  const sight = await inputs.for(batch, past.positions, config.blocks[stage.block]!.slidingWindow);
+  const made = await device.run(program, { ...weights, ...tables, ...sight, ...past.tensors, hidden: entering });
+  return { ...made, leaving: made.leaving! };
+}
+
+/** One batch on its way through the trie: the states that somebody still needs. */
+interface Seat {
+  /** The state after a node, or before all. */
+  state(node: TrieNode | null): Promise<Tensor>;
+  passed(node: TrieNode, leaving: Tensor): void;
+  /** Whoever was given a state says so when it is done with it. */
+  finished(node: TrieNode): void;
+  dispose(): void;
+}
+
+function openSeat({ model, trie }: Run, batch: PackedBatch): Seat {
+  const held = new Map<string, Tensor>();
+  const users = new Map<string, number>([[emptyPrefix, trie.filter(({ parent }) => parent === null).length]]);
+  for (const { key, children, ends } of trie)
+    users.set(key, children.length + (ends.length > 0 && batch.targets.length > 0 ? 1 : 0));
+  const release = (key: string) => {
+    held.get(key)?.dispose();
+    held.delete(key);
+  };
+  const finished = (key: string) => {
+    const left = users.get(key)! - 1;
+    users.set(key, left);
+    if (left <= 0) release(key);
+  };
+  return {
+    async state(node) {
+      const key = node?.key ?? emptyPrefix;
+      const known = held.get(key) ?? (await embed(model, batch.ids));
+      held.set(key, known);
+      return known;
+    },
+    passed(node, leaving) {
+      held.set(node.key, leaving);
+      if (users.get(node.key) === 0) release(node.key);
+      finished(node.parent?.key ?? emptyPrefix);
+    },
+    finished: (node) => finished(node.key),
+    dispose() {
+      for (const key of [...held.keys()]) release(key);
+    },
+  };
+}
+
+/** The tables must reach as far as a row is long, too. */
+const nPositions = (bundles: readonly Bundle[]): number =>
+  bundles
+    .flatMap(({ stem, batches }) => [...stem, ...batches])
+    .reduce((most, { positions, tokens }) => positions.reduce((a, b) => Math.max(a, b + 1), Math.max(most, tokens)), 0);
+
+/** Counts operations done against all there are, and stops the walk once its signal is aborted. */
+function progressOf(
+  { config }: Model,
+  groups: readonly (readonly Bundle[])[],
+  trie: readonly TrieNode[],
+  { signal, onProgress }: ScoringOptions,
+) {
+  const all = groups.reduce((sum, group) => sum + scoringWork(config, group, trie, 0, 0).operations, 0);
+  let done = 0;
+  return (operations: number) => {
+    done += operations;
+    onProgress?.(Math.min(1, done / all));
+    if (signal?.aborted) throw cancelled();
+  };
+}

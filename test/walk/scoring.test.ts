@@ -1,0 +1,142 @@
+// Packed, with stems lent and blocks shared, requests have the scores that each has alone.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { isUserError } from '../../server/errors';
+import { type Path, pathWithout } from '../../server/model/path';
+import { checkDropSet } from '../../server/pruning/dropSet';
+import { type Device, openDevice } from '../../server/runtime/device';
+import type { Tensor } from '../../server/runtime/tensor';
+import { planWalk } from '../../server/walk/memoryPlan';
+import type { Model } from '../../server/walk/model';
+import { packRequests, type PackingOptions, type TokenRequest } from '../../server/walk/packing';
+import { scoreRequests } from '../../server/walk/scoring';
+import { measurePaths } from '../../server/walk/variants';
+import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { modelFolder, repoRoot } from '../fixtures';
+import { watched } from '../runtime/watchedDevice';
+
+const live = new Set<Tensor>();
+let device: Device;
+beforeAll(async () => {
+  device = watched(await openDevice({ provider: 'cpu', threads: 2 }), live);
+});
+afterAll(() => device.close());
+
+async function withModel<T>(
+  folder: string,
+  mode: 'resident' | 'streaming',
+  body: (model: Model) => Promise<T>,
+): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  const { config } = checkpoint;
+  const request = { nWindows: 1, tokensPerWindow: 64, keepStates: false, memory: mode, limitBytes: 8e9 } as const;
+  const plan = { ...planWalk(config, request), headSliceRows: 200 };
+  const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  try {
+    return await body({ checkpoint, config, device, store, plan });
+  } finally {
+    store.dispose();
+    await checkpoint.close();
+    await device.forgetPrograms();
+  }
+}
+
+/** Every request by itself, through the blocks of plain windows. */
+async function scoreAlone(model: Model, requests: readonly TokenRequest[], path: Path): Promise<number[]> {
+  const scores: number[] = [];
+  for (const { context, continuation } of requests) {
+    const window = Int32Array.from([...context, ...continuation]);
+    const [nats] = await measurePaths(model, [window], [path], {});
+    scores.push(-nats!.slice(-continuation.length).reduce((sum, x) => sum + x, 0));
+  }
+  return scores;
+}
+
+const ids = (count: number, seed: number) => Array.from({ length: count }, (_, i) => (i * i * 7 + seed * 31 + i) % 59);
+
+/** Questions with choices behind a common beginning, single ones, equal ones, and one longer than every row. */
+const requests: TokenRequest[] = [
+  ...[1, 2, 3, 4, 5, 6, 7].flatMap((q) =>
+    [1, 2, 3].map((choice) => ({
+      context: [...ids(70, 1), ...ids(6, q)],
+      continuation: ids(1 + choice, 9 * choice + q),
+    })),
+  ),
+  ...[1, 2, 3, 4].map((choice) => ({ context: [...ids(70, 1), ...ids(9, 8)], continuation: [choice] })),
+  ...[1, 2, 3].flatMap((q) => [1, 2].map((choice) => ({ context: ids(5, q), continuation: ids(4, q + 2 * choice) }))),
+  { context: [1], continuation: ids(200, 4) },
+  { context: ids(3, 4), continuation: [7] },
+  { context: ids(3, 4), continuation: [7] },
+];
+
+const packings: [string, PackingOptions][] = [
+  ['roomy rows', { rowTokens: 512, largestRowTokens: 1024, batchTokens: 1024 }],
+  ['narrow rows, stems of several pieces', { rowTokens: 32, largestRowTokens: 64, batchTokens: 64 }],
+];
+const models: [string, string][] = [
+  ['stories260k', modelFolder('stories260k')],
+  ['mistral-window, whose window is far shorter', `${repoRoot}/test/fixtures/families/mistral-window`],
+  ['qwen3', `${repoRoot}/test/fixtures/families/qwen3`],
+];
+
+describe.each(models)('%s', (_, folder) => {
+  let alone: number[];
+  beforeAll(async () => {
+    alone = await withModel(folder, 'resident', (model) => scoreAlone(model, requests, pathWithout(model.config)));
+  });
+  it.each(packings)('%s', async (_, options) => {
+    await withModel(folder, 'resident', async (model) => {
+      const bundles = packRequests(requests, options);
+      for (const groupTokens of [100, 100_000]) {
+        const [scores] = await scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], {
+          groupTokens,
+        });
+        for (const [i, logLikelihood] of scores!.logLikelihoods.entries())
+          expect(Math.abs(logLikelihood - alone[i]!), `request ${i}`).toBeLessThan(1e-4);
+      }
+    });
+    expect(live.size).toBe(0);
+  });
+});
+
+describe('variants of stories260k', () => {
+  const drops = [
+    { blocks: [], attention: [], mlp: [] },
+    { blocks: [2], attention: [], mlp: [] },
+    { blocks: [2, 3], attention: [], mlp: [] },
+    { blocks: [], attention: [1, 4], mlp: [3] },
+    { blocks: [0, 4], attention: [], mlp: [] },
+  ];
+  it.each(['resident', 'streaming'] as const)('have the scores that each has alone: %s', async (mode) => {
+    await withModel(modelFolder('stories260k'), mode, async (model) => {
+      const paths = drops.map((drop) => pathWithout(model.config, checkDropSet(drop, 5)));
+      const bundles = packRequests(requests, packings[1]![1]);
+      const seen: number[] = [];
+      const options = { groupTokens: 500, onProgress: (fraction: number) => void seen.push(fraction) };
+      const together = await scoreRequests(model, bundles, requests.length, paths, options);
+      for (const [p, path] of paths.entries()) {
+        const alone = await scoreAlone(model, requests, path);
+        for (const [i, logLikelihood] of together[p]!.logLikelihoods.entries())
+          expect(Math.abs(logLikelihood - alone[i]!), `path ${p}, request ${i}`).toBeLessThan(1e-4);
+      }
+      expect(seen.at(-1)).toBeCloseTo(1, 6);
+      expect(seen.every((fraction, i) => i === 0 || fraction >= seen[i - 1]!)).toBe(true);
+    });
+    expect(live.size).toBe(0);
+  });
+
+  it('end when they are told to, and leave nothing behind', async () => {
+    await withModel(modelFolder('stories260k'), 'resident', async (model) => {
+      const controller = new AbortController();
+      const bundles = packRequests(requests, packings[1]![1]);
+      const options = {
+        groupTokens: 500,
+        signal: controller.signal,
+        onProgress: (fraction: number) => void (fraction > 0.4 && controller.abort()),
+      };
+      const ended = scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], options);
+      await expect(ended).rejects.toSatisfy((error) => isUserError(error) && error.code === 'cancelled');
+    });
+    expect(live.size).toBe(0);
+  });
+});
