@@ -738,7 +738,10 @@ export interface Comparison {
   mcnemarP: number | null;
   /** Items that only one of both answers right. */
   flipped: { toWrong: number; toRight: number } | null;
-  /** After Holm's correction over the tasks of this variant, at 5 %; groups and second metrics are not counted in. */
+  /**
+   * Of the metric that speaks for the task (acc_norm, else acc, else its first), after Holm's correction over the tasks
+   * of this variant, at 5 %. false for groups and all other metrics, which are not counted in.
+   */
   significant: boolean;
 }
 
