@@ -25,6 +25,7 @@ import {
   withPresets,
   withSourceOptions,
 } from './cli/options';
+import { addEvaluate } from './cli/evaluate';
 import { addHeal } from './cli/heal';
 import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
@@ -78,6 +79,7 @@ async function carryOut<R extends Report>(
   recipe: Recipe,
   flags: OutputFlags,
   render: (report: R) => string,
+  written: (report: R) => object = (report) => report,
 ): Promise<void> {
   if (flags.json) await checkStagedFile(flags.json, 'out' in recipe ? recipe.out : undefined);
   const view = progressView(flags.quiet, recipe.kind === 'generate' ? recipe.prompt : '');
@@ -89,7 +91,7 @@ async function carryOut<R extends Report>(
   }
   if ('peakMemoryBytes' in report) report.peakMemoryBytes += peakMemoryBytes();
   if (!flags.quiet) console.log(render(report));
-  if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(written(report), null, 1)}\n`);
 }
 
 withOutputOptions(program.command('inspect').argument('<model>', 'folder of a Hugging Face checkpoint'))
@@ -282,6 +284,7 @@ withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: ki
   });
 
 addHeal(program, carryOut);
+addEvaluate(program, carryOut);
 addMerge(program, carryOut);
 addServe(program);
 

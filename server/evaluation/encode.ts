@@ -3,17 +3,9 @@
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import type { TokenRequest } from '../walk/packing';
 import { rstrip } from './tasks/pythonText';
 import type { TextRequest } from './tasks/task';
-
-/**
- * Scores `continuation` behind `context`, which is never empty. The model's input is both without the last token, and
- * is never longer than was allowed.
- */
-export interface TokenRequest {
-  context: number[];
-  continuation: number[];
-}
 
 /**
  * One for a continuation; as many as there are windows for a rolling text, each of whose tokens is in one continuation.
@@ -25,6 +17,8 @@ export function encodeRequest(tokenizer: Tokenizer, request: TextRequest, maxTok
   const { context, continuation } = split(tokenizer, request.context, request.continuation);
   if (continuation.length === 0) throw noTokens(request.continuation);
   if (continuation.length > maxTokens) throw tooLong(continuation.length, maxTokens);
+  // The choices of a question have one array of context in common, as long as nothing is cut off.
+  if (context.length + continuation.length <= maxTokens + 1) return [{ context, continuation }];
   const whole = [...context, ...continuation].slice(-(maxTokens + 1));
   return [{ context: whole.slice(0, whole.length - continuation.length), continuation }];
 }

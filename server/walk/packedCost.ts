@@ -22,6 +22,10 @@ export function batchOperations(
   };
 }
 
+/** Of its hidden states on so many paths, and its mask. A state is computed beside those that others wait for. */
+export const batchBytes = ({ width }: ModelConfig, { batch, tokens }: PackedBatch, nPast: number, nPaths: number) =>
+  4 * batch * tokens * (width * (nPaths + 2) + nPast + tokens);
+
 /** Every batch, with the slots of its past. */
 export function* batchesOf({ stem, batches }: Bundle): Generator<{ batch: PackedBatch; nPast: number }> {
   let nPast = 0;

@@ -1,12 +1,13 @@
 // The log-likelihoods of many requests on many paths through one model: requests share what they begin with (packing.ts),
 // paths share the blocks they begin with (variantTrie.ts), and a token's logits are made only where one is asked for.
 import { cancelled } from '../errors';
+import type { ModelConfig } from '../model/config';
 import { packedBlock, blockSignature } from '../model/llama';
 import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadScores, openHeadScores } from './headScores';
 import { embed, finalNormWeight, type Model } from './model';
-import { batchOperations, scoringWork } from './packedCost';
+import { batchBytes, batchOperations, scoringWork } from './packedCost';
 import { openPackedInputs, type PackedInputs, type Past } from './packedInputs';
 import type { Bundle, PackedBatch } from './packing';
 import { buildTrie, emptyPrefix, stageRuns, type TrieNode } from './variantTrie';
@@ -21,8 +22,8 @@ export interface Scores {
 }
 
 export interface ScoringOptions {
-  /** Tokens that go through the model together, on each path. */
-  readonly groupTokens: number;
+  /** Batches whose states and masks take no more than this go through the model together. */
+  readonly groupBytes: number;
   readonly signal?: AbortSignal;
   /** Called after every run with the share of the work that is done, in [0, 1]. */
   onProgress?(fraction: number): void;
@@ -46,7 +47,7 @@ export async function scoreRequests(
     isGreedy: new Uint8Array(nRequests).fill(1),
   }));
   const trie = buildTrie(paths);
-  const groups = groupsOf(bundles, options.groupTokens);
+  const groups = groupsOf(config, bundles, paths.length, options.groupBytes);
   const advance = progressOf(model, groups, trie, options);
   const norm = await finalNormWeight(model);
   try {
@@ -74,30 +75,28 @@ export async function scoreRequests(
 }
 
 /** Bundles, or parts of them with the stem computed again, that go through the model together. */
-function groupsOf(bundles: readonly Bundle[], groupTokens: number): Bundle[][] {
-  const size = (batches: readonly PackedBatch[]) => batches.reduce((n, { batch, tokens }) => n + batch * tokens, 0);
-  const groups: Bundle[][] = [];
-  let room = 0;
-  const begin = () => {
-    groups.push([]);
-    room = groupTokens;
-  };
+function groupsOf(config: ModelConfig, bundles: readonly Bundle[], nPaths: number, groupBytes: number): Bundle[][] {
+  const groups: Bundle[][] = [[]];
+  let leftBytes = groupBytes;
   for (const { stem, batches } of bundles) {
-    let part: PackedBatch[] | null = null;
-    const open = () => {
+    const nPast = stem.reduce((n, { tokens }) => n + tokens, 0);
+    const bytesOf = (batch: PackedBatch) => batchBytes(config, batch, nPast, nPaths);
+    const stemBytes = stem.reduce((n, piece) => n + bytesOf(piece), 0);
+    let part: PackedBatch[] = [];
+    const open = (neededBytes: number) => {
+      if (leftBytes < neededBytes && groups.at(-1)!.length > 0) {
+        groups.push([]);
+        leftBytes = groupBytes;
+      }
       part = [];
       groups.at(-1)!.push({ stem, batches: part });
-      room -= size(stem);
+      leftBytes -= stemBytes;
     };
-    if (groups.length === 0 || room < size(stem)) begin();
-    open();
+    open(stemBytes);
     for (const batch of batches) {
-      if (room < size([batch]) && part!.length > 0) {
-        begin();
-        open();
-      }
-      part!.push(batch);
-      room -= size([batch]);
+      if (leftBytes < bytesOf(batch) && part.length > 0) open(groupBytes);
+      part.push(batch);
+      leftBytes -= bytesOf(batch);
     }
   }
   return groups;

@@ -87,9 +87,9 @@ describe.each(models)('%s', (_, folder) => {
   it.each(packings)('%s', async (_, options) => {
     await withModel(folder, 'resident', async (model) => {
       const bundles = packRequests(requests, options);
-      for (const groupTokens of [100, 100_000]) {
+      for (const groupBytes of [1, 100_000, 1e9]) {
         const [scores] = await scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], {
-          groupTokens,
+          groupBytes,
         });
         for (const [i, logLikelihood] of scores!.logLikelihoods.entries())
           expect(Math.abs(logLikelihood - alone[i]!), `request ${i}`).toBeLessThan(1e-4);
@@ -112,7 +112,7 @@ describe('variants of stories260k', () => {
       const paths = drops.map((drop) => pathWithout(model.config, checkDropSet(drop, 5)));
       const bundles = packRequests(requests, packings[1]![1]);
       const seen: number[] = [];
-      const options = { groupTokens: 500, onProgress: (fraction: number) => void seen.push(fraction) };
+      const options = { groupBytes: 300_000, onProgress: (fraction: number) => void seen.push(fraction) };
       const together = await scoreRequests(model, bundles, requests.length, paths, options);
       for (const [p, path] of paths.entries()) {
         const alone = await scoreAlone(model, requests, path);
@@ -130,7 +130,7 @@ describe('variants of stories260k', () => {
       const controller = new AbortController();
       const bundles = packRequests(requests, packings[1]![1]);
       const options = {
-        groupTokens: 500,
+        groupBytes: 300_000,
         signal: controller.signal,
         onProgress: (fraction: number) => void (fraction > 0.4 && controller.abort()),
       };

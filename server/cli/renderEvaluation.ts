@@ -1,0 +1,2 @@
+import type { EvaluateReport } from '../protocol';
+export const renderEvaluation = (report: EvaluateReport): string => JSON.stringify(report.scores, null, 1);

@@ -1,0 +1,61 @@
+// A task's items as requests in tokens, packed for a model, and the scores back as answers to the items.
+import type { ModelConfig } from '../model/config';
+import type { Tokenizer } from '../tokenizer/tokenizer';
+import { cheapestPacking } from '../walk/packedCost';
+import { type Bundle, packRequests, type TokenRequest } from '../walk/packing';
+import type { Scores } from '../walk/scoring';
+import { encodeRequest } from './encode';
+import { type Answer, joined } from './metrics';
+import type { Item } from './tasks/task';
+
+export interface PackedTask {
+  readonly bundles: readonly Bundle[];
+  readonly nRequests: number;
+  /** Tokens that the requests have one by one. */
+  readonly nPlainTokens: number;
+  /** By item and request: its token requests [first, end); a text longer than an input is several. */
+  readonly places: readonly (readonly { readonly first: number; readonly end: number }[])[];
+}
+
+/** Rows of these lengths are tried. Longer trees get a row of their own, longer still a stem. */
+const rowTokens = [192, 256, 384, 512];
+const largestRowTokens = 1024;
+/** As everywhere: activations of about a thousand tokens stay in cache. */
+export const batchTokens = 1024;
+
+/** @throws UserError for text that the tokenizer, or an input of `maxTokens`, does not take */
+export function packTask(
+  items: readonly Item[],
+  tokenizer: Tokenizer,
+  config: ModelConfig,
+  maxTokens: number,
+): PackedTask {
+  const requests: TokenRequest[] = [];
+  const places = items.map((item) =>
+    item.requests.map((request) => {
+      const first = requests.length;
+      requests.push(...encodeRequest(tokenizer, request, maxTokens));
+      return { first, end: requests.length };
+    }),
+  );
+  const packings = rowTokens.map((rowTokens) => packRequests(requests, { rowTokens, largestRowTokens, batchTokens }));
+  return {
+    bundles: cheapestPacking(config, packings),
+    nRequests: requests.length,
+    nPlainTokens: requests.reduce((n, { context, continuation }) => n + context.length + continuation.length - 1, 0),
+    places,
+  };
+}
+
+/** By item and request. */
+export const answersOf = ({ places }: PackedTask, { logLikelihoods, isGreedy }: Scores): Answer[][] =>
+  places.map((ofItem) =>
+    ofItem.map(({ first, end }) =>
+      joined(
+        Array.from({ length: end - first }, (_, i) => ({
+          logLikelihood: logLikelihoods[first + i]!,
+          isGreedy: isGreedy[first + i] === 1,
+        })),
+      ),
+    ),
+  );

@@ -1,0 +1,39 @@
+// What scoring packed requests will hold, before it starts. Pure.
+import type { ModelConfig } from '../model/config';
+import { type MemoryPlan, planWalk, type WalkRequest } from './memoryPlan';
+
+export interface ScoringPlan extends MemoryPlan {
+  /** Batches whose states and masks take no more than this go through the model together. */
+  readonly groupBytes: number;
+}
+
+export interface ScoringRequest extends Pick<WalkRequest, 'memory' | 'limitBytes'> {
+  /** With padding. */
+  readonly nTokens: number;
+  readonly batchTokens: number;
+  readonly nPaths: number;
+}
+
+/** With resident weights more together only saves computing stems again. */
+const mostResidentBytes = 400e6;
+
+/** Throws UserError('cannotFit') like planWalk. */
+export function planScoring(
+  config: ModelConfig,
+  { nTokens, batchTokens, nPaths, ...how }: ScoringRequest,
+): ScoringPlan {
+  const nWindows = Math.ceil(nTokens / batchTokens);
+  const plan = planWalk(config, {
+    nWindows,
+    tokensPerWindow: batchTokens,
+    keepStates: false,
+    nVariants: nPaths,
+    ...how,
+  });
+  if (plan.mode === 'streaming') return { ...plan, nTokens, groupBytes: plan.bytes.states };
+  const room = Math.max(0, how.limitBytes - plan.totalBytes) / 2;
+  const needed = (plan.bytes.states * nTokens) / batchTokens;
+  const more = Math.max(0, Math.min(mostResidentBytes, room, needed) - plan.bytes.states);
+  const states = plan.bytes.states + more;
+  return { ...plan, nTokens, bytes: { ...plan.bytes, states }, totalBytes: plan.totalBytes + more, groupBytes: states };
+}
