@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { benchAnalysis } from './analysis';
 import { benchBlock } from './block';
 import { benchSublayers } from './sublayers';
+import { benchEvaluate, benchVariants } from './evaluate';
 import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
@@ -21,6 +22,8 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   racing: { what: 'a search by racing against the exact one', run: benchRacing },
   sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
   heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },
+  evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
+  variants: { what: 'five drop sets evaluated with the base against the base alone', run: benchVariants },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 
