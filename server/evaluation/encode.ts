@@ -23,6 +23,7 @@ export interface TokenRequest {
 export function encodeRequest(tokenizer: Tokenizer, request: TextRequest, maxTokens: number): TokenRequest[] {
   if (request.kind === 'rolling') return windows(encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
   const { context, continuation } = split(tokenizer, request.context, request.continuation);
+  if (context.length === 0) throw noTokens(request.context);
   if (continuation.length === 0) throw noTokens(request.continuation);
   if (continuation.length > maxTokens) throw tooLong(continuation.length, maxTokens);
   const whole = [...context, ...continuation].slice(-(maxTokens + 1));
@@ -91,7 +92,7 @@ function prefixToken({ bosTokenId, eosTokenId }: Tokenizer): number {
 const noTokens = (continuation: string) =>
   new UserError(
     'badData',
-    `The tokenizer makes no tokens of ${JSON.stringify(continuation)} behind its context; leave this item out.`,
+    `The tokenizer makes no tokens of ${JSON.stringify(continuation)} in its place; leave the item out.`,
   );
 
 const tooLong = (nTokens: number, maxTokens: number) =>
