@@ -15,6 +15,7 @@ import type { TextRequest } from './tasks/task';
 export function encodeRequest(tokenizer: Tokenizer, request: TextRequest, maxTokens: number): TokenRequest[] {
   if (request.kind === 'rolling') return windows(encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
   const { context, continuation } = split(tokenizer, request.context, request.continuation);
+  if (context.length === 0) throw noTokens(request.context);
   if (continuation.length === 0) throw noTokens(request.continuation);
   if (continuation.length > maxTokens) throw tooLong(continuation.length, maxTokens);
   // The choices of a question have one array of context in common, as long as nothing is cut off.
@@ -85,7 +86,7 @@ function prefixToken({ bosTokenId, eosTokenId }: Tokenizer): number {
 const noTokens = (continuation: string) =>
   new UserError(
     'badData',
-    `The tokenizer makes no tokens of ${JSON.stringify(continuation)} behind its context; leave this item out.`,
+    `The tokenizer makes no tokens of ${JSON.stringify(continuation)} in its place; leave the item out.`,
   );
 
 const tooLong = (nTokens: number, maxTokens: number) =>

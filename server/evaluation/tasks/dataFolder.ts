@@ -106,10 +106,11 @@ function strangeFile(task: Task, strange: readonly { path: string; expects: stri
 function noData(folder: string, task: Task, split: Split, forms: readonly Form[]): UserError {
   const places = forms.map((form) => form.places[0]).join(', ');
   const { dataset, config } = task.hub;
+  const without = split === task.split ? '' : ', or take no examples';
   const source = config ? `${dataset} (${config})` : dataset;
   return new UserError(
     'notFound',
     `There is no data for ${task.name} (split ${split}) in ${folder}, where ${places} were looked for; ` +
-      `get the split from ${source}, or name another folder.`,
+      `get the split from ${source}, or name another folder${without}.`,
   );
 }

@@ -88,6 +88,7 @@ export function hubPlaces(task: string, { dataset, config }: HubCoordinates, spl
     `${folder}/${split}*.parquet`,
     `${folder}/${split}/*.parquet`,
     `${folder}/${split}.jsonl`,
+    `${folder}/${split}-*.jsonl`,
     `${folder}/${split}.json`,
   ]);
 }
