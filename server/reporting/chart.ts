@@ -1,12 +1,13 @@
 // Charts as SVG text, drawn without a browser: the only module here that knows echarts. They are light, and dark where the
 // reader's system is, by a sheet of their own; each series has a shape beside its colour; nothing in them runs or loads.
-import { CustomChart, LineChart } from 'echarts/charts';
-import { GridComponent, LegendComponent, MarkLineComponent } from 'echarts/components';
+import { CustomChart } from 'echarts/charts';
+import { GridComponent, LegendComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
+import { escaped, printable } from './escaped';
 import { type Colour, darkSheet, palette, shapePath, type Shape } from './looks';
 
-use([CustomChart, LineChart, GridComponent, LegendComponent, MarkLineComponent, SVGRenderer]);
+use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
 
 export interface Series {
   name: string;
@@ -81,7 +82,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
         itemStyle: { color: palette[one.colour] },
         data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
         encode: { y: 0, x: [1, 2, 3] },
-        renderItem: ({ dataIndex }: { dataIndex: number }, api: Api) => {
+        renderItem: ({ dataIndex }: Params, api: Api) => {
           const { low, high, hollow, note = '' } = one.points[dataIndex]!;
           const [at, value] = [api.value(0), api.value(1)];
           const lift = (k - (shown.length - 1) / 2) * lane;
@@ -140,38 +141,31 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
     grid: { left: 64, right: 28, top: top + 26, bottom: 48 },
     xAxis: valueAxis({ ...spread(shown), ...xAxis }, 'middle', 28),
     yAxis: valueAxis(yAxis, 'end', 12),
-    series: shown.flatMap((one) => [
-      ...(joined
-        ? [
-            {
-              name: printable(one.name),
-              type: 'line',
-              data: one.points.map(({ x, y }) => [x, y]),
-              showSymbol: false,
-              lineStyle: { color: palette[one.colour], width: 1.5 },
-            },
-          ]
-        : []),
-      {
-        name: printable(one.name),
-        type: 'custom',
-        itemStyle: { color: palette[one.colour] },
-        data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
-        encode: { x: 0, y: [1, 2, 3] },
-        renderItem: ({ dataIndex }: { dataIndex: number }, api: Api) => {
-          const { x: at, y: value, low, high, hollow } = one.points[dataIndex]!;
-          const place = (v: number) => [api.coord([at, v])[0]!, api.coord([at, v])[1]!] as const;
-          const [x, y] = place(value);
-          const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, 'dots')];
-          return group([...drawn, symbol(x, y, one, hollow)]);
-        },
+    series: shown.map((one) => ({
+      name: printable(one.name),
+      type: 'custom',
+      itemStyle: { color: palette[one.colour] },
+      data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
+      encode: { x: 0, y: [1, 2, 3] },
+      renderItem: ({ dataIndex }: Params, api: Api) => {
+        const { x: at, y: value, low, high, hollow } = one.points[dataIndex]!;
+        const place = (v: number) => [api.coord([at, v])[0]!, api.coord([at, v])[1]!] as const;
+        const [x, y] = place(value);
+        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, 'dots')];
+        const way = joined && dataIndex === 0 ? [polyline(one, api)] : [];
+        return group([...way, ...drawn, symbol(x, y, one, hollow)]);
       },
-    ]),
+    })),
   };
   return draw(id, title, option, 760, top + 380);
 }
 
 /** What echarts hands to renderItem, as far as it is used here. */
+interface Params {
+  dataIndex: number;
+  coordSys: { y: number; height: number };
+}
+
 interface Api {
   value(dimension: number): number;
   coord(point: [number, number]): number[];
@@ -195,6 +189,12 @@ const symbol = (x: number, y: number, { colour, shape }: Series, hollow = false)
   style: { fill: hollow ? palette.background : palette[colour], stroke: palette[colour], lineWidth: 1.5 },
 });
 
+const polyline = ({ points, colour }: Series, api: Api) => ({
+  type: 'polyline',
+  shape: { points: points.map(({ x, y }) => api.coord([x, y])) },
+  style: { stroke: palette[colour], lineWidth: 1.5, fill: 'none' },
+});
+
 const words = (x: number, y: number, text: string) => ({
   type: 'text',
   style: { x, y, text: printable(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
@@ -214,15 +214,11 @@ const straight = (at: number) => ({
   silent: true,
   data: [[0, at]],
   encode: { y: 0, x: 1 },
-  markLine: {
-    symbol: 'none',
-    silent: true,
-    animation: false,
-    label: { show: false },
-    lineStyle: { color: palette.quiet, type: 'solid', width: 1 },
-    data: [{ xAxis: at }],
+  renderItem: ({ coordSys: { y, height } }: Params, api: Api) => {
+    const [x = 0] = api.coord([at, 0]);
+    const style = { stroke: palette.quiet, lineWidth: 1, fill: 'none' };
+    return { type: 'line', shape: { x1: x, x2: x, y1: y, y2: y + height }, style };
   },
-  renderItem: () => group([]),
 });
 
 const common = { animation: false, backgroundColor: palette.background, textStyle: { fontFamily: 'sans-serif' } };
@@ -289,16 +285,3 @@ function dressed(svg: string, id: string, title: string): string {
     return `<svg ${named}><title>${escaped(title)}</title><style>${darkSheet}</style>`;
   });
 }
-
-/** Without what XML cannot carry: control characters and halves of pairs. Lines become spaces. */
-export const printable = (text: string): string =>
-  text.replaceAll(/[\s\p{Cc}\u2028\u2029]+/gu, ' ').replaceAll(/[\p{Cs}\uFFFE\uFFFF]/gu, '\uFFFD');
-
-/** As text or an attribute's value in XML and HTML. */
-export const escaped = (text: string): string =>
-  printable(text)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');

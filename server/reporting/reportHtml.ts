@@ -1,8 +1,8 @@
 // An evaluation as one HTML file: charts within, no script, nothing loaded, light and dark by the reader's system.
 import type { EvaluateReport } from '../protocol';
-import { escaped } from './chart';
+import { escaped } from './escaped';
 import type { NamedChart } from './evaluationCharts';
-import { type EvaluationParts, evaluationParts } from './evaluationParts';
+import { evaluationParts, type ScoreTable } from './evaluationParts';
 import { darkSheet } from './looks';
 
 export function reportHtml(report: EvaluateReport, charts: readonly NamedChart[]): string {
@@ -11,10 +11,13 @@ export function reportHtml(report: EvaluateReport, charts: readonly NamedChart[]
     `<h1>${escaped(title)}</h1>`,
     ...warnings.map((warning) => `<p class="warning">⚠ ${escaped(warning)}</p>`),
     '<h2>Scores</h2>',
-    scoresHtml(scores),
+    scoresHtml(scores, (row) => !isDeep(row)),
     ...legend.map((line) => `<p class="quiet">${escaped(line)}</p>`),
     ...(charts.length > 0 ? ['<h2>Charts</h2>'] : []),
     ...charts.map(figureHtml),
+    ...(scores.rows.some(isDeep)
+      ? [`<details><summary>Scores of single subjects</summary>${scoresHtml(scores, isDeep)}</details>`]
+      : []),
     ...(generation ? ['<h2>What they write</h2>', tableHtml(generation.head, generation.rows)] : []),
     '<h2>Settings</h2>',
     `<dl>${settings.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`).join('')}</dl>`,
@@ -48,8 +51,14 @@ function figureHtml({ title, caption, svg }: NamedChart): string {
 
 const foldedAbovePx = 900;
 
+type Row = ScoreTable['rows'][number];
+
+/** Single subjects, of which there are many, come folded behind the charts. */
+const isDeep = ({ depth }: Row) => depth > 1;
+
 /** Marks stand out by weight as well as by their shape. */
-function scoresHtml({ head, nWordColumns, rows }: EvaluationParts['scores']): string {
+function scoresHtml({ head, nWordColumns, rows: all }: ScoreTable, keep: (row: Row) => boolean): string {
+  const rows = all.filter(keep);
   const cell = (text: string, i: number) =>
     `<td class="${i < nWordColumns ? '' : 'num'}${/[▼▲]/.test(text) ? ' sure' : ''}">${escaped(text)}</td>`;
   const lines = rows.map(({ depth, isGroup, cells: [first = '', ...cells] }) => {

@@ -2,9 +2,9 @@
 import { harnessResults } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
 import type { EvaluateReport } from '../protocol';
-import { printable } from './chart';
+import { printable } from './escaped';
 import type { NamedChart } from './evaluationCharts';
-import { evaluationParts } from './evaluationParts';
+import { evaluationParts, type ScoreTable } from './evaluationParts';
 
 /** @param chartPath where the picture of a chart lies, as seen from the page */
 export function reportMarkdown(
@@ -18,14 +18,7 @@ export function reportMarkdown(
     `# ${marked(title)}`,
     ...warnings.map((warning) => `> ⚠ ${marked(warning)}`),
     '## Scores',
-    markdownTable(
-      scores.head,
-      scores.rows.map(({ depth, isGroup, cells: [first = '', ...cells] }) => [
-        `${'&emsp;'.repeat(depth)}${isGroup ? `**${marked(first)}**` : marked(first)}`,
-        ...cells.map(marked),
-      ]),
-      scores.nWordColumns,
-    ),
+    scoresMarkdown(scores),
     ...legend.map(marked),
     ...(charts.length > 0 ? ['## Charts'] : []),
     ...charts.map((chart) => `![${marked(chart.title)}](${chartPath(chart)})\n\n${marked(chart.caption)}`),
@@ -48,6 +41,16 @@ export function reportMarkdown(
     .join('\n\n')
     .concat('\n');
 }
+
+export const scoresMarkdown = ({ head, rows, nWordColumns }: ScoreTable): string =>
+  markdownTable(
+    head,
+    rows.map(({ depth, isGroup, cells: [first = '', ...cells] }) => [
+      `${'&emsp;'.repeat(depth)}${isGroup ? `**${marked(first)}**` : marked(first)}`,
+      ...cells.map(marked),
+    ]),
+    nWordColumns,
+  );
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], nWordColumns: number): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
