@@ -10,6 +10,7 @@ import { repoRoot } from './fixtures';
 const compute = [
   ['engine', 'cli', 'makeShape'],
   ['recipes'],
+  ['reporting'],
   ['analysis', 'pruning', 'training', 'evaluation', 'publishing'],
   ['walk'],
   ['checkpoint', 'data', 'runtime'],
@@ -50,7 +51,7 @@ const packages: Record<string, readonly string[]> = {
   'vscode-jsonrpc': ['webview/host.ts', 'server/rpc/', 'extension/socket.ts', 'extension/panels/'],
   'vscode-languageclient': ['extension/connection.ts'],
   lit: ['webview/'],
-  echarts: ['webview/chart.ts'],
+  echarts: ['webview/chart.ts', 'server/reporting/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/ui.ts'],
   '@huggingface/tokenizers': ['server/tokenizer/tokenizer.ts'],
   '@huggingface/jinja': ['server/tokenizer/chatTemplate.ts'],

@@ -64,7 +64,7 @@ const familyLevel = 0.05;
  * Of the standard normal distribution, 0.975. The harness' errors are read with it as well; Student's quantile would be
  * 3 % larger at 40 items, less than the error of an error there.
  */
-const normalQuantile = 1.959963984540054;
+export const normalQuantile = 1.959963984540054;
 
 /** Whether a comparison says more than noise. Groups are no part of the tasks' correction: theirs is the own interval. */
 export function verdictOf(

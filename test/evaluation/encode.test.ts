@@ -2,9 +2,10 @@
 // are the rules, with a tokenizer whose tokens can be read: words with the space before them, and single spaces.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRequest, maxTokensOf, type TokenRequest } from '../../server/evaluation/encode';
+import { encodeRequest, maxTokensOf } from '../../server/evaluation/encode';
 import type { TextRequest } from '../../server/evaluation/tasks/task';
 import type { Tokenizer } from '../../server/tokenizer/tokenizer';
+import type { TokenRequest } from '../../server/walk/packing';
 import { refusal } from '../refusal';
 import { readGolden, storiesTokenizerWithBos, fixtures } from './golden';
 import { loadTask, resolveTasks } from '../../server/evaluation/tasks';
@@ -115,7 +116,8 @@ describe('a request is parted', () => {
   it.each(rows)('$it', ({ tokenizer: options, request, max, gives }) => {
     const tokenizer = wordTokenizer(options);
     const [tokens, ...more] = encodeRequest(tokenizer, request, max ?? 100);
-    const written = (ids: number[]) => ids.map((id) => tokenizer.decode([id], { skipSpecialTokens: false })).join('|');
+    const written = (ids: readonly number[]) =>
+      ids.map((id) => tokenizer.decode([id], { skipSpecialTokens: false })).join('|');
     expect(more).toEqual([]);
     expect([written(tokens!.context), written(tokens!.continuation)]).toEqual(gives);
   });

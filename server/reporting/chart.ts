@@ -1,0 +1,287 @@
+// Charts as SVG text, drawn without a browser: the only module here that knows echarts. They are light, and dark where the
+// reader's system is, by a sheet of their own; each series has a shape beside its colour; nothing in them runs or loads.
+import { CustomChart } from 'echarts/charts';
+import { GridComponent, LegendComponent } from 'echarts/components';
+import { type EChartsCoreOption, init, use } from 'echarts/core';
+import { SVGRenderer } from 'echarts/renderers';
+import { escaped, printable } from './escaped';
+import { type Colour, darkSheet, palette, shapePath, type Shape } from './looks';
+
+use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
+
+export interface Series {
+  name: string;
+  colour: Colour;
+  shape: Shape;
+  points: Point[];
+}
+
+/** `y` with the ends of its interval, null where none is known; `x` is a number, or the row in a chart of rows. */
+export interface Point {
+  x: number;
+  y: number;
+  low: number | null;
+  high: number | null;
+  /** Drawn empty: no more than noise. */
+  hollow?: boolean;
+  /** Written behind a bar. */
+  note?: string;
+}
+
+export interface Axis {
+  name: string;
+  min?: number;
+  max?: number;
+  /** Of the figures on the axis. */
+  format?: (value: number) => string;
+}
+
+export interface RowChart {
+  /** Unique on its page, of letters, digits and hyphens. */
+  id: string;
+  /** What a reader who does not see it is told. */
+  title: string;
+  rows: readonly string[];
+  series: readonly Series[];
+  axis: Axis;
+  /** Dots of a row stand side by side, under a legend. Bars begin at 0, one a row, which has the name of the series. */
+  marks: 'dots' | 'bars';
+  /** A line across all rows, such as no difference. */
+  line: number | null;
+  /** A short line in each row, such as what guessing would reach; null: none. */
+  ticks?: { name: string; values: readonly (number | null)[] };
+}
+
+/** Rows from top to bottom. */
+export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: RowChart): string {
+  const shown = series.filter(({ points }) => points.length > 0);
+  const bars = marks === 'bars';
+  const lane = bars ? 0 : 9;
+  const rowHeight = bars ? 26 : Math.max(20, lane * shown.length + 8);
+  const legend = bars ? [] : [...shown, ...(ticks ? [tickSeries(ticks)] : [])];
+  const top = legendHeight(legend);
+  const option: EChartsCoreOption = {
+    ...common,
+    legend: legendOf(legend),
+    grid: { left: 240, right: bars ? 150 : 28, top: top + 8, bottom: 44 },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: rows.map(printable),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: palette.grid } },
+      axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
+      splitLine: { show: true, lineStyle: { color: palette.grid } },
+    },
+    xAxis: valueAxis(axis, 'middle', 28),
+    series: [
+      ...shown.map((one, k) => ({
+        name: printable(one.name),
+        type: 'custom',
+        clip: !bars,
+        itemStyle: { color: palette[one.colour] },
+        data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
+        encode: { y: 0, x: [1, 2, 3] },
+        renderItem: ({ dataIndex }: Params, api: Api) => {
+          const { low, high, hollow, note = '' } = one.points[dataIndex]!;
+          const [at, value] = [api.value(0), api.value(1)];
+          const lift = (k - (shown.length - 1) / 2) * lane;
+          const place = (v: number) => [api.coord([v, at])[0]!, api.coord([v, at])[1]! + lift] as const;
+          const [x, y] = place(value);
+          const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, marks)];
+          if (!bars) return group([...drawn, symbol(x, y, one, hollow)]);
+          const [origin] = place(0);
+          const shape = { x: Math.min(origin, x), y: y - 6, width: Math.abs(x - origin), height: 12 };
+          return group([
+            { type: 'rect', shape, style: { fill: palette[one.colour] } },
+            ...drawn,
+            words(Math.max(x, place(high ?? value)[0]) + 8, y, note),
+          ]);
+        },
+      })),
+      ...(ticks
+        ? [
+            {
+              name: ticks.name,
+              type: 'custom',
+              silent: true,
+              itemStyle: { color: palette.quiet },
+              data: ticks.values.flatMap((value, row) => (value === null ? [] : [[row, value]])),
+              encode: { y: 0, x: 1 },
+              renderItem: (_: unknown, api: Api) => {
+                const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
+                return dashes(x, y, rowHeight - 4);
+              },
+            },
+          ]
+        : []),
+      ...(line === null ? [] : [straight(line)]),
+    ],
+  };
+  return draw(id, title, option, 760, top + 52 + rows.length * rowHeight);
+}
+
+export interface PlaneChart {
+  id: string;
+  title: string;
+  series: readonly Series[];
+  xAxis: Axis;
+  yAxis: Axis;
+  /** Points of a series are joined in their order. */
+  joined: boolean;
+}
+
+/** Points over a number. */
+export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneChart): string {
+  const shown = series.filter(({ points }) => points.length > 0);
+  const top = legendHeight(shown);
+  const option: EChartsCoreOption = {
+    ...common,
+    legend: legendOf(shown),
+    grid: { left: 64, right: 28, top: top + 26, bottom: 48 },
+    xAxis: valueAxis({ ...spread(shown), ...xAxis }, 'middle', 28),
+    yAxis: valueAxis(yAxis, 'end', 12),
+    series: shown.map((one) => ({
+      name: printable(one.name),
+      type: 'custom',
+      itemStyle: { color: palette[one.colour] },
+      data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
+      encode: { x: 0, y: [1, 2, 3] },
+      renderItem: ({ dataIndex }: Params, api: Api) => {
+        const { x: at, y: value, low, high, hollow } = one.points[dataIndex]!;
+        const place = (v: number) => [api.coord([at, v])[0]!, api.coord([at, v])[1]!] as const;
+        const [x, y] = place(value);
+        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, 'dots')];
+        const way = joined && dataIndex === 0 ? [polyline(one, api)] : [];
+        return group([...way, ...drawn, symbol(x, y, one, hollow)]);
+      },
+    })),
+  };
+  return draw(id, title, option, 760, top + 380);
+}
+
+/** What echarts hands to renderItem, as far as it is used here. */
+interface Params {
+  dataIndex: number;
+  coordSys: { y: number; height: number };
+}
+
+interface Api {
+  value(dimension: number): number;
+  coord(point: [number, number]): number[];
+}
+
+type Place = readonly [number, number];
+
+const group = (children: object[]) => ({ type: 'group', children });
+
+const whisker = ([x1, y1]: Place, [x2, y2]: Place, { colour }: Series, marks: RowChart['marks']) => ({
+  type: 'line',
+  shape: { x1, y1, x2, y2 },
+  style: { stroke: palette[marks === 'bars' ? 'foreground' : colour], lineWidth: 1.5, fill: 'none' },
+});
+
+const symbol = (x: number, y: number, { colour, shape }: Series, hollow = false) => ({
+  type: 'path',
+  x,
+  y,
+  shape: { pathData: shapePath[shape] },
+  style: { fill: hollow ? palette.background : palette[colour], stroke: palette[colour], lineWidth: 1.5 },
+});
+
+const polyline = ({ points, colour }: Series, api: Api) => ({
+  type: 'polyline',
+  shape: { points: points.map(({ x, y }) => api.coord([x, y])) },
+  style: { stroke: palette[colour], lineWidth: 1.5, fill: 'none' },
+});
+
+const words = (x: number, y: number, text: string) => ({
+  type: 'text',
+  style: { x, y, text: printable(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
+});
+
+const dashes = (x: number, y: number, height: number) => ({
+  type: 'line',
+  shape: { x1: x, y1: y - height / 2, x2: x, y2: y + height / 2 },
+  style: { stroke: palette.quiet, lineWidth: 1, lineDash: [2, 2], fill: 'none' },
+});
+
+/** What the legend shows of ticks. */
+const tickSeries = ({ name }: { name: string }): Series => ({ name, colour: 'quiet', shape: 'tick', points: [] });
+
+const straight = (at: number) => ({
+  type: 'custom',
+  silent: true,
+  data: [[0, at]],
+  encode: { y: 0, x: 1 },
+  renderItem: ({ coordSys: { y, height } }: Params, api: Api) => {
+    const [x = 0] = api.coord([at, 0]);
+    const style = { stroke: palette.quiet, lineWidth: 1, fill: 'none' };
+    return { type: 'line', shape: { x1: x, x2: x, y1: y, y2: y + height }, style };
+  },
+});
+
+const common = { animation: false, backgroundColor: palette.background, textStyle: { fontFamily: 'sans-serif' } };
+
+const legendHeight = (series: readonly Series[]) => 12 + 18 * series.length;
+
+const legendOf = (series: readonly Series[]) => ({
+  orient: 'vertical',
+  left: 8,
+  top: 6,
+  itemGap: 4,
+  itemHeight: 10,
+  itemWidth: 10,
+  selectedMode: false,
+  textStyle: { color: palette.foreground, width: 700, overflow: 'truncate' },
+  data: series.map(({ name, colour, shape }) => ({
+    name: printable(name),
+    icon: `path://${shapePath[shape]}`,
+    itemStyle: { color: palette[colour], borderColor: palette[colour], borderWidth: shape === 'cross' ? 1.5 : 0 },
+  })),
+});
+
+const valueAxis = ({ name, min, max, format }: Axis, nameLocation: 'middle' | 'end', nameGap: number) => ({
+  type: 'value',
+  name: printable(name),
+  nameLocation,
+  nameGap,
+  nameTextStyle: { color: palette.quiet, align: nameLocation === 'end' ? 'left' : 'center' },
+  min,
+  max,
+  scale: true,
+  axisLine: { show: false },
+  axisTick: { show: false },
+  axisLabel: { color: palette.quiet, formatter: format, hideOverlap: true },
+  splitLine: { lineStyle: { color: palette.grid } },
+});
+
+/** A margin beside the outermost points, which would lie on the frame. */
+function spread(series: readonly Series[]): Pick<Axis, 'min' | 'max'> {
+  const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
+  const [low, high] = [Math.min(...xs), Math.max(...xs)];
+  const margin = (high - low || Math.abs(high) || 1) * 0.06;
+  return { min: low - margin, max: high + margin };
+}
+
+function draw(id: string, title: string, option: EChartsCoreOption, width: number, height: number): string {
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
+  try {
+    chart.setOption(option);
+    return dressed(chart.renderToSVGString(), id, title);
+  } finally {
+    chart.dispose();
+  }
+}
+
+/** With a name and its sheet, and without what only a mouse would use, whose names echarts counts over all charts. */
+function dressed(svg: string, id: string, title: string): string {
+  const own = svg
+    .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"/g, '')
+    .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
+    .replaceAll(/\bzr\d+-/g, `${id}-`);
+  return own.replace(/^<svg ([^>]*)>/, (_, attributes: string) => {
+    const named = `role="img" ${attributes}`;
+    return `<svg ${named}><title>${escaped(title)}</title><style>${darkSheet}</style>`;
+  });
+}

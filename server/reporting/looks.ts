@@ -1,0 +1,79 @@
+// How models look in charts: grey is the base, orange what was pruned, blue what was healed, each with shapes of its own.
+import type { EvaluatedModel } from '../protocol';
+
+export const palette = {
+  foreground: '#3b3b3b',
+  quiet: '#6a6a6a',
+  grid: '#e5e5e5',
+  background: '#ffffff',
+  base: '#707070',
+  pruned: '#c27400',
+  prunedDeep: '#8a4f00',
+  prunedLight: '#e0a040',
+  healed: '#0f6fde',
+  healedDeep: '#0a4890',
+  healedLight: '#63aaf7',
+} as const;
+
+export type Colour = keyof typeof palette;
+
+const dark: Record<Colour, string> = {
+  foreground: '#cccccc',
+  quiet: '#9d9d9d',
+  grid: '#333333',
+  background: '#1f1f1f',
+  base: '#a0a0a0',
+  pruned: '#e8a33d',
+  prunedDeep: '#b87a1c',
+  prunedLight: '#f3cf95',
+  healed: '#4aa3ff',
+  healedDeep: '#2a78cc',
+  healedLight: '#a6d1ff',
+};
+
+/** Puts the dark colours over the light ones, which are written as attributes and so give way to any sheet. */
+export const darkSheet = `@media (prefers-color-scheme: dark){${(Object.keys(palette) as Colour[])
+  .map((name) => `[fill="${palette[name]}"]{fill:${dark[name]}}[stroke="${palette[name]}"]{stroke:${dark[name]}}`)
+  .join('')}}`;
+
+/** Around the origin. */
+export const shapePath = {
+  cross: 'M-3.5,-3.5L3.5,3.5M-3.5,3.5L3.5,-3.5',
+  tick: 'M-0.5,-4.5H0.5V4.5H-0.5Z',
+  square: 'M-3.5,-3.5H3.5V3.5H-3.5Z',
+  triangle: 'M0,-4.4L4.4,3.4H-4.4Z',
+  diamond: 'M0,-4.8L4.8,0L0,4.8L-4.8,0Z',
+  circle: 'M-3.8,0A3.8,3.8,0,1,0,3.8,0A3.8,3.8,0,1,0,-3.8,0Z',
+  turned: 'M0,4.4L4.4,-3.4H-4.4Z',
+  hexagon: 'M-4.4,0L-2.2,-3.8H2.2L4.4,0L2.2,3.8H-2.2Z',
+} as const;
+
+export type Shape = keyof typeof shapePath;
+
+export interface Look {
+  colour: Colour;
+  shape: Shape;
+}
+
+/** In the order of the models, the base first; after three of a kind they begin anew. */
+export function looksOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Look[] {
+  const used = { pruned: 0, healed: 0 };
+  return models.map(({ healed }, k) => {
+    if (k === 0) return { colour: 'base', shape: 'cross' };
+    const kind = healed ? 'healed' : 'pruned';
+    return variantLooks[kind][used[kind]++ % variantLooks[kind].length]!;
+  });
+}
+
+export const variantLooks: Record<'pruned' | 'healed', readonly Look[]> = {
+  pruned: [
+    { colour: 'pruned', shape: 'square' },
+    { colour: 'prunedDeep', shape: 'triangle' },
+    { colour: 'prunedLight', shape: 'diamond' },
+  ],
+  healed: [
+    { colour: 'healed', shape: 'circle' },
+    { colour: 'healedDeep', shape: 'turned' },
+    { colour: 'healedLight', shape: 'hexagon' },
+  ],
+};

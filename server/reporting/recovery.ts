@@ -1,0 +1,31 @@
+// How much of what pruning cost healing brought back.
+import { metricTable } from '../evaluation/metricTable';
+import type { EvaluateReport } from '../protocol';
+import { type ScoreRow, scoreOfModel } from './scoreTable';
+
+/**
+ * (pruned - healed) / (pruned - base) by the index of the healed model, in nats for a perplexity. Only where the model
+ * that lacks the same blocks and was not healed is there, too, and is worse than the base.
+ */
+export function recoveries({ models }: EvaluateReport, row: ScoreRow): Map<number, number> {
+  const { of, higherIsBetter } = metricTable[row.metric];
+  const costOf = (model: number) => {
+    const value = scoreOfModel(row, model)?.value ?? Number.NaN;
+    return (higherIsBetter ? -1 : 1) * (of === 'perplexity' ? Math.log(value) : value);
+  };
+  const found = new Map<number, number>();
+  for (const [k, model] of models.entries()) {
+    if (k === 0 || !model.healed) continue;
+    const pruned = models.findIndex((it, i) => i > 0 && !it.healed && lacksTheSame(it, model));
+    const lost = costOf(pruned) - costOf(0);
+    const fraction = (costOf(pruned) - costOf(k)) / lost;
+    if (pruned > 0 && lost > 0 && Number.isFinite(fraction)) found.set(k, fraction);
+  }
+  return found;
+}
+
+type Cut = Pick<EvaluateReport['models'][number], 'removedBlocks' | 'nParameters'>;
+
+/** Folders name the blocks they lack in the first model's numbering; halves that went show in the parameters alone. */
+const lacksTheSame = (one: Cut, other: Cut) =>
+  one.removedBlocks.join() === other.removedBlocks.join() && one.nParameters === other.nParameters;
