@@ -1,0 +1,1 @@
+export const studyMarkdown = (_: unknown) => '';
