@@ -1,7 +1,7 @@
 // study: every method at every count, repaired and healed as asked for, measured beside the base. It is done in steps whose
 // reports are kept, so that a study that was ended goes on after its last finished step.
 import { join } from 'node:path';
-import { isUserError, studyEnded } from '../errors';
+import { cancelled, isUserError, studyEnded } from '../errors';
 import { isFile, isFolder } from '../checkpoint/folder';
 import type { AnalyzeReport, Recipe, Report, StudyPlan, StudyRecipe, StudyReport } from '../protocol';
 import { measureOperationsPerSecond } from '../runtime/speed';
@@ -27,7 +27,7 @@ export type StepRunners = {
   readonly [K in StepKind]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Extract<Report, { kind: K }>>;
 };
 
-const stepRunners: StepRunners = {
+export const stepRunners: StepRunners = {
   analyze: runAnalyze,
   evaluate: runEvaluate,
   perplexity: runPerplexity,
@@ -76,6 +76,7 @@ export async function runStudy(
   async function carryOut(step: Step, of: StudyPlan): Promise<CarriedStep> {
     const began = performance.now();
     try {
+      if (run.signal.aborted) throw cancelled();
       const ready = await readyToRun(step.recipe);
       const carry = runners[step.recipe.kind as StepKind] as (recipe: Recipe, run: Run) => Promise<Report>;
       const report = await carry(ready, { signal: run.signal, emit: studyProgress(step, of, run.emit) });
