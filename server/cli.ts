@@ -37,7 +37,7 @@ import {
   renderPrune,
   renderSparsify,
 } from './cli/render';
-import { readRecipe } from './cli/runRecipe';
+import { addRun } from './cli/runRecipe';
 import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
@@ -274,15 +274,7 @@ withComputeOptions(withDropOptions(program.command('generate').argument('<model>
     },
   );
 
-withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: kind analyze or prune, in YAML'))
-  .description('carry out a recipe file')
-  .action(async (file: string, flags: OutputFlags) => {
-    const recipe = await readRecipe(file);
-    return recipe.kind === 'analyze'
-      ? carryOut<AnalyzeReport>(recipe, flags, renderAnalysis)
-      : carryOut<PruneReport>(recipe, flags, renderPrune);
-  });
-
+addRun(program, carryOut);
 addHeal(program, carryOut);
 addEvaluate(program, carryOut);
 addMerge(program, carryOut);

@@ -288,6 +288,50 @@ export interface EvaluateRecipe {
   compute: ComputeOptions;
 }
 
+/**
+ * A grid of variants of one model: chosen by every method at every count, repaired or not, healed or not, all measured
+ * beside the base. It is carried out in steps whose reports stay in `out`, so that it goes on where it was left: what has
+ * been done is not done again, as long as the recipe (but for `compute`) and the texts are the same.
+ */
+export interface StudyRecipe {
+  kind: 'study';
+  model: string;
+  /** The text that methods look at, and that repairs are fitted on. */
+  source: TokenSource;
+  /** Names of the table in analysis/importance.ts, `removal`, `greedy` or `deepest`. */
+  methods: string[];
+  /** How many blocks go. */
+  counts: number[];
+  /** Blocks that no method may choose. */
+  protected: number[];
+  repairs: RepairName[];
+  healing: StudyHealing | null;
+  evaluate: StudyEvaluation | null;
+  /** Text to measure the loss of every variant on; null: no losses. */
+  perplexity: TokenSource | null;
+  /** Of repaired and of healed models; null: as the source. Weights that are only left out are written as they are. */
+  dtype: Dtype | null;
+  /** Which models stay in `out` once they are measured. Adapters always stay. */
+  keepModels: 'none' | 'healed' | 'all';
+  /** Models are made, measured and removed in batches of about so many bytes, at least one variant at a time. */
+  batchBytes: number;
+  out: string;
+  compute: ComputeOptions;
+}
+
+export type RepairName = 'none' | RepairOptions['kind'];
+
+/** Which variants are healed, and how: as in a HealRecipe. */
+export interface StudyHealing extends Pick<HealRecipe, 'data' | 'adapter' | 'objective' | 'optimizer' | 'loop'> {
+  /** A drop set is healed if one of these methods chose it at one of these counts. */
+  methods: 'all' | string[];
+  counts: 'all' | number[];
+  repairs: 'all' | RepairName[];
+}
+
+/** As in an EvaluateRecipe. */
+export type StudyEvaluation = Pick<EvaluateRecipe, 'tasks' | 'data' | 'items' | 'fewShot' | 'maxTokens'>;
+
 /** Items [first, end). */
 export interface ItemRange {
   first: number;
@@ -303,7 +347,8 @@ export type Recipe =
   | GenerateRecipe
   | InspectRecipe
   | HealRecipe
-  | MergeRecipe;
+  | MergeRecipe
+  | StudyRecipe;
 
 /** Shown before the work starts. */
 export interface Plan {
@@ -775,6 +820,83 @@ export interface ScoringWork {
   base: { blockRuns: number; headRuns: number; operations: number };
 }
 
+export interface StudyReport extends RunFacts {
+  kind: 'study';
+  model: ModelSummary;
+  out: string;
+  /** What was asked for, in full. */
+  recipe: StudyRecipe;
+  /** Unit and paper of the methods that score. */
+  methods: Record<string, Pick<MethodScores, 'unit' | 'of' | 'paper'>>;
+  calibration: TokenSourceReport;
+  /** What losses were measured on. */
+  perplexity: TokenSourceReport | null;
+  /** The base first, then by count. */
+  variants: StudyVariant[];
+  /** Base and variants together; null where nothing was evaluated. Labels are those of the variants. */
+  evaluation: EvaluateReport | null;
+  steps: StudyStep[];
+}
+
+export interface StudyVariant {
+  /** Unique, and fit for the name of a file, such as `base` or `5-greedy-linear-healed`. */
+  id: string;
+  label: string;
+  /** All methods that chose this set; none for the base. */
+  methods: string[];
+  count: number;
+  drop: DropSet;
+  repair: RepairName;
+  healed: boolean;
+  nParameters: number;
+  /** Of its weights as the source has them. */
+  sizeBytes: number;
+  /** null where no text was given. */
+  loss: StudyLoss | null;
+  healing: { adapter: string; steps: number; bestStep: number; stoppedBy: HealReport['stoppedBy'] } | null;
+  /** Its folder, where there is one that stays. */
+  folder: string | null;
+  /** Index in `evaluation.models`; null: not evaluated. */
+  model: number | null;
+}
+
+export interface StudyLoss {
+  lossNats: number;
+  /** Over windows; null with a single window. */
+  standardError: number | null;
+  perplexity: number;
+  /** Loss - the base's, and its standard error, paired by token or, for models that were written, by window. */
+  costNats: number;
+  costStandardError: number | null;
+}
+
+/** A recipe that was carried out as a part of a study. */
+export interface StudyStep {
+  id: string;
+  title: string;
+  kind: Recipe['kind'];
+  /** When it was carried out, be it now or before. */
+  elapsedMs: number;
+  /** It was there when this run of the study began. */
+  doneBefore: boolean;
+}
+
+/** What a study will do, before it starts: what several methods may choose alike is counted for each of them. */
+export interface StudyPlan {
+  steps: {
+    id: string;
+    title: string;
+    kind: Recipe['kind'];
+    operations: number;
+    estimatedSeconds: number;
+    done: boolean;
+  }[];
+  /** Of what is not done. */
+  estimatedSeconds: number;
+  nVariants: number;
+  operationsPerSecond: number;
+}
+
 export type Report =
   | AnalyzeReport
   | EvaluateReport
@@ -784,7 +906,8 @@ export type Report =
   | GenerateReport
   | InspectReport
   | HealReport
-  | MergeReport;
+  | MergeReport
+  | StudyReport;
 
 /**
  * What the engine is told. One recipe a process. `ask` and `time` are questions to an engine that stays
@@ -808,6 +931,8 @@ export type RunControl = 'pause' | 'continue' | 'stopAndSave';
  */
 export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
+  /** Of a study: what is before it, told again once it is known which sets there are. */
+  | { kind: 'study'; plan: StudyPlan }
   | { kind: 'progress'; step: string; fraction: number }
   | { kind: 'text'; text: string }
   /** A part of an analysis that is known before its end. */
@@ -906,7 +1031,19 @@ export interface RunEvent {
     | { kind: 'state'; state: RunState }
     | Extract<
         EngineEvent,
-        { kind: 'plan' | 'progress' | 'text' | 'partial' | 'healing' | 'references' | 'step' | 'evaluation' | 'scored' }
+        {
+          kind:
+            | 'plan'
+            | 'study'
+            | 'progress'
+            | 'text'
+            | 'partial'
+            | 'healing'
+            | 'references'
+            | 'step'
+            | 'evaluation'
+            | 'scored';
+        }
       >
     /** The report is fetched with runs/get. */
     | { kind: 'reported' };

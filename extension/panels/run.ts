@@ -5,7 +5,7 @@ import { openPage } from './page';
 import type { PanelHost } from './panels';
 import { grown } from './grown';
 
-const fileKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+const fileKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study'];
 
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;

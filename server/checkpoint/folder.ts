@@ -46,6 +46,12 @@ export const isFile = (path: string) =>
     () => false,
   );
 
+export const isFolder = (path: string) =>
+  stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+
 /** One file of weights, opened, with its checked header. */
 export interface Shard {
   readonly file: string;

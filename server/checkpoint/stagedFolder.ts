@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
+import { isFolder } from './folder';
 
 export interface StagingOptions {
   /** Folders that are read meanwhile; the output may not be one of them or lie inside. */
@@ -100,12 +101,6 @@ async function makeFolders(folder: string): Promise<string | undefined> {
   });
   return above ?? folder;
 }
-
-const isFolder = (path: string) =>
-  stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 
 async function refuseTaken(target: string) {
   const stats = await stat(target).catch(ignoreMissing);

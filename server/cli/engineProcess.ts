@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
-import { cancelled, type ErrorCode, UserError } from '../errors';
+import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
 import type { EngineEvent, Recipe, Report } from '../protocol';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */
@@ -29,7 +29,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     await engine.ended;
     // An interrupt that came after the end of the work changes nothing any more.
     if (outcome.kind === 'done') return outcome.report as R;
-    if (interrupted) throw begunHealing(recipe) ?? cancelled();
+    if (interrupted) throw begun(recipe) ?? cancelled();
     if (outcome.code !== 'internal') throw new UserError(outcome.code as ErrorCode, outcome.message);
     throw new Error(outcome.stack ?? outcome.message);
   } finally {
@@ -38,8 +38,13 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
   }
 }
 
-/** A healing keeps what it has saved, and is not said to have written nothing. */
-const begunHealing = (recipe: Recipe): UserError | null =>
-  recipe.kind === 'heal' && existsSync(join(recipe.out, 'run'))
-    ? new UserError('cancelled', `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`)
-    : null;
+/** A healing and a study keep what they have saved, and are not said to have written nothing. */
+function begun(recipe: Recipe): UserError | null {
+  if (recipe.kind === 'heal' && existsSync(join(recipe.out, 'run')))
+    return new UserError(
+      'cancelled',
+      `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`,
+    );
+  if (recipe.kind === 'study' && existsSync(join(recipe.out, 'study.json'))) return studyEnded(recipe.out);
+  return null;
+}

@@ -3,6 +3,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { EngineEvent, HealStep } from '../protocol';
 import { renderPlan } from './render';
 import { judgements, stepLine } from './renderHealing';
+import { renderStudyPlan } from './renderStudy';
 
 /** Shows an engine's events on stderr; text goes to stdout as it comes, behind the `prompt`. */
 export function progressView(quiet: boolean | undefined, prompt: string) {
@@ -26,6 +27,11 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
         step = '';
         process.stderr.write(`${renderPlan(event.plan)}\n`);
         process.stdout.write(prompt);
+      }
+      if (event.kind === 'study') {
+        bar.stop();
+        step = '';
+        process.stderr.write(`${renderStudyPlan(event.plan)}\n`);
       }
       if (event.kind === 'healing') healing.nSteps = event.steps;
       if (event.kind === 'step') healing.steps.push(event.step);

@@ -1,10 +1,42 @@
 // run: carries out a recipe file, as the command of its kind would.
 import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
 import { UserError } from '../errors';
+import type { Recipe, Report } from '../protocol';
 import type { FileRecipe } from '../recipes/recipeFile';
+import { type OutputFlags, withOutputOptions } from './options';
+import { renderAnalysis, renderMerge, renderPrune } from './render';
+import { renderEvaluation } from './renderEvaluation';
+import { renderHealing } from './renderHealing';
+import { renderStudy } from './renderStudy';
+
+type Kind = FileRecipe['kind'];
+
+const renderers: { [K in Kind]: (report: Extract<Report, { kind: K }>) => string } = {
+  analyze: renderAnalysis,
+  prune: renderPrune,
+  heal: renderHealing,
+  merge: renderMerge,
+  evaluate: renderEvaluation,
+  study: renderStudy,
+};
+
+/** @param carryOut runs a recipe, shows its report and writes it where --json says. */
+export const addRun = (
+  program: Command,
+  carryOut: (recipe: Recipe, flags: OutputFlags, render: (report: Report) => string) => Promise<void>,
+): Command =>
+  withOutputOptions(
+    program.command('run').argument('<recipe>', `a recipe file in YAML: ${Object.keys(renderers).join(', ')}`),
+  )
+    .description('carry out a recipe file; a study that was ended goes on')
+    .action(async (file: string, flags: OutputFlags) => {
+      const recipe = await readRecipe(file);
+      return carryOut(recipe, flags, renderers[recipe.kind] as (report: Report) => string);
+    });
 
 /** Throws UserError with file, line and column for a file that is no recipe. */
-export async function readRecipe(file: string): Promise<FileRecipe> {
+async function readRecipe(file: string): Promise<FileRecipe> {
   const text = await readFile(file, 'utf8').catch(() => {
     throw new UserError('notFound', `${file} cannot be read; give a recipe file.`);
   });

@@ -1,15 +1,22 @@
 // What a run would take, from the model's headers and the sizes of files, without starting anything.
 import { stat } from 'node:fs/promises';
 import { cpus, freemem } from 'node:os';
+import { pathsAtOnce } from '../analysis/measuring';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows } from '../data/tokenWindows';
 import { UserError } from '../errors';
 import { adaptedModules } from '../model/adapter';
+import { evaluationTokens } from '../evaluation/taskSizes';
+import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
-import type { HealRecipe, PlanEstimate, Recipe, TokenSource } from '../protocol';
+import type { EvaluateRecipe, HealRecipe, PlanEstimate, Recipe, StudyRecipe, TokenSource } from '../protocol';
 import { checkDropSet } from '../pruning/dropSet';
 import { type HealShape, planHealing } from '../recipes/healPlan';
+import { summarize } from '../recipes/modelSummary';
 import type { Cost } from '../recipes/session';
+import { estimateStudy } from '../recipes/studyEstimate';
+import { analysisStep, planStudy } from '../recipes/studyPlan';
+import { supposedSets } from '../recipes/studyVariants';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { type MemoryPlan, planWalk, processBytes } from '../walk/memoryPlan';
 
@@ -29,7 +36,9 @@ export async function makePlan(
     const checkpoint = await openCheckpoint(folder);
     try {
       const { name } = checkpoint;
-      const planned = await plannedWork(recipe, checkpoint, limitBytes);
+      // Sets are left out of the base alone.
+      const ofModel = recipe.kind === 'evaluate' && folder !== recipe.models[0] ? { ...recipe, drops: [] } : recipe;
+      const planned = await plannedWork(ofModel, checkpoint, limitBytes);
       const common = { model: name, device, threads: compute.threads ?? cpus().length, limitBytes };
       if (planned === null) {
         plans.push({ ...common, ...writingOnly(checkpoint) });
@@ -63,6 +72,7 @@ async function plannedWork(
   limitBytes: number,
 ): Promise<{ plan: MemoryPlan; cost: Cost } | null> {
   const { config } = checkpoint;
+  if (recipe.kind === 'study') return plannedStudy(recipe, checkpoint, limitBytes);
   if (recipe.kind === 'heal') return planHealing(config, recipe, await shapeOfHealing(recipe, checkpoint), limitBytes);
   const work = await workOf(recipe, checkpoint, limitBytes);
   if (work === null) return null;
@@ -72,7 +82,7 @@ async function plannedWork(
 }
 
 async function workOf(
-  recipe: Exclude<Recipe, { kind: 'inspect' | 'heal' }>,
+  recipe: Exclude<Recipe, { kind: 'inspect' | 'heal' | 'study' }>,
   checkpoint: Checkpoint,
   limitBytes: number,
 ): Promise<Work | null> {
@@ -96,14 +106,48 @@ async function workOf(
       return { ...(await shapeOf(recipe.source, checkpoint)), ...plain, path };
     }
     case 'merge':
-    case 'evaluate':
       return null;
+    case 'evaluate':
+      return evaluationWork(config, recipe);
     case 'generate': {
       const path = pathWithout(config, checkDropSet(recipe.drop, config.nBlocks));
       const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
       return { nWindows: 1, tokensPerWindow, ...plain, path };
     }
   }
+}
+
+/** Requests are packed to about as many tokens as windows of text. */
+function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: EvaluateRecipe): Work {
+  const nWindows = Math.max(1, Math.ceil(evaluationTokens(tasks, items, fewShot) / packedTokens));
+  const more = { blockRuns: (drops.length * config.nBlocks) / 2, headRuns: drops.length };
+  const nVariants = Math.min(drops.length, pathsAtOnce);
+  return { nWindows, tokensPerWindow: packedTokens, keepStates: false, nVariants, more };
+}
+
+const packedTokens = 512;
+
+/** The time of all its steps, and the memory of the largest that reads the base: the analysis, or the first healing. */
+async function plannedStudy(
+  recipe: StudyRecipe,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+): Promise<{ plan: MemoryPlan; cost: Cost }> {
+  const { config } = checkpoint;
+  const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
+  const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];
+  const healed = healing && (await shapeOfHealing(healing, checkpoint));
+  const shapes = {
+    source: await shapeOf(recipe.source, checkpoint),
+    perplexity: recipe.perplexity && (await shapeOf(recipe.perplexity, checkpoint)),
+    heldOut: healed?.heldOut ?? null,
+  };
+  const told = estimateStudy(config, steps, shapes, 1, () => false);
+  const operations = told.steps.reduce((sum, step) => sum + step.operations, 0);
+  const analysis = (await plannedWork(analysisStep(recipe).recipe, checkpoint, limitBytes))!;
+  const training = healing && healed ? planHealing(config, healing, healed, limitBytes).plan : null;
+  const plan = training && training.totalBytes > analysis.plan.totalBytes ? training : analysis.plan;
+  return { plan, cost: { ...analysis.cost, operations } };
 }
 
 /** Items of data are taken to be as long as they may be. */

@@ -1,6 +1,6 @@
 // From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
 import { UserError } from '../errors';
-import type { AnalyzeReport, DropRule, DropSet, GreedyReport } from '../protocol';
+import type { AnalyzeReport, DropRule, DropSet, GreedyReport, MethodScores } from '../protocol';
 import { checkDropSet, normalized, ofBlocks } from './dropSet';
 
 export interface Choice {
@@ -41,6 +41,14 @@ export function choose(rule: DropRule, nBlocks: number, { methods, removals, gre
   return method.of === 'span'
     ? leastSpan(method.scores as number[][], rule.count, rule.protected)
     : leastBlocks(method.scores as number[], rule.count, rule.protected);
+}
+
+/** Refuses what no scores can make possible, before any are measured. `of`: what a score of the method belongs to. */
+export function checkRule(rule: DropRule, nBlocks: number, of: MethodScores['of']): void {
+  if (rule.kind !== 'method') return void choose(rule, nBlocks, { methods: {} });
+  const zeros = (n: number) => Array.from({ length: n }, () => 0);
+  const scores = of === 'span' ? zeros(nBlocks).map((_, n) => zeros(nBlocks - n)) : zeros(nBlocks);
+  choose(rule, nBlocks, { methods: { [rule.method]: { unit: '', of, paper: '', scores, standardErrors: scores } } });
 }
 
 /** One shot: the blocks with the lowest scores; ties go to the lower number (ShortGPT, arXiv:2403.03853). */

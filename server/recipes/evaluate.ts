@@ -3,6 +3,7 @@ import { checkStagedFile } from '../checkpoint/stagedFile';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { answersOf, batchTokens, type PackedTask, packTask } from '../evaluation/packedTask';
 import { openScoreboard } from '../evaluation/scoreboard';
+import { addedTiming, addedWork } from '../evaluation/spent';
 import { modelWarnings } from '../evaluation/settingsWarnings';
 import { loadTask, resolveTasks } from '../evaluation/tasks';
 import type { LoadedTask } from '../evaluation/tasks/task';
@@ -189,26 +190,14 @@ function withRequestsFrom(start: number, bundle: PackedTask['bundles'][number]):
 /** Work and time of all families. */
 function openSum() {
   let work: ScoringWork | null = null;
-  const timing: Timing = { ...noTime };
+  let timing = noTime;
   let memory: RunFacts['memory'] = 'resident';
   return {
     add(more: ScoringWork, spent: Timing, mode: RunFacts['memory']) {
-      work = work ? addWork(work, more) : more;
-      for (const key of Object.keys(timing) as (keyof Timing)[]) timing[key] += spent[key];
+      work = work ? addedWork(work, more) : more;
+      timing = addedTiming(timing, spent);
       memory = mode;
     },
     total: () => ({ work: work!, timing, memory }),
   };
 }
-
-/** `base` stays that of the first family, which is the base's. */
-const addWork = (a: ScoringWork, b: ScoringWork): ScoringWork => ({
-  nRequests: a.nRequests + b.nRequests,
-  nTokens: a.nTokens + b.nTokens,
-  nPaddedTokens: a.nPaddedTokens + b.nPaddedTokens,
-  nPlainTokens: a.nPlainTokens + b.nPlainTokens,
-  blockRuns: a.blockRuns + b.blockRuns,
-  headRuns: a.headRuns + b.headRuns,
-  operations: a.operations + b.operations,
-  base: a.base,
-});

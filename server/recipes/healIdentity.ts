@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { UserError } from '../errors';
 import type { HealRecipe, TrainingDataReport } from '../protocol';
+import { firstDifference } from './firstDifference';
 
 /** Written down at the beginning of a run. */
 export interface Begun {
@@ -54,24 +55,13 @@ export function readBegun(text: string, path: string): Begun {
 
 /** Throws UserError('usage') naming the first difference. */
 export function refuseOtherRun(then: Begun, now: Begun, out: string): void {
-  const before = flat(then.settings);
-  const after = flat(now.settings);
-  const key = [...new Set([...before.keys(), ...after.keys()])].find((name) => before.get(name) !== after.get(name));
+  const other = firstDifference(then.settings, now.settings);
   const where = `The run in ${resolve(out)} was begun with`;
-  if (key !== undefined)
+  if (other)
     throw new UserError(
       'usage',
-      `${where} ${key} = ${before.get(key) ?? 'nothing'}, not ${after.get(key) ?? 'nothing'}; resume it with that, or begin another in another folder.`,
+      `${where} ${other.name} = ${other.before}, not ${other.after}; resume it with that, or begin another in another folder.`,
     );
   if (`${then.dataSha256}` !== `${now.dataSha256}`)
     throw new UserError('usage', `${where} other data; resume it with the same files, or begin another.`);
-}
-
-/** `optimizer.learningRate` and so on, with their values as text. */
-function flat(value: unknown, name = ''): Map<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return new Map([[name, JSON.stringify(value)]]);
-  return new Map(
-    Object.entries(value).flatMap(([key, inner]) => [...flat(inner, name === '' ? key : `${name}.${key}`)]),
-  );
 }

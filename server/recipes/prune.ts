@@ -1,14 +1,14 @@
 // prune: choose blocks by a rule and write the checkpoint without them.
-import { type ImportanceMethodName, importanceMethod } from '../analysis/importance';
+import { importanceMethod } from '../analysis/importance';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { isUserError, UserError } from '../errors';
-import { choose } from '../pruning/choose';
+import { checkRule, choose } from '../pruning/choose';
 import { ofBlocks } from '../pruning/dropSet';
 import { toMergekitYaml } from '../pruning/mergekit';
-import type { DropRule, DropSet, Dtype, PruneRecipe, PruneReport, RepairReport } from '../protocol';
+import type { DropSet, Dtype, PruneRecipe, PruneReport, RepairReport } from '../protocol';
 import { type Measured, measureImportance } from './analyze';
 import { droppedFields, summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
@@ -92,7 +92,7 @@ async function measure(
   }
   const { methods, measure } = scoresForRule(rule);
   if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
-  if (methods[0]) refuseCount(rule, methods[0], nBlocks);
+  if (methods[0]) checkRule(rule, nBlocks, importanceMethod(methods[0]).of);
   return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
 }
 
@@ -118,13 +118,4 @@ async function measureRounding(
     if (isUserError(error) && error.code === 'cancelled') return { dtype, lossNatsBefore: null, lossNatsAfter: null };
     throw error;
   }
-}
-
-/** A count that no score can make possible is refused before the measuring starts. */
-function refuseCount(rule: DropRule & { kind: 'method' }, name: ImportanceMethodName, nBlocks: number): void {
-  const { of } = importanceMethod(name);
-  const zeros = (n: number) => Array.from({ length: n }, () => 0);
-  const scores = of === 'span' ? zeros(nBlocks).map((_, n) => zeros(nBlocks - n)) : zeros(nBlocks);
-  const methods = { [name]: { unit: '', of, paper: '', scores, standardErrors: scores } };
-  choose(rule, nBlocks, { methods });
 }

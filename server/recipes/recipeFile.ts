@@ -1,21 +1,42 @@
-// Recipe files: a recipe of the kind analyze, prune, heal or merge as YAML, field by field. Relative paths mean files beside the recipe.
+// Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe.
 import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors';
-import type { AnalyzeRecipe, HealRecipe, MergeRecipe, PruneRecipe, Recipe } from '../protocol';
-import { analyzeSchema, healSchema, mapPaths, mergeSchema, pruneSchema } from './recipeSchema';
+import type { Recipe } from '../protocol';
+import {
+  analyzeSchema,
+  evaluateSchema,
+  healSchema,
+  mapPaths,
+  mergeSchema,
+  pruneSchema,
+  studySchema,
+} from './recipeSchema';
+import { unknownName } from './recipeNames';
+
+const fileSchema = z.discriminatedUnion('kind', [
+  analyzeSchema,
+  pruneSchema,
+  healSchema,
+  mergeSchema,
+  evaluateSchema,
+  studySchema,
+]);
 
 /** What a recipe file may hold. */
-export type FileRecipe = AnalyzeRecipe | PruneRecipe | HealRecipe | MergeRecipe;
+export type FileRecipe = z.output<typeof fileSchema>;
 
-const fileSchema = z.discriminatedUnion('kind', [analyzeSchema, pruneSchema, healSchema, mergeSchema]);
+const fileKinds: readonly string[] = fileSchema.options.map(({ shape }) => shape.kind.value);
+const kindsInWords = `${fileKinds.slice(0, -1).join(', ')} or ${fileKinds.at(-1)}`;
 
-const isFileRecipe = (recipe: Recipe): recipe is FileRecipe =>
-  fileSchema.options.some(({ shape }) => shape.kind.value === recipe.kind);
+const isFileRecipe = (recipe: Recipe): recipe is FileRecipe => fileKinds.includes(recipe.kind);
 
 /** Windows to take where a file says nothing: so many, or all that there are. */
 const defaultWindows = { windows: 16, atMost: true };
+
+/** Where a text source may be. */
+const places = [['source'], ['perplexity'], ['loop', 'heldOut'], ['healing', 'loop', 'heldOut']];
 
 /** Throws UserError('usage') with file, line and column for anything that is no recipe. */
 export function parseRecipe(text: string, file: string): FileRecipe {
@@ -34,19 +55,20 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   } catch (error) {
     throw refuse(offsetOfDanglingAlias(document), `${(error as Error).message}.`);
   }
-  const result = fileSchema.safeParse(withWindows(content, ['source'], ['loop', 'heldOut']));
+  const result = fileSchema.safeParse(withWindows(content, ...places));
   if (!result.success) {
     const issue = deepest(result.error.issues);
     throw refuse(offsetOf(document, issue), sentence(issue));
   }
+  const unknown = unknownName(result.data);
+  if (unknown) throw refuse(offsetOf(document, { code: 'custom', path: unknown.path }), unknown.sentence);
   const beside = (path: string) => resolve(dirname(resolve(file)), path);
   return mapPaths(result.data, { model: beside, read: beside, write: beside });
 }
 
 /** The text of a file that parses to the same recipe. Throws UserError('usage') for a kind that files do not hold. */
 export function formatRecipe(recipe: Recipe): string {
-  if (!isFileRecipe(recipe))
-    throw new UserError('usage', `A recipe file holds analyze, prune, heal or merge, not ${recipe.kind}.`);
+  if (!isFileRecipe(recipe)) throw new UserError('usage', `A recipe file holds ${kindsInWords}, not ${recipe.kind}.`);
   const comment = `# Carry out with: espalier run FILE\n`;
   return comment + stringify(recipe, { lineWidth: 0, aliasDuplicateObjects: false });
 }
@@ -94,18 +116,24 @@ function sentence(issue: Issue): string {
     const where = field === '' ? 'a recipe of this kind' : field;
     return `There is no field ${issue.keys[0]} in ${where}; check its spelling.`;
   }
-  if (issue.code === 'invalid_union' && field === 'kind')
-    return 'A recipe begins with kind: analyze, prune, heal or merge.';
+  if (issue.code === 'invalid_union' && field === 'kind') return `A recipe begins with kind: ${kindsInWords}.`;
   const what = issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '');
   return field === '' ? `A recipe is a list of fields: ${what}.` : `${field} is not right: ${what}.`;
 }
 
+/** What an issue is about; `keys` where it is about a field that should not be there. */
+interface Place {
+  readonly code: Issue['code'];
+  readonly path: readonly PropertyKey[];
+  readonly keys?: readonly string[];
+}
+
 /** Where the thing lies that an issue is about; a field that is missing is where its parent is. */
-function offsetOf(document: Document.Parsed<ParsedNode>, issue: Issue): number {
+function offsetOf(document: Document.Parsed<ParsedNode>, issue: Place): number {
   for (let path = [...issue.path]; ; path = path.slice(0, -1)) {
     const node = path.length === 0 ? document.contents : document.getIn(path, true);
     if (issue.code === 'unrecognized_keys' && isMap(node) && path.length === issue.path.length) {
-      const pair = node.items.find(({ key }) => String(isNode(key) ? key.toJSON() : key) === issue.keys[0]);
+      const pair = node.items.find(({ key }) => String(isNode(key) ? key.toJSON() : key) === issue.keys?.[0]);
       if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
     }
     if (isNode(node) && node.range) return node.range[0];

@@ -20,6 +20,9 @@ import type {
   PruneRecipe,
   Recipe,
   SparsifyRecipe,
+  StudyEvaluation,
+  StudyHealing,
+  StudyRecipe,
   TokenSource,
   TrainingData,
 } from '../protocol';
@@ -34,6 +37,9 @@ const path = z
   .refine((text) => !text.includes('\0'), 'a path holds no NUL');
 const text = z.string().max(1_000_000);
 const name = z.string().min(1).max(100);
+
+const distinct = <T>(list: readonly T[]) => new Set(list).size === list.length;
+
 const dtype = z.enum(['f32', 'f16', 'bf16']);
 const bos = z.enum(['none', 'each', 'tokenizer']);
 
@@ -239,11 +245,8 @@ export const mergeSchema = z.strictObject({
   compute,
 }) satisfies z.ZodType<MergeRecipe>;
 
-export const evaluateSchema = z.strictObject({
-  kind: z.literal('evaluate'),
-  models: z.array(path).min(1).max(100),
-  drops: z.array(dropSetSchema).max(1000).default([]),
-  tasks: z.array(name).min(1).max(1000),
+const evaluation = {
+  tasks: z.array(name).min(1, 'it names no task').max(1000),
   data: path,
   items: z
     .strictObject({ first: natural.default(0), end: positive })
@@ -252,10 +255,54 @@ export const evaluateSchema = z.strictObject({
     .default(null),
   fewShot: natural.max(100).nullable().default(null),
   maxTokens: positive.nullable().default(null),
+};
+
+export const evaluateSchema = z.strictObject({
+  kind: z.literal('evaluate'),
+  models: z.array(path).min(1).max(100),
+  drops: z.array(dropSetSchema).max(1000).default([]),
+  ...evaluation,
   generate: z.boolean().default(false),
   samples: path.nullable().default(null),
   compute,
 }) satisfies z.ZodType<EvaluateRecipe>;
+
+const countOfBlocks = positive.max(100_000);
+const repairName = z.enum(['none', 'linear']);
+
+export const studySchema = z.strictObject({
+  kind: z.literal('study'),
+  model: path,
+  source,
+  methods: z.array(name).min(1, 'it names no method').refine(distinct, 'it names a method twice'),
+  counts: z.array(countOfBlocks).min(1, 'it names no count').max(1000).refine(distinct, 'it names a count twice'),
+  protected: blocks.default([]),
+  repairs: z
+    .array(repairName)
+    .min(1, 'it names no repair; without one, it is [none]')
+    .refine(distinct, 'it names a repair twice')
+    .default(['none']),
+  healing: z
+    .strictObject({
+      methods: z.union([z.literal('all'), z.array(name).min(1, 'it names no method')]).default('all'),
+      counts: z.union([z.literal('all'), z.array(countOfBlocks).min(1, 'it names no count')]).default('all'),
+      repairs: z.union([z.literal('all'), z.array(repairName).min(1, 'it names no repair')]).default('all'),
+      data: trainingData,
+      adapter,
+      objective,
+      optimizer,
+      loop,
+    })
+    .nullable()
+    .default(null) satisfies z.ZodType<StudyHealing | null>,
+  evaluate: z.strictObject(evaluation).nullable().default(null) satisfies z.ZodType<StudyEvaluation | null>,
+  perplexity: source.nullable().default(null),
+  dtype: dtype.nullable().default('f32'),
+  keepModels: z.enum(['none', 'healed', 'all']).default('none'),
+  batchBytes: positive.default(20e9),
+  out: path,
+  compute,
+}) satisfies z.ZodType<StudyRecipe>;
 
 const inspectSchema = z.strictObject({ kind: z.literal('inspect'), model: path }) satisfies z.ZodType<InspectRecipe>;
 
@@ -269,6 +316,7 @@ export const recipeSchema = z.discriminatedUnion('kind', [
   healSchema,
   mergeSchema,
   evaluateSchema,
+  studySchema,
 ]) satisfies z.ZodType<Recipe>;
 
 /** The recipe with every path replaced, in place of what each kind would have to repeat. */
@@ -278,6 +326,11 @@ export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
       (from.kind === 'ids'
         ? { ...from, file: paths.read(from.file) }
         : { ...from, files: from.files.map(paths.read) })) as S;
+  const trained = ({ data, adapter, loop }: Pick<HealRecipe, 'data' | 'adapter' | 'loop'>) => ({
+    data: { ...data, files: data.files.map(paths.read) },
+    adapter: { ...adapter, init: adapter.init && paths.model(adapter.init) },
+    loop: { ...loop, heldOut: source(loop.heldOut) },
+  });
   const each: Recipe = recipe;
   switch (each.kind) {
     case 'inspect':
@@ -308,9 +361,7 @@ export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
       return {
         ...recipe,
         model: paths.model(each.model),
-        data: { ...each.data, files: each.data.files.map(paths.read) },
-        adapter: { ...each.adapter, init: each.adapter.init && paths.model(each.adapter.init) },
-        loop: { ...each.loop, heldOut: source(each.loop.heldOut) },
+        ...trained(each),
         dense: each.dense && paths.model(each.dense),
         out: paths.write(each.out),
       };
@@ -321,6 +372,18 @@ export function mapPaths<R extends Recipe>(recipe: R, paths: PathMapping): R {
         adapter: paths.model(each.adapter),
         out: paths.write(each.out),
       };
+    case 'study': {
+      const { healing, evaluate } = each;
+      return {
+        ...recipe,
+        model: paths.model(each.model),
+        source: source(each.source),
+        healing: healing && { ...healing, ...trained(healing) },
+        evaluate: evaluate && { ...evaluate, data: paths.read(evaluate.data) },
+        perplexity: source(each.perplexity),
+        out: paths.write(each.out),
+      };
+    }
   }
 }
 

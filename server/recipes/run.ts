@@ -9,6 +9,7 @@ import { summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';
 import { runPrune } from './prune';
 import { runSparsify } from './sparsify';
+import { runStudy } from './study';
 import { type Run, withCheckpoint } from './session';
 
 const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Report> } = {
@@ -22,6 +23,7 @@ const runners: { [K in Recipe['kind']]: (recipe: Extract<Recipe, { kind: K }>, r
   heal: runHeal,
   merge: runMerge,
   evaluate: runEvaluate,
+  study: (recipe, run) => runStudy(recipe, run),
 };
 
 /** Carries a recipe out. Throws UserError with a sentence for what the user can mend. */

@@ -337,7 +337,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
 
 const idle = { events: null, job: null, engine: null, cancelling: false, again: false };
 
-const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study'];
 
 /** A healing goes on from what its last attempt saved; one that saved nothing begins anew. */
 const resumed = (recipe: Recipe): Recipe =>
@@ -364,6 +364,7 @@ const verbs: Record<Recipe['kind'], string> = {
   heal: 'Heal',
   merge: 'Merge',
   evaluate: 'Evaluate',
+  study: 'Study',
 };
 
 export const isActive = ({ state }: RunState): boolean =>

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropRule, DropSet, HealRecipe, TokenSource } from '../../server/protocol';
+import type { DropRule, DropSet, HealRecipe, StudyRecipe, TokenSource } from '../../server/protocol';
 import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
 import { refusal } from '../refusal';
 
@@ -47,9 +47,10 @@ const compute = fc.record({
   threads: orNull(fc.integer({ min: 1, max: 64 })),
   memoryLimitBytes: orNull(positive),
 });
+const choosing = fc.constantFrom('blockInfluence', 'angularDistance', 'greedy', 'removal');
 const rule: fc.Arbitrary<DropRule> = fc.oneof(
   dropSet.map((drop) => ({ kind: 'chosen' as const, ...drop })),
-  fc.record({ kind: fc.constant('method' as const), method: name, count: positive, protected: blocks }),
+  fc.record({ kind: fc.constant('method' as const), method: choosing, count: positive, protected: blocks }),
   fc.record({ kind: fc.constant('deepest' as const), count: positive, protected: blocks }),
 );
 const between = fc.double({ min: 0, max: 1, noNaN: true, minExcluded: true, maxExcluded: true });
@@ -61,9 +62,7 @@ const output = {
   dtype: orNull(fc.constantFrom('f32' as const, 'f16' as const, 'bf16' as const)),
   maxShardBytes: orNull(positive),
 };
-const heal: fc.Arbitrary<HealRecipe> = fc.record({
-  kind: fc.constant('heal' as const),
-  model: path,
+const training = {
   data: fc.record({
     files: fc.array(path, { minLength: 1, maxLength: 3 }),
     field: orNull(name),
@@ -117,19 +116,63 @@ const heal: fc.Arbitrary<HealRecipe> = fc.record({
     saveEverySteps: positive,
     activations: fc.constantFrom('auto' as const, 'keep' as const, 'recompute' as const),
   }),
+};
+const heal: fc.Arbitrary<HealRecipe> = fc.record({
+  kind: fc.constant('heal' as const),
+  model: path,
+  ...training,
   dense: orNull(path),
   resume: fc.boolean(),
   out: path,
   compute,
 });
+const task = fc.constantFrom('hellaswag', 'arc_easy', 'mmlu', 'mmlu_stem', 'mmlu_high_school_physics', 'wikitext');
+const evaluation = {
+  tasks: fc.array(task, { minLength: 1, maxLength: 3 }),
+  data: path,
+  items: orNull(fc.tuple(natural, positive).map(([first, n]) => ({ first, end: first + n }))),
+  fewShot: orNull(fc.nat(100)),
+  maxTokens: orNull(positive),
+};
+const repairs = fc.subarray(['none' as const, 'linear' as const], { minLength: 1 });
+const methods = fc.subarray(['blockInfluence', 'angularDistance', 'greedy', 'removal', 'deepest'], { minLength: 1 });
+const counts = fc.uniqueArray(fc.integer({ min: 1, max: 99 }), { minLength: 1, maxLength: 4 });
+const orAll = <T>(some: fc.Arbitrary<T>) => fc.oneof(fc.constant('all' as const), some);
+const study: fc.Arbitrary<StudyRecipe> = fc.record({
+  kind: fc.constant('study' as const),
+  model: path,
+  source,
+  methods,
+  counts,
+  protected: blocks,
+  repairs,
+  healing: orNull(fc.record({ methods: orAll(methods), counts: orAll(counts), repairs: orAll(repairs), ...training })),
+  evaluate: orNull(fc.record(evaluation)),
+  perplexity: orNull(source),
+  dtype: output.dtype,
+  keepModels: fc.constantFrom('none' as const, 'healed' as const, 'all' as const),
+  batchBytes: positive,
+  out: path,
+  compute,
+});
 const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
   heal,
+  study,
+  fc.record({
+    kind: fc.constant('evaluate' as const),
+    models: fc.array(path, { minLength: 1, maxLength: 3 }),
+    drops: fc.array(dropSet, { maxLength: 2 }),
+    ...evaluation,
+    generate: fc.boolean(),
+    samples: orNull(path),
+    compute,
+  }),
   fc.record({ kind: fc.constant('merge' as const), model: path, adapter: path, ...output, compute }),
   fc.record({
     kind: fc.constant('analyze' as const),
     model: path,
     source,
-    methods: fc.array(name, { maxLength: 4 }),
+    methods: fc.array(fc.constantFrom('all', 'none', 'blockInfluence', 'taylor'), { maxLength: 4 }),
     measure: fc.record({
       removals: fc.constantFrom('none' as const, 'blocks' as const, 'sublayers' as const),
       greedy: orNull(
@@ -285,12 +328,14 @@ describe('a recipe file', () => {
   });
 
   const base = 'kind: analyze\nmodel: m\nsource: { kind: ids, file: i }\n';
+  const evaluate = 'kind: evaluate\nmodels: [m]\ndata: d\n';
+  const study = 'kind: study\nmodel: m\nout: o\nsource: { kind: ids, file: i }\ncounts: [1]\n';
   const heal = 'kind: heal\nmodel: m\nout: o\ndata: { files: [t] }\n';
   it.each([
     ['', '1:1', 'A recipe is a list of fields'],
     ['- 1', '1:1', 'A recipe is a list of fields'],
-    ['kind: sparsify', '1:7', 'A recipe begins with kind: analyze, prune, heal or merge.'],
-    ['model: m', '1:1', 'A recipe begins with kind: analyze, prune, heal or merge.'],
+    ['kind: sparsify', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
+    ['model: m', '1:1', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
     [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind'],
     [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute'],
     [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],
@@ -316,6 +361,37 @@ describe('a recipe file', () => {
     ['kind: heal\nmodel: m\nout: o\ndata: { files: [t], heldOutFraction: 1 }', '4:38', 'data.heldOutFraction is not'],
     ['kind: heal\nmodel: m\nout: o\ndata: { files: [] }', '4:16', 'data.files is not right'],
     ['kind: merge\nmodel: m\nout: o', '1:1', 'adapter is not right'],
+    [
+      `${base}methods: [all, blokInfluence]`,
+      '4:16',
+      'There is no method blokInfluence; the nearest is blockInfluence.',
+    ],
+    [
+      'kind: prune\nmodel: m\nout: o\nrule: { kind: method, method: gredy, count: 1 }',
+      '4:31',
+      'There is no method gredy; the nearest is greedy.',
+    ],
+    [`${evaluate}tasks: [hellaswog]`, '4:9', 'There is no task hellaswog; the nearest is hellaswag.'],
+    [`${evaluate}tasks: []`, '4:8', 'tasks is not right: it names no task'],
+    [`${evaluate}tasks: [piqa]\nitems: { first: 5, end: 5 }`, '5:8', 'items is not right: it holds no item'],
+    [`${evaluate}tasks: [piqa]\nitems: 100`, '5:8', 'items is not right'],
+    [
+      `${study}methods: [greedy, angulardistance]`,
+      '6:19',
+      'There is no method angulardistance; the nearest is angular',
+    ],
+    [`${study}methods: []`, '6:10', 'methods is not right: it names no method'],
+    [`${study}methods: [greedy, greedy]`, '6:10', 'methods is not right: it names a method twice'],
+    [`${study}methods: [greedy]\nrepairs: []`, '7:10', 'repairs is not right: it names no repair'],
+    [`${study}methods: [greedy]\nrepairs: [cubic]`, '7:11', 'repairs.0 is not right'],
+    [
+      `${study}methods: [greedy]\nhealing: { methods: [gredy], data: { files: [t] } }`,
+      '7:22',
+      'There is no method gredy',
+    ],
+    [`${study}methods: [greedy]\nevaluate: { tasks: [boolqq], data: d }`, '7:21', 'There is no task boolqq; the near'],
+    [`${study}methods: [greedy]\nkeepModels: some`, '7:13', 'keepModels is not right'],
+    ['kind: studie\nmodel: m', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
     ['kind: &a analyze\nmodel: *b', '2:8', 'Unresolved alias'],
     ['kind: !!js/function x', '1:21', 'A recipe begins with'],
   ])('%j is refused at %s', (text, place, what) => {
@@ -331,6 +407,6 @@ describe('a recipe file', () => {
 
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
-    expect(told).toBe('usage: A recipe file holds analyze, prune, heal or merge, not inspect.');
+    expect(told).toBe('usage: A recipe file holds analyze, prune, heal, merge, evaluate or study, not inspect.');
   });
 });

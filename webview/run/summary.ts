@@ -104,6 +104,22 @@ function factsOf(report: Report): Fact[] {
         ['Models', report.models.map(({ label }) => label).join(', ')],
         ['Tasks', report.tasks.map(({ title, nItems }) => `${title} (${nItems})`).join(', ')],
       ];
+    case 'study': {
+      const { variants, evaluation, steps } = report;
+      const best = variants
+        .slice(1)
+        .filter((variant) => variant.loss !== null)
+        .sort((a, b) => a.loss!.lossNats - b.loss!.lossNats)[0];
+      return [
+        ['Variants', `${variants.length - 1} beside ${variants[0]!.label}`],
+        ...(best
+          ? [['Least loss', `${best.label}: ${loss(best.loss!.lossNats)} nats, ${cost(best.loss!.costNats)}`] as const]
+          : []),
+        ...(evaluation ? [['Tasks', evaluation.tasks.map(({ title }) => title).join(', ')] as const] : []),
+        ['Steps', `${steps.length}, of which ${steps.filter(({ doneBefore }) => doneBefore).length} were done before`],
+        ['Written to', report.out],
+      ];
+    }
     case 'inspect':
       return [
         [

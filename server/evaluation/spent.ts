@@ -1,0 +1,20 @@
+// Work and time of evaluations that are told as one. Pure.
+import type { ScoringWork, Timing } from '../protocol';
+
+/** `base` stays that of the first. */
+export const addedWork = (a: ScoringWork, b: ScoringWork): ScoringWork => ({
+  nRequests: a.nRequests + b.nRequests,
+  nTokens: a.nTokens + b.nTokens,
+  nPaddedTokens: a.nPaddedTokens + b.nPaddedTokens,
+  nPlainTokens: a.nPlainTokens + b.nPlainTokens,
+  blockRuns: a.blockRuns + b.blockRuns,
+  headRuns: a.headRuns + b.headRuns,
+  operations: a.operations + b.operations,
+  base: a.base,
+});
+
+export function addedTiming(a: Timing, b: Timing): Timing {
+  const sum = { ...a };
+  for (const key of Object.keys(sum) as (keyof Timing)[]) sum[key] += b[key];
+  return sum;
+}

@@ -1,0 +1,184 @@
+// A study as a page to read: what was varied, what it cost by loss and by accuracy, healed beside unhealed, what can be said
+// for sure and what cannot. Pure.
+import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
+import { formatDropSet } from '../pruning/dropSet';
+import { countedTasks, meanAccuracy, normal95, scoreOf } from './meanAccuracy';
+import { studyReading } from './studyReading';
+
+/** @param charts Markdown of pictures, each with its caption; they stand between the tables and their reading */
+export function studyMarkdown(report: StudyReport, charts: readonly string[] = []): string {
+  const { model, evaluation, perplexity } = report;
+  const parts = [
+    `# ${model.name} with fewer blocks`,
+    introduction(report),
+    ...(perplexity ? ['## Loss', lossNote(perplexity), lossTable(report)] : []),
+    ...(evaluation ? ['## Accuracy', accuracyNote(report), accuracyTable(report)] : []),
+    ...(evaluation ? countsOf(report).flatMap((count) => taskTable(report, count)) : []),
+    ...(charts.length > 0 ? ['## Charts', ...charts] : []),
+    '## How to read it',
+    bullets(studyReading(report)),
+    '## Limits',
+    bullets(limits(report)),
+    '## Steps',
+    stepTable(report),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
+  const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
+  const others = recipe.methods.filter((name) => !(name in methods)).map((name) => measured[name] ?? name);
+  return [
+    `${variants.length - 1} variants of ${model.name} (${model.nBlocks} blocks, ${millions(model.nParameters)} parameters), `,
+    `without ${recipe.counts.join(', ')} blocks chosen by ${[...papers, ...others].join('; ')}. `,
+    `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row. `,
+    'Blocks count from 0; intervals are 95 %.',
+  ].join('');
+}
+
+const measured: Record<string, string> = {
+  removal: 'removal (the loss without each single block)',
+  greedy: 'greedy (one block after another, each time the one whose loss is least; SLEB, arXiv:2402.09025)',
+  deepest: 'deepest (the last blocks but one)',
+};
+
+const lossNote = (perplexity: TokenSourceReport) =>
+  `Mean loss in nats a token on ${windowsOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;
+
+/** A row for a set and its repair, healed beside unhealed. */
+function lossTable(report: StudyReport): string {
+  const base = report.variants[0]!;
+  const rows = pairsOf(report).map(({ unhealed, healed }) => {
+    const some = (unhealed ?? healed)!;
+    return [
+      ...namesOf(some),
+      nats(unhealed?.loss),
+      unhealed?.loss?.perplexity.toPrecision(4) ?? '',
+      cost(unhealed?.loss),
+      nats(healed?.loss),
+      cost(healed?.loss),
+      recovered(unhealed?.loss, healed?.loss),
+    ];
+  });
+  const whole = [...namesOf(base), nats(base.loss), base.loss!.perplexity.toPrecision(4), '', '', '', ''];
+  return table(
+    ['methods', 'without', 'parameters', 'loss', 'perplexity', 'cost', 'loss healed', 'cost healed', 'recovered'],
+    [whole, ...rows],
+  );
+}
+
+function accuracyNote({ evaluation, recipe }: StudyReport): string {
+  const tasks = countedTasks(evaluation!).map(({ title, metric }) => `${title} (${metric})`);
+  const items = recipe.evaluate!.items;
+  const range = items === null ? 'all items' : `items ${items.first} to ${items.end - 1}`;
+  return `Mean accuracy over ${tasks.join(', ')}; ${range} of every task. Differences are to the whole model on the same items.`;
+}
+
+function accuracyTable(report: StudyReport): string {
+  const meanOf = (variant: StudyVariant | undefined) =>
+    variant && variant.model !== null ? meanAccuracy(report.evaluation!, variant.model) : null;
+  const cells = (variant: StudyVariant | undefined) => {
+    const mean = meanOf(variant);
+    return [mean ? percent(mean.mean) : '', mean?.difference ? difference(mean.difference) : ''];
+  };
+  const rows = pairsOf(report).map(({ unhealed, healed }) => [
+    ...namesOf((unhealed ?? healed)!),
+    ...cells(unhealed),
+    ...cells(healed),
+  ]);
+  return table(
+    ['methods', 'without', 'parameters', 'accuracy', 'difference', 'accuracy healed', 'difference healed'],
+    [[...namesOf(report.variants[0]!), ...cells(report.variants[0]), '', ''], ...rows],
+  );
+}
+
+/** Every task that is counted, for all variants without so many blocks. */
+function taskTable(report: StudyReport, count: number): string[] {
+  const evaluation = report.evaluation!;
+  const tasks = countedTasks(evaluation);
+  const rows = report.variants
+    .filter((variant) => variant.count === 0 || variant.count === count)
+    .map((variant) => [
+      variant.label,
+      ...tasks.map((task) => {
+        const score = variant.model === null ? undefined : scoreOf(evaluation, variant.model, task);
+        const surely = evaluation.comparisons.some(
+          (it) => it.variant === variant.label && it.task === task.task && it.metric === task.metric && it.significant,
+        );
+        return score ? `${percent(score.value)}${surely ? ' *' : ''}` : '';
+      }),
+    ]);
+  return [
+    `### ${count} ${count === 1 ? 'block' : 'blocks'} less, task by task`,
+    table(['variant', ...tasks.map(({ title }) => title)], rows),
+    "A star: differs from the whole model at 5 % after Holm's correction over the tasks.",
+  ];
+}
+
+function limits({ recipe, evaluation, perplexity, calibration, variants }: StudyReport): string[] {
+  const { healing } = recipe;
+  const healed = variants.filter((variant) => variant.healed);
+  const trainedOn = healing?.data.files.map((file) => file.split(/[\\/]/).at(-1)!) ?? [];
+  const tokens = healing ? healing.loop.microBatchWindows * healing.loop.accumulate * healing.data.tokens : 0;
+  const nItems = evaluation?.tasks.map((task) => task.nItems) ?? [];
+  return [
+    `One model, one calibration text of ${calibration.nWindows * calibration.tokensPerWindow} tokens, one seed: another of any of them may order the methods otherwise.`,
+    ...(healing && healed.length > 0
+      ? [
+          `${healed.length} of ${variants.length - 1} variants are healed, with at most ${healing.loop.steps} steps of ${tokens} tokens of ${trainedOn.join(', ')}, rank ${healing.adapter.rank}. Longer training would bring back more.`,
+        ]
+      : []),
+    ...(perplexity ? ['A loss says how well this kind of text is predicted, and nothing of other kinds.'] : []),
+    ...(evaluation
+      ? [
+          `Tasks have ${Math.min(...nItems)} to ${Math.max(...nItems)} items here. The intervals speak of other items of the same tasks, not of other tasks.`,
+          'Mean accuracies take the tasks as independent; one interval in twenty misses by chance, and there are many.',
+        ]
+      : []),
+    ...(evaluation?.warnings ?? []),
+  ];
+}
+
+function stepTable({ steps }: StudyReport): string {
+  const total = steps.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
+  const rows = steps.map(({ kind, title, elapsedMs }) => [kind, title, (elapsedMs / 1000).toFixed(1)]);
+  return table(['step', 'what', 'seconds'], [...rows, ['all', '', (total / 1000).toFixed(1)]]);
+}
+
+/** What differs in healing alone. */
+function pairsOf({ variants }: StudyReport): { unhealed?: StudyVariant; healed?: StudyVariant }[] {
+  const pairs = new Map<string, { unhealed?: StudyVariant; healed?: StudyVariant }>();
+  for (const variant of variants.slice(1)) {
+    const key = JSON.stringify([variant.drop, variant.repair]);
+    pairs.set(key, { ...pairs.get(key), [variant.healed ? 'healed' : 'unhealed']: variant });
+  }
+  return [...pairs.values()];
+}
+
+const countsOf = ({ variants }: StudyReport) => [...new Set(variants.slice(1).map(({ count }) => count))];
+
+const namesOf = ({ id, methods, drop, repair, nParameters, label }: StudyVariant): string[] => [
+  id === 'base' ? label : `${methods.join(', ')}${repair === 'none' ? '' : ', repaired'}`,
+  id === 'base' ? '' : formatDropSet(drop),
+  millions(nParameters),
+];
+
+const windowsOf = ({ nWindows, tokensPerWindow, files, start }: TokenSourceReport) =>
+  `${nWindows} windows of ${tokensPerWindow} tokens of ${files.map(({ name }) => name).join(', ')} from token ${start} on`;
+
+/** The share of what leaving blocks out cost that healing won back. */
+const recovered = (before: StudyLoss | null | undefined, after: StudyLoss | null | undefined) =>
+  before && after && before.costNats > 0 ? `${Math.round(100 * (1 - after.costNats / before.costNats))} %` : '';
+const nats = (loss: StudyLoss | null | undefined) => loss?.lossNats.toFixed(3) ?? '';
+const cost = (loss: StudyLoss | null | undefined) =>
+  loss
+    ? `${signed(loss.costNats, 3)}${loss.costStandardError === null ? '' : ` ± ${(normal95 * loss.costStandardError).toFixed(3)}`}`
+    : '';
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const difference = ({ delta, interval95 }: { delta: number; interval95: readonly [number, number] | null }) =>
+  `${signed(100 * delta, 1)}${interval95 ? ` [${signed(100 * interval95[0], 1)}, ${signed(100 * interval95[1], 1)}]` : ''}`;
+const signed = (value: number, digits: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(digits)}`;
+const millions = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : `${(n / 1e6).toFixed(1)} M`);
+const bullets = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}`).join('\n');
+const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');

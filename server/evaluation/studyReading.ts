@@ -1,0 +1,95 @@
+// What can be read out of a study, in sentences that say how sure they are. Pure.
+import type { StudyReport, StudyVariant } from '../protocol';
+import { meanAccuracy, normal95 } from './meanAccuracy';
+
+export function studyReading(report: StudyReport): string[] {
+  const counts = [...new Set(report.variants.slice(1).map(({ count }) => count))];
+  return [
+    ...counts.flatMap((count) => leastLoss(report, count)),
+    ...healingByLoss(report),
+    ...counts.flatMap((count) => accuracyLost(report, count)),
+    ...starred(report),
+  ];
+}
+
+type WithLoss = StudyVariant & { loss: NonNullable<StudyVariant['loss']> };
+
+const withLoss = ({ variants }: StudyReport) =>
+  variants.slice(1).filter((variant): variant is WithLoss => variant.loss !== null);
+
+/** Which unhealed variant costs least, and whether that is more than chance. */
+function leastLoss(report: StudyReport, count: number): string[] {
+  const sorted = withLoss(report)
+    .filter((variant) => variant.count === count && !variant.healed)
+    .sort((a, b) => a.loss.costNats - b.loss.costNats);
+  const [best, second] = sorted;
+  if (!best || !second) return [];
+  const gap = second.loss.costNats - best.loss.costNats;
+  const [one, other] = [best.loss.costStandardError, second.loss.costStandardError];
+  // Both costs come from the same tokens, so that this error is too large rather than too small.
+  const margin = one === null || other === null ? null : normal95 * Math.hypot(one, other);
+  const sure =
+    margin === null
+      ? 'how sure that is cannot be said from a single window'
+      : gap > margin
+        ? 'more than chance explains on this text'
+        : 'which is not sure on this text';
+  return [
+    `Without ${count} ${count === 1 ? 'block' : 'blocks'} and without healing, ${best.label} costs least (${best.loss.costNats.toFixed(3)} nats), ${gap.toFixed(3)} less than ${second.label}: ${sure}.`,
+  ];
+}
+
+function healingByLoss(report: StudyReport): string[] {
+  const variants = withLoss(report);
+  const shares = variants
+    .filter(({ healed }) => healed)
+    .flatMap((healed) => {
+      const before = variants.find(
+        (it) => !it.healed && it.repair === healed.repair && JSON.stringify(it.drop) === JSON.stringify(healed.drop),
+      );
+      return before && before.loss.costNats > 0 ? [1 - healed.loss.costNats / before.loss.costNats] : [];
+    });
+  if (shares.length === 0) return [];
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const [least, most] = [percent(Math.min(...shares)), percent(Math.max(...shares))];
+  return [
+    `Healing won back ${least === most ? least : `${least} to ${most}`} of the loss that leaving blocks out cost, in ${shares.length} ${shares.length === 1 ? 'variant' : 'variants'}.`,
+  ];
+}
+
+/** Whether the best variant of a count can be told from the whole model by its mean accuracy. */
+function accuracyLost({ evaluation, variants }: StudyReport, count: number): string[] {
+  if (!evaluation) return [];
+  const judged = variants
+    .filter((variant) => variant.count === count && variant.model !== null)
+    .flatMap((variant) => {
+      const difference = meanAccuracy(evaluation, variant.model!)?.difference;
+      return difference ? [{ label: variant.label, ...difference }] : [];
+    })
+    .sort((a, b) => b.delta - a.delta);
+  const best = judged[0];
+  if (!best) return [];
+  const points = `${best.delta < 0 ? '-' : '+'}${Math.abs(100 * best.delta).toFixed(1)} points`;
+  const within = best.interval95 === null ? null : best.interval95[0] <= 0 && best.interval95[1] >= 0;
+  const sure =
+    within === null
+      ? 'without an interval'
+      : within
+        ? 'which its interval does not tell from nothing; that is no proof that nothing was lost'
+        : 'more than its interval explains';
+  return [
+    `Without ${count} ${count === 1 ? 'block' : 'blocks'}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${judged.length}, it is a little flattered.`,
+  ];
+}
+
+/** Counts the differences that are marked. */
+function starred({ evaluation }: StudyReport): string[] {
+  if (!evaluation) return [];
+  const inGroups = new Set(evaluation.groups.map(({ group }) => group));
+  const single = evaluation.comparisons.filter(({ task, mcnemarP }) => !inGroups.has(task) && mcnemarP !== null);
+  if (single.length === 0) return [];
+  const marked = single.filter(({ significant }) => significant).length;
+  return [
+    `${marked} of ${single.length} single differences to the whole model are significant after correction; the others are not shown to be none, only not shown to be there.`,
+  ];
+}

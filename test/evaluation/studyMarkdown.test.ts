@@ -1,0 +1,142 @@
+// What the page of a study says, from a study in numbers that can be checked by head.
+import { describe, expect, it } from 'vitest';
+import type { Comparison, EvaluateReport, Score, StudyReport, StudyVariant } from '../../server/protocol';
+import { joinEvaluations } from '../../server/evaluation/joinEvaluations';
+import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
+import { studyMarkdown } from '../../server/evaluation/studyMarkdown';
+import { studyReading } from '../../server/evaluation/studyReading';
+import { ofBlocks } from '../../server/pruning/dropSet';
+
+const tasks = ['one', 'two', 'physics', 'law'];
+
+/** A base and variants with the same difference in every task. */
+function evaluationOf(deltas: Record<string, number>): EvaluateReport {
+  const labels = ['base', ...Object.keys(deltas)];
+  const all = [...tasks, 'mmlu'];
+  const scores: Score[] = labels.flatMap((label, model) =>
+    all.map((task, i) => ({
+      ...{ model, task, metric: 'acc', stderr: 0.01, nItems: 100 },
+      value: 0.5 + i / 100 + (deltas[label] ?? 0),
+    })),
+  );
+  const comparisons: Comparison[] = Object.entries(deltas).flatMap(([variant, delta]) =>
+    all.map((task) => ({
+      ...{ task, metric: 'acc', base: 'base', variant, delta, pairedStderr: 0.03, interval95: null, mcnemarP: 0.01 },
+      flipped: null,
+      significant: task === 'one',
+    })),
+  );
+  return {
+    ...({ kind: 'evaluate', generation: null, warnings: [], items: null } as unknown as EvaluateReport),
+    models: labels.map((label) => ({ label }) as EvaluateReport['models'][number]),
+    tasks: tasks.map((task, i) => ({
+      ...({ title: task.toUpperCase(), nItems: 100, files: [], metrics: ['acc'] } as never as object),
+      ...{ task, group: i > 1 ? 'mmlu' : null },
+    })) as unknown as EvaluateReport['tasks'],
+    groups: [{ group: 'mmlu', title: 'MMLU', version: 2, parent: null, tasks: ['physics', 'law'] }],
+    scores,
+    comparisons,
+    timing: { elapsedMs: 1, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 },
+    work: {
+      ...{ nRequests: 1, nTokens: 1, nPaddedTokens: 1, nPlainTokens: 1, blockRuns: 1, headRuns: 1 },
+      operations: 1,
+      base: { blockRuns: 1, headRuns: 1, operations: 1 },
+    },
+    peakMemoryBytes: 1,
+  };
+}
+
+const variant = (change: Partial<StudyVariant>): StudyVariant => ({
+  ...{ id: 'v', label: 'v', methods: ['greedy'], count: 2, drop: ofBlocks([3, 4]), repair: 'none', healed: false },
+  ...{ nParameters: 900_000, sizeBytes: 0, loss: null, healing: null, folder: null, model: null },
+  ...change,
+});
+const loss = (costNats: number, costStandardError: number | null) => ({
+  ...{ lossNats: 3 + costNats, standardError: 0.1, perplexity: Math.exp(3 + costNats), costNats, costStandardError },
+});
+const text = { files: [{ name: 'held-out.txt' }], nWindows: 8, tokensPerWindow: 512, start: 0 };
+const variants = [
+  variant({
+    id: 'base',
+    label: 'tiny',
+    methods: [],
+    count: 0,
+    drop: ofBlocks([]),
+    loss: loss(0, 0),
+    model: 0,
+    nParameters: 1e6,
+  }),
+  variant({ id: '2-greedy', label: 'greedy 2', loss: loss(0.4, 0.01), model: 1 }),
+  variant({ id: '2-greedy-healed', label: 'greedy 2, healed', healed: true, loss: loss(0.1, 0.02), model: 2 }),
+  variant({ id: '2-other', label: 'other 2', methods: ['other'], drop: ofBlocks([1, 2]), loss: loss(0.41, 0.02) }),
+];
+const report = {
+  kind: 'study',
+  model: { name: 'tiny', nBlocks: 5, nParameters: 1_000_000 },
+  methods: { other: { unit: 'norm', of: 'block', paper: 'a paper' } },
+  recipe: { methods: ['greedy', 'other'], counts: [2], evaluate: { items: { first: 0, end: 100 } }, healing: null },
+  calibration: text,
+  perplexity: text,
+  variants,
+  evaluation: {
+    ...evaluationOf({ 'greedy 2': -0.02, 'greedy 2, healed': -0.1 }),
+  },
+  steps: [{ id: 'analyze', title: 'score', kind: 'analyze', elapsedMs: 1500, doneBefore: false }],
+} as unknown as StudyReport;
+
+describe('the page of a study', () => {
+  it.each([
+    '# tiny with fewer blocks',
+    '| tiny |  | 1.0 M | 3.000 | 20.09 |',
+    '| greedy | 3,4 | 0.9 M | 3.400 | 29.96 | +0.400 ± 0.020 | 3.100 | +0.100 ± 0.039 | 75 % |',
+    '| other | 1,2 | 0.9 M | 3.410 | 30.27 | +0.410 ± 0.039 |  |  |  |',
+    'Mean accuracy over ONE (acc), TWO (acc), MMLU (acc); items 0 to 99 of every task.',
+    // Base (0.50 + 0.51 + 0.54) / 3; error sqrt(3) 0.03 / 3
+    '| greedy | 3,4 | 0.9 M | 49.7 % | -2.0 [-5.4, +1.4] | 41.7 % | -10.0 [-13.4, -6.6] |',
+    '| greedy 2, healed | 40.0 % * | 41.0 % | 44.0 % |',
+    '| all |  | 1.5 |',
+    '![picture](charts/a.svg)',
+  ])('has %s', (line) => {
+    expect(studyMarkdown(report, ['![picture](charts/a.svg)'])).toContain(line);
+  });
+
+  it('says how sure it is', () => {
+    expect(studyReading(report)).toEqual([
+      'Without 2 blocks and without healing, greedy 2 costs least (0.400 nats), 0.010 less than other 2: which is not sure on this text.',
+      'Healing won back 75 % of the loss that leaving blocks out cost, in 1 variant.',
+      'Without 2 blocks, greedy 2 has the highest mean accuracy: -2.0 points against the whole model, which its interval does not tell from nothing; that is no proof that nothing was lost. Being the best of 2, it is a little flattered.',
+      '2 of 8 single differences to the whole model are significant after correction; the others are not shown to be none, only not shown to be there.',
+    ]);
+  });
+});
+
+describe('joined evaluations', () => {
+  it('have the base once, and every variant as it was', () => {
+    const [one, other] = [evaluationOf({ a: -0.1 }), evaluationOf({ b: 0.1, c: 0.2 })];
+    const joined = joinEvaluations([
+      { report: one, labels: ['whole', 'A'] },
+      { report: other, labels: ['whole', 'B', 'C'] },
+    ]);
+    expect(joined.models.map(({ label }) => label)).toEqual(['whole', 'A', 'B', 'C']);
+    expect(joined.scores).toHaveLength(4 * 5);
+    const differences = [1, 2, 3].map((model) => meanAccuracy(joined, model)!.difference!.delta);
+    expect(differences.map((delta) => delta.toFixed(3))).toEqual(['-0.100', '0.100', '0.200']);
+    expect(joined.comparisons.map(({ variant: of }) => of).filter((label, i, all) => all.indexOf(label) === i)).toEqual(
+      ['A', 'B', 'C'],
+    );
+    expect(joined.warnings).toEqual([]);
+    expect(joined.work.nTokens).toBe(2);
+  });
+
+  it('warn where the base got other numbers', () => {
+    const other = evaluationOf({ b: 0 });
+    const moved = { ...other, scores: other.scores.map((it) => ({ ...it, value: it.value + 0.01 })) };
+    const labels = ['whole', 'A'];
+    expect(
+      joinEvaluations([
+        { report: evaluationOf({ a: 0 }), labels },
+        { report: moved, labels },
+      ]).warnings,
+    ).toEqual(['The base scored 0.5 and then 0.51 in one acc.']);
+  });
+});
