@@ -846,6 +846,8 @@ export interface StudyVariant {
   methods: string[];
   count: number;
   drop: DropSet;
+  /** The set as people write it, such as `3,12-15`; empty for the base. */
+  without: string;
   repair: RepairName;
   healed: boolean;
   nParameters: number;

@@ -1,7 +1,6 @@
 // A study on a terminal: what it will take, and what it found.
 import type { StudyPlan, StudyReport } from '../protocol';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
-import { formatDropSet } from '../pruning/dropSet';
 import { seconds } from './render';
 import { table } from './table';
 
@@ -27,7 +26,7 @@ export function renderStudy(report: StudyReport): string {
     const accuracy = evaluation && variant.model !== null ? meanAccuracy(evaluation, variant.model) : null;
     return [
       variant.label,
-      variant.id === 'base' ? '' : formatDropSet(variant.drop),
+      variant.without,
       variant.loss ? variant.loss.lossNats.toFixed(4) : '-',
       variant.loss ? signed(variant.loss.costNats, 4) : '-',
       accuracy ? accuracy.mean.toFixed(4) : '-',

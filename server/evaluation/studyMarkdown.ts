@@ -1,7 +1,6 @@
 // A study as a page to read: what was varied, what it cost by loss and by accuracy, healed beside unhealed, what can be said
 // for sure and what cannot. Pure.
 import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
-import { formatDropSet } from '../pruning/dropSet';
 import { countedTasks, meanAccuracy, normal95, scoreOf } from './meanAccuracy';
 import { studyReading } from './studyReading';
 
@@ -157,9 +156,9 @@ function pairsOf({ variants }: StudyReport): { unhealed?: StudyVariant; healed?:
 
 const countsOf = ({ variants }: StudyReport) => [...new Set(variants.slice(1).map(({ count }) => count))];
 
-const namesOf = ({ id, methods, drop, repair, nParameters, label }: StudyVariant): string[] => [
+const namesOf = ({ id, methods, without, repair, nParameters, label }: StudyVariant): string[] => [
   id === 'base' ? label : `${methods.join(', ')}${repair === 'none' ? '' : ', repaired'}`,
-  id === 'base' ? '' : formatDropSet(drop),
+  without,
   millions(nParameters),
 ];
 

@@ -15,7 +15,7 @@ import type {
   StudyVariant,
   Timing,
 } from '../protocol';
-import { ofBlocks } from '../pruning/dropSet';
+import { formatDropSet, ofBlocks } from '../pruning/dropSet';
 import { meanAndError } from '../walk/windowStatistics';
 import { formatRecipe } from './recipeFile';
 import type { CarriedStep } from './studyFolder';
@@ -45,7 +45,8 @@ export function studyReport(
     const { id, label, set, repair, healed, folder, adapter } = planned;
     const healing = healed ? reportOf<HealReport>(`heal-${id}`)! : null;
     return {
-      ...{ id, label, methods: [...set.methods], count: set.count, drop: set.drop, repair, healed },
+      ...{ id, label, methods: [...set.methods], count: set.count, drop: set.drop },
+      ...{ without: formatDropSet(set.drop), repair, healed },
       ...sizeWithout(model, set.count),
       loss: losses.get(id) ?? null,
       healing: healing && {
@@ -59,7 +60,8 @@ export function studyReport(
     };
   });
   const base: StudyVariant = {
-    ...{ id: 'base', label: model.name, methods: [], count: 0, drop: ofBlocks([]), repair: 'none', healed: false },
+    ...{ id: 'base', label: model.name, methods: [], count: 0, drop: ofBlocks([]), without: '' },
+    ...{ repair: 'none', healed: false },
     ...sizeWithout(model, 0),
     loss: losses.get('base') ?? null,
     ...{ healing: null, folder: model.folder, model: evaluation ? 0 : null },

@@ -5,7 +5,7 @@ import { joinEvaluations } from '../../server/evaluation/joinEvaluations';
 import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
 import { studyMarkdown } from '../../server/evaluation/studyMarkdown';
 import { studyReading } from '../../server/evaluation/studyReading';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { formatDropSet, isEmpty, ofBlocks } from '../../server/pruning/dropSet';
 
 const tasks = ['one', 'two', 'physics', 'law'];
 
@@ -50,6 +50,7 @@ const variant = (change: Partial<StudyVariant>): StudyVariant => ({
   ...{ id: 'v', label: 'v', methods: ['greedy'], count: 2, drop: ofBlocks([3, 4]), repair: 'none', healed: false },
   ...{ nParameters: 900_000, sizeBytes: 0, loss: null, healing: null, folder: null, model: null },
   ...change,
+  without: change.drop && isEmpty(change.drop) ? '' : formatDropSet(change.drop ?? ofBlocks([3, 4])),
 });
 const loss = (costNats: number, costStandardError: number | null) => ({
   ...{ lossNats: 3 + costNats, standardError: 0.1, perplexity: Math.exp(3 + costNats), costNats, costStandardError },
