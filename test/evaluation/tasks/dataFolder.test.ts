@@ -400,6 +400,16 @@ describe('what cannot be read is said in a sentence', () => {
       says: 'badData: Line 1 of test.jsonl has an answer that is none of its 3 choices; repair or remove it.',
     },
     {
+      task: 'mmlu_anatomy',
+      files: { 'mmlu/anatomy/test.jsonl': lines({ ...mmluHub, choices: ['1', '2', '3'] }) },
+      says: 'badData: Line 1 of test.jsonl has no usable choices; the file needs columns question, choices, answer.',
+    },
+    {
+      task: 'winogrande',
+      files: { 'winogrande/dev.jsonl': lines({ sentence: 'No gap', option1: 'a', option2: 'b', answer: '1' }) },
+      says: 'badData: Line 1 of dev.jsonl has no usable sentence; the file needs columns sentence, option1, option2, answer.',
+    },
+    {
       task: 'boolq',
       files: { 'boolq/validation.jsonl': '{' },
       says: 'badData: Line 1 of validation.jsonl is not valid JSON; repair or remove it.',
