@@ -56,7 +56,8 @@ function contextIds(tokenizer: Tokenizer, text: string): number[] {
 function encode(tokenizer: Tokenizer, text: string): number[] {
   const prefix = tokenizer.bosTokenId ?? tokenizer.eosTokenId;
   const written = prefix === null ? null : tokenizer.decode([prefix], { skipSpecialTokens: false });
-  return tokenizer.encode(text, { addSpecialTokens: written === null || !text.startsWith(written) });
+  const addSpecialTokens = written === null || !text.startsWith(written);
+  return tokenizer.encode(text, { addSpecialTokens, sharesBeginning: true });
 }
 
 /**

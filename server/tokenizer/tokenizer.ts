@@ -12,9 +12,10 @@ export interface Tokenizer {
   /**
    * The ids of a text. `addSpecialTokens`: with those that the tokenizer puts around every text, as Hugging Face's
    * default call does. `atLeast`: the caller needs only that many ids; what comes back is then a prefix of the whole
-   * text's ids that is at least so long, or all of them.
+   * text's ids that is at least so long, or all of them. `sharesBeginning`: with texts that were or will be asked for, so
+   * the ids of its pieces are remembered; they are the same ids.
    */
-  encode(text: string, options: { addSpecialTokens: boolean; atLeast?: number }): number[];
+  encode(text: string, options: { addSpecialTokens: boolean; atLeast?: number; sharesBeginning?: boolean }): number[];
   /** The text of ids. Ids without a token (a vocabulary padded for the hardware has some) give nothing. */
   decode(ids: readonly number[], options: { skipSpecialTokens: boolean }): string;
   readonly bosTokenId: number | null;
@@ -53,6 +54,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
 
   const cut = safeCut(json);
   const plainIds = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;
+  const rememberedIds = remembering(plainIds);
   const frame = frameOf(library);
 
   let nTokens = 0;
@@ -64,11 +66,12 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     nTokens,
     specialTokens: json.added_tokens.filter(({ special }) => special).map(({ content }) => content),
     chatTemplate: chatTemplateOf(jinja ?? config.chat_template, writtenTokens(written)),
-    encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY }) {
+    encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY, sharesBeginning = false }) {
       const ids = addSpecialTokens ? [...frame.before] : [];
-      for (const piece of pieces(text, cut, pieceLength)) {
+      const [length, idsOf] = sharesBeginning ? [rememberedLength, rememberedIds] : [pieceLength, plainIds];
+      for (const piece of pieces(text, cut, length)) {
         if (ids.length >= atLeast) return ids;
-        for (const id of plainIds(piece)) ids.push(id);
+        for (const id of idsOf(piece)) ids.push(id);
       }
       if (addSpecialTokens) ids.push(...frame.after);
       return ids;
@@ -83,6 +86,22 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
 // Long enough that the cuts cost nothing, short enough that the library's arrays of words stay small and a caller that
 // wants the first few thousand ids of a book soon has them.
 const pieceLength = 1 << 15;
+
+// Texts with the same beginning are cut at the same places up to where they part, and at the end a piece or two are new.
+const rememberedLength = 1 << 8;
+const mostRemembered = 1 << 13;
+
+function remembering(idsOf: (text: string) => number[]): (text: string) => number[] {
+  const known = new Map<string, number[]>();
+  return (text) => {
+    const found = known.get(text);
+    if (found) return found;
+    if (known.size === mostRemembered) known.clear();
+    const ids = idsOf(text);
+    known.set(text, ids);
+    return ids;
+  };
+}
 
 /**
  * What the post processor puts before and after a text, found by looking. It alone decides, as in transformers 5

@@ -122,6 +122,15 @@ describe('a request is parted', () => {
     expect([written(tokens!.context), written(tokens!.continuation)]).toEqual(gives);
   });
 
+  it('by a real tokenizer in the same way, with its first token once', async () => {
+    const tokenizer = await storiesTokenizerWithBos();
+    const [once] = encodeRequest(tokenizer, pair('<s>Once upon', ' a time'), 100);
+    expect(once!.context.filter((id) => id === 1)).toEqual([1]);
+    expect(once!.context[0]).toBe(1);
+    const [bare] = encodeRequest(tokenizer, pair('Once upon', ' a time'), 100);
+    expect(bare!.continuation).toEqual(once!.continuation);
+  });
+
   it('encodes a context once for the choices that follow it', () => {
     const tokenizer = wordTokenizer(plain);
     const texts: string[] = [];

@@ -145,6 +145,11 @@ for (const row of rows) {
         expect(first.length).toBeGreaterThanOrEqual(4096);
         expect(first.length).toBeLessThan(ids.length);
         expect(first).toEqual(ids.slice(0, first.length));
+
+        const remembered = { ...plain, sharesBeginning: true };
+        expect(tokenizer.encode(text, remembered)).toEqual(ids);
+        const beginning = text.slice(0, 10_001);
+        expect(tokenizer.encode(beginning, remembered)).toEqual(tokenizer.encode(beginning, plain));
       },
     );
 

@@ -26,12 +26,16 @@ export const boolq: Task = {
     // llm-foundry's passages lack the title that SuperGLUE's begin with, so scores differ from published ones.
     ...(split === 'validation'
       ? [
-          rowsForm(['llm-foundry-icl/boolq.jsonl'], { query: text, gold: wholeNumber }, ({ query, gold }) => {
-            const border = query.lastIndexOf(marker);
-            const passage = (border < 0 ? query : query.slice(0, border)).replace(/^Passage: /, '');
-            const question = border < 0 ? '' : query.slice(border + marker.length).replace(/\?$/, '');
-            return asked(passage, question, gold);
-          }),
+          rowsForm(
+            ['llm-foundry-icl/boolq.jsonl'],
+            { query: text.includes(marker), gold: wholeNumber },
+            ({ query, gold }) => {
+              const border = query.lastIndexOf(marker);
+              const passage = query.slice(0, border).replace(/^Passage: /, '');
+              const question = query.slice(border + marker.length).replace(/\?$/, '');
+              return asked(passage, question, gold);
+            },
+          ),
         ]
       : []),
   ],

@@ -26,8 +26,10 @@ export const hellaswag: Task = {
         question,
       ),
       // A copy in which label and context are one text, and what stands in brackets has been taken out already.
-      rowsForm([original], { ctx: text, endings: texts, label: wholeNumber }, ({ ctx, endings, label }) =>
-        question({ ...apart(ctx), endings, label }),
+      rowsForm(
+        [original],
+        { ctx: text.includes(': '), endings: texts, label: wholeNumber },
+        ({ ctx, endings, label }) => question({ ...apart(ctx), endings, label }),
       ),
     ];
   },
@@ -57,7 +59,7 @@ function cleaned(dirty: string): string {
 /** The second half begins after the last sentence that ends. */
 function apart(joined: string): Pick<Document, 'activity_label' | 'ctx_a' | 'ctx_b'> {
   const border = joined.indexOf(': ');
-  const context = border < 0 ? joined : joined.slice(border + 2);
+  const context = joined.slice(border + 2);
   const [, ctx_a = context, ctx_b = ''] = /^([\s\S]*[.!?]["')]*) ([^.!?]+)$/.exec(context) ?? [];
-  return { activity_label: border < 0 ? '' : joined.slice(0, border), ctx_a, ctx_b };
+  return { activity_label: joined.slice(0, border), ctx_a, ctx_b };
 }

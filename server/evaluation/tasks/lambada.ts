@@ -20,7 +20,7 @@ export const lambadaOpenai: Task = {
     rowsForm(
       [
         ...hubPlaces('lambada_openai', hub, split),
-        'lambada_openai/data/lambada_test_en.jsonl',
+        'lambada_openai/data/lambada_test.jsonl',
         `lambada/lambada_${split}.jsonl`,
       ],
       { text },

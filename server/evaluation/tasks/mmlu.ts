@@ -68,7 +68,7 @@ function mmluTask(subject: string, group: string): Task {
       return [
         rowsForm(
           hubPlaces(name, hub, split),
-          { question: text, choices: texts, answer: wholeNumber },
+          { question: text, choices: texts.length(4), answer: wholeNumber },
           ({ question, choices, answer }) => asked(question, choices, answer),
         ),
         rowsForm(

@@ -25,7 +25,7 @@ export const winogrande: Task = {
         `winogrande/${inOriginal[split]}.jsonl`,
         `winogrande_1.1/${inOriginal[split]}.jsonl`,
       ],
-      { sentence: text, option1: text, option2: text, answer: wholeNumber },
+      { sentence: text.includes('_'), option1: text, option2: text, answer: wholeNumber },
       ({ sentence, option1, option2, answer }) => asked(sentence, [option1, option2], answer - 1),
     ),
     ...(split === 'validation'
@@ -44,7 +44,7 @@ export const winogrande: Task = {
 };
 
 function asked(sentence: string, options: readonly string[], gold: number): Question {
-  const gap = Math.max(0, sentence.indexOf('_'));
+  const gap = sentence.indexOf('_');
   return {
     kind: 'contexts',
     contexts: options.map((option) => sentence.slice(0, gap) + option),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isUserError } from '../../../server/errors';
 import { loadTask, resolveTasks } from '../../../server/evaluation/tasks';
@@ -285,6 +286,54 @@ describe('a document is the same from every form', () => {
   });
 });
 
+describe('whatever stands in the cells', () => {
+  const cell = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 30 }).filter((it) => !/[\r\ufeff]/.test(it));
+  const quoted = (cells: readonly string[]): string =>
+    `${cells.map((it) => `"${it.replaceAll('"', '""')}"`).join(',')}\n`;
+  const questionOf = async (task: string, files: Record<string, string>) => {
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    write(files);
+    return (await readQuestions(folder, taskNamed(task), 'test')).questions[0];
+  };
+
+  it('MMLU is the same as JSON lines and as CSV, with and without a header', async () => {
+    const row = fc.tuple(cell, fc.tuple(cell, cell, cell, cell), fc.integer({ min: 0, max: 3 }));
+    await fc.assert(
+      fc.asyncProperty(row, async ([question, choices, answer]) => {
+        const name = 'mmlu/test/anatomy_test.csv';
+        const header = quoted(['question', 'choice0', 'choice1', 'choice2', 'choice3', 'answer']);
+        const hub = await questionOf('mmlu_anatomy', {
+          'mmlu/anatomy/test.jsonl': lines({ question, choices, answer }),
+        });
+        const headed = { [name]: header + quoted([question, ...choices, String(answer)]) };
+        const headless = { [name]: quoted([question, ...choices, 'ABCD'[answer]!]) };
+        expect(await questionOf('mmlu_anatomy', headed)).toEqual(hub);
+        expect(await questionOf('mmlu_anatomy', headless)).toEqual(hub);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('OpenBookQA is the same as JSON lines and between tabs', async () => {
+    const plain = cell.map((it) => it.replace(/[\s(]/g, 'x'));
+    const row = fc.tuple(plain, fc.tuple(plain, plain, plain, plain), fc.integer({ min: 0, max: 3 }));
+    await fc.assert(
+      fc.asyncProperty(row, async ([stem, texts, gold]) => {
+        const key = 'ABCD'[gold]!;
+        const label = [...'ABCD'];
+        const joined = texts.map((it, i) => `(${label[i]}) ${it}`).join(' ');
+        const tsv = `ID\tQuestion Stem\tChoices\tComplete Question\tAnswer Key\n1\t${stem}\t${joined}\t-\t${key}\n`;
+        const hub = lines({ question_stem: stem, choices: { text: texts, label }, answerKey: key });
+        expect(await questionOf('openbookqa', { 'openbookqa/test.tsv': tsv })).toEqual(
+          await questionOf('openbookqa', { 'openbookqa/main/test.jsonl': hub }),
+        );
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
 describe('files are chosen', () => {
   it('all parts of a set, in order, and of two sets the one that lies less deep', async () => {
     const part = (context: string) => lines({ text: `${context} end` });
@@ -349,6 +398,16 @@ describe('what cannot be read is said in a sentence', () => {
       task: 'arc_easy',
       files: { 'arc_easy/test.jsonl': lines({ ...arcHub, answerKey: 'D' }) },
       says: 'badData: Line 1 of test.jsonl has an answer that is none of its 3 choices; repair or remove it.',
+    },
+    {
+      task: 'mmlu_anatomy',
+      files: { 'mmlu/anatomy/test.jsonl': lines({ ...mmluHub, choices: ['1', '2', '3'] }) },
+      says: 'badData: Line 1 of test.jsonl has no usable choices; the file needs columns question, choices, answer.',
+    },
+    {
+      task: 'winogrande',
+      files: { 'winogrande/dev.jsonl': lines({ sentence: 'No gap', option1: 'a', option2: 'b', answer: '1' }) },
+      says: 'badData: Line 1 of dev.jsonl has no usable sentence; the file needs columns sentence, option1, option2, answer.',
     },
     {
       task: 'boolq',
