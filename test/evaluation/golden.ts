@@ -64,25 +64,30 @@ export function readGolden(file: string): Golden {
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** The bundled tokenizer, made to put the beginning of a text before every text, as that of the reference does. */
-export async function storiesTokenizerWithBos(): Promise<Tokenizer> {
+/** The bundled model with a tokenizer that puts the beginning of a text before every text, as that of the reference does. */
+export function storiesFolderWithBos(): { folder: string; remove(): void } {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-bos-'));
+  cpSync(modelFolder('stories260k'), folder, { recursive: true });
+  const file = join(folder, 'tokenizer.json');
+  const json = JSON.parse(readFileSync(file, 'utf8')) as object;
+  const bos = { SpecialToken: { id: '<s>', type_id: 0 } };
+  const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
+  const post_processor = {
+    type: 'TemplateProcessing',
+    single: [bos, sequence('A')],
+    pair: [bos, sequence('A'), sequence('B')],
+    special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
+  };
+  writeFileSync(file, JSON.stringify({ ...json, post_processor }));
+  return { folder, remove: () => rmSync(folder, { recursive: true }) };
+}
+
+export async function storiesTokenizerWithBos(): Promise<Tokenizer> {
+  const { folder, remove } = storiesFolderWithBos();
   try {
-    cpSync(modelFolder('stories260k'), folder, { recursive: true });
-    const file = join(folder, 'tokenizer.json');
-    const json = JSON.parse(readFileSync(file, 'utf8')) as object;
-    const bos = { SpecialToken: { id: '<s>', type_id: 0 } };
-    const sequence = (id: string) => ({ Sequence: { id, type_id: 0 } });
-    const post_processor = {
-      type: 'TemplateProcessing',
-      single: [bos, sequence('A')],
-      pair: [bos, sequence('A'), sequence('B')],
-      special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
-    };
-    writeFileSync(file, JSON.stringify({ ...json, post_processor }));
     return await openTokenizer(folder);
   } finally {
-    rmSync(folder, { recursive: true });
+    remove();
   }
 }
 
