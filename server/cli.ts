@@ -28,6 +28,7 @@ import {
 import { addHeal } from './cli/heal';
 import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
+import { addReport } from './cli/report';
 import {
   renderAnalysis,
   renderGeneration,
@@ -283,6 +284,7 @@ withOutputOptions(program.command('run').argument('<recipe>', 'a recipe file: ki
 
 addHeal(program, carryOut);
 addMerge(program, carryOut);
+addReport(program);
 addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {

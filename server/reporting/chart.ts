@@ -54,7 +54,7 @@ export interface RowChart {
 
 /** Rows from top to bottom. */
 export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: RowChart): string {
-  const shown = series.filter(({ points }) => points.length > 0);
+  const shown = drawable(series);
   const bars = marks === 'bars';
   const lane = bars ? 0 : 9;
   const rowHeight = bars ? 26 : Math.max(20, lane * shown.length + 8);
@@ -67,7 +67,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     yAxis: {
       type: 'category',
       inverse: true,
-      data: rows.map(printable),
+      data: rows.map(drawnText),
       axisTick: { show: false },
       axisLine: { lineStyle: { color: palette.grid } },
       axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
@@ -76,7 +76,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     xAxis: valueAxis(axis, 'middle', 28),
     series: [
       ...shown.map((one, k) => ({
-        name: printable(one.name),
+        name: `${k}`,
         type: 'custom',
         clip: !bars,
         itemStyle: { color: palette[one.colour] },
@@ -102,7 +102,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
       ...(ticks
         ? [
             {
-              name: ticks.name,
+              name: `${shown.length}`,
               type: 'custom',
               silent: true,
               itemStyle: { color: palette.quiet },
@@ -133,7 +133,7 @@ export interface PlaneChart {
 
 /** Points over a number. */
 export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneChart): string {
-  const shown = series.filter(({ points }) => points.length > 0);
+  const shown = drawable(series);
   const top = legendHeight(shown);
   const option: EChartsCoreOption = {
     ...common,
@@ -141,8 +141,8 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
     grid: { left: 64, right: 28, top: top + 26, bottom: 48 },
     xAxis: valueAxis({ ...spread(shown), ...xAxis }, 'middle', 28),
     yAxis: valueAxis(yAxis, 'end', 12),
-    series: shown.map((one) => ({
-      name: printable(one.name),
+    series: shown.map((one, k) => ({
+      name: `${k}`,
       type: 'custom',
       itemStyle: { color: palette[one.colour] },
       data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
@@ -159,6 +159,23 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
   };
   return draw(id, title, option, 760, top + 380);
 }
+
+/**
+ * echarts keeps the widths of texts in a plain object, where a text that begins like a name every object has would be
+ * taken for an entry, and that name's value be written to. An invisible joiner makes it another text.
+ */
+function drawnText(text: string): string {
+  const clean = printable(text);
+  return inherited.some((name) => clean.startsWith(name)) ? `${clean[0]}\u2060${clean.slice(1)}` : clean;
+}
+
+const inherited = Object.getOwnPropertyNames(Object.prototype);
+
+/** Without points that are beyond numbers, and series that then have none. */
+const drawable = (series: readonly Series[]): Series[] =>
+  series
+    .map((one) => ({ ...one, points: one.points.filter(({ y }) => Number.isFinite(y)) }))
+    .filter(({ points }) => points.length > 0);
 
 /** What echarts hands to renderItem, as far as it is used here. */
 interface Params {
@@ -197,7 +214,7 @@ const polyline = ({ points, colour }: Series, api: Api) => ({
 
 const words = (x: number, y: number, text: string) => ({
   type: 'text',
-  style: { x, y, text: printable(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
+  style: { x, y, text: drawnText(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
 });
 
 const dashes = (x: number, y: number, height: number) => ({
@@ -225,6 +242,7 @@ const common = { animation: false, backgroundColor: palette.background, textStyl
 
 const legendHeight = (series: readonly Series[]) => 12 + 18 * series.length;
 
+/** Series are numbered: names may be equal, or anything. */
 const legendOf = (series: readonly Series[]) => ({
   orient: 'vertical',
   left: 8,
@@ -234,8 +252,9 @@ const legendOf = (series: readonly Series[]) => ({
   itemWidth: 10,
   selectedMode: false,
   textStyle: { color: palette.foreground, width: 700, overflow: 'truncate' },
-  data: series.map(({ name, colour, shape }) => ({
-    name: printable(name),
+  formatter: (k: string) => drawnText(series[Number(k)]!.name),
+  data: series.map(({ colour, shape }, k) => ({
+    name: `${k}`,
     icon: `path://${shapePath[shape]}`,
     itemStyle: { color: palette[colour], borderColor: palette[colour], borderWidth: shape === 'cross' ? 1.5 : 0 },
   })),
@@ -243,7 +262,7 @@ const legendOf = (series: readonly Series[]) => ({
 
 const valueAxis = ({ name, min, max, format }: Axis, nameLocation: 'middle' | 'end', nameGap: number) => ({
   type: 'value',
-  name: printable(name),
+  name: drawnText(name),
   nameLocation,
   nameGap,
   nameTextStyle: { color: palette.quiet, align: nameLocation === 'end' ? 'left' : 'center' },
@@ -277,7 +296,7 @@ function draw(id: string, title: string, option: EChartsCoreOption, width: numbe
 /** With a name and its sheet, and without what only a mouse would use, whose names echarts counts over all charts. */
 function dressed(svg: string, id: string, title: string): string {
   const own = svg
-    .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"/g, '')
+    .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"| ecmeta_\w+="[^"]*"/g, '')
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
     .replaceAll(/\bzr\d+-/g, `${id}-`);
   return own.replace(/^<svg ([^>]*)>/, (_, attributes: string) => {

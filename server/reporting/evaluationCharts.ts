@@ -114,7 +114,7 @@ function recoveryCharts(report: EvaluateReport): NamedChart[] {
       return [{ x: k, y: score.value, low: floored(low), high, note: noteOf(k, score.value) }];
     });
     if (!Number.isFinite(row.base.value)) return [];
-    const name = `perplexity-${row.task}`.replaceAll('_', '-');
+    const name = `perplexity-${row.task.replaceAll(/[^a-z0-9]+/gi, '-')}`;
     return [
       {
         name,
