@@ -4,15 +4,14 @@ import { CustomChart } from 'echarts/charts';
 import { GridComponent, LegendComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { escaped, printable } from './escaped';
-import { type Colour, darkSheet, palette, shapePath, type Shape } from './looks';
+import { escaped } from './escaped';
+import { darkSheet, type Look, palette, shapePath } from './looks';
+import { bar, drawnText, group, polyline, symbol, upright, whisker, words } from './marks';
 
 use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
 
-export interface Series {
+export interface Series extends Look {
   name: string;
-  colour: Colour;
-  shape: Shape;
   points: Point[];
 }
 
@@ -87,15 +86,13 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
           const [at, value] = [api.value(0), api.value(1)];
           const lift = (k - (shown.length - 1) / 2) * lane;
           const place = (v: number) => [api.coord([v, at])[0]!, api.coord([v, at])[1]! + lift] as const;
-          const [x, y] = place(value);
-          const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, marks)];
-          if (!bars) return group([...drawn, symbol(x, y, one, hollow)]);
-          const [origin] = place(0);
-          const shape = { x: Math.min(origin, x), y: y - 6, width: Math.abs(x - origin), height: 12 };
+          const ends = low === null || high === null ? null : ([place(low), place(high)] as const);
+          if (!bars) return group([...(ends ? [whisker(...ends, one.colour)] : []), symbol(place(value), one, hollow)]);
+          const [end] = place(Math.max(value, high ?? value));
           return group([
-            { type: 'rect', shape, style: { fill: palette[one.colour] } },
-            ...drawn,
-            words(Math.max(x, place(high ?? value)[0]) + 8, y, note),
+            bar(place(0), place(value), one.colour),
+            ...(ends ? [whisker(...ends, 'foreground')] : []),
+            words([end + 8, place(value)[1]], note),
           ]);
         },
       })),
@@ -110,7 +107,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
               encode: { y: 0, x: 1 },
               renderItem: (_: unknown, api: Api) => {
                 const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
-                return dashes(x, y, rowHeight - 4);
+                return upright([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
               },
             },
           ]
@@ -150,26 +147,15 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
       renderItem: ({ dataIndex }: Params, api: Api) => {
         const { x: at, y: value, low, high, hollow } = one.points[dataIndex]!;
         const place = (v: number) => [api.coord([at, v])[0]!, api.coord([at, v])[1]!] as const;
-        const [x, y] = place(value);
-        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, 'dots')];
-        const way = joined && dataIndex === 0 ? [polyline(one, api)] : [];
-        return group([...way, ...drawn, symbol(x, y, one, hollow)]);
+        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one.colour)];
+        const all = one.points.map(({ x, y }) => api.coord([x, y]));
+        const way = joined && dataIndex === 0 ? [polyline(all, one.colour)] : [];
+        return group([...way, ...drawn, symbol(place(value), one, hollow)]);
       },
     })),
   };
   return draw(id, title, option, 760, top + 380);
 }
-
-/**
- * echarts keeps the widths of texts in a plain object, where a text that begins like a name every object has would be
- * taken for an entry, and that name's value be written to. An invisible joiner makes it another text.
- */
-function drawnText(text: string): string {
-  const clean = printable(text);
-  return inherited.some((name) => clean.startsWith(name)) ? `${clean[0]}\u2060${clean.slice(1)}` : clean;
-}
-
-const inherited = Object.getOwnPropertyNames(Object.prototype);
 
 /** Without points that are beyond numbers, and series that then have none. */
 const drawable = (series: readonly Series[]): Series[] =>
@@ -188,41 +174,6 @@ interface Api {
   coord(point: [number, number]): number[];
 }
 
-type Place = readonly [number, number];
-
-const group = (children: object[]) => ({ type: 'group', children });
-
-const whisker = ([x1, y1]: Place, [x2, y2]: Place, { colour }: Series, marks: RowChart['marks']) => ({
-  type: 'line',
-  shape: { x1, y1, x2, y2 },
-  style: { stroke: palette[marks === 'bars' ? 'foreground' : colour], lineWidth: 1.5, fill: 'none' },
-});
-
-const symbol = (x: number, y: number, { colour, shape }: Series, hollow = false) => ({
-  type: 'path',
-  x,
-  y,
-  shape: { pathData: shapePath[shape] },
-  style: { fill: hollow ? palette.background : palette[colour], stroke: palette[colour], lineWidth: 1.5 },
-});
-
-const polyline = ({ points, colour }: Series, api: Api) => ({
-  type: 'polyline',
-  shape: { points: points.map(({ x, y }) => api.coord([x, y])) },
-  style: { stroke: palette[colour], lineWidth: 1.5, fill: 'none' },
-});
-
-const words = (x: number, y: number, text: string) => ({
-  type: 'text',
-  style: { x, y, text: drawnText(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
-});
-
-const dashes = (x: number, y: number, height: number) => ({
-  type: 'line',
-  shape: { x1: x, y1: y - height / 2, x2: x, y2: y + height / 2 },
-  style: { stroke: palette.quiet, lineWidth: 1, lineDash: [2, 2], fill: 'none' },
-});
-
 /** What the legend shows of ticks. */
 const tickSeries = ({ name }: { name: string }): Series => ({ name, colour: 'quiet', shape: 'tick', points: [] });
 
@@ -233,8 +184,7 @@ const straight = (at: number) => ({
   encode: { y: 0, x: 1 },
   renderItem: ({ coordSys: { y, height } }: Params, api: Api) => {
     const [x = 0] = api.coord([at, 0]);
-    const style = { stroke: palette.quiet, lineWidth: 1, fill: 'none' };
-    return { type: 'line', shape: { x1: x, x2: x, y1: y, y2: y + height }, style };
+    return upright([x, y], height, 'solid');
   },
 });
 
