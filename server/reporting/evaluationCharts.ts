@@ -30,7 +30,7 @@ export function evaluationCharts(report: EvaluateReport): NamedChart[] {
   ];
 }
 
-/** The subjects that pruned models are known to lose and keep, in the order of the original study. */
+/** Those that stand for all: applied, rote, verbal and numerical ones. */
 const sixSubjects = [
   'mmlu_medical_genetics',
   'mmlu_professional_law',
