@@ -29,6 +29,7 @@ import { addEvaluate } from './cli/evaluate';
 import { addHeal } from './cli/heal';
 import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
+import { addReport } from './cli/report';
 import {
   renderAnalysis,
   renderGeneration,
@@ -278,6 +279,7 @@ addRun(program, carryOut);
 addHeal(program, carryOut);
 addEvaluate(program, carryOut);
 addMerge(program, carryOut);
+addReport(program);
 addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {

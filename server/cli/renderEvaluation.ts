@@ -20,11 +20,16 @@ export function renderEvaluation(report: EvaluateReport): string {
     ...(generation ? [table([generation.head, ...generation.rows.map((row) => row.map(oneLine))])] : []),
     table(settings.map(([name, value]) => [name, value])),
     [effort, ...warnings.map((warning) => `Warning: ${warning}`)].join('\n'),
-  ].join('\n\n');
+  ]
+    .join('\n\n')
+    .replaceAll(controlCharacters, ' ');
 }
 
+/** Names of models must not steer the terminal. */
+const controlCharacters = /(?!\n)\p{Cc}/gu;
+
 /** More would not fit beside each other. */
-const variantsATable = 3;
+const variantsATable = 2;
 
 function scoresText(report: EvaluateReport, variants: readonly number[]): string {
   const { head, rows, nWordColumns } = scoreTable(report, variants);

@@ -118,8 +118,25 @@ export function harnessResults(report: EvaluateReport, dateEpochMs: number): Har
   };
 }
 
+/** What of the results is not said twice: enough to have the report back. */
+export type ReportSource = Pick<
+  HarnessResults,
+  | 'kind'
+  | 'tasks'
+  | 'comparisons'
+  | 'generation'
+  | 'warnings'
+  | 'items'
+  | 'work'
+  | 'models'
+  | 'task_groups'
+  | 'software'
+  | 'date'
+> &
+  Omit<RunFacts, 'versions'>;
+
 /** The report that `results` was made of. */
-export function reportOf(results: HarnessResults): { report: EvaluateReport; dateEpochMs: number } {
+export function reportOf(results: ReportSource): { report: EvaluateReport; dateEpochMs: number } {
   const { kind, tasks, task_groups: groups, comparisons, generation, warnings, items, work } = results;
   const { timing, transfers, peakMemoryBytes, device, threads, memory, software: versions } = results;
   const scores = results.models.flatMap(({ results: ofTasks, groups: ofGroups }, model) => [

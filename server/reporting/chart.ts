@@ -4,15 +4,14 @@ import { CustomChart } from 'echarts/charts';
 import { GridComponent, LegendComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { escaped, printable } from './escaped';
-import { type Colour, darkSheet, palette, shapePath, type Shape } from './looks';
+import { escaped } from './escaped';
+import { darkSheet, type Look, palette, shapePath } from './looks';
+import { bar, drawnText, group, polyline, symbol, upright, whisker, words } from './marks';
 
 use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
 
-export interface Series {
+export interface Series extends Look {
   name: string;
-  colour: Colour;
-  shape: Shape;
   points: Point[];
 }
 
@@ -54,7 +53,7 @@ export interface RowChart {
 
 /** Rows from top to bottom. */
 export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: RowChart): string {
-  const shown = series.filter(({ points }) => points.length > 0);
+  const shown = drawable(series);
   const bars = marks === 'bars';
   const lane = bars ? 0 : 9;
   const rowHeight = bars ? 26 : Math.max(20, lane * shown.length + 8);
@@ -67,7 +66,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     yAxis: {
       type: 'category',
       inverse: true,
-      data: rows.map(printable),
+      data: rows.map(drawnText),
       axisTick: { show: false },
       axisLine: { lineStyle: { color: palette.grid } },
       axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
@@ -76,7 +75,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     xAxis: valueAxis(axis, 'middle', 28),
     series: [
       ...shown.map((one, k) => ({
-        name: printable(one.name),
+        name: `${k}`,
         type: 'custom',
         clip: !bars,
         itemStyle: { color: palette[one.colour] },
@@ -87,22 +86,20 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
           const [at, value] = [api.value(0), api.value(1)];
           const lift = (k - (shown.length - 1) / 2) * lane;
           const place = (v: number) => [api.coord([v, at])[0]!, api.coord([v, at])[1]! + lift] as const;
-          const [x, y] = place(value);
-          const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, marks)];
-          if (!bars) return group([...drawn, symbol(x, y, one, hollow)]);
-          const [origin] = place(0);
-          const shape = { x: Math.min(origin, x), y: y - 6, width: Math.abs(x - origin), height: 12 };
+          const ends = low === null || high === null ? null : ([place(low), place(high)] as const);
+          if (!bars) return group([...(ends ? [whisker(...ends, one.colour)] : []), symbol(place(value), one, hollow)]);
+          const [end] = place(Math.max(value, high ?? value));
           return group([
-            { type: 'rect', shape, style: { fill: palette[one.colour] } },
-            ...drawn,
-            words(Math.max(x, place(high ?? value)[0]) + 8, y, note),
+            bar(place(0), place(value), one.colour),
+            ...(ends ? [whisker(...ends, 'foreground')] : []),
+            words([end + 8, place(value)[1]], note),
           ]);
         },
       })),
       ...(ticks
         ? [
             {
-              name: ticks.name,
+              name: `${shown.length}`,
               type: 'custom',
               silent: true,
               itemStyle: { color: palette.quiet },
@@ -110,7 +107,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
               encode: { y: 0, x: 1 },
               renderItem: (_: unknown, api: Api) => {
                 const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
-                return dashes(x, y, rowHeight - 4);
+                return upright([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
               },
             },
           ]
@@ -133,7 +130,7 @@ export interface PlaneChart {
 
 /** Points over a number. */
 export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneChart): string {
-  const shown = series.filter(({ points }) => points.length > 0);
+  const shown = drawable(series);
   const top = legendHeight(shown);
   const option: EChartsCoreOption = {
     ...common,
@@ -141,8 +138,8 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
     grid: { left: 64, right: 28, top: top + 26, bottom: 48 },
     xAxis: valueAxis({ ...spread(shown), ...xAxis }, 'middle', 28),
     yAxis: valueAxis(yAxis, 'end', 12),
-    series: shown.map((one) => ({
-      name: printable(one.name),
+    series: shown.map((one, k) => ({
+      name: `${k}`,
       type: 'custom',
       itemStyle: { color: palette[one.colour] },
       data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
@@ -150,15 +147,21 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
       renderItem: ({ dataIndex }: Params, api: Api) => {
         const { x: at, y: value, low, high, hollow } = one.points[dataIndex]!;
         const place = (v: number) => [api.coord([at, v])[0]!, api.coord([at, v])[1]!] as const;
-        const [x, y] = place(value);
-        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one, 'dots')];
-        const way = joined && dataIndex === 0 ? [polyline(one, api)] : [];
-        return group([...way, ...drawn, symbol(x, y, one, hollow)]);
+        const drawn = low === null || high === null ? [] : [whisker(place(low), place(high), one.colour)];
+        const all = one.points.map(({ x, y }) => api.coord([x, y]));
+        const way = joined && dataIndex === 0 ? [polyline(all, one.colour)] : [];
+        return group([...way, ...drawn, symbol(place(value), one, hollow)]);
       },
     })),
   };
   return draw(id, title, option, 760, top + 380);
 }
+
+/** Without points that are beyond numbers, and series that then have none. */
+const drawable = (series: readonly Series[]): Series[] =>
+  series
+    .map((one) => ({ ...one, points: one.points.filter(({ y }) => Number.isFinite(y)) }))
+    .filter(({ points }) => points.length > 0);
 
 /** What echarts hands to renderItem, as far as it is used here. */
 interface Params {
@@ -171,41 +174,6 @@ interface Api {
   coord(point: [number, number]): number[];
 }
 
-type Place = readonly [number, number];
-
-const group = (children: object[]) => ({ type: 'group', children });
-
-const whisker = ([x1, y1]: Place, [x2, y2]: Place, { colour }: Series, marks: RowChart['marks']) => ({
-  type: 'line',
-  shape: { x1, y1, x2, y2 },
-  style: { stroke: palette[marks === 'bars' ? 'foreground' : colour], lineWidth: 1.5, fill: 'none' },
-});
-
-const symbol = (x: number, y: number, { colour, shape }: Series, hollow = false) => ({
-  type: 'path',
-  x,
-  y,
-  shape: { pathData: shapePath[shape] },
-  style: { fill: hollow ? palette.background : palette[colour], stroke: palette[colour], lineWidth: 1.5 },
-});
-
-const polyline = ({ points, colour }: Series, api: Api) => ({
-  type: 'polyline',
-  shape: { points: points.map(({ x, y }) => api.coord([x, y])) },
-  style: { stroke: palette[colour], lineWidth: 1.5, fill: 'none' },
-});
-
-const words = (x: number, y: number, text: string) => ({
-  type: 'text',
-  style: { x, y, text: printable(text), fill: palette.foreground, fontSize: 12, verticalAlign: 'middle' },
-});
-
-const dashes = (x: number, y: number, height: number) => ({
-  type: 'line',
-  shape: { x1: x, y1: y - height / 2, x2: x, y2: y + height / 2 },
-  style: { stroke: palette.quiet, lineWidth: 1, lineDash: [2, 2], fill: 'none' },
-});
-
 /** What the legend shows of ticks. */
 const tickSeries = ({ name }: { name: string }): Series => ({ name, colour: 'quiet', shape: 'tick', points: [] });
 
@@ -216,8 +184,7 @@ const straight = (at: number) => ({
   encode: { y: 0, x: 1 },
   renderItem: ({ coordSys: { y, height } }: Params, api: Api) => {
     const [x = 0] = api.coord([at, 0]);
-    const style = { stroke: palette.quiet, lineWidth: 1, fill: 'none' };
-    return { type: 'line', shape: { x1: x, x2: x, y1: y, y2: y + height }, style };
+    return upright([x, y], height, 'solid');
   },
 });
 
@@ -225,6 +192,7 @@ const common = { animation: false, backgroundColor: palette.background, textStyl
 
 const legendHeight = (series: readonly Series[]) => 12 + 18 * series.length;
 
+/** Series are numbered: names may be equal, or anything. */
 const legendOf = (series: readonly Series[]) => ({
   orient: 'vertical',
   left: 8,
@@ -234,8 +202,9 @@ const legendOf = (series: readonly Series[]) => ({
   itemWidth: 10,
   selectedMode: false,
   textStyle: { color: palette.foreground, width: 700, overflow: 'truncate' },
-  data: series.map(({ name, colour, shape }) => ({
-    name: printable(name),
+  formatter: (k: string) => drawnText(series[Number(k)]!.name),
+  data: series.map(({ colour, shape }, k) => ({
+    name: `${k}`,
     icon: `path://${shapePath[shape]}`,
     itemStyle: { color: palette[colour], borderColor: palette[colour], borderWidth: shape === 'cross' ? 1.5 : 0 },
   })),
@@ -243,7 +212,7 @@ const legendOf = (series: readonly Series[]) => ({
 
 const valueAxis = ({ name, min, max, format }: Axis, nameLocation: 'middle' | 'end', nameGap: number) => ({
   type: 'value',
-  name: printable(name),
+  name: drawnText(name),
   nameLocation,
   nameGap,
   nameTextStyle: { color: palette.quiet, align: nameLocation === 'end' ? 'left' : 'center' },
@@ -277,7 +246,7 @@ function draw(id: string, title: string, option: EChartsCoreOption, width: numbe
 /** With a name and its sheet, and without what only a mouse would use, whose names echarts counts over all charts. */
 function dressed(svg: string, id: string, title: string): string {
   const own = svg
-    .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"/g, '')
+    .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"| ecmeta_\w+="[^"]*"/g, '')
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')
     .replaceAll(/\bzr\d+-/g, `${id}-`);
   return own.replace(/^<svg ([^>]*)>/, (_, attributes: string) => {

@@ -30,7 +30,7 @@ export function evaluationCharts(report: EvaluateReport): NamedChart[] {
   ];
 }
 
-/** The subjects that pruned models are known to lose and keep, in the order of the original study. */
+/** Those that stand for all: applied, rote, verbal and numerical ones. */
 const sixSubjects = [
   'mmlu_medical_genetics',
   'mmlu_professional_law',
@@ -114,7 +114,7 @@ function recoveryCharts(report: EvaluateReport): NamedChart[] {
       return [{ x: k, y: score.value, low: floored(low), high, note: noteOf(k, score.value) }];
     });
     if (!Number.isFinite(row.base.value)) return [];
-    const name = `perplexity-${row.task}`.replaceAll('_', '-');
+    const name = `perplexity-${row.task.replaceAll(/[^a-z0-9]+/gi, '-')}`;
     return [
       {
         name,

@@ -21,7 +21,8 @@ export interface EvaluationParts {
 export interface ScoreTable {
   head: string[];
   nWordColumns: number;
-  rows: { depth: number; isGroup: boolean; cells: string[] }[];
+  /** `isSecond`: of a metric that does not speak for its task. */
+  rows: { depth: number; isGroup: boolean; isSecond: boolean; cells: string[] }[];
 }
 
 export function evaluationParts(report: EvaluateReport): EvaluationParts {
@@ -50,6 +51,7 @@ export function scoreTable(
     rows: scoreRows(report).map((row) => ({
       depth: row.depth,
       isGroup: row.isGroup,
+      isSecond: !row.isPrimary,
       cells: [
         row.title,
         row.metric,

@@ -61,9 +61,9 @@ function scoresHtml({ head, nWordColumns, rows: all }: ScoreTable, keep: (row: R
   const rows = all.filter(keep);
   const cell = (text: string, i: number) =>
     `<td class="${i < nWordColumns ? '' : 'num'}${/[▼▲]/.test(text) ? ' sure' : ''}">${escaped(text)}</td>`;
-  const lines = rows.map(({ depth, isGroup, cells: [first = '', ...cells] }) => {
+  const lines = rows.map(({ depth, isGroup, isSecond, cells: [first = '', ...cells] }) => {
     const name = `<th scope="row" class="depth${Math.min(depth, 3)}">${escaped(first)}</th>`;
-    return `<tr${isGroup ? ' class="group"' : ''}>${name}${cells.map((text, i) => cell(text, i + 1)).join('')}</tr>`;
+    return `<tr${isGroup ? ' class="group"' : isSecond ? ' class="second"' : ''}>${name}${cells.map((text, i) => cell(text, i + 1)).join('')}</tr>`;
   });
   const heads = head.map((text, i) => `<th scope="col"${i < nWordColumns ? '' : ' class="num"'}>${escaped(text)}</th>`);
   return `<div class="wide"><table><thead><tr>${heads.join('')}</tr></thead><tbody>${lines.join('\n')}</tbody></table></div>`;
@@ -84,7 +84,7 @@ h1{font-size:20px}h2{font-size:12px;text-transform:uppercase;letter-spacing:.04e
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:2px 0 2px 14px;text-align:left;vertical-align:top}th:first-child{padding-left:0}
 thead th{color:var(--quiet);font-weight:400;vertical-align:bottom;border-bottom:1px solid var(--line)}
-tbody th{font-weight:400;white-space:nowrap}.num{text-align:right;white-space:nowrap}thead .num{white-space:normal;min-width:5em}.sure,.group th{font-weight:600}
+tbody th{font-weight:400;white-space:nowrap}.num{text-align:right;white-space:nowrap}thead .num{white-space:normal;min-width:5em}.sure,.group th{font-weight:600}.second{color:var(--quiet)}
 tbody th.depth1{padding-left:16px}tbody th.depth2{padding-left:32px}tbody th.depth3{padding-left:48px}
 dl{display:grid;grid-template-columns:auto 1fr;gap:2px 16px}dt{color:var(--quiet)}dd{margin:0}
 figure{margin:0 0 8px}svg{max-width:100%;height:auto;display:block}details{margin:20px 0 4px}summary{font-weight:600;cursor:pointer}

@@ -7,7 +7,7 @@ import { compareWithBase, type ItemScores, verdictOf } from '../../server/evalua
 import { primaryMetric } from '../../server/evaluation/metricTable';
 import { holm, mcnemar, pairedT } from '../../server/evaluation/significance';
 import type { Comparison, MetricName } from '../../server/protocol';
-import { repoRoot } from '../fixtures';
+import { available, dataFolder, repoRoot } from '../fixtures';
 
 interface Row extends Pick<Comparison, 'metric' | 'delta' | 'pairedStderr' | 'interval95' | 'mcnemarP' | 'flipped'> {
   base: number[];
@@ -60,6 +60,29 @@ describe('against scipy and statsmodels', () => {
   });
   it.each(reference.holm)('Holm over $p.length tasks', ({ p, fallen }) => {
     expect(holm(p, 0.05)).toEqual(fallen);
+  });
+});
+
+const harnessFiles = ['lm-eval-smollm2.json', 'lm-eval-smollm2-drop12-16.json'].map((name) =>
+  join(dataFolder, 'reference', name),
+);
+
+describe.skipIf(!harnessFiles.every(available))('items that the harness scored', () => {
+  type Scored = { tasks: Record<string, { items: { doc: number; acc: number; acc_norm?: number }[] }> };
+  const scored = (file: string, task: string, metric: 'acc' | 'acc_norm'): ItemScores => {
+    const found = (JSON.parse(readFileSync(file, 'utf8')) as Scored).tasks[task]!.items;
+    return { task, metric, docIds: found.map((it) => it.doc), values: found.map((it) => it[metric]!), weights: null };
+  };
+  // In points; scipy.stats.sem of the differences, times its norm.ppf(0.975).
+  it.each<[string, 'acc' | 'acc_norm', number, number]>([
+    ['hellaswag', 'acc_norm', -7.5, 12.9164],
+    ['boolq', 'acc', 25, 16.8281],
+    ['piqa', 'acc_norm', -5, 12.0535],
+    ['lambada_openai', 'acc', -25, 13.5899],
+  ])('%s, %s', (task, metric, delta, half) => {
+    const found = compareOne(scored(harnessFiles[0]!, task, metric), scored(harnessFiles[1]!, task, metric));
+    expect(100 * found.delta).toBeCloseTo(delta, 9);
+    expect(50 * (found.interval95![1] - found.interval95![0])).toBeCloseTo(half, 3);
   });
 });
 
