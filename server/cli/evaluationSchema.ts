@@ -80,7 +80,7 @@ const generation = z.object({
   alarm: z.boolean(),
 });
 
-const runs = z.object({ blockRuns: z.number(), headRuns: z.number() });
+const runs = z.object({ blockRuns: z.number(), headRuns: z.number(), operations: z.number() });
 const work = runs.extend({
   nRequests: z.number(),
   nTokens: z.number(),
