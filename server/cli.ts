@@ -71,7 +71,8 @@ const program = new Command('espalier')
         `${text
           .replace(/^error: /, 'espalier: ')
           .trimEnd()
-          .replaceAll('\n', ' ')}\n`,
+          .replaceAll('\n', ' ')
+          .replace(/[^.?)]$/, '$&.')}\n`,
       ),
   });
 
