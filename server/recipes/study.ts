@@ -61,7 +61,8 @@ export async function runStudy(
   }
   const sets = chosenSets(recipe, carried.get(first.id)!.report as AnalyzeReport);
   const plan = planStudy(recipe, model, sets);
-  for (const step of await finishedSteps(plan, folder)) carried.set(step.id, { ...step.kept, doneBefore: true });
+  for (const { id, kept } of await finishedSteps(plan, folder))
+    if (!carried.has(id)) carried.set(id, { ...kept, doneBefore: true });
 
   const told = tellPlan(plan);
   for (const [i, step] of plan.steps.entries()) {
@@ -98,8 +99,8 @@ async function readyToRun(recipe: Recipe): Promise<Recipe> {
 }
 
 /**
- * The steps that need not be done again. Of a batch that is not measured yet, those whose folder is still there; of one
- * that is, all: its models may have been removed.
+ * The steps that need not be done again. Of a batch that is not complete, those whose folder is still there; of one that
+ * is, all: its models may have been removed.
  */
 async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promise<{ id: string; kept: KeptStep }[]> {
   const kept = new Map<string, KeptStep>();
@@ -107,12 +108,11 @@ async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promis
     const found = await folder.kept(step);
     if (found) kept.set(step.id, found);
   }
-  const isMeasured = (batch: number) =>
-    steps.every((step) => step.batch !== batch || 'out' in step.recipe || kept.has(step.id));
+  const isComplete = (batch: number) => steps.every((step) => step.batch !== batch || kept.has(step.id));
   const finished: { id: string; kept: KeptStep }[] = [];
   for (const { id, recipe, batch } of steps) {
     const found = kept.get(id);
-    const isThere = !('out' in recipe) || (batch !== null && isMeasured(batch)) || (await isFolder(recipe.out));
+    const isThere = !('out' in recipe) || (batch !== null && isComplete(batch)) || (await isFolder(recipe.out));
     if (found && isThere) finished.push({ id, kept: found });
   }
   return finished;

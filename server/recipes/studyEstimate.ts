@@ -64,7 +64,7 @@ function operationsOfStep(
       const each = windowOperations(config, scoredWindow);
       const windows = evaluationTokens(recipe.tasks, recipe.items, recipe.fewShot) / scoredWindow;
       // A set shares what comes before its first block with the base: of one that nobody knows yet, half.
-      const sharing = recipe.drops.map(() => config.nBlocks / 2);
+      const sharing = recipe.drops.map((drop) => (config.nBlocks - drop.blocks.length) / 2);
       const blocks = [...recipe.models.map(blocksOf), ...sharing].reduce((sum, n) => sum + n, 0);
       const nModels = recipe.models.length + recipe.drops.length;
       return windows * (blocks * each.block + nModels * scoredShare * each.head);
@@ -85,7 +85,7 @@ function operationsOfStep(
 
 /** Questions are short: about so many tokens attend to each other, and logits are needed of about so many of them. */
 const scoredWindow = 128;
-const scoredShare = 0.5;
+const scoredShare = 0.25;
 
 /** A pass over calibration and held-out windows, and one for each ridge that is tried, before and after. */
 function repairOperations(config: ModelConfig, { nWindows, tokensPerWindow }: Shape): number {

@@ -46,6 +46,7 @@ describe('a study', () => {
       ['2-greedy', ['greedy']],
       ['2-greedy-linear', ['greedy']],
     ]);
+    expect(report.steps.some(({ doneBefore }) => doneBefore)).toBe(false);
     const variant = (id: string) => report.variants.find((it) => it.id === id)!;
     // Both ways of measuring agree on what is left out of the same text.
     expect(variant('1-greedy').loss!.costNats).toBeCloseTo(
@@ -155,6 +156,10 @@ describe('a study that is ended', () => {
     rmSync(join(recipe.out, 'models'), { recursive: true });
     const { calls: made } = await carryOut(recipe);
     expect(made).toEqual(['prune 1-greedy', 'merge 1-greedy-healed', 'perplexity', 'evaluate']);
+    // What was kept of a step got lost after the end: what it needs is made again, and measured no more.
+    rmSync(join(recipe.out, 'steps/merge-1-greedy-healed.json'));
+    expect((await carryOut(recipe)).calls).toEqual(['prune 1-greedy', 'merge 1-greedy-healed']);
+    expect(namesIn(join(recipe.out, 'models'))).toEqual([]);
   });
 });
 
