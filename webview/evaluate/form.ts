@@ -63,8 +63,8 @@ const tasks = (settings: EvaluationSettings, act: EvaluateActions) => html`
     ${taskChoices.map(({ name, title, nItems, asks }) =>
       checkbox({
         id: `task-${name}`,
-        label: html`${title} <span class="small quiet">${nItems.toLocaleString('en').replaceAll(',', '\u202f')}, ${asks}</span>`,
-        title: name,
+        label: html`${title} <span class="small quiet">${nItems.toLocaleString('en').replaceAll(',', '\u202f')}</span>`,
+        title: `${name}: ${asks}`,
         checked: settings.tasks.includes(name),
         onChange: (chosen) => act.settings({ tasks: withTask(settings.tasks, name, chosen) }),
       }),

@@ -85,7 +85,7 @@ function line({ row, depth, open }: ShownRow, view: TableView, act: EvaluateActi
                 event.stopPropagation();
                 act.open(row.key, !open);
               }}
-            >${icon(open ? 'chevron-down' : 'chevron-right', 's')}</button>`
+            >${icon(open ? 'chevron-down' : 'chevron-right')}</button>`
         }<bdi>${row.title}</bdi>${aside(row)}${cannotShow(row)}</span></th>
       <td class="num quiet wide">${row.nFewShot ?? ''}</td>
       <td class="num quiet">${n ?? ''}</td>
@@ -105,7 +105,11 @@ function cells(row: Row, { value, difference }: Cell): TemplateResult {
     <td class="num differ ${difference.state === 'known' ? '' : 'quiet'}"
       >${differs ? icon('warning', 's warn') : nothing}<span class=${sure ? 'strong' : ''}>${differenceText(row, difference, value)}</span
       ><span class="half"> ${intervalText(row, difference)}</span
-      ><span class="mark" title=${verdictText(difference) || nothing}>${verdict ? marks[verdict] : ''}<span class="sr">${verdictText(difference)}</span></span></td>`;
+      >${
+        differs
+          ? nothing
+          : html`<span class="mark" title=${verdictText(difference) || nothing}>${verdict ? marks[verdict] : ''}<span class="sr">${verdictText(difference)}</span></span>`
+      }</td>`;
 }
 
 /** What stands behind a title: how much of a group was run, and what a number means where it is no share. */
