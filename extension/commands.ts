@@ -93,7 +93,7 @@ export function registerCommands(host: CommandHost): Disposable[] {
 
 const isResumable = ({ state, kind }: RunSummary) =>
   ['failed', 'cancelled', 'interrupted'].includes(state) && resumableKinds.includes(kind);
-const resumableKinds: readonly RunSummary['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+const resumableKinds: readonly RunSummary['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate'];
 const canControl =
   (...states: RunSummary['state'][]) =>
   ({ state, kind }: RunSummary) =>

@@ -337,7 +337,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
 
 const idle = { events: null, job: null, engine: null, cancelling: false, again: false };
 
-const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge'];
+const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate'];
 
 /** A healing goes on from what its last attempt saved; one that saved nothing begins anew. */
 const resumed = (recipe: Recipe): Recipe =>

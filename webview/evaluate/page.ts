@@ -65,7 +65,7 @@ function page(state: PageState, act: EvaluateActions): TemplateResult {
   const { host } = state;
   const view = tableViewOf(state);
   return html`
-    <div class="panel" id="evaluation">
+    <div class="panel ${view && variantsOf(view).length > mostBeside ? 'many' : ''}" id="evaluation">
       <header class="title">
         <h1>Evaluation</h1>
         <span class="quiet text">${subtitle(host, view)}</span>
@@ -75,6 +75,9 @@ function page(state: PageState, act: EvaluateActions): TemplateResult {
       ${view ? results(view, act) : host.shown.kind === 'form' ? form(state, host.shown.form, act) : nothing}
     </div>`;
 }
+
+/** Of more variants the plot would be pushed off the page: it gets a place of its own, as on a narrow page. */
+const mostBeside = 3;
 
 function subtitle({ models, shown }: EvaluationState, view: TableView | null): TemplateResult {
   const [base] = models;

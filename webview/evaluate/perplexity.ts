@@ -20,11 +20,12 @@ export function perplexity(view: TableView): TemplateResult | typeof nothing {
   const base = rows.find(({ column }) => column.kind === 'base');
   if (!base || rows.length < 2) return nothing;
   const end = 1.07 * Math.min(longestRatio * base.value, Math.max(...rows.map(({ value }) => value)));
+  const isCut = rows.some(({ value }) => value > end);
   const width = (value: number) => `${Math.min(100, (100 * value) / end).toFixed(2)}%`;
   return html`
     <section aria-labelledby="perplexity-title">
       <h2 id="perplexity-title">Perplexity and recovery</h2>
-      <p class="small quiet">${task.title}, ${metricWords[metric]}; the bar starts at 0, the line is base</p>
+      <p class="small quiet">${task.title}, ${metricWords[metric]}; the bar starts at 0, the line is base${isCut ? `, and it ends at ${longestRatio} times base` : ''}</p>
       <table id="perplexity"><caption class="sr">Perplexity of each model and the share of its rise that is won back</caption><tbody>
         ${rows.map(({ column, value, nItems }) => {
           const back = nItems === base.nItems ? recovered(column, value, base.value, rows) : null;

@@ -116,7 +116,7 @@ function cells(row: Row, { value, difference }: Cell): TemplateResult {
 function aside(row: Row) {
   if (row.kind === 'group') {
     const n = leavesOf(row.children).length;
-    return html` <span class="small quiet">${n === 1 ? '1 task' : `${n} ${row.children.some(({ kind }) => kind === 'group') ? 'tasks' : 'subjects'}`}</span>`;
+    return html` <span class="small quiet">${n === 1 ? '1 task' : `${n} ${row.key.startsWith('mmlu') ? 'subjects' : 'tasks'}`}</span>`;
   }
   return isAccuracy(row.metric) ? nothing : html` <span class="small quiet">${metricWords[row.metric]}</span>`;
 }

@@ -1,0 +1,160 @@
+// What the panel of an evaluation makes of its form, of the models that are here, and of the events of its run.
+import { describe, expect, it } from 'vitest';
+import type { Connection } from '../../extension/connection';
+import {
+  baseFirst,
+  candidatesFor,
+  evaluatedWith,
+  evaluateRecipe,
+  usualEvaluation,
+} from '../../extension/panels/evaluateRecipe';
+import { followEvaluation } from '../../extension/panels/evaluationRun';
+import type { EvaluateReport, Recipe, Report, RunEvent, RunSummary } from '../../server/protocol';
+import { recipeSchema } from '../../server/recipes/recipeSchema';
+import { foundModel, runSummary } from './rows';
+
+const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };
+const places = { models: ['/w/tiny', '/w/tiny-pruned'], data: '/benchmarks' };
+
+describe('the recipe of a form', () => {
+  it.each([
+    { items: 100, is: { first: 0, end: 100 } },
+    { items: null, is: null },
+  ])('of $items questions is what a recipe file would be', ({ items, is }) => {
+    const recipe = evaluateRecipe({ ...usualEvaluation, items, fewShot: 5, generate: true }, places, compute);
+    const asFile = recipeSchema.parse({
+      kind: 'evaluate',
+      models: places.models,
+      tasks: usualEvaluation.tasks,
+      data: places.data,
+      items: is,
+      fewShot: 5,
+      generate: true,
+      compute,
+    });
+    expect(recipe).toEqual(asFile);
+  });
+});
+
+describe('models that belong together', () => {
+  const models = [
+    foundModel('/w/tiny'),
+    foundModel('/w/tiny-pruned', {}, { parentFolder: '/w/tiny' }),
+    foundModel('/w/tiny-pruned-healed', {}, { parentFolder: '/w/tiny-pruned' }),
+    foundModel('/w/other'),
+    foundModel('/w/strange', { vocabularySize: 512 }),
+    // Files may claim a circle.
+    foundModel('/w/a', { vocabularySize: 512 }, { parentFolder: '/w/b' }),
+    foundModel('/w/b', { vocabularySize: 512 }, { parentFolder: '/w/a' }),
+  ];
+
+  it.each([
+    {
+      given: ['/w/tiny-pruned-healed', '/w/tiny', '/w/tiny-pruned'],
+      is: ['/w/tiny', '/w/tiny-pruned', '/w/tiny-pruned-healed'],
+    },
+    { given: ['/w/tiny', '/w/tiny', '/w/other'], is: ['/w/tiny', '/w/other'] },
+    { given: ['/elsewhere/new', '/w/tiny'], is: ['/elsewhere/new', '/w/tiny'] },
+  ])('stand with their base first: $given', ({ given, is }) => {
+    expect(baseFirst(given, models)).toEqual(is);
+  });
+
+  it.each([
+    { folder: '/w/tiny', is: ['/w/tiny'] },
+    { folder: '/w/tiny-pruned-healed', is: ['/w/tiny', '/w/tiny-pruned-healed'] },
+    { folder: '/w/a', is: ['/w/b', '/w/a'] },
+    { folder: '/elsewhere/new', is: ['/elsewhere/new'] },
+  ])('$folder is evaluated as $is', ({ folder, is }) => {
+    expect(evaluatedWith(folder, models)).toEqual(is);
+  });
+
+  it('are offered beside a base: its own variants first, then what reads the same tokens', () => {
+    const offered = (folders: string[]) => candidatesFor(folders, models).map(({ summary }) => summary.folder);
+    expect(offered(['/w/tiny'])).toEqual(['/w/tiny-pruned', '/w/tiny-pruned-healed', '/w/other']);
+    expect(offered(['/w/tiny', '/w/tiny-pruned'])).toEqual(['/w/tiny-pruned-healed', '/w/other']);
+    expect(offered(['/w/strange'])).toEqual(['/w/a', '/w/b']);
+  });
+});
+
+describe('an evaluation that is followed', () => {
+  const scored = (n: number) => ({
+    models: [],
+    tasks: [],
+    groups: [],
+    scores: [],
+    comparisons: [],
+    warnings: [`${n}`],
+  });
+  const report = { kind: 'evaluate', ...scored(9) } as unknown as EvaluateReport;
+
+  /** A server whose run is told of by hand. */
+  function served(recipe: Recipe = evaluateRecipe(usualEvaluation, places, compute)) {
+    let tell: (events: RunEvent[]) => void = () => {};
+    let now: { run: RunSummary; report: Report | null } = {
+      run: runSummary({ state: 'running', step: 'hellaswag', fraction: 0 }, { kind: 'evaluate', lastSeq: 0 }),
+      report: null,
+    };
+    let changes = 0;
+    const connection = {
+      request: async () => ({ ...now, recipe, plan: null }),
+      follow(_: string, listener: (events: RunEvent[]) => void) {
+        tell = listener;
+        return {
+          dispose() {
+            tell = () => {};
+          },
+        };
+      },
+    } as unknown as Pick<Connection, 'request' | 'follow'>;
+    return {
+      connection,
+      changed: () => void changes++,
+      nChanges: () => changes,
+      become(next: typeof now) {
+        now = next;
+      },
+      tell: (events: RunEvent[]) => tell(events),
+    };
+  }
+  const event = (seq: number, told: RunEvent['event']): RunEvent => ({ seq, atEpochMs: 0, event: told });
+
+  it('grows with its scores, and has its report at the end instead', async () => {
+    const server = served();
+    const followed = await followEvaluation('1', server.connection, server.changed);
+    expect(followed.state).toMatchObject({ scored: null, report: null });
+    server.tell([
+      event(1, { kind: 'progress', step: 'hellaswag', fraction: 0.25 }),
+      event(2, { kind: 'scored', report: scored(1) }),
+      event(3, { kind: 'scored', report: scored(2) }),
+    ]);
+    expect(followed.state).toMatchObject({ scored: { warnings: ['2'] }, run: { fraction: 0.25, lastSeq: 3 } });
+    server.become({ run: runSummary({ state: 'done' }, { kind: 'evaluate', lastSeq: 5 }), report });
+    server.tell([event(4, { kind: 'reported' }), event(5, { kind: 'state', state: { state: 'done' } })]);
+    await expect.poll(() => followed.state.report).toEqual(report);
+    expect(followed.state).toMatchObject({ scored: null, run: { state: 'done' } });
+    // Replayed after a reconnect, they change nothing of the report.
+    server.tell([event(3, { kind: 'scored', report: scored(2) })]);
+    expect(followed.state).toMatchObject({ scored: null, report: { warnings: ['9'] } });
+    const before = server.nChanges();
+    followed.dispose();
+    server.tell([event(6, { kind: 'progress', step: 'x', fraction: 1 })]);
+    expect(server.nChanges()).toBe(before);
+  });
+
+  it('hears how far it is from the list of runs, and never less than it knows', async () => {
+    const server = served();
+    const followed = await followEvaluation('1', server.connection, server.changed);
+    const at = (fraction: number, lastSeq: number) =>
+      runSummary({ state: 'running', step: 'piqa', fraction }, { kind: 'evaluate', lastSeq });
+    followed.heardOf([at(0.5, 7), { ...at(0.9, 9), runId: 'other' }]);
+    followed.heardOf([at(0.4, 6)]);
+    expect(followed.state.run).toMatchObject({ fraction: 0.5, lastSeq: 7 });
+  });
+
+  it('is refused where the run is something else', async () => {
+    const server = served({ kind: 'inspect', model: '/w/tiny' });
+    await expect(followEvaluation('1', server.connection, server.changed)).rejects.toThrow(
+      'This run evaluates nothing',
+    );
+  });
+});
