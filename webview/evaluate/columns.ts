@@ -31,16 +31,6 @@ const shapes: Record<Column['kind'], readonly Shape[]> = {
   healed: ['circle', 'diamond', 'cross'],
 };
 
-/** As text, for a legend or a table without pictures. */
-export const shapeSigns: Record<Shape, string> = {
-  square: '■',
-  circle: '●',
-  triangle: '▴',
-  diamond: '◆',
-  bar: '▮',
-  cross: '✚',
-};
-
 /** The base first; nothing while no score is known. */
 export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
   const sheets = runs.flatMap((run) => sheetOf(run) ?? []);

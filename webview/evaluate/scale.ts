@@ -23,6 +23,6 @@ export function plotScale(rows: readonly Row[]): PlotScale {
   return {
     reach,
     marks: roundValues(-reach, reach, 4),
-    place: (points) => `${(50 + (50 * Math.max(-reach, Math.min(reach, points))) / reach).toFixed(2)}%`,
+    place: (points) => `${(50 * (1 + Math.max(-reach, Math.min(reach, points)) / reach)).toFixed(2)}%`,
   };
 }
