@@ -44,7 +44,8 @@ export async function followEvaluation(
     set({ run: now.run, plan: now.plan, report: done, scored: done ? null : state.scored });
   }
 
-  const following = connection.follow(runId, heard);
+  // Of one that is done the report says all; its events hold every score many times over.
+  const following = run.state === 'done' && report ? null : connection.follow(runId, heard);
   return {
     get state() {
       return state;
@@ -53,6 +54,6 @@ export async function followEvaluation(
       const mine = runs.find((it) => it.runId === runId);
       if (mine && mine.lastSeq >= state.run.lastSeq) set({ run: mine });
     },
-    dispose: () => following.dispose(),
+    dispose: () => following?.dispose(),
   };
 }
