@@ -47,15 +47,17 @@ describe.skipIf(!workbenchAvailable())('evaluating models in the editor', () => 
   it('adds the variants that were found under the base', async () => {
     await window.panel.locator('#add-variant').click();
     await window.input.waitFor();
-    for (const name of ['Without 1', 'Without 2'])
-      await window.inputRows.filter({ hasText: name }).first().locator('.quick-input-list-checkbox').click();
+    for (const name of ['Without 1', 'Without 2']) await window.inputRows.filter({ hasText: name }).first().click();
     await window.page.keyboard.press('Enter');
     await window.panel.locator('#models li').nth(2).waitFor();
   });
 
   it('asks for the data once, and plans', async () => {
     await window.panel.locator('#choose-data').click();
-    await window.answer(join(workbench.workspace, 'benchmarks'));
+    // Once what lies in the folder is listed, the dialog has understood which one is meant.
+    await window.input.fill(join(workbench.workspace, 'benchmarks/'));
+    await window.inputRows.filter({ hasText: 'hellaswag' }).waitFor();
+    await window.page.keyboard.press('Enter');
     await window.panel.locator('#data-folder', { hasText: 'benchmarks' }).waitFor();
     for (const task of ['arc_challenge', 'boolq', 'piqa', 'winogrande', 'openbookqa', 'lambada_openai'])
       await window.panel.locator(`#task-${task}`).click();
@@ -99,10 +101,11 @@ describe.skipIf(!workbenchAvailable())('evaluating models in the editor', () => 
   });
 
   it('saves its numbers as CSV', async () => {
-    const file = join(workbench.workspace, 'scores.csv');
+    const file = join(workbench.workspace, 'stories260k-evaluation.csv');
     await window.panel.locator('#save-csv').click();
-    await window.answer(file);
-    await window.panel.locator('[role="status"]', { hasText: 'scores.csv' }).waitFor();
+    await window.input.waitFor();
+    await window.page.keyboard.press('Enter');
+    await window.panel.locator('[role="status"]', { hasText: 'stories260k-evaluation.csv' }).waitFor();
     expect(readFileSync(file, 'utf8').split('\n').filter(Boolean)).toHaveLength(1 + 2 * 2 * 3);
   });
 
@@ -159,7 +162,7 @@ function fill(workspace: string): void {
         '--drop',
         block,
         '--out',
-        `${model}-without-${block}`,
+        join(workspace, `without-${block}`),
         '--quiet',
       ],
       { stdio: 'pipe' },
