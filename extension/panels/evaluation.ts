@@ -4,24 +4,18 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
-import type {
-  EvaluationForm,
-  EvaluationSettings,
-  EvaluationState,
-  EvaluationView,
-  ModelSummary,
-} from '../../server/protocol';
+import type { EvaluateRecipe, EvaluationState, EvaluationView, ModelSummary } from '../../server/protocol';
 import { modelName } from '../trees/modelNodes';
 import { askAndWrite, saveRecipeAs } from './asking';
 import { chooseBenchmarkData } from './benchmarkData';
-import { baseFirst, evaluateRecipe, usualEvaluation, usualEvaluationView } from './evaluateRecipe';
+import { baseFirst, usualEvaluationView } from './evaluateRecipe';
+import { openForm } from './evaluationForm';
 import { type FollowedEvaluation, followEvaluation } from './evaluationRun';
 import { openPage } from './page';
 import type { PanelHost } from './panels';
 import { pickVariants } from './variants';
 
 const viewKey = 'evaluation view';
-const settingsKey = 'evaluation settings';
 
 /** What the panel shows, and brings back after a reload. */
 export interface EvaluationPlace {
@@ -43,12 +37,6 @@ export function fillEvaluation(
   let place = initial;
   let models: ModelSummary[] = [];
   let view: EvaluationView = { ...usualEvaluationView, ...memory.get<EvaluationView>(viewKey) };
-  let form: EvaluationForm = {
-    settings: { ...usualEvaluation, ...memory.get<EvaluationSettings>(settingsKey) },
-    dataFolder: settings.benchmarkData(),
-    plan: null,
-    refusal: null,
-  };
   let run: FollowedEvaluation | null = null;
   let beside: FollowedEvaluation[] = [];
   const titled = () => {
@@ -72,16 +60,13 @@ export function fillEvaluation(
         return null;
       },
       async 'evaluate/settings'(params) {
-        await take(params.settings);
-        await plan();
+        await form.take(params.settings);
+        await form.plan(place.folders);
         return null;
       },
       async 'evaluate/data'() {
-        const folder = await chooseBenchmarkData(settings);
-        if (folder === null) return null;
-        form = { ...form, dataFolder: folder };
-        tellState();
         // The server hears of the folder with a new connection, and the plan is asked for then.
+        await chooseBenchmarkData(settings);
         return null;
       },
       async 'evaluate/addVariant'() {
@@ -101,16 +86,15 @@ export function fillEvaluation(
         return null;
       },
       async 'evaluate/start'(params) {
-        await take(params.settings);
-        const recipe = recipeOf(params.settings);
-        return start(recipe);
+        await form.take(params.settings);
+        return start(form.recipe(params.settings, place.folders));
       },
       async 'evaluate/repeat'() {
         if (!run) throw new UserError('usage', 'There is no evaluation to repeat; start one first.');
         return start(run.state.recipe);
       },
       async 'evaluate/again'(params) {
-        await take(params.settings);
+        await form.take(params.settings);
         const folders = run
           ? [...run.state.recipe.models, ...beside.flatMap(({ state }) => state.recipe.models)]
           : place.folders;
@@ -118,7 +102,7 @@ export function fillEvaluation(
         return null;
       },
       async 'evaluate/saveRecipe'(params) {
-        const recipe = params.settings ? recipeOf(params.settings) : run?.state.recipe;
+        const recipe = params.settings ? form.recipe(params.settings, place.folders) : run?.state.recipe;
         const base = recipe?.models[0];
         if (!recipe || base === undefined) return null;
         return saveRecipeAs(`${basename(modelName(base))}-evaluation`, base, recipe, connection);
@@ -141,12 +125,14 @@ export function fillEvaluation(
   function state(): EvaluationState {
     const shown: EvaluationState['shown'] = run
       ? { kind: 'run', evaluation: run.state, beside: beside.map((other) => other.state) }
-      : { kind: 'form', form };
+      : { kind: 'form', form: form.state };
     return { models, view, connection: connection.state, shown };
   }
   const tellState = () => {
     if (models.length > 0 || run) page.tellState('evaluate/state', state);
   };
+
+  const form = openForm(memory, settings, connection, tellState);
 
   async function loaded(): Promise<void> {
     if (!library.known) await library.refresh();
@@ -170,7 +156,7 @@ export function fillEvaluation(
     }
     models = known;
     titled();
-    if (!runId) void plan();
+    if (!runId) void form.plan(folders);
   }
 
   /** One that is gone by now is left out. */
@@ -190,7 +176,7 @@ export function fillEvaluation(
     if (next.runId !== place.runId) {
       run?.dispose();
       run = null;
-      form = { ...form, plan: null, refusal: null };
+      form.forgetPlan();
     }
     place = next;
     await loaded();
@@ -198,41 +184,11 @@ export function fillEvaluation(
     page.tell('evaluate/state', state());
   }
 
-  async function start(recipe: ReturnType<typeof recipeOf>): Promise<{ runId: string }> {
+  async function start(recipe: EvaluateRecipe): Promise<{ runId: string }> {
     const runId = randomUUID();
     await connection.request('runs/start', { runId, recipe });
     await show({ folders: recipe.models, runId, beside: [] });
     return { runId };
-  }
-
-  async function take(chosen: EvaluationSettings): Promise<void> {
-    form = { ...form, settings: chosen, plan: null, refusal: null };
-    await memory.update(settingsKey, chosen);
-  }
-
-  function recipeOf(chosen: EvaluationSettings) {
-    const data = settings.benchmarkData();
-    if (data === null)
-      throw new UserError('usage', "An evaluation needs the folder with the tasks' data; choose it first.");
-    return evaluateRecipe(chosen, { models: place.folders, data }, settings.compute());
-  }
-
-  let planning = 0;
-  /** What the run would cost, as far as it can be said; only the newest question counts. */
-  async function plan(): Promise<void> {
-    const dataFolder = settings.benchmarkData();
-    form = { ...form, dataFolder };
-    tellState();
-    if (dataFolder === null || form.settings.tasks.length === 0) return;
-    const mine = ++planning;
-    const recipe = recipeOf(form.settings);
-    const [made, refusal] = await connection.request('plan/make', { recipe }).then(
-      (made) => [made, null] as const,
-      (error: unknown) => [null, error instanceof Error ? error.message : String(error)] as const,
-    );
-    if (mine !== planning) return;
-    form = { ...form, plan: made, refusal };
-    tellState();
   }
 
   const listening = [

@@ -8,8 +8,9 @@ import {
   evaluateRecipe,
   usualEvaluation,
 } from '../../extension/panels/evaluateRecipe';
+import { openForm } from '../../extension/panels/evaluationForm';
 import { followEvaluation } from '../../extension/panels/evaluationRun';
-import type { EvaluateReport, Recipe, Report, RunEvent, RunSummary } from '../../server/protocol';
+import type { EvaluateRecipe, EvaluateReport, Recipe, Report, RunEvent, RunSummary } from '../../server/protocol';
 import { recipeSchema } from '../../server/recipes/recipeSchema';
 import { foundModel, runSummary } from './rows';
 
@@ -33,6 +34,69 @@ describe('the recipe of a form', () => {
       compute,
     });
     expect(recipe).toEqual(asFile);
+  });
+});
+
+describe('a form', () => {
+  /** A server that answers when it is told to. */
+  function formWith(data: string | null) {
+    const stored = new Map<string, unknown>();
+    const open: { recipe: EvaluateRecipe; answer(bytes: number): void; refuse(message: string): void }[] = [];
+    let folder = data;
+    const memory = {
+      get: (key: string) => stored.get(key),
+      update: async (key: string, to: unknown) => stored.set(key, to),
+    };
+    const request = (_: string, { recipe }: { recipe: EvaluateRecipe }) =>
+      new Promise((answer, refuse) =>
+        open.push({
+          recipe,
+          answer: (totalBytes) => answer({ totalBytes }),
+          refuse: (message) => refuse(new Error(message)),
+        }),
+      );
+    const settings = { benchmarkData: () => folder, compute: () => compute };
+    const make = () => openForm(memory as never, settings, { request } as never, () => {});
+    return {
+      form: make(),
+      make,
+      open,
+      choose(to: string) {
+        folder = to;
+      },
+    };
+  }
+
+  it('plans once there is data, and keeps the newest answer alone', async () => {
+    const { form, open, choose } = formWith(null);
+    await form.plan(places.models);
+    expect(form.state).toMatchObject({ dataFolder: null, plan: null });
+    expect(() => form.recipe(usualEvaluation, places.models)).toThrow('choose it first');
+    choose('/benchmarks');
+    const [first, second] = [form.plan(places.models), form.plan([places.models[0]!])];
+    expect(open.map(({ recipe }) => recipe.models)).toEqual([places.models, [places.models[0]]]);
+    open[1]!.answer(2);
+    open[0]!.answer(1);
+    await Promise.all([first, second]);
+    expect(form.state).toMatchObject({ dataFolder: '/benchmarks', plan: { totalBytes: 2 }, refusal: null });
+  });
+
+  it('says why there is no plan, until something else is chosen, which it remembers', async () => {
+    const { form, open, make } = formWith('/benchmarks');
+    const planning = form.plan(places.models);
+    open[0]!.refuse('There is no room.');
+    await planning;
+    expect(form.state).toMatchObject({ plan: null, refusal: 'There is no room.' });
+    await form.take({ ...usualEvaluation, items: 7 });
+    expect(form.state).toMatchObject({ refusal: null, settings: { items: 7 } });
+    expect(make().state.settings.items).toBe(7);
+  });
+
+  it('asks nothing while no task is chosen', async () => {
+    const { form, open } = formWith('/benchmarks');
+    await form.take({ ...usualEvaluation, tasks: [] });
+    await form.plan(places.models);
+    expect(open).toEqual([]);
   });
 });
 

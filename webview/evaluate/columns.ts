@@ -52,7 +52,12 @@ export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
 export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet | null {
   const known = report ?? scored;
   if (!known || known.models.length === 0) return null;
-  return { runId: run.runId, recipe, scored: known, over: report !== null };
+  return {
+    runId: run.runId,
+    recipe,
+    scored: known,
+    over: report !== null || !['queued', 'running', 'paused'].includes(run.state),
+  };
 }
 
 const kindOf = ({ healed }: EvaluatedModel): Column['kind'] => (healed ? 'healed' : 'pruned');

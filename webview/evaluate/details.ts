@@ -2,7 +2,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { count, plain } from '../format';
 import type { Column } from './columns';
-import { comparisonOf, isAccuracy, type Row, scoreOf } from './table';
+import { comparisonOf, isAccuracy, scoreOf } from './cell';
+import type { Row } from './table';
 import { type TableView, variantsOf } from './view';
 import { metricWords } from './words';
 

@@ -1,7 +1,8 @@
 // The table for others: as Markdown what is shown, in the digits of the page; as CSV and JSON all there is, in full
 // precision, with the settings and ASCII alone in the names of fields.
 import type { Column } from './columns';
-import { allRows, comparisonOf, isAccuracy, nItemsOf, type Row, scoreOf } from './table';
+import { comparisonOf, isAccuracy, scoreOf } from './cell';
+import { allRows, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText, marks, metricWords, valueText } from './words';
 

@@ -4,7 +4,8 @@ import { duration, plain } from '../format';
 import { icon, link } from '../ui';
 import type { EvaluateActions } from './actions';
 import { settingsIn } from './settings';
-import { isAccuracy, type Row } from './table';
+import { isAccuracy } from './cell';
+import type { Row } from './table';
 import { type TableView, variantsOf } from './view';
 
 export function legend(view: TableView, act: EvaluateActions): TemplateResult {
@@ -16,7 +17,7 @@ export function legend(view: TableView, act: EvaluateActions): TemplateResult {
       ${
         compares
           ? [
-              key('▼ ▲', 'significant, by Holm’s correction over the tasks'),
+              key('▼ ▲', 'significant, tasks by Holm’s correction'),
               key('bold, filled', 'interval leaves out zero'),
               key('hollow', 'zero is inside'),
               key('±', '95 %, paired by question'),

@@ -2,7 +2,7 @@
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { perplexity as written, share } from '../format';
 import { type Column, lacksOf } from './columns';
-import { scoreOf } from './table';
+import { scoreOf } from './cell';
 import type { TableView } from './view';
 import { metricWords } from './words';
 

@@ -3,7 +3,8 @@ import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 
 import { signed } from '../format';
 import type { Column, Shape } from './columns';
 import type { PlotScale } from './scale';
-import { isAccuracy, type Row } from './table';
+import { isAccuracy } from './cell';
+import type { Row } from './table';
 
 /** Between the dots of two variants. */
 const gapPx = 10;

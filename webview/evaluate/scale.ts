@@ -1,6 +1,7 @@
 // One axis for all plots of a table: differences in points around zero, wide enough for every interval.
 import { roundValues } from '../heal/scale';
-import { allRows, isAccuracy, type Row } from './table';
+import { isAccuracy } from './cell';
+import { allRows, type Row } from './table';
 
 export interface PlotScale {
   /** The axis goes from -reach to reach, in points. */

@@ -9,7 +9,8 @@ import type { Column } from './columns';
 import { detailsOf } from './details';
 import type { ShownRow } from './order';
 import { axis, plot, sign } from './plot';
-import { type Cell, isAccuracy, leavesOf, nItemsOf, type Row } from './table';
+import { type Cell, isAccuracy } from './cell';
+import { leavesOf, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText, marks, metricWords, valueText, verdictText } from './words';
 

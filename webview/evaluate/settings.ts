@@ -3,7 +3,8 @@ import { html, type TemplateResult } from 'lit';
 import type { EvaluateRecipe, EvaluationSettings } from '../../server/protocol';
 import { blocks, count, size } from '../format';
 import type { Column } from './columns';
-import { allRows, isAccuracy, type Row } from './table';
+import { isAccuracy } from './cell';
+import { allRows, type Row } from './table';
 import type { TableView } from './view';
 import { metricWords } from './words';
 

@@ -1,7 +1,7 @@
 // On a narrow page the differences leave the table and become a chart of their own.
 import { html, nothing, type TemplateResult } from 'lit';
 import { axis, plot, sign } from './plot';
-import { isAccuracy } from './table';
+import { isAccuracy } from './cell';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText } from './words';
 

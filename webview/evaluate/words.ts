@@ -1,7 +1,8 @@
 // What the cells say, in the words and digits of the page; the table, its exports and screen readers all ask here.
 import { plain, signed } from '../format';
 import { shortly } from './mismatch';
-import { type Difference, isAccuracy, type Row, type Value } from './table';
+import { type Difference, isAccuracy, type Value } from './cell';
+import type { Row } from './table';
 
 const digitsOf = ({ metric }: Row) => (isAccuracy(metric) ? 1 : 2);
 
