@@ -7,7 +7,9 @@ import { UserError } from '../server/errors';
 import type { DeviceName, FoundModel, RunControl, RunSummary } from '../server/protocol';
 import { openDemo } from './demo';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
+import { baseFirst, evaluatedWith } from './panels/evaluateRecipe';
 import type { PanelHost } from './panels/panels';
+import { pickCompared } from './panels/variants';
 import { serverLogFile } from './serverProcess';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
@@ -18,12 +20,16 @@ export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: strin
 
 /** What a command is called on: a row of a tree, a file or folder of the Explorer, or nothing. */
 type Target = ModelNode | RunSummary | Uri | undefined;
-type Handler = (host: CommandHost, target: Target) => unknown;
+/** `selected`: all rows or files that are selected, where a command is called on one of several. */
+type Handler = (host: CommandHost, target: Target, selected: readonly Target[]) => unknown;
 
 export const commandTable = {
   'espalier.pruneModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
   'espalier.analyzeModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
   'espalier.heal': (host, target) => withModel(host, target, (folder) => host.panels.heal(folder)),
+  'espalier.evaluateModel': (host, target) =>
+    withModel(host, target, (folder) => host.panels.evaluate(evaluatedWith(folder, host.library.models))),
+  'espalier.compareModels': compareModels,
   'espalier.tryModel': (host, target) => withModel(host, target, (folder) => host.panels.try(familyOf(host, folder))),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
@@ -71,10 +77,10 @@ const inRestrictedMode: readonly string[] = ['espalier.showLog', 'espalier.showS
 /** What goes wrong is said in one sentence, with the log at hand. */
 export function registerCommands(host: CommandHost): Disposable[] {
   return Object.entries(commandTable).map(([name, handler]) =>
-    commands.registerCommand(name, async (target: Target) => {
+    commands.registerCommand(name, async (target: Target, selected: unknown) => {
       try {
         if (!inRestrictedMode.includes(name)) requireTrust();
-        return await (handler as Handler)(host, target);
+        return await (handler as Handler)(host, target, Array.isArray(selected) ? selected : []);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         host.log.error(`${name}: ${message}`);
@@ -124,6 +130,19 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
     folder: summary.folder,
   }));
   return (await window.showQuickPick(items, { title: 'Model' }))?.folder ?? null;
+}
+
+/** Those that are selected, or one with variants of it that are picked. */
+async function compareModels(host: CommandHost, target: Target, selected: readonly Target[]): Promise<void> {
+  const { library, panels } = host;
+  const several = [...new Set(selected.flatMap((each) => folderOf(each) ?? []))];
+  if (several.length > 1) return panels.evaluate(baseFirst(several, library.models));
+  await withModel(host, target, async (folder) => {
+    if (!library.known) await library.refresh();
+    const [base = folder] = evaluatedWith(folder, library.models);
+    const compared = await pickCompared(base, library);
+    if (compared) panels.evaluate(compared);
+  });
 }
 
 /** A variant is tried beside what it was made from, a model beside its newest variant. */

@@ -10,6 +10,7 @@ import { openLibrary } from './library';
 import { openPanels, type PanelHost } from './panels/panels';
 import { readSettings } from './settings';
 import { showStatus } from './statusBar';
+import { holds } from './trees/labels';
 import { modelsTree } from './trees/modelsTree';
 import { showRuns } from './trees/runsTree';
 
@@ -28,12 +29,20 @@ export function activate(context: ExtensionContext): void {
     idleSeconds: settings.idleSeconds(),
     nodePath: settings.nodePath(),
   });
-  // Its text may be measured on; its model is copied before it is used.
-  const roots = () => [...settings.roots().map(({ folder }) => folder), demo];
+  // All that the server may read. The demo's text may be measured on; its model is copied before it is used.
+  const roots = () => [
+    ...settings.roots().map(({ folder }) => folder),
+    demo,
+    ...[settings.benchmarkData()].filter((folder) => folder !== null),
+  ];
 
   const opened = openConnection(place, roots, log);
   connection = opened;
-  const library = openLibrary(opened, settings.roots, existsSync(demo) ? realpathSync(demo) : demo, log);
+  const ownDemo = existsSync(demo) ? realpathSync(demo) : demo;
+  // A folder of data may hold models, too, but nobody has put them here to be worked with.
+  const hidden = (folder: string) =>
+    holds(ownDemo, folder) || !settings.roots().some((root) => holds(root.folder, folder));
+  const library = openLibrary(opened, settings.roots, hidden, log);
   const parts = { context, connection: opened, library, settings, log };
   const panels = openPanels(parts);
   const host: Omit<PanelHost, 'dist'> & { dataFolder: string } = { ...parts, panels, dataFolder };
@@ -54,6 +63,7 @@ export function activate(context: ExtensionContext): void {
     window.createTreeView('espalier.models', {
       treeDataProvider: modelsTree(library, settings.roots, media),
       showCollapseAll: true,
+      canSelectMany: true,
     }),
     showRuns(library),
     showStatus(opened, library),
@@ -74,7 +84,7 @@ export function activate(context: ExtensionContext): void {
 }
 
 /** Settings that are said to the server when a connection begins, or decide how it is started. */
-const restarting = ['modelFolders', 'huggingFaceCache', 'nodePath'];
+const restarting = ['modelFolders', 'huggingFaceCache', 'nodePath', 'benchmarkData'];
 
 /** Awaited by the host, unlike disposables: shutdown and exit reach the server. */
 export const deactivate = (): Promise<void> | undefined => connection?.stop();

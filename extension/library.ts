@@ -3,7 +3,6 @@
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import type { AnalyzeReport, FoundModel, RunSummary } from '../server/protocol';
 import type { Connection } from './connection';
-import { holds } from './trees/labels';
 import { brokenModels } from './brokenModels';
 import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';
 
@@ -28,11 +27,11 @@ export interface Library extends Disposable {
 
 const refreshAfterMs = 200;
 
-/** `hidden`: a folder whose models are not the person's. */
+/** `hidden`: of a model's folder, whether the model is none of the person's. */
 export function openLibrary(
   connection: Connection,
   roots: () => readonly ModelRoot[],
-  hidden: string,
+  hidden: (folder: string) => boolean,
   log: LogOutputChannel,
 ): Library {
   const changed = new EventEmitter<void>();
@@ -51,7 +50,7 @@ export function openLibrary(
         await connection.request('models/find', { folders: [] }),
         await connection.request('runs/list', {}),
       ];
-      models = found.filter(({ summary }) => !holds(hidden, summary.folder));
+      models = found.filter(({ summary }) => !hidden(summary.folder));
       runs = newestFirst(listed);
       known = true;
       await tellMenus(models, roots());

@@ -12,7 +12,9 @@ export interface Settings {
   idleSeconds(): number;
   /** Absolute folders outside of the workspace that hold models. */
   modelFolders(): string[];
-  /** Folders of a trusted workspace, of the settings, and the cache of the Hub: all that the server may read. */
+  /** The absolute folder with the tasks' data; null: none was chosen yet. */
+  benchmarkData(): string | null;
+  /** Folders of a trusted workspace, of the settings, and the cache of the Hub: where models are. */
   roots(): ModelRoot[];
   compute(): ComputeOptions;
   analysis(): { windows: number; tokens: number };
@@ -28,6 +30,10 @@ export function readSettings(): Settings {
     nodePath: () => ofUser('nodePath', ''),
     idleSeconds: () => Math.max(1, ofUser('idleSeconds', 60)),
     modelFolders,
+    benchmarkData() {
+      const folder = ofUser<unknown>('benchmarkData', '');
+      return typeof folder === 'string' && isAbsolute(folder) ? folder : null;
+    },
     roots: () => [
       ...(workspace.isTrusted ? (workspace.workspaceFolders ?? []) : [])
         .filter(({ uri }) => uri.scheme === 'file')

@@ -1159,7 +1159,9 @@ export type PageMemory =
   | { page: 'try'; folders: string[]; prompt: string; maxTokens: number }
   | { page: 'run'; runId: string }
   /** `runId` is null while there is only a form. */
-  | { page: 'heal'; folder: string; runId: string | null };
+  | { page: 'heal'; folder: string; runId: string | null }
+  /** `beside`: other runs whose variants are shown in the same table. */
+  | { page: 'evaluate'; folders: string[]; runId: string | null; beside: string[] };
 
 /**
  * What the page of a healing works with. Its points come apart, as heal/points: all that there are when the page opens,
@@ -1249,6 +1251,64 @@ export interface HealPoints {
   evals: HealEval[];
 }
 
+/** What the page of an evaluation works with: a form, or the table of a run and of those beside it. */
+export interface EvaluationState {
+  /** The base first; of a form those that will be evaluated, of a run those that are still here. */
+  models: ModelSummary[];
+  view: EvaluationView;
+  connection: ConnectionState;
+  shown: { kind: 'form'; form: EvaluationForm } | { kind: 'run'; evaluation: EvaluationRun; beside: EvaluationRun[] };
+}
+
+/** Before a run. */
+export interface EvaluationForm {
+  settings: EvaluationSettings;
+  /** The folder with the tasks' data; null: none was chosen yet. */
+  dataFolder: string | null;
+  /** null until it is known, and where no data folder is. */
+  plan: PlanEstimate | null;
+  /** Why there is no plan, in a sentence. */
+  refusal: string | null;
+}
+
+/** What a person chooses before a run; the rest of an EvaluateRecipe has its defaults. */
+export interface EvaluationSettings {
+  tasks: string[];
+  /** The first so many of each task; null: all. */
+  items: number | null;
+  fewShot: number | null;
+  generate: boolean;
+}
+
+export interface EvaluationRun {
+  run: RunSummary;
+  recipe: EvaluateRecipe;
+  plan: Plan | null;
+  /** What was told while it went on; null once there is a report, and before the first score. */
+  scored: ScoredSoFar | null;
+  report: EvaluateReport | null;
+}
+
+export type ScoredSoFar = Pick<EvaluateReport, 'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'warnings'>;
+
+/** How the table is shown; kept over reloads of the window. */
+export interface EvaluationView {
+  /** null: as the tasks were asked for. */
+  sort: EvaluationSort | null;
+  filter: string;
+  /** Only rows with a difference that is significant. */
+  significant: boolean;
+  /** Groups that a person has opened or closed; others are closed when they are large. */
+  opened: Record<string, boolean>;
+}
+
+export interface EvaluationSort {
+  by: 'task' | 'base' | 'value' | 'difference';
+  /** Of the variants, in the order in which they are shown. */
+  variant: number;
+  descending: boolean;
+}
+
 export interface TryState {
   /** The base first. */
   models: ModelSummary[];
@@ -1275,7 +1335,8 @@ export interface PageRequests {
       | { page: 'chooseBlocks'; state: ChooseBlocksState }
       | { page: 'try'; state: TryState }
       | { page: 'run'; state: RunPageState }
-      | { page: 'heal'; state: HealState };
+      | { page: 'heal'; state: HealState }
+      | { page: 'evaluate'; state: EvaluationState };
   };
   /** Remembered by the host and put into the window's state. */
   'choose/keep': { params: { choice: ChoiceState }; result: null };
@@ -1307,6 +1368,25 @@ export interface PageRequests {
   'heal/saveRecipe': { params: { settings: HealSettings | null }; result: { file: string } | null };
   /** Asks where to write it. `png` comes as base64. */
   'heal/export': { params: { kind: 'csv' | 'png' | 'svg'; content: string }; result: { file: string } | null };
+  /** Remembered by the host. */
+  'evaluate/keep': { params: { view: EvaluationView }; result: null };
+  /** Remembered by the host, too; their plan comes as evaluate/state. */
+  'evaluate/settings': { params: { settings: EvaluationSettings }; result: null };
+  /** Asks for the folder with the tasks' data; the answer comes as evaluate/state. */
+  'evaluate/data': { params: Record<string, never>; result: null };
+  /** Asks which models, or which earlier evaluation; the answer comes as evaluate/state. */
+  'evaluate/addVariant': { params: Record<string, never>; result: null };
+  /** A model of the form by its folder, or a run beside this one by its id. */
+  'evaluate/remove': { params: { folder: string } | { runId: string }; result: null };
+  'evaluate/start': { params: { settings: EvaluationSettings }; result: { runId: string } };
+  /** The same recipe as a new run. */
+  'evaluate/repeat': { params: Record<string, never>; result: { runId: string } };
+  /** Back to the form, with all models that are shown and with these settings. */
+  'evaluate/again': { params: { settings: EvaluationSettings }; result: null };
+  /** null: that of the run. */
+  'evaluate/saveRecipe': { params: { settings: EvaluationSettings | null }; result: { file: string } | null };
+  /** Asks where to write it. */
+  'evaluate/export': { params: { kind: 'csv' | 'json'; content: string }; result: { file: string } | null };
   'run/cancel': { params: { runId: string }; result: null };
   /** Starts a failed, cancelled or interrupted run again. */
   'run/resume': { params: { runId: string }; result: null };
@@ -1341,4 +1421,5 @@ export interface HostNotifications {
   'run/state': RunPageState;
   'heal/state': HealState;
   'heal/points': HealPoints;
+  'evaluate/state': EvaluationState;
 }

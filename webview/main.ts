@@ -4,9 +4,10 @@
 //          <meta property="csp-nonce" content="N">      the toolkit asks for it before it tries a selector
 //          <link rel="stylesheet" href="webview.css"> </head>
 //   <body data-page="chooseBlocks"> <main></main> <script nonce="N" src="webview.js"></script> </body>
-// with data-page one of chooseBlocks, try, run and heal. The page asks page/open; everything else follows from the answer.
+// with data-page one of chooseBlocks, try, run, heal and evaluate. The page asks page/open; everything else follows from the answer.
 import { host } from './witness';
 import { mountChooseBlocks } from './choose/page';
+import { mountEvaluate } from './evaluate/page';
 import { mountHeal } from './heal/page';
 import { sentenceOf } from './host';
 import { mountRun } from './run/page';
@@ -18,6 +19,7 @@ void host.ask('page/open', {}).then(
     if (opened.page === 'chooseBlocks') mountChooseBlocks(root, host, opened.state);
     else if (opened.page === 'try') mountTry(root, host, opened.state);
     else if (opened.page === 'heal') mountHeal(root, host, opened.state);
+    else if (opened.page === 'evaluate') mountEvaluate(root, host, opened.state);
     else mountRun(root, host, opened.state);
     painted();
   },

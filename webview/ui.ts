@@ -12,6 +12,7 @@ import {
   vsCodeTextArea,
 } from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
+import { live } from 'lit/directives/live.js';
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
@@ -108,6 +109,20 @@ export const numberField = ({ label, value, onChange, least, fraction = false, i
       }}
     ></label>`;
 
+export interface SearchFieldOptions {
+  /** Stands in the field while it is empty, and is its name. */
+  label: string;
+  value: string;
+  onInput: (value: string) => void;
+  id: string;
+}
+
+export const searchField = ({ label, value, onInput, id }: SearchFieldOptions) => html`
+  <input
+    type="search" id=${id} placeholder=${label} aria-label=${label} .value=${live(value)}
+    @input=${({ target }: Event) => onInput((target as HTMLInputElement).value)}
+  >`;
+
 /** A button of a toolbar: an icon, a word, or both. `pressed` makes it a switch. */
 export const tool = (options: {
   icon?: IconName;
@@ -148,7 +163,13 @@ export type IconName =
   | 'debug-continue'
   | 'debug-stop'
   | 'zoom-out'
-  | 'export';
+  | 'export'
+  | 'arrow-up'
+  | 'arrow-down'
+  | 'chevron-down'
+  | 'close'
+  | 'json'
+  | 'save';
 
 export const icon = (name: IconName, kind = '') =>
   html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;

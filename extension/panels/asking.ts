@@ -1,6 +1,6 @@
 // What panels ask a person before they write: where a folder goes, and where a file.
 import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Uri, window, workspace } from 'vscode';
 import type { Recipe } from '../../server/protocol';
 import type { Connection } from '../connection';
@@ -37,14 +37,20 @@ export async function askAndWrite(
 }
 
 /** Opens what it has written. */
-export async function saveRecipe(
-  recipe: Recipe & { out: string },
+export const saveRecipe = (recipe: Recipe & { out: string }, connection: Connection) =>
+  saveRecipeAs(basename(recipe.out), recipe.out, recipe, connection);
+
+/** `beside`: a path in whose folder it is offered to be, where there is no workspace. */
+export async function saveRecipeAs(
+  name: string,
+  beside: string,
+  recipe: Recipe,
   connection: Connection,
 ): Promise<{ file: string } | null> {
   const { yaml } = await connection.request('recipes/format', { recipe });
-  const name = `${recipe.out.split(/[\\/]/).at(-1)}.espalier.yaml`;
   const filters = { 'Espalier recipe': ['espalier.yaml'] };
-  const target = await askAndWrite('Save as Recipe', name, filters, new TextEncoder().encode(yaml), recipe.out);
+  const content = new TextEncoder().encode(yaml);
+  const target = await askAndWrite('Save as Recipe', `${name}.espalier.yaml`, filters, content, beside);
   if (!target) return null;
   await window.showTextDocument(target, { preview: false });
   return { file: target.fsPath };

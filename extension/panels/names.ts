@@ -8,4 +8,5 @@ export const panelTypes: Record<PageName, string> = {
   try: 'espalier.try',
   run: 'espalier.run',
   heal: 'espalier.healing',
+  evaluate: 'espalier.evaluation',
 };

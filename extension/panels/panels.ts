@@ -14,6 +14,7 @@ import type { Library } from '../library';
 import type { Settings } from '../settings';
 import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
+import { type EvaluationPlace, fillEvaluation } from './evaluation';
 import { fillHealing } from './healing';
 import { fillRun } from './run';
 import { isActive } from '../trees/runRows';
@@ -35,6 +36,8 @@ export interface Panels extends Disposable {
   try(folders: readonly string[]): void;
   /** The form for a healing of this model, or the one that goes on. */
   heal(folder: string): void;
+  /** The form for an evaluation of these models, the base first. */
+  evaluate(folders: readonly string[]): void;
   run(run: Pick<RunSummary, 'runId' | 'kind'> & { model?: string }): void;
 }
 
@@ -68,16 +71,20 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
     try: (folders: readonly string[]) => `try ${folders.join('\n')}`,
     run: (runId: string) => `run ${runId}`,
     heal: (folder: string, runId: string | null) => (runId ? `run ${runId}` : `heal ${folder}`),
+    evaluate: ({ folders, runId }: EvaluationPlace) => (runId ? `run ${runId}` : `evaluate ${folders.join('\n')}`),
   };
-  function healing(panel: WebviewPanel, folder: string, runId: string | null): Disposable {
-    let key = keyOf.heal(folder, runId);
-    /** The panel of a form shows its run from then on, and is found as that. */
-    const becomes = (next: string | null) => {
+  /** The panel of a form shows its run from then on, and is found as that. */
+  function changing(
+    panel: WebviewPanel,
+    firstKey: string,
+    fill: (becomes: (key: string) => void) => Disposable,
+  ): Disposable {
+    let key = firstKey;
+    const filled = fill((next) => {
       if (open.get(key) === panel) open.delete(key);
-      key = keyOf.heal(folder, next);
+      key = next;
       open.set(key, panel);
-    };
-    const filled = fillHealing(panel, folder, runId, becomes, host());
+    });
     return {
       dispose() {
         if (open.get(key) === panel) open.delete(key);
@@ -85,6 +92,14 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
       },
     };
   }
+  const healing = (panel: WebviewPanel, folder: string, runId: string | null) =>
+    changing(panel, keyOf.heal(folder, runId), (becomes) =>
+      fillHealing(panel, folder, runId, (next) => becomes(keyOf.heal(folder, next)), host()),
+    );
+  const evaluation = (panel: WebviewPanel, place: EvaluationPlace) =>
+    changing(panel, keyOf.evaluate(place), (becomes) =>
+      fillEvaluation(panel, place, (next) => becomes(keyOf.evaluate(next)), host()),
+    );
   const panels: Panels = {
     chooseBlocks: (folder) =>
       reveal('chooseBlocks', keyOf.chooseBlocks(folder), 'Choose Blocks', (panel) =>
@@ -96,9 +111,17 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
       const runId = active?.runId ?? null;
       reveal('heal', keyOf.heal(folder, runId), 'Healing', (panel) => healing(panel, folder, runId));
     },
+    evaluate(folders) {
+      const place: EvaluationPlace = { folders, runId: null, beside: [] };
+      reveal('evaluate', keyOf.evaluate(place), 'Evaluation', (panel) => evaluation(panel, place));
+    },
     run({ runId, kind, model }) {
       if (kind === 'heal' && model !== undefined)
         reveal('heal', keyOf.run(runId), 'Healing', (panel) => healing(panel, model, runId));
+      else if (kind === 'evaluate' && model !== undefined)
+        reveal('evaluate', keyOf.run(runId), 'Evaluation', (panel) =>
+          evaluation(panel, { folders: [model], runId, beside: [] }),
+        );
       else reveal('run', keyOf.run(runId), 'Run', (panel) => fillRun(panel, runId, host()));
     },
     dispose() {
@@ -116,6 +139,7 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
     else if (memory?.page === 'run') adopt(panel, keyOf.run(memory.runId), () => fillRun(panel, memory.runId, host()));
     else if (memory?.page === 'heal')
       adopt(panel, keyOf.heal(memory.folder, memory.runId), () => healing(panel, memory.folder, memory.runId));
+    else if (memory?.page === 'evaluate') adopt(panel, keyOf.evaluate(memory), () => evaluation(panel, memory));
     else panel.dispose(); // it was closed before it could say what it showed
   };
   for (const type of Object.values(panelTypes))

@@ -111,18 +111,22 @@ describe('what package.json contributes', () => {
     expect(new Set(orders).size).toBe(orders.length);
   });
 
-  it.each(['espalier.nodePath', 'espalier.modelFolders', 'espalier.huggingFaceCache', 'espalier.idleSeconds'])(
-    'takes %s from the machine, never from a workspace',
-    (name) => {
-      expect(properties[name]!.scope).toBe('machine');
-      expect(source).toMatch(new RegExp(`ofUser(<[^(]*>)?\\('${name.replace('espalier.', '')}'`));
-    },
-  );
+  it.each([
+    'espalier.nodePath',
+    'espalier.modelFolders',
+    'espalier.huggingFaceCache',
+    'espalier.idleSeconds',
+    'espalier.benchmarkData',
+  ])('takes %s from the machine, never from a workspace', (name) => {
+    expect(properties[name]!.scope).toBe('machine');
+    expect(source).toMatch(new RegExp(`ofUser(<[^(]*>)?\\('${name.replace('espalier.', '')}'`));
+  });
 
   it('starts nothing in Restricted Mode, and says so', () => {
     const { untrustedWorkspaces, virtualWorkspaces } = manifest.capabilities;
     expect(untrustedWorkspaces.supported).toBe('limited');
-    expect(untrustedWorkspaces.restrictedConfigurations).toContain('espalier.nodePath');
+    for (const name of ['nodePath', 'modelFolders', 'benchmarkData'])
+      expect(untrustedWorkspaces.restrictedConfigurations).toContain(`espalier.${name}`);
     expect(virtualWorkspaces).toBe(false);
     expect(manifest.extensionKind).toEqual(['workspace']);
   });

@@ -1,11 +1,19 @@
 // Names and texts that want to be markup, to turn the page around, or to burst it. They come from models, files and
 // engines; on the page they are text, nothing of them runs, and the layout holds.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { HealRecipe, HealState, ModelSummary } from '../../server/protocol';
+import type { EvaluationRun, HealRecipe, HealState, ModelSummary } from '../../server/protocol';
 import { available } from '../fixtures';
 import { chromiumFile, type Harness, type OpenOptions, startHarness } from './harness/browser';
 import { plan } from './harness/cases';
 import { earlierHealings, healForm, healRecipe, healReport, healRun, healState } from './harness/healing';
+import {
+  evaluated,
+  evaluatedOtherwise,
+  evaluationForm,
+  evaluationReport,
+  evaluationRun,
+  evaluationState,
+} from './harness/evaluation';
 import { modelOf, referenceFile, reportOf, runOf, stateOf } from './harness/fixture';
 
 const markup =
@@ -33,6 +41,9 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
     { kind, page: 'run', open: runPage(text) },
     { kind, page: 'healing', open: healingPage(text) },
     { kind, page: 'form of a healing', open: healFormPage(text) },
+    { kind, page: 'evaluation', open: evaluationPage(text) },
+    { kind, page: 'failed evaluation', open: failedEvaluation(text) },
+    { kind, page: 'form of an evaluation', open: evaluationFormPage(text) },
   ]);
 
   it.each(rows)('of $kind stays text on the page of $page', async ({ kind, page: name, open }) => {
@@ -45,6 +56,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
         await opened.notify('try/text', { model: 0, text: hostile[kind]! });
         await page.waitForSelector('.new:not(:empty)', { state: 'attached' });
       }
+      if (name === 'evaluation') await page.click('#scores tr[data-row] >> nth=1', { position: { x: 4, y: 4 } });
       if (name === 'chooseBlocks') await page.hover('#spine tr[data-block="12"]');
       await page.waitForTimeout(150);
       const found = await page.evaluate(() => {
@@ -182,4 +194,70 @@ function healFormPage(text: string): OpenOptions {
   const form = shown.kind === 'form' ? { ...shown.form, textName: text, refusal: text, plan: null } : null;
   const state: HealState = { ...hostileHealing(text), shown: { kind: 'form', form: form! } };
   return { page: 'heal', answers: { 'page/open': () => ({ page: 'heal', state }) } };
+}
+
+/** Every text of the report: of models, tasks, groups, files, what was written and what is warned of. */
+function hostileEvaluation(text: string): EvaluationRun {
+  const report = evaluationReport();
+  const labels = [text, `${text}1`, `${text}2`];
+  const named = (label: string) => labels[report.models.findIndex((it) => it.label === label)]!;
+  return evaluated({
+    report: {
+      ...report,
+      models: report.models.map((model, i) => ({
+        ...model,
+        label: labels[i]!,
+        name: text,
+        folder: `/models/${text}`,
+        // It is called by its name, and not by what it lacks.
+        removedBlocks: i === 1 ? [] : model.removedBlocks,
+        dtype: i === 2 ? text.slice(0, 40) : model.dtype,
+      })),
+      tasks: report.tasks.map((task, i) => ({
+        ...task,
+        title: text,
+        files: [{ name: text, sha256: text.slice(0, 64), sizeBytes: i }],
+      })),
+      groups: report.groups.map((group) => ({ ...group, title: text })),
+      comparisons: report.comparisons.map((it) => ({ ...it, base: text, variant: named(it.variant) })),
+      warnings: [text],
+      generation: [0, 1].map((model) => ({
+        model,
+        prompt: text,
+        text,
+        nTokens: 9,
+        repetition: 0.9,
+        entropyBits: 1,
+        alarm: true,
+      })),
+      device: text,
+    },
+  });
+}
+
+const evaluationPage = (text: string): OpenOptions => ({
+  page: 'evaluate',
+  answers: {
+    'page/open': () => ({
+      page: 'evaluate',
+      state: evaluationState({ kind: 'run', evaluation: hostileEvaluation(text), beside: [evaluatedOtherwise()] }),
+    }),
+  },
+});
+
+function failedEvaluation(text: string): OpenOptions {
+  const run = { ...evaluationRun({ state: 'failed', code: text, message: text }), title: text };
+  const evaluation = { ...hostileEvaluation(text), run, report: null };
+  const state = evaluationState(
+    { kind: 'run', evaluation, beside: [] },
+    { models: [named(text)], connection: { state: 'failed', message: text } },
+  );
+  return { page: 'evaluate', answers: { 'page/open': () => ({ page: 'evaluate', state }) } };
+}
+
+function evaluationFormPage(text: string): OpenOptions {
+  const settings = { tasks: [text, 'boolq'], items: 10, fewShot: null, generate: false };
+  const shown = evaluationForm({ settings, dataFolder: `/${text}`, refusal: text, plan: null });
+  const state = evaluationState(shown, { models: [named(text), named(`${text}2`)] });
+  return { page: 'evaluate', answers: { 'page/open': () => ({ page: 'evaluate', state }) } };
 }

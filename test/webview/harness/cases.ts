@@ -8,6 +8,7 @@ import type {
   TryState,
 } from '../../../server/protocol';
 import type { Answers, OpenOptions, OpenPage } from './browser';
+import { evaluationCases } from './evaluation';
 import { healCases } from './healing';
 import { answerTo, type ModelName, runOf, stateOf, stretched } from './fixture';
 
@@ -84,7 +85,7 @@ export function cases(
     ),
     choose('measuring', chosen, { answers: { 'choose/ask': () => new Promise(() => {}) } }),
   ];
-  return [...looks, ...states, ...tryCases(model), ...runCases(report), ...healCases()];
+  return [...looks, ...states, ...tryCases(model), ...runCases(report), ...healCases(), ...evaluationCases()];
 
   function choose(name: string, state: ChooseBlocksState, options: Partial<Case> = {}): Case {
     const { answers, ...others } = options;

@@ -49,6 +49,7 @@ export const hostTests: Record<string, HostTest> = {
     for (const [name, value] of [
       ['nodePath', '/bin/true'],
       ['modelFolders', ['/']],
+      ['benchmarkData', '/'],
       ['idleSeconds', 1],
     ] as const)
       await assert.rejects(

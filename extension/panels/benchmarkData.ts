@@ -1,0 +1,21 @@
+// Where the tasks' data lies: asked once, and kept in the person's own settings, because it widens what the server may read.
+import { realpathSync } from 'node:fs';
+import { ConfigurationTarget, Uri, window, workspace } from 'vscode';
+import type { Settings } from '../settings';
+
+/** null: the person thought better of it. */
+export async function chooseBenchmarkData(settings: Settings): Promise<string | null> {
+  const known = settings.benchmarkData();
+  const beside = known === null ? workspace.workspaceFolders?.[0]?.uri : Uri.file(known);
+  const picked = await window.showOpenDialog({
+    title: "Folder with the Tasks' Data",
+    openLabel: 'Take Data from Here',
+    canSelectFiles: false,
+    canSelectFolders: true,
+    ...(beside ? { defaultUri: beside } : {}),
+  });
+  if (!picked?.[0]) return null;
+  const folder = realpathSync(picked[0].fsPath);
+  await workspace.getConfiguration('espalier').update('benchmarkData', folder, ConfigurationTarget.Global);
+  return folder;
+}

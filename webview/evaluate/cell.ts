@@ -1,0 +1,106 @@
+// What stands in the table for one model and one task: its value, and its difference to the base. Scores of correctness
+// become percent here, and their differences points.
+import type { Comparison, EvaluatedTask, MetricName } from '../../server/protocol';
+import type { Column } from './columns';
+import type { Mismatch } from './mismatch';
+
+export type Value =
+  | { state: 'known'; value: number; stderr: number | null; nItems: number }
+  /** The task has not come to its end yet. */
+  | { state: 'partial'; nItems: number; ofItems: number }
+  | { state: 'waiting' }
+  | { state: 'absent' };
+
+export interface Cell {
+  readonly value: Value;
+  readonly difference: Difference;
+}
+
+export type Difference =
+  | {
+      state: 'known';
+      /** In points, or of a perplexity as it is. */
+      delta: number;
+      interval: readonly [number, number] | null;
+      /** The interval leaves out zero. */
+      sure: boolean;
+      /** The mark: of a task after Holm's correction, of what sums up tasks by its interval. */
+      verdict: 'worse' | 'better' | null;
+      comparison: Comparison | null;
+    }
+  | { state: 'differs'; mismatches: readonly Mismatch[] }
+  | { state: 'none' };
+
+export const isAccuracy = (metric: MetricName): boolean => metric.startsWith('acc');
+
+export function valueIn(column: Column, task: string, metric: MetricName, of: EvaluatedTask | null): Value {
+  const score = scoreOf(column, task, metric);
+  if (!score) return absentIn(column);
+  if (of && !column.sheet.over && score.nItems < of.nItems)
+    return { state: 'partial', nItems: score.nItems, ofItems: of.nItems };
+  const factor = isAccuracy(metric) ? 100 : 1;
+  const stderr = score.stderr === null ? null : factor * score.stderr;
+  return { state: 'known', value: factor * score.value, stderr, nItems: score.nItems };
+}
+
+export const absentIn = ({ sheet }: Column): Value => ({ state: sheet.over ? 'absent' : 'waiting' });
+
+export function differenceOf(
+  column: Column,
+  task: string,
+  metric: MetricName,
+  factor: number,
+  base: Value,
+  value: Value,
+  mismatches: readonly Mismatch[],
+): Difference {
+  if (mismatches.length > 0) return { state: 'differs', mismatches };
+  if (base.state !== 'known' || value.state !== 'known') return { state: 'none' };
+  const comparison = comparisonOf(column, task, metric);
+  const interval = comparison?.interval95 ?? null;
+  return judged(
+    comparison ? factor * comparison.delta : value.value - base.value,
+    interval && [factor * interval[0], factor * interval[1]],
+    metric,
+    comparison,
+    column.sheet.scored.tasks.some((it) => it.task === task),
+  );
+}
+
+function judged(
+  delta: number,
+  interval: readonly [number, number] | null,
+  metric: MetricName,
+  comparison: Comparison | null,
+  byHolm: boolean,
+): Difference {
+  const sure = interval !== null && (interval[0] > 0 || interval[1] < 0);
+  const marked = byHolm && comparison ? comparison.significant : sure;
+  const isGain = isAccuracy(metric) ? delta > 0 : delta < 0;
+  const verdict = marked && delta !== 0 ? (isGain ? 'better' : 'worse') : null;
+  return { state: 'known', delta, interval, sure, verdict, comparison };
+}
+
+export function meanDifference(differences: readonly Difference[]): Difference {
+  const mismatches = differences.flatMap(mismatchesIn);
+  if (mismatches.length > 0) return { state: 'differs', mismatches };
+  const known = differences.flatMap((each) => (each.state === 'known' ? [each] : []));
+  if (known.length < differences.length) return { state: 'none' };
+  const delta = average(known.map((each) => each.delta));
+  const halves = known.map(({ interval }) => (interval ? (interval[1] - interval[0]) / 2 : null));
+  const half = halves.includes(null) ? null : Math.hypot(...(halves as number[])) / known.length;
+  return judged(delta, half === null ? null : [delta - half, delta + half], 'acc', null, false);
+}
+
+export const mismatchesIn = (difference: Difference) => (difference.state === 'differs' ? difference.mismatches : []);
+
+export const comparisonOf = ({ sheet, index }: Column, task: string, metric: MetricName): Comparison | null => {
+  const { models, comparisons } = sheet.scored;
+  const variant = models[index]?.label;
+  return comparisons.find((it) => it.task === task && it.metric === metric && it.variant === variant) ?? null;
+};
+
+export const scoreOf = ({ index, sheet }: Column, task: string, metric: MetricName) =>
+  sheet.scored.scores.find((it) => it.model === index && it.task === task && it.metric === metric) ?? null;
+
+export const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

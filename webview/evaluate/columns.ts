@@ -1,0 +1,85 @@
+// Whose scores stand side by side: the base, its variants, and the variants of other runs beside this one. Each has a name
+// by what it lacks, a colour by whether it was healed, and a shape of its own.
+import type { EvaluatedModel, EvaluateRecipe, EvaluationRun, ScoredSoFar } from '../../server/protocol';
+import { blocks, dropSet } from '../format';
+
+export interface Column {
+  /** Text from models, as all names. */
+  readonly name: string;
+  readonly kind: 'base' | 'pruned' | 'healed';
+  readonly shape: Shape;
+  readonly model: EvaluatedModel;
+  /** Of the model, in the scores of its sheet. */
+  readonly index: number;
+  readonly sheet: Sheet;
+}
+
+/** What one run has told. */
+export interface Sheet {
+  readonly runId: string;
+  readonly recipe: EvaluateRecipe;
+  readonly scored: ScoredSoFar;
+  /** Nothing more will come. */
+  readonly over: boolean;
+}
+
+export type Shape = 'square' | 'circle' | 'triangle' | 'diamond' | 'bar' | 'cross';
+
+const shapes: Record<Column['kind'], readonly Shape[]> = {
+  base: ['square'],
+  pruned: ['square', 'triangle', 'bar'],
+  healed: ['circle', 'diamond', 'cross'],
+};
+
+/** The base first; nothing while no score is known. */
+export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
+  const sheets = runs.flatMap((run) => sheetOf(run) ?? []);
+  const [first] = sheets;
+  const base = first?.scored.models[0];
+  if (!first || !base) return [];
+  const variants = sheets.flatMap((sheet) =>
+    sheet.scored.models.slice(1).map((model, i) => ({ model, index: i + 1, sheet, kind: kindOf(model) })),
+  );
+  const names = namesOf(variants.map(({ model }) => model));
+  const nth = { base: 0, pruned: 0, healed: 0 };
+  const withShape = variants.map((variant, i): Column => {
+    const some = shapes[variant.kind];
+    return { ...variant, name: names[i]!, shape: some[nth[variant.kind]++ % some.length]! };
+  });
+  return [{ name: 'Base', kind: 'base', shape: 'square', model: base, index: 0, sheet: first }, ...withShape];
+}
+
+export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet | null {
+  const known = report ?? scored;
+  if (!known || known.models.length === 0) return null;
+  return {
+    runId: run.runId,
+    recipe,
+    scored: known,
+    over: report !== null || !['queued', 'running', 'paused'].includes(run.state),
+  };
+}
+
+const kindOf = ({ healed }: EvaluatedModel): Column['kind'] => (healed ? 'healed' : 'pruned');
+
+/** Short where that is enough: `Without 12–16`, `Healed`; longer where two would be called the same. */
+function namesOf(models: readonly EvaluatedModel[]): string[] {
+  const choices = [shortName, longName, ({ label }: EvaluatedModel) => label];
+  const chosen = models.map(() => 0);
+  for (let level = 0; level + 1 < choices.length; level++) {
+    const names = models.map((model, i) => choices[chosen[i]!]!(model));
+    for (const [i, name] of names.entries()) if (names.indexOf(name) !== names.lastIndexOf(name)) chosen[i] = level + 1;
+  }
+  return models.map((model, i) => choices[chosen[i]!]!(model));
+}
+
+const shortName = (model: EvaluatedModel): string => (model.healed ? 'Healed' : lacksOf(model));
+const longName = (model: EvaluatedModel): string =>
+  model.healed ? `Healed, ${lacksOf(model).replace(/^Without/, 'without')}` : `${lacksOf(model)}, ${model.name}`;
+
+/** What is left out without having been written counts in the numbers of the folder's own blocks. */
+export function lacksOf({ name, drop, removedBlocks }: EvaluatedModel): string {
+  const left = [...drop.blocks, ...drop.attention, ...drop.mlp].length > 0 ? dropSet(drop) : '';
+  if (removedBlocks.length === 0) return left ? `Without ${left}` : name;
+  return `Without ${blocks(removedBlocks)}${left ? `, then ${left}` : ''}`;
+}

@@ -1,0 +1,154 @@
+// Before a run: which models on which tasks, how many questions of each, and the start.
+import { html, nothing, type TemplateResult } from 'lit';
+import type { EvaluationForm, EvaluationSettings, ModelSummary } from '../../server/protocol';
+import { blocks, count, duration, memory, size } from '../format';
+import { button, checkbox, dropdown, icon, numberField } from '../ui';
+import type { EvaluateActions } from './actions';
+import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
+import type { PageState } from './view';
+
+export function form(
+  { host, failure, busy, written }: PageState,
+  shown: EvaluationForm,
+  act: EvaluateActions,
+): TemplateResult {
+  const { settings, dataFolder } = shown;
+  const off = host.connection.state !== 'connected' || busy;
+  const ready = dataFolder !== null && settings.tasks.length > 0;
+  return html`
+    <p class="quiet intro">Every model answers the same questions, scored as lm-evaluation-harness scores them, and each
+      variant is compared with the base question by question.</p>
+    <section id="form" aria-label="Settings of the evaluation">
+      ${models(host.models, off, act)} ${tasks(settings, act)} ${questions(settings, act)}
+      <fieldset>
+        <legend><h2>Data</h2></legend>
+        <div class="field wide-field"><span>Folder</span>
+          <span class="row">
+            <bdi class="text" id="data-folder">${dataFolder ?? 'no folder yet'}</bdi>
+            ${button({ id: 'choose-data', label: 'Choose Folder…', disabled: off, onPress: act.chooseData })}
+          </span></div>
+      </fieldset>
+      ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
+      ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
+      <p class="row" id="start-row">
+        ${button({ id: 'start', look: 'primary', label: 'Start Evaluation', disabled: off || !ready, onPress: act.start })}
+        ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off || !ready, onPress: act.saveRecipe })}
+        <span class="text quiet" id="plan" role="status">${planned(shown)}</span>
+      </p>
+      ${written ? html`<p class="small quiet text" role="status">Written to <bdi>${written}</bdi></p>` : nothing}
+    </section>`;
+}
+
+const models = (list: readonly ModelSummary[], off: boolean, act: EvaluateActions) => html`
+  <fieldset>
+    <legend><h2>Models</h2></legend>
+    <ul class="wide-field" id="models">${list.map(
+      (model, i) => html`
+        <li class="row"><span class="text" title=${model.folder}><bdi>${modelTitle(model, i)}</bdi>
+          <span class="small quiet">${i === 0 ? 'base, ' : ''}${count(model.nBlocks, 'block')}, ${size(model.sizeBytes)}</span></span>
+        ${
+          i === 0
+            ? nothing
+            : html`<button
+                class="tool" type="button" title="Leave it out" aria-label="Leave out ${modelTitle(model, i)}" ?disabled=${off}
+                @click=${() => act.remove({ folder: model.folder })}>${icon('close', 's')}</button>`
+        }</li>`,
+    )}</ul>
+    <div class="wide-field">${button({ id: 'add-variant', label: 'Add Variant…', disabled: off, onPress: act.addVariant })}</div>
+  </fieldset>`;
+
+const tasks = (settings: EvaluationSettings, act: EvaluateActions) => html`
+  <fieldset id="tasks">
+    <legend><h2>Tasks</h2></legend>
+    ${taskChoices.map(({ name, title, nItems, asks }) =>
+      checkbox({
+        id: `task-${name}`,
+        label: html`${title} <span class="small quiet">${nItems.toLocaleString('en').replaceAll(',', '\u202f')}</span>`,
+        title: `${name}: ${asks}`,
+        checked: settings.tasks.includes(name),
+        onChange: (chosen) => act.settings({ tasks: withTask(settings.tasks, name, chosen) }),
+      }),
+    )}
+    ${otherTasks(settings.tasks).map((name) =>
+      checkbox({
+        label: html`<bdi>${name}</bdi>`,
+        checked: true,
+        onChange: (chosen) => act.settings({ tasks: withTask(settings.tasks, name, chosen) }),
+      }),
+    )}
+    <div class="field"><span>MMLU</span>${dropdown({
+      id: 'mmlu',
+      label: 'MMLU',
+      choices: [
+        { value: 'none', label: 'none' },
+        { value: 'six', label: 'six subjects' },
+        { value: 'all', label: 'all 57 subjects' },
+        ...(mmluChoiceOf(settings.tasks) === 'other' ? [{ value: 'other', label: 'some subjects' }] : []),
+      ],
+      value: mmluChoiceOf(settings.tasks),
+      onChange(value) {
+        if (Object.hasOwn(mmluChoices, value))
+          act.settings({ tasks: withMmlu(settings.tasks, value as keyof typeof mmluChoices) });
+      },
+    })}</div>
+  </fieldset>`;
+
+const usualItems = 100;
+
+const questions = ({ items, fewShot, generate }: EvaluationSettings, act: EvaluateActions) => html`
+  <fieldset>
+    <legend><h2>Questions</h2></legend>
+    ${
+      items === null
+        ? html`<div class="field"><span>Of each task</span><span>all</span></div>`
+        : numberField({
+            id: 'items',
+            label: 'Of each task',
+            value: items,
+            least: 1,
+            onChange: (value) => act.settings({ items: value }),
+          })
+    }
+    ${checkbox({
+      id: 'all-items',
+      label: 'all questions',
+      checked: items === null,
+      onChange: (all) => act.settings({ items: all ? null : usualItems }),
+    })}
+    <div class="field"><span>Shots</span>${dropdown({
+      id: 'few-shot',
+      label: 'Examples before each question',
+      choices: shotChoices(fewShot),
+      value: fewShot === null ? 'task' : String(fewShot),
+      onChange: (value) => act.settings({ fewShot: value === 'task' ? null : Number(value) }),
+    })}</div>
+    ${checkbox({
+      id: 'generate',
+      label: 'let each write a few lines, too',
+      title: 'A model that only repeats itself may still score well',
+      checked: generate,
+      onChange: (chosen) => act.settings({ generate: chosen }),
+    })}
+  </fieldset>`;
+
+function shotChoices(now: number | null) {
+  const usual = [0, 1, 2, 3, 4, 5, 10, 25];
+  const all = now === null || usual.includes(now) ? usual : [...usual, now].sort((a, b) => a - b);
+  return [
+    { value: 'task', label: 'as the task says' },
+    ...all.map((n) => ({ value: String(n), label: n === 0 ? 'none' : String(n) })),
+  ];
+}
+
+function modelTitle({ name, prunedFrom }: ModelSummary, i: number): string {
+  const removed = prunedFrom?.removedBlocks ?? [];
+  return i > 0 && removed.length > 0 ? `${name}, without ${blocks(removed)}` : name;
+}
+
+function planned({ plan, settings, dataFolder, refusal }: EvaluationForm): string {
+  if (dataFolder === null) return 'Choose the folder with the tasks’ data first.';
+  if (settings.tasks.length === 0) return 'Choose a task first.';
+  if (!plan) return refusal ? '' : 'Planning …';
+  const time = plan.estimatedSeconds ? `About ${duration(plan.estimatedSeconds)}, ` : '';
+  return `${time}${memory(plan.totalBytes)} of ${memory(plan.limitBytes)} memory. Nothing is written to the model folders.`;
+}

@@ -1,0 +1,44 @@
+// The sentences above the table that say what was scored otherwise, so that no difference is shown.
+import type { Column } from './columns';
+import type { Mismatch } from './mismatch';
+import { leavesOf, type Row } from './table';
+
+/** One sentence for each variant and kind of difference; what all its tasks share is said once. */
+export function mismatchNotes(rows: readonly Row[], columns: readonly Column[]): { lead: string; rest: string }[] {
+  const leaves = leavesOf(rows).filter(({ kind }) => kind === 'task');
+  const found = new Map<string, { mismatch: Mismatch; column: Column; titles: string[]; nShown: number }>();
+  for (const [i, column] of columns.slice(1).entries()) {
+    const shown = leaves.filter(({ cells }) => cells[i]?.value.state === 'known');
+    for (const { title, cells } of shown) {
+      const { difference } = cells[i]!;
+      for (const mismatch of difference.state === 'differs' ? difference.mismatches : []) {
+        const key = JSON.stringify([i, mismatch]);
+        const known = found.get(key) ?? { mismatch, column, titles: [], nShown: shown.length };
+        known.titles.push(title);
+        found.set(key, known);
+      }
+    }
+  }
+  return [...found.values()].map(({ mismatch, column, titles, nShown }) => ({
+    lead: `${subject(titles, nShown)} scored ${phrases[mismatch.what]}: `,
+    rest: `base ${mismatch.base}, ${column.name} ${mismatch.variant}.`,
+  }));
+}
+
+/** What stands after `HellaSwag was scored`. */
+const phrases: Record<Mismatch['what'], string> = {
+  items: 'on different questions',
+  shots: 'with different examples before each question',
+  data: 'from different files',
+  version: 'by different versions of the task',
+  precision: 'in different precision',
+  length: 'with different longest inputs',
+  tokenizer: 'with different tokenizers',
+  base: 'against another base',
+};
+
+function subject(titles: readonly string[], nShown: number): string {
+  if (titles.length === nShown && nShown > 1) return 'All tasks were';
+  if (titles.length > 3) return `${titles.slice(0, 2).join(', ')} and ${titles.length - 2} more tasks were`;
+  return titles.length === 1 ? `${titles[0]} was` : `${titles.slice(0, -1).join(', ')} and ${titles.at(-1)} were`;
+}

@@ -1,0 +1,129 @@
+// The page of an evaluation: the form before it, then the table of its scores as they come, with what they depend on.
+import { html, nothing, render, type TemplateResult } from 'lit';
+import type { EvaluationState } from '../../server/protocol';
+import { connectionNotice } from '../choose/notices';
+import { count } from '../format';
+import { renderer } from '../frames';
+import type { Host } from '../host';
+import { looks } from '../looks';
+import { button, icon, searchField, tool } from '../ui';
+import { actionsOn, type EvaluateActions } from './actions';
+import { form } from './form';
+import { generation } from './generation';
+import { legend } from './legend';
+import { notices } from './notices';
+import { perplexity } from './perplexity';
+import { scores } from './scores';
+import { questions, settingsList } from './settings';
+import { strip } from './strip';
+import { isActive, type PageState, type TableView, tableViewOf, variantsOf } from './view';
+
+export function mountEvaluate(root: HTMLElement, host: Host, initial: EvaluationState): void {
+  let state: PageState = {
+    host: initial,
+    current: null,
+    detailed: [],
+    copied: false,
+    failure: null,
+    written: null,
+    busy: false,
+  };
+  const draw = () => render(page(state, act), root);
+  const soon = renderer(draw);
+  const update = (patch: Partial<PageState>) => {
+    state = { ...state, ...patch };
+    soon();
+  };
+  const act = actionsOn({ host, state: () => state, update });
+
+  host.on('evaluate/state', (next) => {
+    const [before, after] = [runIdOf(state.host), runIdOf(next)];
+    if (before !== after) update({ current: null, detailed: [], failure: null, written: null });
+    // How the table is shown is the page's to say, and what is typed is newer than what comes back.
+    const typed = state.host.shown.kind === 'form' ? state.host.shown.form.settings : null;
+    const shown: EvaluationState['shown'] =
+      typed && next.shown.kind === 'form'
+        ? { ...next.shown, form: { ...next.shown.form, settings: typed } }
+        : next.shown;
+    update({ host: { ...next, view: state.host.view, shown } });
+    host.remember(memoryOf(next));
+  });
+  host.remember(memoryOf(initial));
+  draw();
+}
+
+const runIdOf = ({ shown }: EvaluationState) => (shown.kind === 'run' ? shown.evaluation.run.runId : null);
+
+const memoryOf = ({ models, shown }: EvaluationState) => ({
+  page: 'evaluate' as const,
+  folders: shown.kind === 'run' ? shown.evaluation.recipe.models : models.map(({ folder }) => folder),
+  runId: shown.kind === 'run' ? shown.evaluation.run.runId : null,
+  beside: shown.kind === 'run' ? shown.beside.map(({ run }) => run.runId) : [],
+});
+
+function page(state: PageState, act: EvaluateActions): TemplateResult {
+  const { host } = state;
+  const view = tableViewOf(state);
+  return html`
+    <div class="panel ${view && variantsOf(view).length > mostBeside ? 'many' : ''}" id="evaluation">
+      <header class="title">
+        <h1>Evaluation</h1>
+        <span class="quiet text">${subtitle(host, view)}</span>
+        ${view ? controls(view, act) : nothing}
+      </header>
+      ${connectionNotice(host.connection, act)}
+      ${view ? results(view, act) : host.shown.kind === 'form' ? form(state, host.shown.form, act) : nothing}
+    </div>`;
+}
+
+/** Of more variants the plot would be pushed off the page: it gets a place of its own, as on a narrow page. */
+const mostBeside = 3;
+
+function subtitle({ models, shown }: EvaluationState, view: TableView | null): TemplateResult {
+  const [base] = models;
+  const name = view?.columns[0]?.model.name ?? base?.name ?? '';
+  const n = view && view.columns.length > 0 ? variantsOf(view).length : Math.max(0, models.length - 1);
+  const variants = n > 0 ? ` and ${count(n, 'variant')}` : '';
+  return html`<bdi>${name}</bdi>${variants}${shown.kind === 'run' ? `, ${questions(shown.evaluation.recipe)}` : ''}`;
+}
+
+function controls({ evaluation, state }: TableView, act: EvaluateActions): TemplateResult {
+  const off = state.host.connection.state !== 'connected' || state.busy;
+  const { run } = evaluation;
+  const look = looks[run.state];
+  return html`
+    ${run.state === 'done' ? nothing : html`<span class="state" id="run-state">${icon(look.icon, look.kind)}<span>${look.label}</span></span>`}
+    <span class="row controls" role="toolbar" aria-label="Evaluation">
+      ${isActive(run) ? nothing : button({ id: 'add-variant', label: 'Add Variant…', disabled: off, onPress: act.addVariant })}
+      ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off, onPress: act.saveRecipe })}
+      ${
+        isActive(run)
+          ? button({ id: 'cancel', label: 'Cancel', disabled: off, onPress: act.cancel })
+          : button({ id: 'evaluate', look: 'primary', label: 'Evaluate…', disabled: off, onPress: () => act.again({}) })
+      }
+    </span>`;
+}
+
+const results = (view: TableView, act: EvaluateActions): TemplateResult => html`
+  ${notices(view, act)}
+  ${
+    view.rows.length === 0
+      ? nothing
+      : html`
+        ${tools(view, act)} ${scores(view, act)} ${legend(view, act)} ${strip(view)}
+        <div class="below">${perplexity(view)}${settingsList(view)}</div>
+        ${generation(view)}`
+  }`;
+
+function tools({ state }: TableView, act: EvaluateActions): TemplateResult {
+  const { filter, significant } = state.host.view;
+  return html`
+    <div class="row results" role="toolbar" aria-label="Results">
+      ${searchField({ id: 'filter', label: 'Filter tasks', value: filter, onInput: act.filter })}
+      ${tool({ id: 'significant', text: 'Significant', title: 'Show only differences that are significant', pressed: significant, onPress: act.significant })}
+      <span class="grow"></span>
+      ${tool({ id: 'copy', icon: state.copied ? 'check' : 'copy', text: state.copied ? 'Copied' : 'Copy as Markdown', title: 'Copy the rows that are shown', onPress: act.copy })}
+      ${tool({ id: 'save-csv', icon: 'save', text: 'CSV', title: 'Save all numbers as CSV', onPress: () => act.exportAs('csv') })}
+      ${tool({ id: 'save-json', icon: 'json', text: 'JSON', title: 'Save the reports as JSON', onPress: () => act.exportAs('json') })}
+    </div>`;
+}

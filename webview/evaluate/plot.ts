@@ -1,0 +1,55 @@
+// The difference of each variant as a dot with its interval, around a line for zero: hollow while zero is inside.
+import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
+import { signed } from '../format';
+import type { Column, Shape } from './columns';
+import type { PlotScale } from './scale';
+import { isAccuracy } from './cell';
+import type { Row } from './table';
+
+/** Between the dots of two variants. */
+const gapPx = 10;
+export const rowHeightPx = (nVariants: number): number => Math.max(28, gapPx * nVariants + 8);
+
+/** `columns`: the variants, in the order of the row's cells. */
+export function plot(row: Row, columns: readonly Column[], scale: PlotScale): TemplateResult {
+  const height = rowHeightPx(columns.length);
+  const top = (height - gapPx * (columns.length - 1)) / 2;
+  const zero = scale.place(0);
+  return html`
+    <svg class="dots" width="100%" height=${height} aria-hidden="true">
+      ${scale.marks.filter((mark) => mark !== 0).map((mark) => svg`<line class="grid" x1=${scale.place(mark)} x2=${scale.place(mark)} y2=${height}></line>`)}
+      <line class="zero" x1=${zero} x2=${zero} y2=${height}></line>
+      ${isAccuracy(row.metric) ? columns.map((column, i) => dot(row, column, i, top + i * gapPx, scale)) : nothing}
+    </svg>`;
+}
+
+function dot(row: Row, column: Column, i: number, y: number, scale: PlotScale): SVGTemplateResult | typeof nothing {
+  const difference = row.cells[i]?.difference;
+  if (difference?.state !== 'known') return nothing;
+  const { interval, delta, sure } = difference;
+  const looks = `${column.kind} ${sure ? '' : 'unsure'}`;
+  return svg`
+    ${interval ? svg`<line class="interval ${looks}" x1=${scale.place(interval[0])} x2=${scale.place(interval[1])} y1=${y} y2=${y}></line>` : nothing}
+    <svg x=${scale.place(delta)} y=${y} overflow="visible"><path class=${looks} d=${paths[column.shape]}></path></svg>`;
+}
+
+export const axis = (scale: PlotScale): TemplateResult => html`
+  <svg class="marks" width="100%" height="14" aria-hidden="true">${scale.marks.map(
+    (mark) =>
+      svg`<text x=${scale.place(mark)} y="11" text-anchor="middle">${signed(mark, scale.reach < 4 ? 1 : 0)}</text>`,
+  )}</svg>`;
+
+/** What stands for a variant in headings. */
+export const sign = ({ shape, kind }: Column): TemplateResult => html`
+  <svg class="sign" width="10" height="10" viewBox="-5 -5 10 10" aria-hidden="true"
+    ><path class=${kind} d=${paths[shape]}></path></svg>`;
+
+/** Around their middle. */
+const paths: Record<Shape, string> = {
+  square: 'M-3.5 -3.5H3.5V3.5H-3.5Z',
+  circle: 'M-3.5 0A3.5 3.5 0 1 1 3.5 0A3.5 3.5 0 1 1 -3.5 0Z',
+  triangle: 'M0 -4L4.2 3.4H-4.2Z',
+  diamond: 'M0 -4.6L4.6 0L0 4.6L-4.6 0Z',
+  bar: 'M-2 -4.4H2V4.4H-2Z',
+  cross: 'M-1.4 -4H1.4V-1.4H4V1.4H1.4V4H-1.4V1.4H-4V-1.4H-1.4Z',
+};
