@@ -1,7 +1,7 @@
 // A task's items as requests in tokens, packed for a model, and the scores back as answers to the items.
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
-import { cheapestPacking } from '../walk/packedCost';
+import { packingCost } from '../walk/packedCost';
 import { type Bundle, packRequests, type TokenRequest } from '../walk/packing';
 import type { Scores } from '../walk/scoring';
 import { encodeRequest } from './encode';
@@ -38,9 +38,9 @@ export function packTask(
       return { first, end: requests.length };
     }),
   );
-  const packings = rowTokens.map((rowTokens) => packRequests(requests, { rowTokens, largestRowTokens, batchTokens }));
+  const costOf = (batch: number, tokens: number, nPast: number) => packingCost(config, batch, tokens, nPast);
   return {
-    bundles: cheapestPacking(config, packings),
+    bundles: packRequests(requests, { rowTokens, largestRowTokens, batchTokens, costOf }),
     nRequests: requests.length,
     nPlainTokens: requests.reduce((n, { context, continuation }) => n + context.length + continuation.length - 1, 0),
     places,

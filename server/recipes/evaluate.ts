@@ -11,6 +11,7 @@ import type { EvaluateRecipe, EvaluateReport, GenerationCheck, RunFacts, Scoring
 import type { Device } from '../runtime/device';
 import { openTokenizer } from '../tokenizer/tokenizer';
 import { scoringWork } from '../walk/packedCost';
+import type { Bundle, PackedBatch } from '../walk/packing';
 import { scoreRequests } from '../walk/scoring';
 import { planScoring } from '../walk/scoringPlan';
 import { buildTrie } from '../walk/variantTrie';
@@ -175,16 +176,13 @@ async function scoreParts(
   );
 }
 
-function withRequestsFrom(start: number, bundle: PackedTask['bundles'][number]): PackedTask['bundles'][number] {
-  if (start === 0) return bundle;
-  const shift = (batch: (typeof bundle.batches)[number]) => ({
+function withRequestsFrom(start: number, { stem, batches }: Bundle): Bundle {
+  if (start === 0) return { stem, batches };
+  const shift = (batch: PackedBatch) => ({
     ...batch,
-    targets: batch.targets.map((target) => ({
-      ...target,
-      requests: target.requests.map((asking) => asking.map((request) => start + request)),
-    })),
+    asks: { ...batch.asks, requests: batch.asks.requests.map((request) => start + request) },
   });
-  return { stem: bundle.stem.map(shift), batches: bundle.batches.map(shift) };
+  return { stem: stem.map(shift), batches: batches.map(shift) };
 }
 
 /** Work and time of all families. */

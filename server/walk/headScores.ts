@@ -3,19 +3,19 @@ import { normedRows, scoringSlice, tokenScores } from '../model/head';
 import type { Tensor } from '../runtime/tensor';
 import { logSumExp, walkHead } from './headWalk';
 import type { Model } from './model';
-import type { Target } from './packing';
+import type { Asks } from './packing';
 
 export interface HeadScores {
   pass(slice: Tensor, firstRow: number): Promise<void>;
-  /** By target and id. */
-  finish(): Promise<TokenScore[][]>;
+  finish(): Promise<TokenScores>;
   dispose(): void;
 }
 
-export interface TokenScore {
-  readonly logLikelihood: number;
-  /** No token has a larger logit. */
-  readonly isGreedy: boolean;
+/** One by one as they were asked. */
+export interface TokenScores {
+  readonly logLikelihoods: Float32Array;
+  /** One where no token has a larger logit. */
+  readonly isGreedy: Uint8Array;
 }
 
 /** @param last the hidden state after the last block, [N, D]; it stays the caller's */
@@ -23,20 +23,14 @@ export async function openHeadScores(
   { config, device }: Model,
   last: Tensor,
   norm: Tensor,
-  targets: readonly Target[],
+  asks: Asks,
 ): Promise<HeadScores> {
-  const rows = roundedUp(targets.length);
-  const nIds = Math.max(...targets.map(({ ids }) => ids.length));
-  const at = (row: number, i: number) => targets[row]?.ids[i] ?? null;
+  const { rows, nIds, places, wanted, cells } = tableOf(asks);
   const nHidden = last.shape[0]!;
-  const places = await device.upload(
-    BigInt64Array.from({ length: rows }, (_, row) => BigInt(targets[row]?.slot ?? 0)),
-    [rows],
-    'table',
-  );
   const program = await device.program(`normedRows ${nHidden} ${rows}`, () => normedRows(config, nHidden, rows));
-  const { normed } = await device.run(program, { hidden: last, norm, places });
-  places.dispose();
+  const where = await device.upload(places, [rows], 'table');
+  const { normed } = await device.run(program, { hidden: last, norm, places: where });
+  where.dispose();
   const walk = await walkHead(device, normed!, {
     running: { ...logSumExp, wanted: { width: nIds, from: 0 } },
     slice: (_, sliceRows, firstRow) => ({
@@ -45,13 +39,10 @@ export async function openHeadScores(
       async feeds() {
         const ids = new BigInt64Array(rows * nIds);
         const inside = new Float32Array(rows * nIds);
-        for (let row = 0; row < targets.length; row++) {
-          for (let i = 0; i < nIds; i++) {
-            const id = (at(row, i) ?? -1) - firstRow;
-            if (id < 0 || id >= sliceRows) continue;
-            ids[row * nIds + i] = BigInt(id);
-            inside[row * nIds + i] = 1;
-          }
+        for (const [cell, id] of wanted.entries()) {
+          if (id < firstRow || id >= firstRow + sliceRows) continue;
+          ids[cell] = BigInt(id - firstRow);
+          inside[cell] = 1;
         }
         const shape = [rows, nIds];
         return { ids: await device.upload(ids, shape, 'table'), inside: await device.upload(inside, shape, 'table') };
@@ -65,15 +56,34 @@ export async function openHeadScores(
       const made = await device.run(program, walk.tensors());
       const [logLikelihood, behind] = [await device.read(made.logLikelihood!), await device.read(made.behind!)];
       for (const tensor of Object.values(made)) tensor.dispose();
-      return targets.map(({ ids }, row) =>
-        ids.map((_, i) => ({
-          logLikelihood: logLikelihood[row * nIds + i]!,
-          isGreedy: behind[row * nIds + i]! <= 0,
-        })),
-      );
+      return {
+        logLikelihoods: Float32Array.from(cells, (cell) => logLikelihood[cell]!),
+        isGreedy: Uint8Array.from(cells, (cell) => (behind[cell]! <= 0 ? 1 : 0)),
+      };
     },
     dispose: walk.dispose,
   };
+}
+
+/** A row for every slot that is asked of, a column for every token: [rows, nIds], -1 where there is none. */
+function tableOf({ slots, ids }: Asks) {
+  const at: { row: number; column: number }[] = [];
+  let [row, column, nIds] = [-1, 0, 1];
+  for (let i = 0; i < slots.length; i++) {
+    if (i === 0 || slots[i] !== slots[i - 1]) [row, column] = [row + 1, 0];
+    else if (ids[i] !== ids[i - 1]) column++;
+    nIds = Math.max(nIds, column + 1);
+    at.push({ row, column });
+  }
+  const rows = roundedUp(row + 1);
+  const places = new BigInt64Array(rows);
+  const wanted = new Int32Array(rows * nIds).fill(-1);
+  const cells = Int32Array.from(at, ({ row, column }) => row * nIds + column);
+  for (const [i, cell] of cells.entries()) {
+    places[at[i]!.row] = BigInt(slots[i]!);
+    wanted[cell] = ids[i]!;
+  }
+  return { rows, nIds, places, wanted, cells };
 }
 
 /** Few numbers of rows, so that few graphs are compiled. */

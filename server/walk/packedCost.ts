@@ -11,14 +11,13 @@ import { blockGroup, groupSize } from './weightStore';
  */
 export function batchOperations(
   config: ModelConfig,
-  { batch, tokens, targets }: PackedBatch,
+  { batch, tokens, nTargets }: PackedBatch,
   nPast: number,
 ): { block: number; head: number } {
   const nTokens = batch * tokens;
-  const attention = 4 * config.nHeads * config.headWidth * nTokens * (nPast + tokens);
   return {
-    block: 2 * groupSize(blockGroup(config, 0)) * nTokens + attention,
-    head: 2 * config.vocabularySize * config.width * targets.length,
+    block: 2 * groupSize(blockGroup(config, 0)) * nTokens + attentionOperations(config, nTokens, nPast + tokens),
+    head: 2 * config.vocabularySize * config.width * nTargets,
   };
 }
 
@@ -36,22 +35,17 @@ export function* batchesOf({ stem, batches }: Bundle): Generator<{ batch: Packed
   for (const batch of batches) yield { batch, nPast };
 }
 
-/** The packing whose first block is done soonest. */
-export function cheapestPacking(config: ModelConfig, packings: readonly (readonly Bundle[])[]): readonly Bundle[] {
-  const cost = (bundles: readonly Bundle[]) =>
-    sum(
-      bundles.flatMap((bundle) => [...batchesOf(bundle)].map(({ batch, nPast }) => scoringCost(config, batch, nPast))),
-    );
-  return packings.map((bundles) => ({ bundles, cost: cost(bundles) })).sort((a, b) => a.cost - b.cost)[0]!.bundles;
+/** How long a block takes over a batch, in operations of its layers: to choose how to pack. */
+export function packingCost(config: ModelConfig, batch: number, tokens: number, nPast: number): number {
+  const linear = 2 * groupSize(blockGroup(config, 0)) * batch * tokens;
+  return linear + attentionFactor * attentionOperations(config, batch * tokens, nPast + tokens);
 }
 
 /** A product of attention's small matrices and its softmax take about so many times as long as one of a layer's. */
 const attentionFactor = 3;
 
-function scoringCost(config: ModelConfig, batch: PackedBatch, nPast: number): number {
-  const linear = 2 * groupSize(blockGroup(config, 0)) * batch.batch * batch.tokens;
-  return linear + attentionFactor * (batchOperations(config, batch, nPast).block - linear);
-}
+const attentionOperations = ({ nHeads, headWidth }: ModelConfig, nTokens: number, nKeys: number) =>
+  4 * nHeads * headWidth * nTokens * nKeys;
 
 /** All that the paths of a trie take together, and `base` alone. */
 export function scoringWork(
@@ -65,7 +59,7 @@ export function scoringWork(
   const operations = all.map(({ batch, nPast }) => batchOperations(config, batch, nPast));
   const block = sum(operations.map((each) => each.block));
   const head = sum(operations.map((each) => each.head));
-  const nHeads = all.filter(({ batch }) => batch.targets.length > 0).length;
+  const nHeads = all.filter(({ batch }) => batch.nTargets > 0).length;
   const stages = sum(trie.map(({ stage }) => stageRuns(stage)));
   const nEnds = trie.filter(({ ends }) => ends.length > 0).length;
   const base = sum(config.blocks.map(({ form }, k) => stageRuns({ block: k, form })));

@@ -1,7 +1,8 @@
-// Requests laid out so that nothing is computed twice: token sequences become a tree of what they share, its long stems are
-// computed once and their keys and values lent to all that grows from them, and what is left is packed in rows. Pure.
+// Requests laid out so that nothing is computed twice: what they share is a tree (tokenTree.ts), its long stems are computed
+// once and their keys and values lent to all that grows from them, and what is left is packed in rows. Pure.
+import { type Branch, type Plot, plotsOf, stemLength, tokenTree, type Tree, treeLength } from './tokenTree';
 
-/** Scores `continuation` after `context`; the model sees all of it but the last token. */
+/** Scores `continuation` after `context`; the model sees all of it but the last token. Neither is empty. */
 export interface TokenRequest {
   readonly context: readonly number[];
   readonly continuation: readonly number[];
@@ -16,16 +17,17 @@ export interface PackedBatch {
   readonly positions: Int32Array;
   /** Slot, in the same row, of the token before; -1: the last one of the stem, or none. [B T] */
   readonly parents: Int32Array;
-  readonly targets: readonly Target[];
+  readonly asks: Asks;
+  /** Slots that something is asked of. */
+  readonly nTargets: number;
 }
 
-/** What is asked of one slot: how likely each of these tokens is next. */
-export interface Target {
+/** How likely a token is next, slot after slot and id after id. */
+export interface Asks {
   /** In [0, B T). */
-  readonly slot: number;
-  readonly ids: number[];
-  /** By id: the requests that ask. */
-  readonly requests: number[][];
+  readonly slots: Int32Array;
+  readonly ids: Int32Array;
+  readonly requests: Int32Array;
 }
 
 /** Batches that grow from one stem: pieces of a chain, each of one row, which see all pieces before. */
@@ -35,208 +37,159 @@ export interface Bundle {
 }
 
 export interface PackingOptions {
-  /** Rows are filled up to so many tokens. */
-  readonly rowTokens: number;
+  /** Rows are filled up to so many tokens; of several lengths the one that costs least is taken. */
+  readonly rowTokens: readonly number[];
   /** A tree may be so long before it gets a stem. */
   readonly largestRowTokens: number;
   readonly batchTokens: number;
+  /** Of a batch of B rows of T tokens behind P others. Default: its tokens. */
+  costOf?(batch: number, tokens: number, nPast: number): number;
 }
 
-/** Of a shared beginning: shorter ones are computed again by all. */
-const shortestStemTokens = 64;
-
-/** Lays out all requests; those of equal tokens are one. */
 export function packRequests(requests: readonly TokenRequest[], options: PackingOptions): Bundle[] {
-  if (requests.length === 0) return [];
-  const sequences = requests.map(({ context, continuation }) =>
-    Int32Array.from([...context, ...continuation.slice(0, -1)]),
-  );
-  const order = [...sequences.keys()].sort((a, b) => compare(sequences[a]!, sequences[b]!));
-  const forest: Plot = { stem: null, trees: [] };
-  const plots = [forest];
-  split({ branch: branchOf(sequences, order, 0), path: [], ends: [] }, forest, plots, options);
-  return plots
-    .filter(({ stem, trees }) => stem !== null || trees.length > 0)
-    .map((plot) => layOut(plot, requests, options));
+  const root = tokenTree(requests);
+  if (!root) return [];
+  const { costOf = (batch, tokens) => batch * tokens } = options;
+  const ways = options.rowTokens.map((rowTokens) => {
+    const plots = plotsOf(root, { ...options, rowTokens }).map((plot) => arrange(plot, rowTokens, options.batchTokens));
+    const costs = plots.flatMap(({ rows, nPast }) => rows.map((some) => costOf(some.length, some[0]!.tokens, nPast)));
+    return { plots, cost: costs.reduce((sum, cost) => sum + cost, 0) };
+  });
+  const { plots } = ways.reduce((best, way) => (way.cost < best.cost ? way : best));
+  return plots.map((arranged) => layOut(arranged, requests, options.batchTokens));
 }
 
-/** A stretch of tokens that the same requests pass, and what comes behind it. */
-interface Branch {
-  readonly depth: number; // of its first token
-  readonly ids: Int32Array;
-  /** Requests that end with it. */
-  readonly ends: readonly number[];
-  readonly children: readonly Branch[];
-  /** With all that comes behind it. */
-  readonly nTokens: number;
+/** A plot with its trees in rows, and its rows in batches; all rows of a batch are as long as the first. */
+interface Arranged {
+  readonly plot: Plot;
+  readonly nPast: number;
+  readonly rows: readonly (readonly { readonly trees: readonly Tree[]; readonly tokens: number }[])[];
 }
 
-/** A branch, or nothing, at the end of a path from the root. */
-interface Tree {
-  readonly path: readonly number[];
-  readonly branch: Branch | null;
-  /** Requests that end with the path. */
-  readonly ends: readonly number[];
-}
-
-/** Trees whose paths begin with the tokens of the stem; these are not laid out again. */
-interface Plot {
-  readonly stem: Tree | null;
-  readonly trees: Tree[];
-}
-
-/** @param order requests [all agree in the first `depth` tokens], sorted by their tokens */
-function branchOf(sequences: readonly Int32Array[], order: readonly number[], depth: number): Branch {
-  const first = sequences[order[0]!]!;
-  const last = sequences[order.at(-1)!]!;
-  let end = depth;
-  while (end < first.length && end < last.length && first[end] === last[end]) end++;
-  const ends = order.filter((request) => sequences[request]!.length === end);
-  const children: Branch[] = [];
-  for (let at = ends.length; at < order.length; ) {
-    const id = sequences[order[at]!]![end];
-    let next = at;
-    while (next < order.length && sequences[order[next]!]![end] === id) next++;
-    children.push(branchOf(sequences, order.slice(at, next), end));
-    at = next;
+function arrange(plot: Plot, rowTokens: number, batchTokens: number): Arranged {
+  const longestFirst = plot.trees
+    .map((tree) => ({ tree, nTokens: treeLength(tree, plot) }))
+    .sort((a, b) => b.nTokens - a.nTokens);
+  // Into the row that is left with the least room; rows by their room.
+  const byRoom = Array.from({ length: rowTokens + 1 }, (): Tree[][] => []);
+  const full: { trees: Tree[]; nTokens: number }[] = [];
+  for (const { tree, nTokens } of longestFirst) {
+    if (nTokens > rowTokens) {
+      full.push({ trees: [tree], nTokens });
+      continue;
+    }
+    let room = nTokens;
+    while (room < rowTokens && byRoom[room]!.length === 0) room++;
+    const row = byRoom[room]!.pop() ?? [];
+    row.push(tree);
+    byRoom[room - nTokens]!.push(row);
   }
-  const ids = first.slice(depth, end);
-  return { depth, ids, ends, children, nTokens: ids.length + children.reduce((n, child) => n + child.nTokens, 0) };
-}
-
-/** Cuts a tree into such that fit a row, and stems with plots of their own. */
-function split({ branch, path, ends }: Tree, plot: Plot, plots: Plot[], options: PackingOptions): void {
-  if (!branch) return;
-  const nShared = path.length - stemLength(plot);
-  const nTokens = nShared + branch.nTokens;
-  const isLong = nShared + branch.ids.length >= shortestStemTokens || branch.children.length === 0;
-  if (nTokens <= options.rowTokens || (isLong && nTokens <= options.largestRowTokens)) {
-    plot.trees.push({ path, branch, ends });
-    return;
+  const packed = byRoom.flatMap((rows, room) => rows.map((trees) => ({ trees, nTokens: rowTokens - room })));
+  const sorted = [...full, ...packed].sort((a, b) => b.nTokens - a.nTokens);
+  const rows: { trees: readonly Tree[]; tokens: number }[][] = [];
+  for (let at = 0; at < sorted.length; ) {
+    const tokens = roundedUp(sorted[at]!.nTokens);
+    const batch = Math.max(1, Math.floor(batchTokens / tokens));
+    rows.push(sorted.slice(at, at + batch).map(({ trees }) => ({ trees, tokens })));
+    at += batch;
   }
-  if (ends.length > 0) plot.trees.push({ path, branch: null, ends });
-  const longer = [...path, ...branch.ids];
-  const stem = { path: longer, branch: null, ends: branch.ends };
-  if (!isLong && stem.ends.length > 0) plot.trees.push(stem);
-  const home = isLong ? { stem, trees: [] } : plot; // a short beginning is cheaper computed again than lent
-  if (isLong) plots.push(home);
-  for (const child of branch.children) split({ branch: child, path: longer, ends: [] }, home, plots, options);
+  return { plot, nPast: stemLength(plot), rows };
 }
 
-const stemLength = ({ stem }: Plot) => stem?.path.length ?? 0;
-const treeLength = ({ path, branch }: Tree, plot: Plot) => path.length - stemLength(plot) + (branch?.nTokens ?? 0);
+/** Few lengths, so that few graphs are compiled. */
+const roundedUp = (tokens: number) => (tokens <= 256 ? 32 * Math.ceil(tokens / 32) : 64 * Math.ceil(tokens / 64));
+
+function layOut({ plot, rows }: Arranged, requests: readonly TokenRequest[], pieceTokens: number): Bundle {
+  const stemPlaces: Place[] = [];
+  const pieces: Draft[] = [];
+  const { path: stem = [], ends = [] } = plot.stem ?? {};
+  for (let at = 0; at < stem.length; at += pieceTokens) {
+    const piece = draft(1, roundedUp(Math.min(pieceTokens, stem.length - at)));
+    pieces.push(piece);
+    for (let i = at; i < Math.min(at + pieceTokens, stem.length); i++)
+      stemPlaces.push(write(piece, i - at, stem[i]!, i, i === at ? -1 : i - at - 1));
+  }
+  for (const request of ends) ask(requests, request, stemPlaces);
+  const batches = rows.map((some) => {
+    const batch = draft(some.length, some[0]!.tokens);
+    for (const [b, { trees }] of some.entries()) plant(trees, batch, b, stemPlaces, requests);
+    return batch;
+  });
+  return { stem: pieces.map(finished), batches: batches.map(finished) };
+}
+
+/** A batch while it is filled. */
+interface Draft extends Omit<PackedBatch, 'asks' | 'nTargets'> {
+  readonly asked: { readonly slot: number; readonly id: number; readonly request: number }[];
+}
 
 /** Where a token came to lie. */
 interface Place {
-  readonly row: Row;
+  readonly batch: Draft;
   readonly slot: number;
 }
 
-/** One row while it is filled. */
-interface Row {
-  readonly ids: number[];
-  readonly positions: number[];
-  readonly parents: number[];
-  /** By slot and id: the requests that ask. */
-  readonly asked: Map<number, Map<number, number[]>>;
+const draft = (batch: number, tokens: number): Draft => ({
+  batch,
+  tokens,
+  ids: new Int32Array(batch * tokens),
+  positions: new Int32Array(batch * tokens).fill(-1),
+  parents: new Int32Array(batch * tokens).fill(-1),
+  asked: [],
+});
+
+function write(batch: Draft, slot: number, id: number, position: number, parent: number): Place {
+  batch.ids[slot] = id;
+  batch.positions[slot] = position;
+  batch.parents[slot] = parent;
+  return { batch, slot };
 }
 
-const emptyRow = (): Row => ({ ids: [], positions: [], parents: [], asked: new Map() });
-
-function layOut(plot: Plot, requests: readonly TokenRequest[], options: PackingOptions): Bundle {
-  const stemPlaces: Place[] = [];
-  const stemRows: Row[] = [];
-  const { path: stem = [], ends = [] } = plot.stem ?? {};
-  for (const [position, id] of stem.entries()) {
-    if (position % options.batchTokens === 0) stemRows.push(emptyRow());
-    stemPlaces.push(
-      append(stemRows.at(-1)!, id, position, position % options.batchTokens === 0 ? null : stemPlaces.at(-1)!),
-    );
+/** Puts the parts of trees that are not in the stem into row `b`. */
+function plant(
+  trees: readonly Tree[],
+  batch: Draft,
+  b: number,
+  stem: readonly Place[],
+  requests: readonly TokenRequest[],
+): void {
+  const start = b * batch.tokens;
+  let next = start;
+  for (const tree of trees) {
+    const places = [...stem];
+    const grow = (ids: ArrayLike<number>, from: number) => {
+      for (let i = from; i < ids.length; i++) {
+        const before = places.length > stem.length ? places.at(-1)!.slot - start : -1;
+        places.push(write(batch, next++, ids[i]!, places.length, before));
+      }
+    };
+    const climb = ({ ids, depth, ends, children }: Branch) => {
+      places.length = depth;
+      grow(ids, 0);
+      for (const request of ends) ask(requests, request, places);
+      for (const child of children) climb(child);
+    };
+    grow(tree.path, stem.length);
+    for (const request of tree.ends) ask(requests, request, places);
+    if (tree.branch) climb(tree.branch);
   }
-  for (const request of ends) ask(requests, request, stemPlaces);
-
-  const rows: Row[] = [];
-  const longestFirst = [...plot.trees].sort((a, b) => treeLength(b, plot) - treeLength(a, plot));
-  for (const tree of longestFirst) {
-    const nTokens = treeLength(tree, plot);
-    let row = rows.find(({ ids }) => ids.length + nTokens <= options.rowTokens);
-    if (!row) rows.push((row = emptyRow()));
-    plant(tree, row, stemPlaces, requests);
-  }
-  rows.sort((a, b) => b.ids.length - a.ids.length);
-  const batches: PackedBatch[] = [];
-  for (let at = 0; at < rows.length; ) {
-    const tokens = roundedUp(rows[at]!.ids.length);
-    const batch = Math.max(1, Math.floor(options.batchTokens / tokens));
-    batches.push(batchOf(rows.slice(at, at + batch), tokens));
-    at += batch;
-  }
-  return { stem: stemRows.map((row) => batchOf([row], roundedUp(row.ids.length))), batches };
-}
-
-/** Puts the part of a tree that is not in the stem into a row. */
-function plant(tree: Tree, row: Row, stem: readonly Place[], requests: readonly TokenRequest[]): void {
-  const places = [...stem];
-  const grow = (ids: ArrayLike<number>, from: number) => {
-    for (let i = from; i < ids.length; i++) {
-      const before = places.length > stem.length ? places.at(-1)! : null;
-      places.push(append(row, ids[i]!, places.length, before));
-    }
-  };
-  const climb = ({ ids, depth, ends, children }: Branch) => {
-    places.length = depth;
-    grow(ids, 0);
-    for (const request of ends) ask(requests, request, places);
-    for (const child of children) climb(child);
-  };
-  grow(tree.path, stem.length);
-  for (const request of tree.ends) ask(requests, request, places);
-  if (tree.branch) climb(tree.branch);
-}
-
-function append(row: Row, id: number, position: number, before: Place | null): Place {
-  row.ids.push(id);
-  row.positions.push(position);
-  row.parents.push(before?.slot ?? -1);
-  return { row, slot: row.ids.length - 1 };
 }
 
 /** Asks for the tokens of a request's continuation where they are predicted. */
 function ask(requests: readonly TokenRequest[], request: number, places: readonly Place[]): void {
   const { context, continuation } = requests[request]!;
   for (const [i, id] of continuation.entries()) {
-    const { row, slot } = places[context.length - 1 + i]!;
-    const bySlot = row.asked.get(slot) ?? new Map<number, number[]>();
-    row.asked.set(slot, bySlot.set(id, [...(bySlot.get(id) ?? []), request]));
+    const { batch, slot } = places[context.length - 1 + i]!;
+    batch.asked.push({ slot, id, request });
   }
 }
 
-function batchOf(rows: readonly Row[], tokens: number): PackedBatch {
-  const filled = (of: (row: Row) => readonly number[], empty: number) => {
-    const all = new Int32Array(rows.length * tokens).fill(empty);
-    for (const [b, row] of rows.entries()) all.set(of(row), b * tokens);
-    return all;
+function finished({ asked, ...batch }: Draft): PackedBatch {
+  asked.sort((a, b) => a.slot - b.slot || a.id - b.id || a.request - b.request);
+  const asks = {
+    slots: Int32Array.from(asked, ({ slot }) => slot),
+    ids: Int32Array.from(asked, ({ id }) => id),
+    requests: Int32Array.from(asked, ({ request }) => request),
   };
-  const targets = rows.flatMap(({ asked }, b) =>
-    [...asked]
-      .sort(([a], [b]) => a - b)
-      .map(([slot, ids]) => ({ slot: b * tokens + slot, ids: [...ids.keys()], requests: [...ids.values()] })),
-  );
-  return {
-    batch: rows.length,
-    tokens,
-    ids: filled(({ ids }) => ids, 0),
-    positions: filled(({ positions }) => positions, -1),
-    parents: filled(({ parents }) => parents, -1),
-    targets,
-  };
-}
-
-/** Few lengths, so that few graphs are compiled. */
-const roundedUp = (tokens: number) => (tokens <= 256 ? 32 * Math.ceil(tokens / 32) : 64 * Math.ceil(tokens / 64));
-
-function compare(a: Int32Array, b: Int32Array): number {
-  const shared = Math.min(a.length, b.length);
-  for (let i = 0; i < shared; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return a.length - b.length;
+  return { ...batch, asks, nTargets: new Set(asks.slots).size };
 }

@@ -5,7 +5,7 @@ import type { ModelConfig } from '../model/config';
 import { packedBlock, blockSignature } from '../model/llama';
 import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
-import { type HeadScores, openHeadScores } from './headScores';
+import { type HeadScores, openHeadScores, type TokenScores } from './headScores';
 import { embed, finalNormWeight, type Model } from './model';
 import { batchBytes, batchOperations, scoringWork } from './packedCost';
 import { openPackedInputs, type PackedInputs, type Past } from './packedInputs';
@@ -54,15 +54,14 @@ export async function scoreRequests(
     for (const group of groups) {
       const inputs = await openPackedInputs(device, config, nPositions(bundles));
       try {
-        await scoreGroup({ model, trie, norm, inputs, advance }, group, (node, { targets }, found) => {
-          for (const [t, { requests }] of targets.entries())
-            for (const [i, asking] of requests.entries())
-              for (const request of asking)
-                for (const path of node.ends) {
-                  const { logLikelihoods, isGreedy } = scores[path]!;
-                  logLikelihoods[request]! += found[t]![i]!.logLikelihood;
-                  if (!found[t]![i]!.isGreedy) isGreedy[request] = 0;
-                }
+        await scoreGroup({ model, trie, norm, inputs, advance }, group, (node, { asks }, found) => {
+          for (const path of node.ends) {
+            const { logLikelihoods, isGreedy } = scores[path]!;
+            for (const [i, request] of asks.requests.entries()) {
+              logLikelihoods[request]! += found.logLikelihoods[i]!;
+              isGreedy[request]! &= found.isGreedy[i]!;
+            }
+          }
         });
       } finally {
         inputs.dispose();
@@ -110,7 +109,7 @@ interface Run {
   advance(operations: number): void;
 }
 
-type Take = (node: TrieNode, batch: PackedBatch, scores: Awaited<ReturnType<HeadScores['finish']>>) => void;
+type Take = (node: TrieNode, batch: PackedBatch, scores: TokenScores) => void;
 
 async function scoreGroup(run: Run, group: readonly Bundle[], take: Take): Promise<void> {
   const { model, trie } = run;
@@ -126,8 +125,8 @@ async function scoreGroup(run: Run, group: readonly Bundle[], take: Take): Promi
       const entering = await seat.state(node.parent);
       const { leaving, keys, values } = await runBlock(run, node, weights, batch, entering, past, lends);
       seat.passed(node, leaving);
-      if (node.ends.length > 0 && batch.targets.length > 0) {
-        const head = await openHeadScores(model, await seat.state(node), run.norm, batch.targets);
+      if (node.ends.length > 0 && batch.nTargets > 0) {
+        const head = await openHeadScores(model, await seat.state(node), run.norm, batch.asks);
         heads.push({ node, batch, head });
         seat.finished(node);
       }
@@ -233,7 +232,7 @@ function openSeat({ model, trie }: Run, batch: PackedBatch): Seat {
   const held = new Map<string, Tensor>();
   const users = new Map<string, number>([[emptyPrefix, trie.filter(({ parent }) => parent === null).length]]);
   for (const { key, children, ends } of trie)
-    users.set(key, children.length + (ends.length > 0 && batch.targets.length > 0 ? 1 : 0));
+    users.set(key, children.length + (ends.length > 0 && batch.nTargets > 0 ? 1 : 0));
   const release = (key: string) => {
     held.get(key)?.dispose();
     held.delete(key);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Bundle, packRequests, type PackedBatch, type TokenRequest } from '../../server/walk/packing';
 
-const small = { rowTokens: 96, largestRowTokens: 128, batchTokens: 128 };
+const small = { rowTokens: [96], largestRowTokens: 128, batchTokens: 128 };
 
 /** The whole sequence that leads to a slot, found by walking from token to token before. */
 function historyOf({ stem }: Bundle, batch: PackedBatch, slot: number): number[] {
@@ -23,19 +23,17 @@ function everyBatch(bundles: readonly Bundle[]): { bundle: Bundle; batch: Packed
 function checkPacking(requests: readonly TokenRequest[], bundles: readonly Bundle[]): void {
   const found = requests.map(() => new Map<number, number>());
   for (const { bundle, batch } of everyBatch(bundles)) {
-    for (const { slot, ids, requests: asking } of batch.targets) {
+    const { slots, ids, requests: asking } = batch.asks;
+    expect(batch.nTargets).toBe(new Set(slots).size);
+    for (const [i, slot] of slots.entries()) {
       const history = historyOf(bundle, batch, slot);
       expect(batch.positions[slot]).toBe(history.length - 1);
-      for (const [i, id] of ids.entries()) {
-        for (const request of asking[i]!) {
-          const { context, continuation } = requests[request]!;
-          const token = history.length - context.length;
-          expect(history).toEqual([...context, ...continuation].slice(0, history.length));
-          expect(continuation[token]).toBe(id);
-          expect(found[request]!.has(token)).toBe(false);
-          found[request]!.set(token, id);
-        }
-      }
+      const { context, continuation } = requests[asking[i]!]!;
+      const token = history.length - context.length;
+      expect(history).toEqual([...context, ...continuation].slice(0, history.length));
+      expect(continuation[token]).toBe(ids[i]);
+      expect(found[asking[i]!]!.has(token)).toBe(false);
+      found[asking[i]!]!.set(token, ids[i]!);
     }
   }
   for (const [request, { continuation }] of requests.entries()) expect(found[request]!.size).toBe(continuation.length);

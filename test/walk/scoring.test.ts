@@ -70,8 +70,8 @@ const requests: TokenRequest[] = [
 ];
 
 const packings: [string, PackingOptions][] = [
-  ['roomy rows', { rowTokens: 512, largestRowTokens: 1024, batchTokens: 1024 }],
-  ['narrow rows, stems of several pieces', { rowTokens: 32, largestRowTokens: 64, batchTokens: 64 }],
+  ['roomy rows', { rowTokens: [256, 512], largestRowTokens: 1024, batchTokens: 1024 }],
+  ['narrow rows, stems of several pieces', { rowTokens: [32], largestRowTokens: 64, batchTokens: 64 }],
 ];
 const models: [string, string][] = [
   ['stories260k', modelFolder('stories260k')],
