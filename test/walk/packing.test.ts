@@ -88,6 +88,15 @@ describe('packRequests', () => {
     return 9 * (count - new Set(tails).size);
   }
 
+  it('takes the length of rows that costs least', () => {
+    const requests = Array.from({ length: 12 }, (_, q) => ({ context: [q], continuation: tokens(60, q) }));
+    const options = { ...small, rowTokens: [64, 128], largestRowTokens: 128 };
+    const lengths = (costOf: (batch: number, tokens: number) => number) =>
+      packRequests(requests, { ...options, costOf }).flatMap(({ batches }) => batches.map((batch) => batch.tokens));
+    expect(new Set(lengths((batch, tokens) => batch * tokens * tokens))).toEqual(new Set([64]));
+    expect(new Set(lengths((batch) => batch))).toEqual(new Set([128]));
+  });
+
   it('loses no request and asks for none twice, whatever they share', () => {
     const ids = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 12 });
     const long = fc.constantFrom([], tokens(70, 1), tokens(70, 2), tokens(150, 1), tokens(300, 1));

@@ -77,13 +77,17 @@ const models: [string, string][] = [
   ['stories260k', modelFolder('stories260k')],
   ['mistral-window, whose window is far shorter', `${repoRoot}/test/fixtures/families/mistral-window`],
   ['qwen3', `${repoRoot}/test/fixtures/families/qwen3`],
+  ...(process.env.ESPALIER_LONG === '1' ? [['SmolLM2', modelFolder('smollm2-135m')] as [string, string]] : []),
 ];
+
+/** 1e-4 nats, and of sums of thousands of nats what f32 makes of another order. */
+const tolerance = (logLikelihood: number) => 1e-4 + 1e-6 * Math.abs(logLikelihood);
 
 describe.each(models)('%s', (_, folder) => {
   let alone: number[];
   beforeAll(async () => {
     alone = await withModel(folder, 'resident', (model) => scoreAlone(model, requests, pathWithout(model.config)));
-  });
+  }, 300_000);
   it.each(packings)('%s', async (_, options) => {
     await withModel(folder, 'resident', async (model) => {
       const bundles = packRequests(requests, options);
