@@ -1,16 +1,17 @@
 // The log-likelihoods of many requests on many paths through one model: requests share what they begin with (packing.ts),
 // paths share the blocks they begin with (variantTrie.ts), and a token's logits are made only where one is asked for.
 import { cancelled } from '../errors';
-import type { ModelConfig } from '../model/config';
 import { packedBlock, blockSignature } from '../model/llama';
 import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadScores, openHeadScores, type TokenScores } from './headScores';
-import { embed, finalNormWeight, type Model } from './model';
-import { batchBytes, batchOperations, scoringWork } from './packedCost';
+import { finalNormWeight, type Model } from './model';
+import { batchOperations, scoringWork } from './packedCost';
+import { groupsOf } from './packedGroups';
 import { openPackedInputs, type PackedInputs, type Past } from './packedInputs';
 import type { Bundle, PackedBatch } from './packing';
-import { buildTrie, emptyPrefix, stageRuns, type TrieNode } from './variantTrie';
+import { openSeat, type Seat } from './seat';
+import { buildTrie, stageRuns, type TrieNode } from './variantTrie';
 import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 
 /** By request. */
@@ -73,34 +74,6 @@ export async function scoreRequests(
   return scores;
 }
 
-/** Bundles, or parts of them with the stem computed again, that go through the model together. */
-function groupsOf(config: ModelConfig, bundles: readonly Bundle[], nPaths: number, groupBytes: number): Bundle[][] {
-  const groups: Bundle[][] = [[]];
-  let leftBytes = groupBytes;
-  for (const { stem, batches } of bundles) {
-    const nPast = stem.reduce((n, { tokens }) => n + tokens, 0);
-    const bytesOf = (batch: PackedBatch) => batchBytes(config, batch, nPast, nPaths);
-    const stemBytes = stem.reduce((n, piece) => n + bytesOf(piece), 0);
-    let part: PackedBatch[] = [];
-    const open = (neededBytes: number) => {
-      if (leftBytes < neededBytes && groups.at(-1)!.length > 0) {
-        groups.push([]);
-        leftBytes = groupBytes;
-      }
-      part = [];
-      groups.at(-1)!.push({ stem, batches: part });
-      leftBytes -= stemBytes;
-    };
-    open(stemBytes);
-    for (const batch of batches) {
-      if (leftBytes < bytesOf(batch) && part.length > 0) open(groupBytes);
-      part.push(batch);
-      leftBytes -= bytesOf(batch);
-    }
-  }
-  return groups;
-}
-
 interface Run {
   readonly model: Model;
   readonly trie: readonly TrieNode[];
@@ -116,7 +89,7 @@ async function scoreGroup(run: Run, group: readonly Bundle[], take: Take): Promi
   const { config, plan, store } = model;
   const seats = new Map<PackedBatch, Seat>();
   for (const { stem, batches } of group)
-    for (const batch of [...stem, ...batches]) seats.set(batch, openSeat(run, batch));
+    for (const batch of [...stem, ...batches]) seats.set(batch, openSeat(model, trie, batch));
   const heads: { node: TrieNode; batch: PackedBatch; head: HeadScores }[] = [];
 
   const passNode = async (node: TrieNode, weights: Weights, { stem, batches }: Bundle) => {
@@ -216,49 +189,6 @@ async function runBlock(
   const sight = await inputs.for(batch, past.positions, config.blocks[stage.block]!.slidingWindow);
   const made = await device.run(program, { ...weights, ...tables, ...sight, ...past.tensors, hidden: entering });
   return { ...made, leaving: made.leaving! };
-}
-
-/** One batch on its way through the trie: the states that somebody still needs. */
-interface Seat {
-  /** The state after a node, or before all. */
-  state(node: TrieNode | null): Promise<Tensor>;
-  passed(node: TrieNode, leaving: Tensor): void;
-  /** Whoever was given a state says so when it is done with it. */
-  finished(node: TrieNode): void;
-  dispose(): void;
-}
-
-function openSeat({ model, trie }: Run, batch: PackedBatch): Seat {
-  const held = new Map<string, Tensor>();
-  const users = new Map<string, number>([[emptyPrefix, trie.filter(({ parent }) => parent === null).length]]);
-  for (const { key, children, ends } of trie)
-    users.set(key, children.length + (ends.length > 0 && batch.nTargets > 0 ? 1 : 0));
-  const release = (key: string) => {
-    held.get(key)?.dispose();
-    held.delete(key);
-  };
-  const finished = (key: string) => {
-    const left = users.get(key)! - 1;
-    users.set(key, left);
-    if (left <= 0) release(key);
-  };
-  return {
-    async state(node) {
-      const key = node?.key ?? emptyPrefix;
-      const known = held.get(key) ?? (await embed(model, batch.ids));
-      held.set(key, known);
-      return known;
-    },
-    passed(node, leaving) {
-      held.set(node.key, leaving);
-      if (users.get(node.key) === 0) release(node.key);
-      finished(node.parent?.key ?? emptyPrefix);
-    },
-    finished: (node) => finished(node.key),
-    dispose() {
-      for (const key of [...held.keys()]) release(key);
-    },
-  };
 }
 
 /** The tables must reach as far as a row is long, too. */
