@@ -70,7 +70,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     yAxis: {
       type: 'category',
       inverse: true,
-      data: rows.map(drawnText),
+      data: rows.map((row) => drawnText(shortened(row))),
       axisTick: { show: false },
       axisLine: { lineStyle: { color: palette.grid } },
       axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
@@ -120,6 +120,12 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     ],
   };
   return draw(id, title, option, 760, top + 52 + rows.length * rowHeight);
+}
+
+/** A long name keeps its end as well, where variants differ. */
+function shortened(name: string): string {
+  const letters = [...name];
+  return letters.length <= 30 ? name : `${letters.slice(0, 13).join('')}…${letters.slice(-16).join('')}`;
 }
 
 export interface PlaneChart {

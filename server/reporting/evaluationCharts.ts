@@ -115,7 +115,9 @@ function recoveryCharts(report: Drawn): NamedChart[] {
     const title = `${row.title}, ${metricTable[row.metric].title}`;
     const noteOf = (k: number, value: number) => {
       const fraction = recovered.get(k);
-      return `${figure(row.metric, value)}${fraction === undefined ? '' : `, ${(100 * fraction).toFixed(0)} % recovered`}`;
+      if (fraction === undefined) return figure(row.metric, value);
+      const share = fraction > 0 ? `${(100 * fraction).toFixed(0)} %` : 'nothing';
+      return `${figure(row.metric, value)}, ${share} recovered`;
     };
     const series = seriesOf(report, (k) => {
       const score = scoreOfModel(row, k);

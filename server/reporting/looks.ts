@@ -73,15 +73,24 @@ export interface Look {
   shape: Shape;
 }
 
-/** In the order of the models, the base first; after six of a kind they begin anew. */
+/** In the order of the models, the base first. */
 export function looksOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Look[] {
   const used = { pruned: 0, healed: 0 };
   return models.map(({ healed }, k) => {
-    if (k === 0) return { colour: 'base', shape: 'cross' };
+    if (k === 0) return baseLook;
     const kind = healed ? 'healed' : 'pruned';
-    return variantLooks[kind][used[kind]++ % variantLooks[kind].length]!;
+    return variantLook(kind, used[kind]++);
   });
 }
+
+/** After the last of a kind, colours begin anew with the shapes of their neighbours. */
+export function variantLook(kind: keyof typeof variantLooks, nth: number): Look {
+  const looks = variantLooks[kind];
+  const at = (i: number) => looks[i % looks.length]!;
+  return { colour: at(nth).colour, shape: at(nth + Math.floor(nth / looks.length)).shape };
+}
+
+export const baseLook: Look = { colour: 'base', shape: 'cross' };
 
 export const variantLooks: Record<'pruned' | 'healed', readonly Look[]> = {
   pruned: [

@@ -5,7 +5,7 @@ import type { StudyReport, StudyVariant } from '../protocol';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { evaluationCharts, type NamedChart } from './evaluationCharts';
 import { counted } from './figures';
-import { type Look, variantLooks } from './looks';
+import { baseLook, type Look, variantLook } from './looks';
 import type { StudyTopic } from './studyParts';
 
 export interface StudyChart extends NamedChart {
@@ -146,16 +146,11 @@ function linesOf({ variants, recipe }: StudyReport): Line[] {
 const branchesOf = ({ methods, repairs }: StudyReport['recipe']) =>
   repairs.flatMap((repair, i) => methods.map((method, j) => ({ method, repair, nth: i * methods.length + j })));
 
-const baseLook: Look = { colour: 'base', shape: 'cross' };
-
-function lookOf(nth: number, healed: boolean): Look {
-  const looks = variantLooks[healed ? 'healed' : 'pruned'];
-  return looks[nth % looks.length]!;
-}
+const lookOf = (nth: number, healed: boolean): Look => variantLook(healed ? 'healed' : 'pruned', nth);
 
 /** As its first method's line looks. */
 function lookOfVariant({ recipe }: StudyReport, { methods, repair, healed }: StudyVariant): Look {
-  const branch = branchesOf(recipe).find((it) => it.method === methods[0] && it.repair === repair);
+  const branch = branchesOf(recipe).find((it) => methods.includes(it.method) && it.repair === repair);
   return branch ? lookOf(branch.nth, healed) : baseLook;
 }
 
@@ -180,7 +175,8 @@ function recoveryCharts(report: StudyReport): StudyChart[] {
   if (pairs.length === 0) return [];
   const bars = pairs.flatMap(([before, healed]) => {
     const [lost, left] = [before.loss!.costNats, healed.loss!.costNats];
-    const wonBack = lost > 0 ? `, ${Math.round(100 * (1 - left / lost))} % won back` : '';
+    const share = left < lost ? `${Math.round(100 * (1 - left / lost))} %` : 'nothing';
+    const wonBack = lost > 0 ? `, ${share} won back` : '';
     return [
       { variant: before, note: `${lost.toFixed(3)} nats` },
       { variant: healed, note: `${left.toFixed(3)} nats${wonBack}` },

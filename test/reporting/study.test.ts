@@ -112,7 +112,7 @@ describe('the page of a study', () => {
     expect(studyReading(report)).toEqual([
       'Without 2 blocks and without healing, greedy 2 costs least (0.400 nats), 0.010 less than other 2: which is not sure on this text.',
       'Healing won back 75 % of the loss that leaving blocks out cost, in 1 variant.',
-      'Without 2 blocks, greedy 2 has the highest mean accuracy: -2.0 points against the whole model, which its interval does not tell from nothing; that is no proof that nothing was lost. Being the best of 2, it is a little flattered.',
+      'Without 2 blocks, greedy 2 has the highest mean accuracy: −2.0 points against the whole model, which its interval does not tell from nothing; that is no proof that nothing was lost. Being the best of 2, it is a little flattered.',
       '2 of 8 single differences to the whole model are significant after correction; the others are not shown to be none, only not shown to be there.',
     ]);
   });
