@@ -2,8 +2,7 @@
 import type { StudyReport } from '../protocol';
 import { escaped } from './escaped';
 import { figureHtml, htmlPage, tableHtml } from './htmlPage';
-import type { StudyChart } from './studyCharts';
-import { type StudyPart, studyParts } from './studyParts';
+import { type StudyChart, type StudyPart, studyParts } from './studyParts';
 
 export function studyHtml(report: StudyReport, charts: readonly StudyChart[]): string {
   const { title, sections } = studyParts(report);

@@ -1,8 +1,7 @@
 // A study as Markdown, with its charts as pictures beside it.
 import type { StudyReport } from '../protocol';
 import { markdownTable, marked } from './reportMarkdown';
-import type { StudyChart } from './studyCharts';
-import { type StudyPart, studyParts } from './studyParts';
+import { type StudyChart, type StudyPart, studyParts } from './studyParts';
 
 /** @param chartPath where the picture of a chart lies, as seen from the page */
 export function studyMarkdown(

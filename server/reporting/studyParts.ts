@@ -3,6 +3,7 @@
 import { countedTasks, meanAccuracy, normal95, scoreOf } from '../evaluation/meanAccuracy';
 import { studyReading } from '../evaluation/studyReading';
 import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
+import type { NamedChart } from './evaluationCharts';
 import { counted, millions } from './figures';
 
 export interface StudyParts {
@@ -26,6 +27,10 @@ export type StudyPart =
   | { kind: 'charts'; topic: StudyTopic };
 
 export type StudyTopic = 'loss' | 'accuracy' | 'tasks';
+
+export interface StudyChart extends NamedChart {
+  topic: StudyTopic;
+}
 
 export function studyParts(report: StudyReport): StudyParts {
   const { model, evaluation, perplexity } = report;
