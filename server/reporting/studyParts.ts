@@ -54,7 +54,7 @@ const list = (items: string[]): StudyPart => ({ kind: 'list', items });
 const charts = (topic: StudyTopic): StudyPart => ({ kind: 'charts', topic });
 
 const toReadIt =
-  'Blocks count from 0. Intervals are 95 %, of a variant always those of its difference to the whole model.';
+  'Blocks count from 0. Intervals are 95 %; those of losses and mean accuracies are of the difference to the whole model.';
 
 function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
