@@ -37,7 +37,7 @@ export function renderStudy(report: StudyReport): string {
     table([['variant', 'without', 'loss, nats', 'cost', 'mean accuracy', 'against the base'], ...rows]),
     '',
     `${steps.length} steps in ${seconds(spentMs / 1000)}${nBefore > 0 ? `, ${nBefore} of them done before` : ''}`,
-    `report.md, report.json and recipe.yaml are in ${out}`,
+    `report.html, report.md, report.json, ${evaluation ? 'results.json, ' : ''}recipe.yaml and charts/ are in ${out}`,
   ].join('\n');
 }
 

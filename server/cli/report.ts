@@ -1,14 +1,15 @@
-// report: tables, pages and charts of an evaluation that is already there.
+// report: tables, pages and charts of an evaluation or a study that is already there.
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
 import { harnessResults, reportOf } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
-import type { EvaluateReport } from '../protocol';
+import type { EvaluateReport, StudyReport } from '../protocol';
 import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
+import { studyMarkdown } from '../reporting/studyMarkdown';
 import { defaultDataFolder } from './serve';
 
 interface ReportFlags {
@@ -20,54 +21,68 @@ interface ReportFlags {
 export const addReport = (program: Command): Command =>
   program
     .command('report')
-    .argument('<evaluation>', 'what evaluate --json wrote, the folder of a run, or the id of a run')
-    .description('an evaluation as Markdown, or with --out as a folder of pages and charts')
+    .argument('<report>', 'what evaluate --json wrote, the folder of a study or a run, or the id of a run')
+    .description('an evaluation or a study as Markdown, or with --out as a folder of pages and charts')
     .option('--out <folder>', 'write results.json, report.md, report.html and charts; it must not exist yet')
     .option('--data <folder>', 'where runs are kept', defaultDataFolder())
     .option('--quiet', 'print nothing but errors')
     .action(async (place: string, { out, data, quiet }: ReportFlags) => {
-      const found = await readEvaluation(place, data);
+      const found = await readReport(place, data);
       if (!out && !quiet) console.log(markdownOf(found.report));
       if (!out) return;
       const files = await writeReport(out, found);
       if (!quiet) console.log(`${files.join(', ')} are in ${out}`);
     });
 
-export interface Evaluation {
-  report: EvaluateReport;
+export interface Found {
+  report: EvaluateReport | StudyReport;
   dateEpochMs: number;
 }
 
 /** Complete or not at all. Gives back the names of what it wrote, charts as one. */
-export async function writeReport(out: string, { report, dateEpochMs }: Evaluation): Promise<string[]> {
-  // Only this pays for what draws.
+export async function writeReport(out: string, found: Found): Promise<string[]> {
+  const files = Object.entries(await filesOf(found));
+  await withStagedFolder(out, async (stage) => {
+    for (const [path, text] of files) {
+      await mkdir(dirname(join(stage, path)), { recursive: true });
+      await writeFile(join(stage, path), text);
+    }
+  });
+  const names = files.map(([path]) => path).filter((path) => !isChart(path));
+  const nCharts = files.length - names.length;
+  return nCharts > 0 ? [...names, `charts/ (${nCharts})`] : names;
+}
+
+const isChart = (path: string) => path.startsWith('charts/');
+
+/** By their path. Only this pays for what draws. */
+async function filesOf({ report, dateEpochMs }: Found): Promise<Record<string, string>> {
+  if (report.kind === 'study') {
+    const { studyFiles } = await import('../recipes/studyFiles');
+    return studyFiles(report, dateEpochMs);
+  }
   const [{ evaluationCharts }, { reportHtml }] = await Promise.all([
     import('../reporting/evaluationCharts'),
     import('../reporting/reportHtml'),
   ]);
   const charts = evaluationCharts(report);
-  const files: [string, string][] = [
-    ['results.json', `${JSON.stringify(harnessResults(report, dateEpochMs), null, 1)}\n`],
-    ['report.md', reportMarkdown(report, charts, ({ name }) => `charts/${name}.svg`)],
-    ['report.html', reportHtml(report, charts)],
-  ];
-  await withStagedFolder(out, async (stage) => {
-    for (const [name, text] of files) await writeFile(join(stage, name), text);
-    if (charts.length > 0) await mkdir(join(stage, 'charts'));
-    for (const { name, svg } of charts) await writeFile(join(stage, 'charts', `${name}.svg`), `${svg}\n`);
-  });
-  const names = files.map(([name]) => name);
-  return charts.length > 0 ? [...names, `charts/ (${charts.length})`] : names;
+  return {
+    'results.json': `${JSON.stringify(harnessResults(report, dateEpochMs), null, 1)}\n`,
+    'report.md': reportMarkdown(report, charts, ({ name }) => `charts/${name}.svg`),
+    'report.html': reportHtml(report, charts),
+    ...Object.fromEntries(charts.map(({ name, svg }) => [`charts/${name}.svg`, `${svg}\n`])),
+  };
 }
 
-function markdownOf(report: EvaluateReport): string {
+function markdownOf(report: EvaluateReport | StudyReport): string {
+  if (report.kind === 'study') return studyMarkdown(report, [], ({ name }) => name).trimEnd();
   const { scores, legend, warnings } = evaluationParts(report);
   if (report.models.length === 1) return harnessTable(harnessResults(report, 0));
   return [scoresMarkdown(scores), ...legend, ...warnings].join('\n\n');
 }
 
 /** @param place a file, a folder with report.json or results.json, or the id of a run in `dataFolder` */
-export async function readEvaluation(place: string, dataFolder: string): Promise<Evaluation> {
+export async function readReport(place: string, dataFolder: string): Promise<Found> {
   const runFolder = /^[\w-]+$/.test(place) ? [join(dataFolder, 'runs', place)] : [];
   const candidates = [place, ...[place, ...runFolder].flatMap((folder) => fileNames.map((name) => join(folder, name)))];
   for (const file of candidates) {
@@ -76,7 +91,7 @@ export async function readEvaluation(place: string, dataFolder: string): Promise
   }
   throw new UserError(
     'notFound',
-    `${place} is neither an evaluation nor a run with a report; give the file that evaluate --json wrote, or the folder or id of a finished run.`,
+    `${place} is neither an evaluation nor a study or run with a report; give the file that evaluate --json wrote, the folder of a study, or the folder or id of a finished run.`,
   );
 }
 
@@ -87,17 +102,32 @@ const readText = (file: string) =>
     throw new UserError('notFound', `${file} cannot be read; give the file that evaluate --json wrote.`);
   });
 
-async function understood(text: string, file: string, dateEpochMs: number): Promise<Evaluation> {
+async function understood(text: string, file: string, dateEpochMs: number): Promise<Found> {
   const { evaluateReportSchema, harnessResultsSchema } = await import('./evaluationSchema');
   const json = parsed(text);
+  const kind = typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined;
+  if (kind === 'study') return { report: await study(json, file), dateEpochMs };
   const results = harnessResultsSchema.safeParse(json);
   if (results.success) return reportOf(results.data);
   const report = evaluateReportSchema.safeParse(json);
   if (report.success) return { report: report.data, dateEpochMs };
-  const kind = typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined;
   const what =
     typeof kind === 'string' && kind !== 'evaluate' ? `a report of ${kind}, not of evaluate` : 'no report of evaluate';
-  throw new UserError('badData', `${file} is ${what}; give the file that evaluate --json wrote.`);
+  throw new UserError('badData', `${file} is ${what} or study; give the file that evaluate --json wrote.`);
+}
+
+async function study(json: unknown, file: string): Promise<StudyReport> {
+  const { studyReportSchema } = await import('./studyReportSchema');
+  const report = studyReportSchema.safeParse(json);
+  if (report.success) {
+    // As it was, with the infinities that JSON does not have.
+    const { variants, evaluation } = report.data;
+    return { ...(json as object), variants, evaluation } as unknown as StudyReport;
+  }
+  throw new UserError(
+    'badData',
+    `${file} is no whole report of a study; give the folder that the study was written to.`,
+  );
 }
 
 function parsed(text: string): unknown {

@@ -69,7 +69,7 @@ function accuracyLost({ evaluation, variants }: StudyReport, count: number): str
     .sort((a, b) => b.delta - a.delta);
   const best = judged[0];
   if (!best) return [];
-  const points = `${best.delta < 0 ? '-' : '+'}${Math.abs(100 * best.delta).toFixed(1)} points`;
+  const points = `${best.delta < 0 ? '−' : '+'}${Math.abs(100 * best.delta).toFixed(1)} points`;
   const within = best.interval95 === null ? null : best.interval95[0] <= 0 && best.interval95[1] >= 0;
   const sure =
     within === null

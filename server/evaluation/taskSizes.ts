@@ -1,13 +1,24 @@
 // How much there is to score in a task, about, so that a plan can say what an evaluation takes before any data is read.
 import type { ItemRange } from '../protocol';
+import { tasksNamed } from './tasks';
+import type { Task } from './tasks/task';
+
+/** Tokens that pass the model when these tasks are scored. Names that nobody knows count as nothing. */
+export function evaluationTokens(names: readonly string[], items: ItemRange | null, fewShot: number | null): number {
+  return [...new Set(names.flatMap(tasksNamed))].reduce((sum, task) => {
+    const { nItems, tokensPerItem } = taskSize(task);
+    const wanted = items === null ? nItems : Math.max(0, Math.min(nItems, items.end) - items.first);
+    return sum + tokensPerItem * (wanted + examples(task, fewShot ?? 0, wanted));
+  }, 0);
+}
 
 export interface TaskSize {
   readonly nItems: number;
   /** Of a question with all its answers, which share the question. */
   readonly tokensPerItem: number;
-  /** Examples before a question are the same for a whole task, and passed once. */
-  readonly sharesExamples?: boolean;
 }
+
+export const taskSize = ({ name }: Task): TaskSize => sizes[name] ?? subject;
 
 /** Items as the tasks have them; tokens by English text at about four characters each. */
 const sizes: Readonly<Record<string, TaskSize>> = {
@@ -22,34 +33,11 @@ const sizes: Readonly<Record<string, TaskSize>> = {
   wikitext: { nItems: 62, tokensPerItem: 4830 },
 };
 
-/** The subjects of MMLU are of about one size; a group has so many of them. */
-const subject: TaskSize = { nItems: 246, tokensPerItem: 103, sharesExamples: true };
-const groups: Readonly<Record<string, number>> = {
-  mmlu: 57,
-  mmlu_stem: 19,
-  mmlu_humanities: 13,
-  mmlu_social_sciences: 12,
-  mmlu_other: 13,
-};
+/** The subjects of MMLU are of about one size. */
+const subject: TaskSize = { nItems: 246, tokensPerItem: 103 };
 
-/** Names of tasks and groups; every subject of MMLU is one, too, as `mmlu_` and its name. */
-export const sizedTaskNames: readonly string[] = [...Object.keys(sizes), ...Object.keys(groups)];
-
-/** The tasks that a name stands for; none for a name that nobody knows. */
-export function taskSizes(name: string): TaskSize[] {
-  if (Object.hasOwn(sizes, name)) return [sizes[name]!];
-  if (Object.hasOwn(groups, name)) return Array.from({ length: groups[name]! }, () => subject);
-  return /^mmlu_[a-z]+(_[a-z]+)*$/.test(name) ? [subject] : [];
-}
-
-/** Tokens that pass the model when these tasks are scored. */
-export function evaluationTokens(tasks: readonly string[], items: ItemRange | null, fewShot: number | null): number {
-  const shots = fewShot ?? 0;
-  return tasks
-    .flatMap(taskSizes)
-    .map(({ nItems, tokensPerItem, sharesExamples }) => {
-      const wanted = items === null ? nItems : Math.max(0, Math.min(nItems, items.end) - items.first);
-      return wanted * tokensPerItem + shots * tokensPerItem * (sharesExamples ? 1 : wanted);
-    })
-    .reduce((sum, n) => sum + n, 0);
+/** Examples that are the same for a whole task are passed once. */
+function examples({ fewShot: { kind } }: Task, shots: number, nItems: number): number {
+  if (kind === 'none') return 0;
+  return kind === 'first' ? shots : shots * nItems;
 }

@@ -1,6 +1,7 @@
 // The tasks that models are scored on: their names, and their items from the user's data.
 import { UserError } from '../errors';
 import type { EvaluatedGroup, ItemRange } from '../protocol';
+import { nearestName } from './nearestName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';
 import { groups, tags, tasks } from './tasks/table';
@@ -86,7 +87,8 @@ export async function loadTask(task: Task, { data, items: range, fewShot }: Load
   };
 }
 
-const tasksNamed = (name: string): Task[] => {
+/** The tasks that a name stands for; none for a name that nobody knows. */
+export const tasksNamed = (name: string): Task[] => {
   const inside = groups.filter((group) => group.name === name || group.parent === name).map((group) => group.name);
   return tasks.filter(
     (task) => task.name === name || (task.group && inside.includes(task.group)) || tags[name]?.includes(task.name),
@@ -109,18 +111,8 @@ const emptyRange = (task: Task, nItems: number, first: number, end: number) =>
   );
 
 function unknownTask(name: string, known: readonly string[]): UserError {
-  const nearest = known.reduce((best, other) => (edits(name, other) < edits(name, best) ? other : best));
-  return new UserError('usage', `There is no task or group of tasks called ${name}; did you mean ${nearest}?`);
-}
-
-/** Levenshtein's distance: single characters added, taken away or changed. */
-function edits(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
+  return new UserError(
+    'usage',
+    `There is no task or group of tasks called ${name}; did you mean ${nearestName(name, known)}?`,
+  );
 }

@@ -1,9 +1,9 @@
 // Names of methods and tasks in a recipe: which of them are none, and what may have been meant.
 import { importanceMethodNames } from '../analysis/importance';
-import { sizedTaskNames, taskSizes } from '../evaluation/taskSizes';
+import { nearestName } from '../evaluation/nearestName';
+import { taskNames } from '../evaluation/tasks';
 import type { Recipe } from '../protocol';
 import { measuredMethods } from '../pruning/choose';
-import { nearestName } from './nearestName';
 
 export interface UnknownName {
   /** Where in the recipe it stands. */
@@ -24,13 +24,14 @@ export function unknownName(recipe: Recipe): UnknownName | null {
 
 const scoring = ['all', 'none', ...importanceMethodNames];
 const choosing = [...importanceMethodNames, ...measuredMethods, 'deepest'];
+const tasks = taskNames();
 
 const kinds = {
   /** What an analysis can be asked for. */
   scoring: { word: 'method', names: scoring, isKnown: (name: string) => scoring.includes(name) },
   /** Whatever can choose blocks. */
   choosing: { word: 'method', names: choosing, isKnown: (name: string) => choosing.includes(name) },
-  task: { word: 'task', names: sizedTaskNames, isKnown: (name: string) => taskSizes(name).length > 0 },
+  task: { word: 'task', names: tasks, isKnown: (name: string) => tasks.includes(name) },
 };
 
 interface Place {

@@ -17,7 +17,7 @@ import { type CarriedStep, type KeptStep, openStudyFolder, removeFolder, type St
 import { analysisStep, type Batch, modelsThatStay, planStudy, type Step, type StudySteps } from './studyPlan';
 import { studyProgress } from './studyProgress';
 import { prepareStudy } from './studyReady';
-import { studyFiles, studyReport } from './studyReport';
+import { studyReport } from './studyReport';
 import { chosenSets, supposedSets } from './studyVariants';
 
 type StepKind = 'analyze' | 'evaluate' | 'perplexity' | 'prune' | 'heal' | 'merge';
@@ -42,8 +42,8 @@ export async function runStudy(
   run: Run,
   runners: StepRunners = stepRunners,
 ): Promise<StudyReport> {
-  const { config, model, shapes, inputs } = await prepareStudy(recipe);
-  const folder = await openStudyFolder(recipe, inputs);
+  const { config, model, shapes, inputs, tasksSha256 } = await prepareStudy(recipe);
+  const folder = await openStudyFolder(recipe, inputs, tasksSha256);
   const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
   const carried = new Map<string, CarriedStep>();
   const tellPlan = (plan: StudySteps): StudyPlan => {
@@ -71,7 +71,9 @@ export async function runStudy(
     if (isLastOfBatch) await removeModels(recipe, plan.batches[step.batch!]!);
   }
   const report = studyReport(recipe, model, plan, carried);
-  for (const [name, text] of Object.entries(studyFiles(report))) await folder.write(name, text);
+  // Only here is it needed what draws.
+  const { studyFiles } = await import('./studyFiles');
+  await folder.write(studyFiles(report, Date.now()));
   return report;
 
   async function carryOut(step: Step, of: StudyPlan): Promise<CarriedStep> {

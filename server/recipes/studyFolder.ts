@@ -2,11 +2,11 @@
 // for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isFile } from '../checkpoint/folder';
 import { writeStagedFile } from '../checkpoint/stagedFile';
-import { checkOutput, removeAbandonedIn } from '../checkpoint/stagedFolder';
+import { checkOutput, removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
 import type { Report, StudyRecipe } from '../protocol';
 import { firstDifference } from './firstDifference';
@@ -29,11 +29,15 @@ export interface StudyInputs {
   readonly filesSha256: Readonly<Record<string, string>>;
 }
 
+/** By task. No part of StudyInputs: a study that was begun without them goes on. */
+export type TaskHashes = Readonly<Record<string, string>>;
+
 export interface StudyFolder {
   /** null where the step has not been finished with these inputs. */
   kept(step: Step): Promise<KeptStep | null>;
   keep(step: Step, kept: KeptStep): Promise<void>;
-  write(name: string, text: string): Promise<void>;
+  /** Files by their paths within the folder, and nothing else beside them in the folders that they lie in. */
+  write(files: Readonly<Record<string, string>>): Promise<void>;
 }
 
 const parts = ['steps', 'models', 'adapters'] as const;
@@ -42,14 +46,18 @@ const parts = ['steps', 'models', 'adapters'] as const;
  * Begins a study, or opens one that was begun with the same recipe. Throws UserError `usage` for a study of another recipe,
  * `badData` where a text or the model has changed since, `cannotWrite` where something else lies there.
  */
-export async function openStudyFolder(recipe: StudyRecipe, inputs: StudyInputs): Promise<StudyFolder> {
+export async function openStudyFolder(
+  recipe: StudyRecipe,
+  inputs: StudyInputs,
+  tasksSha256: TaskHashes | null,
+): Promise<StudyFolder> {
   const out = resolve(recipe.out);
   const begunFile = join(out, 'study.json');
-  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), { recipe, inputs });
+  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), { recipe, inputs, tasksSha256 });
   else {
     await checkOutput(out, [recipe.model]);
     await mkdir(out, { recursive: true });
-    await writeStagedFile(begunFile, asJson({ recipe, inputs }));
+    await writeStagedFile(begunFile, asJson({ recipe, inputs, tasksSha256 }));
   }
   for (const part of parts) await mkdir(join(out, part), { recursive: true });
   for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
@@ -75,7 +83,19 @@ export async function openStudyFolder(recipe: StudyRecipe, inputs: StudyInputs):
         fileOf(step),
         asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
       ),
-    write: (name, text) => writeStagedFile(join(out, name), text),
+    async write(files) {
+      const inside = Object.keys(files).filter((path) => dirname(path) !== '.');
+      for (const folder of new Set(inside.map(dirname))) {
+        // A folder cannot take another's place in one step; a study that is ended here writes it when it is run again.
+        await removeFolder(join(out, folder));
+        await withStagedFolder(join(out, folder), async (stage) => {
+          for (const path of inside.filter((it) => dirname(it) === folder))
+            await writeFile(join(stage, basename(path)), files[path]!);
+        });
+      }
+      for (const [path, text] of Object.entries(files))
+        if (!inside.includes(path)) await writeStagedFile(join(out, path), text);
+    },
   };
 }
 
@@ -101,6 +121,8 @@ export const removeFolder = (path: string): Promise<void> => rm(path, { recursiv
 interface Begun {
   readonly recipe: StudyRecipe;
   readonly inputs: StudyInputs;
+  /** Absent in a study of a build that did not look at them. */
+  readonly tasksSha256?: TaskHashes | null;
 }
 
 async function readBegun(path: string): Promise<Begun> {
@@ -118,8 +140,10 @@ function refuseOther(out: string, then: Begun, now: Begun): void {
       `The study in ${out} was begun with ${other.name} = ${other.before}, not ${other.after}; go on with that, or give this one another out.`,
     );
   const changed = firstDifference(then.inputs.filesSha256, now.inputs.filesSha256)?.name;
-  const what = then.inputs.modelSha256 === now.inputs.modelSha256 ? changed : now.recipe.model;
-  if (what !== undefined)
+  const task = then.tasksSha256 && firstDifference(then.tasksSha256, now.tasksSha256 ?? {})?.name;
+  const changedInput = changed ?? (task && `The data of ${task}`);
+  const what = then.inputs.modelSha256 === now.inputs.modelSha256 ? changedInput : now.recipe.model;
+  if (what)
     throw new UserError(
       'badData',
       `${what} is not what it was when the study in ${out} was begun; put it back, or give this study another out.`,

@@ -5,15 +5,16 @@ import { type ImportanceMethodName, importanceMethod, importanceMethodNames } fr
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTrainingData } from '../data/trainingData';
 import { UserError } from '../errors';
+import { loadTask, resolveTasks } from '../evaluation/tasks';
 import type { ModelConfig } from '../model/config';
-import type { ModelSummary, StudyHealing, StudyRecipe, TokenSource } from '../protocol';
+import type { ModelSummary, StudyEvaluation, StudyHealing, StudyRecipe, TokenSource } from '../protocol';
 import { checkRule } from '../pruning/choose';
 import { openTokenizer } from '../tokenizer/tokenizer';
 import { summarize } from './modelSummary';
 import { unknownName } from './recipeNames';
 import { withCheckpoint } from './session';
 import type { StudyShapes } from './studyEstimate';
-import { hashFiles, sha256, type StudyInputs } from './studyFolder';
+import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './studyFolder';
 import { ruleOf } from './studyVariants';
 import { windowsFor } from './windows';
 
@@ -22,6 +23,8 @@ export interface ReadyStudy {
   readonly model: ModelSummary;
   readonly shapes: StudyShapes;
   readonly inputs: StudyInputs;
+  /** What the data of each task contain; null without an evaluation. */
+  readonly tasksSha256: TaskHashes | null;
 }
 
 /** Throws UserError with a sentence for whatever could not be carried out. */
@@ -29,12 +32,12 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     const { config } = checkpoint;
     checkStudy(recipe, config.nBlocks);
-    if (recipe.evaluate) await checkFolder(recipe.evaluate.data);
+    const tasksSha256 = recipe.evaluate && (await checkTasks(recipe.evaluate));
     const shapes = await shapesOf(checkpoint, recipe);
     const filesSha256 = await hashFiles(filesOf(recipe));
     const weights = [...checkpoint.weights].map(([name, { shape, dtype }]) => [name, shape, dtype]);
     const modelSha256 = sha256(JSON.stringify({ config, weights, sizeBytes: checkpoint.sizeBytes }));
-    return { config, model: summarize(checkpoint), shapes, inputs: { modelSha256, filesSha256 } };
+    return { config, model: summarize(checkpoint), shapes, inputs: { modelSha256, filesSha256 }, tasksSha256 };
   });
 
 /** What can be said against a study of a model of so many blocks. */
@@ -78,13 +81,17 @@ function refuseOutside(
     );
 }
 
-async function checkFolder(folder: string): Promise<void> {
-  const there = await stat(folder).catch(() => null);
+/** Reads every task as its evaluation will, and keeps no more than hashes. */
+async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Promise<TaskHashes> {
+  const there = await stat(data).catch(() => null);
   if (!there?.isDirectory())
-    throw new UserError(
-      'notFound',
-      `There is no folder ${folder}; give the one with the tasks' data as evaluate.data.`,
-    );
+    throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data as evaluate.data.`);
+  const hashes: Record<string, string> = {};
+  for (const task of resolveTasks(tasks).tasks) {
+    const { facts } = await loadTask(task, { data, items, fewShot });
+    hashes[task.name] = sha256(facts.files.map((file) => file.sha256).join());
+  }
+  return hashes;
 }
 
 async function shapesOf(checkpoint: Checkpoint, recipe: StudyRecipe): Promise<StudyShapes> {

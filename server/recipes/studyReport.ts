@@ -1,6 +1,5 @@
 // What a study found, put together from the reports of its steps. Pure.
 import { joinEvaluations } from '../evaluation/joinEvaluations';
-import { studyMarkdown } from '../evaluation/studyMarkdown';
 import type {
   AnalyzeReport,
   EvaluateReport,
@@ -17,17 +16,9 @@ import type {
 } from '../protocol';
 import { formatDropSet, ofBlocks } from '../pruning/dropSet';
 import { meanAndError } from '../walk/windowStatistics';
-import { formatRecipe } from './recipeFile';
 import type { CarriedStep } from './studyFolder';
 import { modelsThatStay, type StudySteps } from './studyPlan';
 import type { PlannedVariant } from './studyVariants';
-
-/** What lies beside the steps at the end, by file name. Charts go into the Markdown, and into files of their own here. */
-export const studyFiles = (report: StudyReport): Record<string, string> => ({
-  'report.json': `${JSON.stringify(report, null, 1)}\n`,
-  'recipe.yaml': formatRecipe(report.recipe),
-  'report.md': studyMarkdown(report),
-});
 
 /** @param carried every step of the plan by its id */
 export function studyReport(

@@ -31,6 +31,10 @@ export interface Axis {
   name: string;
   min?: number;
   max?: number;
+  /** Between two figures on the axis; absent: as it fits. */
+  step?: number;
+  /** No figures where it begins and ends. */
+  endsAreBare?: boolean;
   /** Of the figures on the axis. */
   format?: (value: number) => string;
 }
@@ -66,7 +70,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     yAxis: {
       type: 'category',
       inverse: true,
-      data: rows.map(drawnText),
+      data: rows.map((row) => drawnText(shortened(row))),
       axisTick: { show: false },
       axisLine: { lineStyle: { color: palette.grid } },
       axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
@@ -118,6 +122,12 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
   return draw(id, title, option, 760, top + 52 + rows.length * rowHeight);
 }
 
+/** A long name keeps its end as well, where variants differ. */
+function shortened(name: string): string {
+  const letters = [...name];
+  return letters.length <= 30 ? name : `${letters.slice(0, 13).join('')}…${letters.slice(-16).join('')}`;
+}
+
 export interface PlaneChart {
   id: string;
   title: string;
@@ -136,7 +146,7 @@ export function planeChart({ id, title, series, xAxis, yAxis, joined }: PlaneCha
     ...common,
     legend: legendOf(shown),
     grid: { left: 64, right: 28, top: top + 26, bottom: 48 },
-    xAxis: valueAxis({ ...spread(shown), ...xAxis }, 'middle', 28),
+    xAxis: valueAxis(xAxis.min === undefined ? { ...spread(shown), ...xAxis } : xAxis, 'middle', 28),
     yAxis: valueAxis(yAxis, 'end', 12),
     series: shown.map((one, k) => ({
       name: `${k}`,
@@ -210,7 +220,11 @@ const legendOf = (series: readonly Series[]) => ({
   })),
 });
 
-const valueAxis = ({ name, min, max, format }: Axis, nameLocation: 'middle' | 'end', nameGap: number) => ({
+const valueAxis = (
+  { name, min, max, step, endsAreBare = false, format }: Axis,
+  nameLocation: 'middle' | 'end',
+  nameGap: number,
+) => ({
   type: 'value',
   name: drawnText(name),
   nameLocation,
@@ -218,19 +232,25 @@ const valueAxis = ({ name, min, max, format }: Axis, nameLocation: 'middle' | 'e
   nameTextStyle: { color: palette.quiet, align: nameLocation === 'end' ? 'left' : 'center' },
   min,
   max,
+  interval: step,
   scale: true,
   axisLine: { show: false },
   axisTick: { show: false },
-  axisLabel: { color: palette.quiet, formatter: format, hideOverlap: true },
+  axisLabel: {
+    color: palette.quiet,
+    formatter: format,
+    hideOverlap: true,
+    ...(endsAreBare ? { showMinLabel: false, showMaxLabel: false } : {}),
+  },
   splitLine: { lineStyle: { color: palette.grid } },
 });
 
 /** A margin beside the outermost points, which would lie on the frame. */
-function spread(series: readonly Series[]): Pick<Axis, 'min' | 'max'> {
+function spread(series: readonly Series[]): Pick<Axis, 'min' | 'max' | 'endsAreBare'> {
   const xs = series.flatMap(({ points }) => points.map(({ x }) => x));
   const [low, high] = [Math.min(...xs), Math.max(...xs)];
   const margin = (high - low || Math.abs(high) || 1) * 0.06;
-  return { min: low - margin, max: high + margin };
+  return { min: low - margin, max: high + margin, endsAreBare: true };
 }
 
 function draw(id: string, title: string, option: EChartsCoreOption, width: number, height: number): string {

@@ -3,7 +3,7 @@ import { metricTable } from '../evaluation/metricTable';
 import type { EvaluatedModel, EvaluateReport, Score } from '../protocol';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { figure, intervalOf } from './figures';
-import { looksOf } from './looks';
+import { type Look, looksOf } from './looks';
 import { recoveries } from './recovery';
 import { primaryRows, type ScoreRow, scoreOfModel, scoreRows } from './scoreTable';
 
@@ -16,18 +16,30 @@ export interface NamedChart {
   svg: string;
 }
 
-export function evaluationCharts(report: EvaluateReport): NamedChart[] {
+/** @param looks of the models; absent: in their order */
+export function evaluationCharts(
+  report: EvaluateReport,
+  looks: readonly Look[] = looksOf(report.models),
+): NamedChart[] {
+  const drawn: Drawn = { ...report, looks };
   const shares = primaryRows(report).filter(({ metric }) => metricTable[metric].of === 'share');
   const subjects = shares.filter(({ isGroup, task }) => !isGroup && task.startsWith('mmlu_'));
-  const benchmarks = shares.filter((row) => row.depth === 0);
+  const outermost = shares.filter((row) => row.depth === 0);
+  const besides = outermost.filter((row) => !subjects.includes(row));
+  const benchmarks = besides.length > 0 ? besides : outermost;
   const six = sixSubjects.flatMap((task) => subjects.filter((row) => row.task === task));
   return [
-    ...scoreCharts('benchmarks', 'Benchmarks', benchmarks, report),
-    ...recoveryCharts(report),
-    ...scoreCharts('mmlu-subjects', 'MMLU subjects', six, report),
-    ...(subjects.length > six.length ? scoreCharts('mmlu-all', 'All MMLU subjects', subjects, report) : []),
-    ...sizeCharts(report, benchmarks),
+    ...scoreCharts('benchmarks', 'Benchmarks', benchmarks, drawn),
+    ...recoveryCharts(drawn),
+    ...scoreCharts('mmlu-subjects', 'MMLU subjects', six, drawn),
+    ...(subjects.length > six.length ? scoreCharts('mmlu-all', 'All MMLU subjects', subjects, drawn) : []),
+    ...sizeCharts(drawn, outermost),
   ];
+}
+
+/** A report, and how its models look. */
+interface Drawn extends EvaluateReport {
+  looks: readonly Look[];
 }
 
 /** Those that stand for all: applied, rote, verbal and numerical ones. */
@@ -41,7 +53,7 @@ const sixSubjects = [
 ];
 
 /** Scores, and what the variants differ by. */
-function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], report: EvaluateReport): NamedChart[] {
+function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], report: Drawn): NamedChart[] {
   if (rows.length === 0) return [];
   const names = rows.map((row) => row.title);
   const scored = seriesOf(report, (k) =>
@@ -97,13 +109,15 @@ function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], rep
 }
 
 /** Bars from 0, the base's value as a line. A variant's interval is that of its difference to the base. */
-function recoveryCharts(report: EvaluateReport): NamedChart[] {
+function recoveryCharts(report: Drawn): NamedChart[] {
   return perplexityRows(report).flatMap((row) => {
     const recovered = recoveries(report, row);
     const title = `${row.title}, ${metricTable[row.metric].title}`;
     const noteOf = (k: number, value: number) => {
       const fraction = recovered.get(k);
-      return `${figure(row.metric, value)}${fraction === undefined ? '' : `, ${(100 * fraction).toFixed(0)} % recovered`}`;
+      if (fraction === undefined) return figure(row.metric, value);
+      const share = fraction > 0 ? `${(100 * fraction).toFixed(0)} %` : 'nothing';
+      return `${figure(row.metric, value)}, ${share} recovered`;
     };
     const series = seriesOf(report, (k) => {
       const score = scoreOfModel(row, k);
@@ -143,7 +157,7 @@ function perplexityRows(report: EvaluateReport): ScoreRow[] {
 }
 
 /** Mean accuracy over parameters. The tasks' errors are independent, so that of their mean is sqrt(sum se^2) / n. */
-function sizeCharts(report: EvaluateReport, rows: readonly ScoreRow[]): NamedChart[] {
+function sizeCharts(report: Drawn, rows: readonly ScoreRow[]): NamedChart[] {
   const { models } = report;
   if (rows.length === 0 || new Set(models.map(({ nParameters }) => nParameters)).size < 2) return [];
   const title = rows.length === 1 ? `${rows[0]!.title} by size` : `Mean of ${rows.length} tasks by size`;
@@ -169,9 +183,8 @@ function sizeCharts(report: EvaluateReport, rows: readonly ScoreRow[]): NamedCha
 }
 
 /** A series for every model, in its look. */
-function seriesOf(report: EvaluateReport, pointsOf: (model: number) => Point[]): Series[] {
-  const looks = looksOf(report.models);
-  return report.models.map(({ label }: EvaluatedModel, k) => ({ name: label, ...looks[k]!, points: pointsOf(k) }));
+function seriesOf({ models, looks }: Drawn, pointsOf: (model: number) => Point[]): Series[] {
+  return models.map(({ label }: EvaluatedModel, k) => ({ name: label, ...looks[k]!, points: pointsOf(k) }));
 }
 
 const accuracyAxis: Axis = { name: 'accuracy, %' };

@@ -2,7 +2,7 @@
 import { metricTable } from '../evaluation/metricTable';
 import type { EvaluateReport } from '../protocol';
 import { formatDropSet, isEmpty } from '../pruning/dropSet';
-import { difference, figure, flips, megabytes, millions, unitOf, verdictMarks } from './figures';
+import { counted, difference, figure, flips, megabytes, millions, unitOf, verdictMarks } from './figures';
 import { type ScoreRow, scoreRows } from './scoreTable';
 
 export interface EvaluationParts {
@@ -142,5 +142,3 @@ function effortOf({ timing, work, peakMemoryBytes }: EvaluateReport): string {
     ` (${Math.round(work.nTokens / Math.max(seconds, 1e-3))} a second), peak memory ${megabytes(peakMemoryBytes)}`
   );
 }
-
-export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;

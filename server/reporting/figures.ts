@@ -41,3 +41,4 @@ export function intervalOf({ value, stderr }: Pick<Score, 'value' | 'stderr'>): 
 
 export const megabytes = (nBytes: number) => `${(nBytes / 1e6).toFixed(1)} MB`;
 export const millions = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : `${(n / 1e6).toFixed(1)} M`);
+export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;

@@ -1,4 +1,4 @@
-// How models look in charts: grey is the base, orange what was pruned, blue what was healed, each with shapes of its own.
+// How models look in charts: grey is the base, warm what was pruned, cold what was healed, each with shapes of its own.
 import type { EvaluatedModel } from '../protocol';
 
 export const palette = {
@@ -10,9 +10,15 @@ export const palette = {
   pruned: '#c27400',
   prunedDeep: '#8a4f00',
   prunedLight: '#e0a040',
+  prunedRed: '#c0392b',
+  prunedRose: '#d1608f',
+  prunedOlive: '#7f7d00',
   healed: '#0f6fde',
   healedDeep: '#0a4890',
   healedLight: '#63aaf7',
+  healedTeal: '#00868b',
+  healedViolet: '#6d4fc4',
+  healedGreen: '#2e8b57',
 } as const;
 
 export type Colour = keyof typeof palette;
@@ -26,9 +32,15 @@ const dark: Record<Colour, string> = {
   pruned: '#e8a33d',
   prunedDeep: '#b87a1c',
   prunedLight: '#f3cf95',
+  prunedRed: '#ef6f61',
+  prunedRose: '#f29cc0',
+  prunedOlive: '#c3c04a',
   healed: '#4aa3ff',
   healedDeep: '#2a78cc',
   healedLight: '#a6d1ff',
+  healedTeal: '#35c3c9',
+  healedViolet: '#a891f0',
+  healedGreen: '#6fce9b',
 };
 
 /** Puts the dark colours over the light ones, which are written as attributes and so give way to any sheet. */
@@ -46,6 +58,12 @@ export const shapePath = {
   circle: 'M-3.8,0A3.8,3.8,0,1,0,3.8,0A3.8,3.8,0,1,0,-3.8,0Z',
   turned: 'M0,4.4L4.4,-3.4H-4.4Z',
   hexagon: 'M-4.4,0L-2.2,-3.8H2.2L4.4,0L2.2,3.8H-2.2Z',
+  wide: 'M-4.8,-2.2H4.8V2.2H-4.8Z',
+  hourglass: 'M-4,-4.2H4L1,0L4,4.2H-4L-1,0Z',
+  right: 'M4.4,0L-3.4,4.4V-4.4Z',
+  plus: 'M-1.6,-4.4H1.6V-1.6H4.4V1.6H1.6V4.4H-1.6V1.6H-4.4V-1.6H-1.6Z',
+  star: 'M0,-5.2L1.5,-1.5L5.2,0L1.5,1.5L0,5.2L-1.5,1.5L-5.2,0L-1.5,-1.5Z',
+  left: 'M-4.4,0L3.4,-4.4V4.4Z',
 } as const;
 
 export type Shape = keyof typeof shapePath;
@@ -55,25 +73,40 @@ export interface Look {
   shape: Shape;
 }
 
-/** In the order of the models, the base first; after three of a kind they begin anew. */
+/** In the order of the models, the base first. */
 export function looksOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Look[] {
   const used = { pruned: 0, healed: 0 };
   return models.map(({ healed }, k) => {
-    if (k === 0) return { colour: 'base', shape: 'cross' };
+    if (k === 0) return baseLook;
     const kind = healed ? 'healed' : 'pruned';
-    return variantLooks[kind][used[kind]++ % variantLooks[kind].length]!;
+    return variantLook(kind, used[kind]++);
   });
 }
+
+/** After the last of a kind, colours begin anew with the shapes of their neighbours. */
+export function variantLook(kind: keyof typeof variantLooks, nth: number): Look {
+  const looks = variantLooks[kind];
+  const at = (i: number) => looks[i % looks.length]!;
+  return { colour: at(nth).colour, shape: at(nth + Math.floor(nth / looks.length)).shape };
+}
+
+export const baseLook: Look = { colour: 'base', shape: 'cross' };
 
 export const variantLooks: Record<'pruned' | 'healed', readonly Look[]> = {
   pruned: [
     { colour: 'pruned', shape: 'square' },
     { colour: 'prunedDeep', shape: 'triangle' },
     { colour: 'prunedLight', shape: 'diamond' },
+    { colour: 'prunedRed', shape: 'wide' },
+    { colour: 'prunedRose', shape: 'hourglass' },
+    { colour: 'prunedOlive', shape: 'right' },
   ],
   healed: [
     { colour: 'healed', shape: 'circle' },
     { colour: 'healedDeep', shape: 'turned' },
     { colour: 'healedLight', shape: 'hexagon' },
+    { colour: 'healedTeal', shape: 'plus' },
+    { colour: 'healedViolet', shape: 'star' },
+    { colour: 'healedGreen', shape: 'left' },
   ],
 };

@@ -52,7 +52,12 @@ export const scoresMarkdown = ({ head, rows, nWordColumns }: ScoreTable): string
     nWordColumns,
   );
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], nWordColumns: number): string {
+/** @param rows already marked */
+export function markdownTable(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  nWordColumns: number,
+): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rule = head.map((_, i) => (i < nWordColumns ? '---' : '--:'));
   return [line(head.map(marked)), line(rule), ...rows.map(line)].join('\n');

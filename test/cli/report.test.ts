@@ -5,9 +5,12 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { harnessResults } from '../../server/evaluation/harnessResults';
 import { harnessTable } from '../../server/evaluation/harnessTable';
-import { readEvaluation } from '../../server/cli/report';
+import { readReport } from '../../server/cli/report';
 import { renderEvaluation } from '../../server/cli/renderEvaluation';
 import { madeModels, madeReport, madeTasks } from '../evaluation/madeReport';
+import { studyFiles } from '../../server/recipes/studyFiles';
+import { studyMarkdown } from '../../server/reporting/studyMarkdown';
+import { madeStudy } from '../reporting/madeStudy';
 import { contentsOf, espalier } from './espalier';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'report-')));
@@ -23,6 +26,9 @@ const written = (name: string, content: unknown): string => {
 const file = written('evaluation.json', results);
 const run = '6f1b2c3d-0000-4000-8000-123456789abc';
 written(`data/runs/${run}/report.json`, report);
+const study = madeStudy({ counts: [4, 5], methods: ['blockInfluence', 'greedy'], tasks: ['piqa', 'boolq'] });
+const studyFolder = join(root, 'study');
+written('study/report.json', study);
 
 describe('espalier report', () => {
   it('writes pages and charts, and results that are the same', async () => {
@@ -61,6 +67,27 @@ describe('espalier report', () => {
     expect(stdout).toContain('Holm');
   });
 
+  it('writes all that a study wrote, from its folder', async () => {
+    const out = join(root, 'study-report');
+    const ended = await espalier(['report', studyFolder, '--out', out]);
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toBe(
+      `results.json, recipe.yaml, report.md, report.html, report.json, charts/ (6) are in ${out}\n`,
+    );
+    const { 'results.json': _, 'report.json': whole, ...files } = studyFiles(study, 0);
+    expect(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'))).toEqual(JSON.parse(whole!));
+    for (const [path, text] of Object.entries(files)) expect(readFileSync(join(out, path), 'utf8'), path).toBe(text);
+    const again = join(root, 'study-again');
+    expect(await espalier(['report', join(out, 'report.json'), '--out', again, '--quiet'])).toMatchObject({ code: 0 });
+    expect(contentsOf(again)).toEqual(contentsOf(out));
+  });
+
+  it('prints a study in Markdown without --out', async () => {
+    const { code, stdout } = await espalier(['report', studyFolder]);
+    expect(code).toBe(0);
+    expect(stdout).toBe(studyMarkdown(study, [], () => ''));
+  });
+
   it('prints the table of the harness for one model', async () => {
     const one = harnessResults(madeReport({ models: madeModels.slice(0, 1), tasks: madeTasks.slice(0, 3) }), 0);
     const { stdout } = await espalier(['report', written('one.json', one)]);
@@ -68,10 +95,29 @@ describe('espalier report', () => {
   });
 
   it.each([
-    ['a file that is not there', 'none.json', /neither an evaluation nor a run.*; give the file/],
-    ['another report', written('analyze.json', { kind: 'analyze' }), /is a report of analyze, not of evaluate;/],
-    ['no JSON', written('text.json', 'kind: evaluate'), /is no report of evaluate;/],
-    ['half a report', written('half.json', { ...results, models: [] }), /is no report of evaluate;/],
+    ['a file that is not there', 'none.json', /neither an evaluation nor a study or run.*; give the file/],
+    [
+      'another report',
+      written('analyze.json', { kind: 'analyze' }),
+      /is a report of analyze, not of evaluate or study;/,
+    ],
+    ['no JSON', written('text.json', 'kind: evaluate'), /is no report of evaluate or study;/],
+    ['half a report', written('half.json', { ...results, models: [] }), /is no report of evaluate or study;/],
+    [
+      'half a study',
+      written('half-study.json', { ...study, variants: [] }),
+      /is no whole report of a study; give the folder/,
+    ],
+    [
+      'a study with a model that was not evaluated',
+      written('model.json', { ...study, evaluation: null }),
+      /is no whole report of a study;/,
+    ],
+    [
+      'a study of a recipe that is none',
+      written('recipe.json', { ...study, recipe: { ...study.recipe, counts: 'all' } }),
+      /is no whole report of a study;/,
+    ],
     ['a score of no model', written('index.json', { ...report, models: report.models.slice(0, 1) }), /is no report of/],
     [
       'groups that go round',
@@ -79,7 +125,7 @@ describe('espalier report', () => {
         ...results,
         task_groups: results.task_groups.map((it) => ({ ...it, parent: it.group })),
       }),
-      /is no report of evaluate;/,
+      /is no report of evaluate or study;/,
     ],
   ])('refuses %s', async (_, path, sentence) => {
     const out = join(root, 'refused');
@@ -107,15 +153,16 @@ describe('reading an evaluation', () => {
     ['the folder of a run', join(root, 'data/runs', run)],
     ['the id of a run', run],
   ])('from %s', async (_, place) => {
-    const found = await readEvaluation(place, join(root, 'data'));
+    const found = await readReport(place, join(root, 'data'));
+    if (found.report.kind !== 'evaluate') throw new Error(found.report.kind);
     expect(found.report.comparisons).toEqual(report.comparisons);
     expect(found.report.scores).toHaveLength(report.scores.length);
     expect(found.report.versions).toEqual(report.versions);
   });
   it('takes what JSON has no number for as beyond numbers', async () => {
     const endless = { ...report, scores: report.scores.map((it) => ({ ...it, value: Number.POSITIVE_INFINITY })) };
-    const found = await readEvaluation(written('endless.json', endless), root);
-    expect(found.report.scores[0]!.value).toBeNaN();
+    const found = await readReport(written('endless.json', endless), root);
+    expect('scores' in found.report && found.report.scores[0]!.value).toBeNaN();
   });
 });
 

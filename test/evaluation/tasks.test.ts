@@ -1,7 +1,8 @@
 // Names of tasks and groups, and which items are taken.
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { loadTask, resolveTasks, taskNames } from '../../server/evaluation/tasks';
+import { loadTask, resolveTasks, taskNames, tasksNamed } from '../../server/evaluation/tasks';
+import { evaluationTokens, taskSize } from '../../server/evaluation/taskSizes';
 import { refusal } from '../refusal';
 import { fixtures } from './golden';
 
@@ -46,6 +47,23 @@ describe('names stand for tasks', () => {
 
   it('every name stands for something', () => {
     for (const name of taskNames()) expect(resolveTasks([name]).tasks.length, name).toBeGreaterThan(0);
+  });
+
+  it('a plan knows the size of every task', () => {
+    const ofSubjects = taskSize(tasksNamed('mmlu_virology')[0]!);
+    for (const task of taskNames().flatMap(tasksNamed))
+      expect(taskSize(task) === ofSubjects, task.name).toBe(task.group !== null);
+  });
+
+  it.each([
+    [['piqa'], null, null, 1838 * 57],
+    [['piqa'], { first: 0, end: 60 }, null, 60 * 57],
+    [['piqa', 'piqa'], { first: 0, end: 60 }, 2, 60 * 57 * 3],
+    [['wikitext'], { first: 0, end: 1 }, 2, 4830],
+    [['mmlu_stem', 'mmlu_virology', 'mmlu_anatomy'], { first: 10, end: 20 }, 5, 20 * 103 * (10 + 5)],
+    [['nothing'], null, null, 0],
+  ])('%j of %j with %s examples', (names, items, fewShot, tokens) => {
+    expect(evaluationTokens(names, items, fewShot)).toBe(tokens);
   });
 
   it.each([

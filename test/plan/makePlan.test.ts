@@ -30,7 +30,8 @@ describe('the plan of an evaluation', () => {
     ['items elsewhere', { items: { first: 1000, end: 1100 } }, 1],
     ['items beyond the end', { items: { first: 2276, end: 9999 } }, 1],
     ['a second model', { models: [model, model] }, 2],
-    ['two tasks', { tasks: ['arc_easy', 'arc_easy'] }, 2],
+    ['another task of 60 tokens an item beside one of 50', { tasks: ['arc_easy', 'arc_challenge'] }, 2.2],
+    ['a task twice, which is scored once', { tasks: ['arc_easy', 'arc_easy'] }, 1],
     ['one example before each question', { fewShot: 1 }, 2],
   ])('takes with %s so many times as much', async (_, change, times) => {
     const [once, changed] = [await seconds(evaluation), await seconds({ ...evaluation, ...change })];

@@ -17,7 +17,7 @@ import type {
 import { formatDropSet, isEmpty } from '../../server/pruning/dropSet';
 import { noTime } from '../../server/recipes/session';
 import { runStudy, type StepRunners, stepRunners } from '../../server/recipes/study';
-import { modelFolder } from '../fixtures';
+import { modelFolder, repoRoot } from '../fixtures';
 import { healing, storyText } from './healing';
 import { onCpu } from './runHere';
 
@@ -29,6 +29,8 @@ export function openStudies() {
   afterAll(() => rmSync(root, { recursive: true, force: true }));
   return { root, text, studyOf: (change: Partial<StudyRecipe> = {}) => study(text, root, change) };
 }
+
+const taskData = join(repoRoot, 'test/fixtures/evaluation/data');
 
 /** Two counts, repaired or not, two drop sets healed. */
 function study(text: string, root: string, change: Partial<StudyRecipe>): StudyRecipe {
@@ -54,7 +56,7 @@ function study(text: string, root: string, change: Partial<StudyRecipe>): StudyR
     healing: { methods: ['greedy'], counts: [1], repairs: 'all', data, adapter, objective, optimizer, loop },
     evaluate: {
       tasks: ['hellaswag', 'arc_easy'],
-      data: root,
+      data: taskData,
       items: { first: 0, end: 40 },
       fewShot: null,
       maxTokens: null,

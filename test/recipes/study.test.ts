@@ -1,5 +1,5 @@
 // A study shares what can be shared, goes on where it was ended, and comes to the same findings.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
@@ -62,6 +62,11 @@ describe('a study', () => {
     expect(report.evaluation!.warnings).toEqual([]);
     expect(json(recipe.out, 'report.json')).toEqual(JSON.parse(JSON.stringify(report)));
     expect(parseRecipe(readFileSync(join(recipe.out, 'recipe.yaml'), 'utf8'), 'recipe.yaml')).toEqual(recipe);
+    expect(namesIn(recipe.out)).toEqual([
+      ...['adapters', 'charts', 'models', 'recipe.yaml', 'report.html', 'report.json', 'report.md', 'results.json'],
+      ...['steps', 'study.json'],
+    ]);
+    expect(namesIn(join(recipe.out, 'charts'))).toContain('loss-by-count.svg');
     expect(namesIn(join(recipe.out, 'models'))).toEqual([]);
     expect(namesIn(join(recipe.out, 'adapters'))).toEqual(['1-greedy-healed', '1-greedy-linear-healed']);
 
@@ -79,7 +84,11 @@ describe('a study', () => {
   it('that is done is told again without doing anything', async () => {
     const recipe = studyOf({ out: join(root, 'again') });
     const first = await carryOut(recipe);
+    rmSync(join(recipe.out, 'report.html'));
+    writeFileSync(join(recipe.out, 'charts/of-before.svg'), '');
     const second = await carryOut({ ...recipe, compute: { ...recipe.compute, threads: 1 } });
+    expect(namesIn(recipe.out)).toContain('report.html');
+    expect(namesIn(join(recipe.out, 'charts'))).not.toContain('of-before.svg');
     expect(second.calls).toEqual([]);
     expect(second.report.steps.every(({ doneBefore }) => doneBefore)).toBe(true);
     expect(second.report.steps.map(({ elapsedMs }) => elapsedMs)).toEqual(
@@ -210,6 +219,16 @@ describe('refused', () => {
       () => ({ evaluate: { ...studyOf().evaluate!, data: '/nowhere' } }),
       "notFound: There is no folder /nowhere; give the one with the tasks' data as evaluate.data.",
     ],
+    [
+      'a task without its data',
+      () => ({ evaluate: { ...studyOf().evaluate!, data: root } }),
+      'notFound: There is no data for hellaswag (split validation) in ',
+    ],
+    [
+      'items that a task does not have',
+      () => ({ evaluate: { ...studyOf().evaluate!, items: { first: 1000, end: 1010 } } }),
+      'usage: hellaswag has 40 items, counted from 0, and none of them is in 1000:1010; ask for others.',
+    ],
     ['a text that is not there', () => ({ healing: healing({ data }) }), 'notFound: '],
     [
       'healing of what is not in the grid',
@@ -221,6 +240,23 @@ describe('refused', () => {
     const refused = await carryOut(studyOf({ out, ...change() })).catch((error: unknown) => error);
     expect(isUserError(refused) ? `${refused.code}: ${refused.message}` : refused).toContain(told);
     expect(namesIn(out)).toEqual([]);
+  });
+
+  it('is a study whose tasks have other data now, but not one that was begun without looking at them', async () => {
+    const out = join(root, 'tasks');
+    const data = join(root, 'task-data');
+    cpSync(studyOf().evaluate!.data, data, { recursive: true });
+    const evaluate = { ...studyOf().evaluate!, data };
+    const recipe = studyOf({ out, evaluate, repairs: ['none'], healing: null, counts: [1], perplexity: null });
+    await carryOut(recipe);
+    appendFileSync(join(data, 'hellaswag/validation.jsonl'), '\n');
+    await expect(carryOut(recipe)).rejects.toThrow(
+      `The data of hellaswag is not what it was when the study in ${out} was begun; put it back, or give this study another out.`,
+    );
+    const begun = json(out, 'study.json');
+    expect(Object.keys(begun.tasksSha256)).toEqual(['hellaswag', 'arc_easy']);
+    writeFileSync(join(out, 'study.json'), JSON.stringify({ recipe: begun.recipe, inputs: begun.inputs }));
+    expect((await carryOut(recipe)).calls).toEqual([]);
   });
 
   it('is the folder of another study, of other texts, or of something else', async () => {

@@ -1,8 +1,8 @@
 // Pages and charts of an evaluation: what is in them, that names stay names, and that nothing is drawn without its data.
 import { describe, expect, it } from 'vitest';
 import { evaluationCharts } from '../../server/reporting/evaluationCharts';
-import { planeChart, type Series } from '../../server/reporting/chart';
-import { looksOf, palette, variantLooks } from '../../server/reporting/looks';
+import { planeChart, rowChart, type Series } from '../../server/reporting/chart';
+import { looksOf, palette, variantLook, variantLooks } from '../../server/reporting/looks';
 import { recoveries } from '../../server/reporting/recovery';
 import { reportHtml } from '../../server/reporting/reportHtml';
 import { reportMarkdown } from '../../server/reporting/reportMarkdown';
@@ -77,6 +77,17 @@ describe('charts', () => {
     }
   });
 
+  it.each([
+    ['short', 'short'],
+    ['attentionOutputNorm, blockInfluence 5, healed', 'attentionOutp…luence 5, healed'],
+  ])('names a row %s as %s', (name, shown) => {
+    const svg = rowChart({
+      ...{ id: 'r', title: 't', rows: [name], axis: { name: 'nats' }, marks: 'bars', line: null },
+      series: [{ name, ...variantLooks.pruned[0]!, points: [{ x: 0, y: 1, low: null, high: null }] }],
+    });
+    expect(parseXml(svg).map(({ text }) => text)).toContain(shown);
+  });
+
   it('takes plain series, joined', () => {
     const series: Series[] = [0, 1].map((k) => ({
       name: `method ${k}`,
@@ -96,6 +107,15 @@ describe('charts', () => {
 });
 
 describe('looks', () => {
+  it.each(['pruned', 'healed'] as const)('of 36 %s models are all different', (kind) => {
+    const looks = Array.from({ length: 36 }, (_, nth) => JSON.stringify(variantLook(kind, nth)));
+    expect(new Set(looks).size).toBe(36);
+  });
+  it('have no shape and no colour for both kinds', () => {
+    const all = Object.values(variantLooks).flat();
+    expect(new Set(all.map(({ shape }) => shape)).size).toBe(12);
+    expect(new Set(all.map(({ colour }) => palette[colour])).size).toBe(12);
+  });
   it('tell kinds and models apart without colour', () => {
     const looks = looksOf([{}, {}, {}, {}].map((_, k) => ({ healed: k === 2 })));
     expect(looks.map(({ shape }) => shape)).toEqual(['cross', 'square', 'circle', 'triangle']);

@@ -117,7 +117,7 @@ function factsOf(report: Report): Fact[] {
           : []),
         ...(evaluation ? [['Tasks', evaluation.tasks.map(({ title }) => title).join(', ')] as const] : []),
         ['Steps', `${steps.length}, of which ${steps.filter(({ doneBefore }) => doneBefore).length} were done before`],
-        ['Written to', report.out],
+        ['Written to', `${report.out}: report.html, report.md, charts`],
       ];
     }
     case 'inspect':

@@ -1,37 +1,68 @@
-// A study as a page to read: what was varied, what it cost by loss and by accuracy, healed beside unhealed, what can be said
-// for sure and what cannot. Pure.
+// What the page of a study says, before it is Markdown or HTML: what was varied, what can be said for sure and what cannot,
+// what it cost by loss and by accuracy, healed beside unhealed.
+import { countedTasks, meanAccuracy, normal95, scoreOf } from '../evaluation/meanAccuracy';
+import { studyReading } from '../evaluation/studyReading';
 import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
-import { countedTasks, meanAccuracy, normal95, scoreOf } from './meanAccuracy';
-import { studyReading } from './studyReading';
+import type { NamedChart } from './evaluationCharts';
+import { counted, millions } from './figures';
 
-/** @param charts Markdown of pictures, each with its caption; they stand between the tables and their reading */
-export function studyMarkdown(report: StudyReport, charts: readonly string[] = []): string {
-  const { model, evaluation, perplexity } = report;
-  const parts = [
-    `# ${model.name} with fewer blocks`,
-    introduction(report),
-    ...(perplexity ? ['## Loss', lossNote(perplexity), lossTable(report)] : []),
-    ...(evaluation ? ['## Accuracy', accuracyNote(report), accuracyTable(report)] : []),
-    ...(evaluation ? countsOf(report).flatMap((count) => taskTable(report, count)) : []),
-    ...(charts.length > 0 ? ['## Charts', ...charts] : []),
-    '## How to read it',
-    bullets(studyReading(report)),
-    '## Limits',
-    bullets(limits(report)),
-    '## Steps',
-    stepTable(report),
-  ];
-  return `${parts.join('\n\n')}\n`;
+export interface StudyParts {
+  title: string;
+  sections: StudySection[];
 }
+
+export interface StudySection {
+  /** null: what the page begins with. */
+  title: string | null;
+  parts: StudyPart[];
+}
+
+export type StudyPart =
+  | { kind: 'text'; text: string }
+  | { kind: 'heading'; text: string }
+  | { kind: 'list'; items: string[] }
+  /** The first columns are words, the rest figures. */
+  | { kind: 'table'; head: string[]; rows: string[][]; nWordColumns: number }
+  /** Where the charts about this go. */
+  | { kind: 'charts'; topic: StudyTopic };
+
+export type StudyTopic = 'loss' | 'accuracy' | 'tasks';
+
+export interface StudyChart extends NamedChart {
+  topic: StudyTopic;
+}
+
+export function studyParts(report: StudyReport): StudyParts {
+  const { model, evaluation, perplexity } = report;
+  const sections: StudySection[] = [
+    { title: null, parts: [text(introduction(report))] },
+    { title: 'What can be said', parts: [list(studyReading(report)), text(toReadIt)] },
+  ];
+  if (perplexity)
+    sections.push({ title: 'Loss', parts: [charts('loss'), text(lossNote(perplexity)), lossTable(report)] });
+  if (evaluation)
+    sections.push(
+      { title: 'Accuracy', parts: [charts('accuracy'), text(accuracyNote(report)), accuracyTable(report)] },
+      { title: 'Task by task', parts: [charts('tasks'), ...countsOf(report).flatMap((n) => taskTable(report, n))] },
+    );
+  sections.push({ title: 'Limits', parts: [list(limits(report))] }, { title: 'Steps', parts: [stepTable(report)] });
+  return { title: `${model.name} with fewer blocks`, sections };
+}
+
+const text = (of: string): StudyPart => ({ kind: 'text', text: of });
+const list = (items: string[]): StudyPart => ({ kind: 'list', items });
+const charts = (topic: StudyTopic): StudyPart => ({ kind: 'charts', topic });
+
+const toReadIt =
+  'Blocks count from 0. Intervals are 95 %; those of losses and mean accuracies are of the difference to the whole model.';
 
 function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
   const others = recipe.methods.filter((name) => !(name in methods)).map((name) => measured[name] ?? name);
   return [
-    `${variants.length - 1} variants of ${model.name} (${model.nBlocks} blocks, ${millions(model.nParameters)} parameters), `,
-    `without ${recipe.counts.join(', ')} blocks chosen by ${[...papers, ...others].join('; ')}. `,
-    `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row. `,
-    'Blocks count from 0; intervals are 95 %.',
+    `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${millions(model.nParameters)} parameters), `,
+    `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,
+    `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row.`,
   ].join('');
 }
 
@@ -45,7 +76,7 @@ const lossNote = (perplexity: TokenSourceReport) =>
   `Mean loss in nats a token on ${windowsOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;
 
 /** A row for a set and its repair, healed beside unhealed. */
-function lossTable(report: StudyReport): string {
+function lossTable(report: StudyReport): StudyPart {
   const base = report.variants[0]!;
   const rows = pairsOf(report).map(({ unhealed, healed }) => {
     const some = (unhealed ?? healed)!;
@@ -61,6 +92,7 @@ function lossTable(report: StudyReport): string {
   });
   const whole = [...namesOf(base), nats(base.loss), base.loss!.perplexity.toPrecision(4), '', '', '', ''];
   return table(
+    2,
     ['methods', 'without', 'parameters', 'loss', 'perplexity', 'cost', 'loss healed', 'cost healed', 'recovered'],
     [whole, ...rows],
   );
@@ -73,7 +105,7 @@ function accuracyNote({ evaluation, recipe }: StudyReport): string {
   return `Mean accuracy over ${tasks.join(', ')}; ${range} of every task. Differences are to the whole model on the same items.`;
 }
 
-function accuracyTable(report: StudyReport): string {
+function accuracyTable(report: StudyReport): StudyPart {
   const meanOf = (variant: StudyVariant | undefined) =>
     variant && variant.model !== null ? meanAccuracy(report.evaluation!, variant.model) : null;
   const cells = (variant: StudyVariant | undefined) => {
@@ -86,13 +118,14 @@ function accuracyTable(report: StudyReport): string {
     ...cells(healed),
   ]);
   return table(
+    2,
     ['methods', 'without', 'parameters', 'accuracy', 'difference', 'accuracy healed', 'difference healed'],
     [[...namesOf(report.variants[0]!), ...cells(report.variants[0]), '', ''], ...rows],
   );
 }
 
 /** Every task that is counted, for all variants without so many blocks. */
-function taskTable(report: StudyReport, count: number): string[] {
+function taskTable(report: StudyReport, count: number): StudyPart[] {
   const evaluation = report.evaluation!;
   const tasks = countedTasks(evaluation);
   const rows = report.variants
@@ -104,13 +137,13 @@ function taskTable(report: StudyReport, count: number): string[] {
         const surely = evaluation.comparisons.some(
           (it) => it.variant === variant.label && it.task === task.task && it.metric === task.metric && it.significant,
         );
-        return score ? `${percent(score.value)}${surely ? ' *' : ''}` : '';
+        return score ? `${percent(score.value)}${surely ? ' ★' : ''}` : '';
       }),
     ]);
   return [
-    `### ${count} ${count === 1 ? 'block' : 'blocks'} less, task by task`,
-    table(['variant', ...tasks.map(({ title }) => title)], rows),
-    "A star: differs from the whole model at 5 % after Holm's correction over the tasks.",
+    { kind: 'heading', text: `Without ${counted(count, 'block')}` },
+    table(1, ['variant', ...tasks.map(({ title }) => title)], rows),
+    text('★: differs from the whole model at 5 % after Holm’s correction over the tasks of the variant.'),
   ];
 }
 
@@ -138,10 +171,10 @@ function limits({ recipe, evaluation, perplexity, calibration, variants }: Study
   ];
 }
 
-function stepTable({ steps }: StudyReport): string {
+function stepTable({ steps }: StudyReport): StudyPart {
   const total = steps.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0);
   const rows = steps.map(({ kind, title, elapsedMs }) => [kind, title, (elapsedMs / 1000).toFixed(1)]);
-  return table(['step', 'what', 'seconds'], [...rows, ['all', '', (total / 1000).toFixed(1)]]);
+  return table(2, ['step', 'what', 'seconds'], [...rows, ['all', '', (total / 1000).toFixed(1)]]);
 }
 
 /** What differs in healing alone. */
@@ -175,9 +208,8 @@ const cost = (loss: StudyLoss | null | undefined) =>
     : '';
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const difference = ({ delta, interval95 }: { delta: number; interval95: readonly [number, number] | null }) =>
-  `${signed(100 * delta, 1)}${interval95 ? ` [${signed(100 * interval95[0], 1)}, ${signed(100 * interval95[1], 1)}]` : ''}`;
-const signed = (value: number, digits: number) => `${value < 0 ? '-' : '+'}${Math.abs(value).toFixed(digits)}`;
-const millions = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : `${(n / 1e6).toFixed(1)} M`);
-const bullets = (sentences: readonly string[]) => sentences.map((sentence) => `- ${sentence}`).join('\n');
-const table = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  `${signed(100 * delta, 1)}${interval95 ? ` (${signed(100 * interval95[0], 1)} to ${signed(100 * interval95[1], 1)})` : ''}`;
+const signed = (value: number, digits: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
+const table = (nWordColumns: number, head: string[], rows: string[][]): StudyPart => ({
+  ...{ kind: 'table', head, rows, nWordColumns },
+});
