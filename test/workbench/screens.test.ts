@@ -1,14 +1,14 @@
 // Pictures of the panels for people to look at, made into the folder that ESPALIER_SCREENS names: the tiny model and, where
 // it is there, the real one, in each theme; wide in the workbench, and the panel alone at 500 pixels.
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Locator } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modelFolder, repoRoot } from '../fixtures';
+import { linkModel, picturesOf, widenSideBar } from './pictures';
 import { openChooseBlocks } from './steps';
 import { copyStories } from './stories';
 import { packagedExtension } from './vsix';
-import { themeNames, type WorkbenchWindow } from './window';
+import type { WorkbenchWindow } from './window';
 import { startWorkbench, type Workbench } from './workbench';
 
 const folder = resolve(repoRoot, process.env.ESPALIER_SCREENS ?? 'screens');
@@ -29,7 +29,7 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     mkdirSync(folder, { recursive: true });
     const fill = (workspace: string) => {
       copyStories(workspace);
-      if (model === real) copyReal(workspace);
+      if (model === real) linkModel(real, workspace);
     };
     workbench = await startWorkbench({ vsix: packagedExtension(), fill, settings });
     window = await workbench.openWindow();
@@ -39,30 +39,10 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
   afterAll(() => workbench?.end());
 
   const blocksOfTree = () => window.row('Models', /Blocks/).locator('.monaco-tl-twistie');
-  const picture = (name: string) => join(folder, `${prefix}${name}.png`);
-
-  const wide = async (name: string) => {
-    for (const theme of themeNames) {
-      await window.choose(theme);
-      await resizeTo(window, 1440, 1000);
-      await settled(window.panel.locator('main'));
-      await window.page.screenshot({ path: picture(`${name}-${theme}-wide`) });
-    }
-    await window.choose('dark');
-  };
-
-  const narrow = async (name: string) => {
-    await window.command('View: Toggle Primary Side Bar Visibility');
-    for (const theme of themeNames) {
-      await window.choose(theme);
-      await resizeTo(window, 500 + (await besidePanel(window)), 1480);
-      await settled(window.panel.locator('main'));
-      await window.panelFrame.screenshot({ path: picture(`${name}-${theme}-narrow`) });
-    }
-    await resizeTo(window, 1440, 1000);
-    await window.command('View: Toggle Primary Side Bar Visibility');
-    await window.choose('dark');
-  };
+  const { wide, narrow } = picturesOf(
+    () => window,
+    (name) => join(folder, `${prefix}${name}.png`),
+  );
 
   it('of blocks being chosen', { timeout: 600_000 }, async () => {
     const { panel } = window;
@@ -128,47 +108,3 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     await panel.locator('#run-state', { hasText: 'Finished' }).waitFor({ timeout: 60_000 });
   });
 });
-
-/** So that the rows of the trees are seen to their ends. */
-async function widenSideBar({ page }: WorkbenchWindow): Promise<void> {
-  const box = (await page.locator('.part.sidebar').boundingBox())!;
-  const [x, y] = [box.x + box.width + 2, box.y + box.height / 2];
-  await page.mouse.move(x, y);
-  await page.mouse.down();
-  await page.mouse.move(x + 90, y, { steps: 4 });
-  await page.mouse.up();
-}
-
-async function resizeTo({ page }: WorkbenchWindow, width: number, height: number): Promise<void> {
-  await page.setViewportSize({ width, height });
-  await page.mouse.move(width / 2, 2);
-}
-
-/** The width of all that stands beside the panel. */
-async function besidePanel({ page, panelFrame }: WorkbenchWindow): Promise<number> {
-  return page.viewportSize()!.width - (await panelFrame.boundingBox())!.width;
-}
-
-/** Until two looks in a row are the same: themes and sizes reach a page some frames after the workbench. */
-async function settled(main: Locator): Promise<void> {
-  let last: Buffer | null = null;
-  for (let look = 0; look < 20; look++) {
-    const next = await main.screenshot();
-    if (last?.equals(next)) return;
-    last = next;
-    await main.page().waitForTimeout(300);
-  }
-}
-
-/** Linked, not copied, where the disk allows it. */
-function copyReal(workspace: string): void {
-  const [from, to] = [modelFolder(real), join(workspace, real)];
-  mkdirSync(to);
-  for (const name of readdirSync(from)) {
-    try {
-      linkSync(join(from, name), join(to, name));
-    } catch {
-      cpSync(join(from, name), join(to, name));
-    }
-  }
-}
