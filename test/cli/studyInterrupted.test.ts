@@ -142,7 +142,9 @@ describe.skipIf(process.platform !== 'linux')('a study that is killed', () => {
     expect(stderr).toMatch(/^A study of 6 variants in \d+ steps; about [\d.]+ (s|min)\n/);
     expect(stderr).toMatch(/^heal +heal greedy 1, healed +about /m);
     expect(stdout).toMatch(/^variant +without +loss, nats +cost/);
-    expect(stdout).toContain(`report.md, report.json and recipe.yaml are in ${join(root, 'told')}\n`);
+    expect(stdout).toContain(
+      `report.html, report.md, report.json, recipe.yaml and charts/ are in ${join(root, 'told')}\n`,
+    );
     expect(readFileSync(join(root, 'told/report.md'), 'utf8')).toContain('## How to read it');
   });
 });
