@@ -145,6 +145,6 @@ describe.skipIf(process.platform !== 'linux')('a study that is killed', () => {
     expect(stdout).toContain(
       `report.html, report.md, report.json, recipe.yaml and charts/ are in ${join(root, 'told')}\n`,
     );
-    expect(readFileSync(join(root, 'told/report.md'), 'utf8')).toContain('## How to read it');
+    expect(readFileSync(join(root, 'told/report.md'), 'utf8')).toContain('## What can be said');
   });
 });
