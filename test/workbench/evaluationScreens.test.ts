@@ -47,7 +47,7 @@ describe.skipIf(!available(modelFolder(model)) || !available(dataFolder))('pictu
     await window.input.fill(join(workbench.workspace, 'benchmarks/'));
     await window.inputRows.filter({ hasText: 'hellaswag' }).waitFor();
     await window.page.keyboard.press('Enter');
-    await panel.locator('#data-folder', { hasText: 'benchmarks' }).waitFor();
+    await panel.locator('#data-folder', { hasText: /\// }).waitFor();
     await panel.locator('#items').fill('40');
     await panel.locator('#items').press('Tab');
     await panel.locator('#plan', { hasText: /memory/ }).waitFor({ timeout: 60_000 });
@@ -86,6 +86,6 @@ function fill(workspace: string): void {
     '--holdout',
     '0.01',
   ];
-  espalier('heal', 'pruned', '--out', 'adapter', ...how, '--evaluate-every', '30');
+  espalier('heal', 'pruned', '--out', 'adapter', ...how, '--evaluate-every', '20');
   espalier('merge', 'pruned', 'adapter', '--out', 'healed');
 }
