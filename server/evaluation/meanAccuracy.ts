@@ -1,5 +1,6 @@
 // One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
 import type { EvaluateReport, MetricName } from '../protocol';
+import { normalQuantile } from './compare';
 
 export interface MeanAccuracy {
   readonly mean: number;
@@ -27,12 +28,9 @@ export function meanAccuracy(evaluation: EvaluateReport, model: number): MeanAcc
   const error = Math.hypot(...errors) / counted.length;
   const interval95: [number, number] | null = Number.isNaN(error)
     ? null
-    : [delta - normal95 * error, delta + normal95 * error];
+    : [delta - normalQuantile * error, delta + normalQuantile * error];
   return { mean, nTasks: counted.length, difference: { delta, interval95 } };
 }
-
-/** The quantile of the normal distribution that leaves 2.5 % above it. */
-export const normal95 = 1.959963984540054;
 
 export interface CountedTask {
   readonly task: string;

@@ -1,6 +1,7 @@
 // What can be read out of a study, in sentences that say how sure they are. Pure.
 import type { StudyReport, StudyVariant } from '../protocol';
-import { meanAccuracy, normal95 } from './meanAccuracy';
+import { normalQuantile } from './compare';
+import { meanAccuracy } from './meanAccuracy';
 
 export function studyReading(report: StudyReport): string[] {
   const counts = [...new Set(report.variants.slice(1).map(({ count }) => count))];
@@ -27,7 +28,7 @@ function leastLoss(report: StudyReport, count: number): string[] {
   const gap = second.loss.costNats - best.loss.costNats;
   const [one, other] = [best.loss.costStandardError, second.loss.costStandardError];
   // Both costs come from the same tokens, so that this error is too large rather than too small.
-  const margin = one === null || other === null ? null : normal95 * Math.hypot(one, other);
+  const margin = one === null || other === null ? null : normalQuantile * Math.hypot(one, other);
   const sure =
     margin === null
       ? 'how sure that is cannot be said from a single window'

@@ -27,17 +27,17 @@ export async function openModels({
 }: EvaluateRecipe): Promise<{ models: EvaluatedModel[]; families: Family[] }> {
   const found: { model: EvaluatedModel; folder: string; path: Path }[] = [];
   await withCheckpoint(folders[0]!, async (base) => {
-    const add = async (checkpoint: Checkpoint, drop: DropSet, within: Path | null) => {
-      const { folder } = within ? base : checkpoint;
-      const path = within ?? pathWithout(checkpoint.config, drop);
-      found.push({ model: await factsOf(checkpoint, drop, maxTokens), folder, path });
-    };
-    await add(base, ofBlocks([]), null);
-    for (const drop of drops) await add(base, checkDropSet(drop, base.config.nBlocks), null);
+    for (const drop of [ofBlocks([]), ...drops.map((drop) => checkDropSet(drop, base.config.nBlocks))]) {
+      const path = pathWithout(base.config, drop);
+      found.push({ model: await factsOf(base, drop, maxTokens), folder: base.folder, path });
+    }
     for (const folder of folders.slice(1))
       await withCheckpoint(folder, async (variant) => {
-        const isSameText = (await tokenizerSha256(variant.folder)) === (await tokenizerSha256(base.folder));
-        await add(variant, ofBlocks([]), isSameText ? await pathWithinBase(base, variant) : null);
+        const model = await factsOf(variant, ofBlocks([]), maxTokens);
+        const isSameText = model.tokenizerSha256 === found[0]!.model.tokenizerSha256;
+        const within = isSameText ? await pathWithinBase(base, variant) : null;
+        if (within) found.push({ model, folder: base.folder, path: within });
+        else found.push({ model, folder: variant.folder, path: pathWithout(variant.config) });
       });
   });
   const models = withUniqueLabels(found.map(({ model }) => model));

@@ -5,7 +5,7 @@ import type { LoadedTask } from '../evaluation/tasks/task';
 import type { EvaluateRecipe, GenerationCheck, RunFacts, ScoringWork, Timing } from '../protocol';
 import type { Device } from '../runtime/device';
 import { openTokenizer } from '../tokenizer/tokenizer';
-import { scoringWork } from '../walk/packedCost';
+import { scoringOperations, scoringWork } from '../walk/packedCost';
 import type { Bundle, PackedBatch } from '../walk/packing';
 import { scoreRequests } from '../walk/scoring';
 import { planScoring } from '../walk/scoringPlan';
@@ -44,18 +44,14 @@ export async function scoreFamily(
 
   const paths = members.map(({ path }) => path);
   const trie = buildTrie(paths);
-  const workOf = (parts: readonly PackedTask[]) => {
-    const add = (of: (part: PackedTask) => number) => parts.reduce((n, part) => n + of(part), 0);
-    const bundles = parts.flatMap((part) => part.bundles);
-    return scoringWork(
-      config,
-      bundles,
-      trie,
-      add((part) => part.nPlainTokens),
-      add((part) => part.nRequests),
-    );
-  };
-  const work = workOf([...packed.values()]);
+  const all = [...packed.values()];
+  const work = scoringWork(
+    config,
+    bundlesOf(all),
+    trie,
+    all.reduce((n, { nPlainTokens }) => n + nPlainTokens, 0),
+    all.reduce((n, { nRequests }) => n + nRequests, 0),
+  );
   const plan = planScoring(config, {
     nTokens: work.nPaddedTokens,
     batchTokens,
@@ -70,7 +66,7 @@ export async function scoreFamily(
     // Weights that are streamed are read once for all tasks.
     for (const portion of plan.mode === 'resident' ? tasks.map((task) => [task]) : [tasks]) {
       const parts = portion.map((task) => packed.get(task)!);
-      const share = workOf(parts).operations / work.operations;
+      const share = scoringOperations(config, bundlesOf(parts), trie) / work.operations;
       const tell = progress(run, `${name}: ${portion.length === 1 ? portion[0]!.facts.title : 'all tasks'}`);
       const { result, elapsedMs, compileMs } = await timed(device, () =>
         scoreParts(parts, (bundles, nRequests) =>
@@ -90,6 +86,8 @@ export async function scoreFamily(
     told.spent(work, total, plan.mode);
   });
 }
+
+const bundlesOf = (parts: readonly PackedTask[]) => parts.flatMap(({ bundles }) => bundles);
 
 /** Scores several packed tasks as one; answers by task and path. */
 async function scoreParts(

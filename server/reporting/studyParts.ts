@@ -1,6 +1,7 @@
 // What the page of a study says, before it is Markdown or HTML: what was varied, what can be said for sure and what cannot,
 // what it cost by loss and by accuracy, healed beside unhealed.
-import { countedTasks, meanAccuracy, normal95, scoreOf } from '../evaluation/meanAccuracy';
+import { normalQuantile } from '../evaluation/compare';
+import { countedTasks, meanAccuracy, scoreOf } from '../evaluation/meanAccuracy';
 import { studyReading } from '../evaluation/studyReading';
 import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
 import type { NamedChart } from './evaluationCharts';
@@ -204,7 +205,7 @@ const recovered = (before: StudyLoss | null | undefined, after: StudyLoss | null
 const nats = (loss: StudyLoss | null | undefined) => loss?.lossNats.toFixed(3) ?? '';
 const cost = (loss: StudyLoss | null | undefined) =>
   loss
-    ? `${signed(loss.costNats, 3)}${loss.costStandardError === null ? '' : ` ± ${(normal95 * loss.costStandardError).toFixed(3)}`}`
+    ? `${signed(loss.costNats, 3)}${loss.costStandardError === null ? '' : ` ± ${(normalQuantile * loss.costStandardError).toFixed(3)}`}`
     : '';
 const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const difference = ({ delta, interval95 }: { delta: number; interval95: readonly [number, number] | null }) =>

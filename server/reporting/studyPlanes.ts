@@ -1,5 +1,6 @@
 // Loss and accuracy of a study's variants over what is left of the model: a line for each method, healed ones apart.
-import { meanAccuracy, normal95 } from '../evaluation/meanAccuracy';
+import { normalQuantile } from '../evaluation/compare';
+import { meanAccuracy } from '../evaluation/meanAccuracy';
 import type { StudyReport, StudyVariant } from '../protocol';
 import { type Axis, planeChart, type Point, type Series } from './chart';
 import { baseLook } from './looks';
@@ -108,5 +109,5 @@ const accuracyPoint = ({ evaluation }: StudyReport) => {
 /** 95 % around a value whose difference to the whole model has this error. */
 export function costInterval(value: number, error: number | null): Pick<Point, 'low' | 'high'> {
   if (error === null || !Number.isFinite(error)) return { low: null, high: null };
-  return { low: value - normal95 * error, high: value + normal95 * error };
+  return { low: value - normalQuantile * error, high: value + normalQuantile * error };
 }

@@ -56,26 +56,47 @@ export function scoringWork(
   nRequests: number,
 ): ScoringWork {
   const all = bundles.flatMap((bundle) => [...batchesOf(bundle)]);
-  const operations = all.map(({ batch, nPast }) => batchOperations(config, batch, nPast));
-  const block = sum(operations.map((each) => each.block));
-  const head = sum(operations.map((each) => each.head));
   const nHeads = all.filter(({ batch }) => batch.nTargets > 0).length;
-  const stages = sum(trie.map(({ stage }) => stageRuns(stage)));
-  const nEnds = trie.filter(({ ends }) => ends.length > 0).length;
-  const base = sum(config.blocks.map(({ form }, k) => stageRuns({ block: k, form })));
-  const runs = (nStages: number, nPaths: number) => ({
-    blockRuns: nStages * all.length,
-    headRuns: nPaths * nHeads,
-    operations: nStages * block + nPaths * head,
+  const each = operationsOf(config, bundles);
+  const runs = ({ stages, paths }: Runs) => ({
+    blockRuns: stages * all.length,
+    headRuns: paths * nHeads,
+    operations: stages * each.block + paths * each.head,
   });
+  const base = sum(config.blocks.map(({ form }, k) => stageRuns({ block: k, form })));
   return {
     nRequests,
     nTokens: sum(all.map(({ batch }) => batch.positions.filter((position) => position >= 0).length)),
     nPaddedTokens: sum(all.map(({ batch }) => batch.batch * batch.tokens)),
     nPlainTokens,
-    ...runs(stages, nEnds),
-    base: runs(base, 1),
+    ...runs(runsOf(trie)),
+    base: runs({ stages: base, paths: 1 }),
   };
 }
+
+/** Its operations alone. */
+export function scoringOperations(config: ModelConfig, bundles: readonly Bundle[], trie: readonly TrieNode[]): number {
+  const each = operationsOf(config, bundles);
+  const { stages, paths } = runsOf(trie);
+  return stages * each.block + paths * each.head;
+}
+
+/** Of one block and the head over all batches. */
+function operationsOf(config: ModelConfig, bundles: readonly Bundle[]): { block: number; head: number } {
+  const all = bundles.flatMap((bundle) => [...batchesOf(bundle)]);
+  const operations = all.map(({ batch, nPast }) => batchOperations(config, batch, nPast));
+  return { block: sum(operations.map(({ block }) => block)), head: sum(operations.map(({ head }) => head)) };
+}
+
+/** How often every batch passes a block, and how often the head. */
+interface Runs {
+  readonly stages: number;
+  readonly paths: number;
+}
+
+const runsOf = (trie: readonly TrieNode[]): Runs => ({
+  stages: sum(trie.map(({ stage }) => stageRuns(stage))),
+  paths: trie.filter(({ ends }) => ends.length > 0).length,
+});
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);

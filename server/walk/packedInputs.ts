@@ -12,6 +12,8 @@ export interface PackedInputs {
   readonly tablePositions: number;
   /** positions and mask of a batch behind a stem, for blocks that see so many tokens back (null: all). */
   for(batch: PackedBatch, past: Past, window: number | null): Promise<Readonly<Record<string, Tensor>>>;
+  /** Gives back what was made for batches, once they are done with; the tables stay. */
+  forgetBatches(): void;
   dispose(): void;
 }
 
@@ -32,6 +34,11 @@ export async function openPackedInputs(device: Device, config: ModelConfig, nPos
       mask: await device.upload(maskOf(batch, past, window), [B, T, past.length + T], 'table'),
     };
   };
+  const forgetBatches = () => {
+    for (const byWindow of made.values())
+      for (const tensors of byWindow.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
+    made.clear();
+  };
   return {
     tables,
     tablePositions,
@@ -41,9 +48,9 @@ export async function openPackedInputs(device: Device, config: ModelConfig, nPos
       made.set(batch, byWindow.set(window, known));
       return known;
     },
+    forgetBatches,
     dispose() {
-      for (const byWindow of made.values())
-        for (const tensors of byWindow.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
+      forgetBatches();
       for (const tensor of Object.values(tables)) tensor.dispose();
     },
   };

@@ -6,7 +6,7 @@ import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadScores, openHeadScores, type TokenScores } from './headScores';
 import { finalNormWeight, type Model } from './model';
-import { batchOperations, scoringWork } from './packedCost';
+import { batchOperations, scoringOperations } from './packedCost';
 import { groupsOf } from './packedGroups';
 import { openPackedInputs, type PackedInputs, type Past } from './packedInputs';
 import type { Bundle, PackedBatch } from './packing';
@@ -51,24 +51,22 @@ export async function scoreRequests(
   const groups = groupsOf(config, bundles, paths.length, options.groupBytes);
   const advance = progressOf(model, groups, trie, options);
   const norm = await finalNormWeight(model);
+  const inputs = await openPackedInputs(device, config, nPositions(bundles));
   try {
     for (const group of groups) {
-      const inputs = await openPackedInputs(device, config, nPositions(bundles));
-      try {
-        await scoreGroup({ model, trie, norm, inputs, advance }, group, (node, { asks }, found) => {
-          for (const path of node.ends) {
-            const { logLikelihoods, isGreedy } = scores[path]!;
-            for (const [i, request] of asks.requests.entries()) {
-              logLikelihoods[request]! += found.logLikelihoods[i]!;
-              isGreedy[request]! &= found.isGreedy[i]!;
-            }
+      await scoreGroup({ model, trie, norm, inputs, advance }, group, (node, { asks }, found) => {
+        for (const path of node.ends) {
+          const { logLikelihoods, isGreedy } = scores[path]!;
+          for (const [i, request] of asks.requests.entries()) {
+            logLikelihoods[request]! += found.logLikelihoods[i]!;
+            isGreedy[request]! &= found.isGreedy[i]!;
           }
-        });
-      } finally {
-        inputs.dispose();
-      }
+        }
+      });
+      inputs.forgetBatches();
     }
   } finally {
+    inputs.dispose();
     norm.dispose();
   }
   return scores;
@@ -204,7 +202,7 @@ function progressOf(
   trie: readonly TrieNode[],
   { signal, onProgress }: ScoringOptions,
 ) {
-  const all = groups.reduce((sum, group) => sum + scoringWork(config, group, trie, 0, 0).operations, 0);
+  const all = groups.reduce((sum, group) => sum + scoringOperations(config, group, trie), 0);
   let done = 0;
   return (operations: number) => {
     done += operations;
