@@ -79,8 +79,12 @@ export function plotsOf(root: Branch, options: CutOptions): Plot[] {
   return plots.filter(({ stem, trees }) => stem !== null || trees.length > 0);
 }
 
-function cut({ branch, path, ends }: Tree, plot: Plot, plots: Plot[], options: CutOptions): void {
-  if (!branch) return;
+function cut(
+  { branch, path, ends }: Tree & { readonly branch: Branch },
+  plot: Plot,
+  plots: Plot[],
+  options: CutOptions,
+): void {
   const nShared = path.length - stemLength(plot);
   const nTokens = nShared + branch.nTokens;
   const isLong = nShared + branch.ids.length >= shortestStemTokens || branch.children.length === 0;
