@@ -1,0 +1,53 @@
+// Opens panels one after the other inside the extension host, and among them a bare one: a webview with one line and no
+// work, which is what VS Code itself takes.
+import * as vscode from 'vscode';
+import { barePainted, paintOrder } from './paintOrder';
+
+/** Until a window that has just opened has come to rest. */
+const settledMs = 4000;
+/** Longer than any of them takes, so that none hurries the next. */
+const betweenMs = 2000;
+const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export async function run(): Promise<void> {
+  const [folder] = vscode.workspace.workspaceFolders!;
+  const model = vscode.Uri.joinPath(folder!.uri, 'stories260k');
+  await vscode.extensions.getExtension('espalier.espalier')!.activate();
+  await vscode.commands.executeCommand('espalier.refresh');
+  const open: Record<string, () => Thenable<unknown>> = {
+    bare: openBare,
+    chooseBlocks: () => vscode.commands.executeCommand('espalier.pruneModel', model),
+    try: () => vscode.commands.executeCommand('espalier.tryModel', model),
+    heal: () => vscode.commands.executeCommand('espalier.heal', model),
+    evaluate: () => vscode.commands.executeCommand('espalier.evaluateModel', model),
+    async run() {
+      const recipe = vscode.Uri.joinPath(folder!.uri, 'prune.espalier.yaml');
+      const yaml = `kind: prune\nmodel: stories260k\nrule: {kind: chosen, blocks: [1]}\nout: written${Date.now()}\n`;
+      await vscode.workspace.fs.writeFile(recipe, new TextEncoder().encode(yaml));
+      await vscode.commands.executeCommand('espalier.runRecipe', recipe);
+    },
+  };
+  await rest(settledMs);
+  for (const name of paintOrder.read(process.env)) {
+    // A command that has something to say waits for its reader.
+    await Promise.race([open[name]!(), rest(betweenMs)]);
+    await rest(betweenMs);
+    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  }
+}
+
+async function openBare(): Promise<void> {
+  const beganMs = Date.now();
+  const panel = vscode.window.createWebviewPanel('bare', 'Bare', vscode.ViewColumn.Active, { enableScripts: true });
+  const painted = new Promise<void>((resolve) => {
+    panel.webview.onDidReceiveMessage(({ atEpochMs }: { atEpochMs: number }) => {
+      console.log(barePainted.write(atEpochMs - beganMs));
+      resolve();
+    });
+  });
+  panel.webview.html = `<!doctype html><html><body><p>bare</p><script>
+    const host = acquireVsCodeApi();
+    requestAnimationFrame(() => setTimeout(() => host.postMessage({ atEpochMs: Date.now() })));
+  </script></body></html>`;
+  await painted;
+}
