@@ -8,7 +8,7 @@ import type { DeviceName, FoundModel, RunControl, RunSummary } from '../server/p
 import { openDemo } from './demo';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { baseFirst, evaluatedWith } from './panels/evaluateRecipe';
-import type { PanelHost } from './panels/panels';
+import type { PanelHost } from './panels/panelHost';
 import { pickCompared } from './panels/variants';
 import { serverLogFile } from './serverProcess';
 import { openTexts } from './texts';

@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { commands, type ExtensionContext, Uri, window, workspace } from 'vscode';
 import type { Library } from './library';
-import type { Panels } from './panels/panels';
+import type { Panels } from './panels/panelHost';
 import { holds } from './trees/labels';
 
 export interface DemoHost {

@@ -95,9 +95,20 @@ const rules: Record<string, Rule> = {
 
   'folders make no cycle': (imports) => {
     const edges = imports.filter(isRelative).filter((it) => placeOf(it.file) !== placeOf(target(it)));
+    const steps = edges.map((it) => ({ from: placeOf(it.file), to: placeOf(target(it)) }));
     return edges
-      .filter((it) => placesReachedFrom(placeOf(target(it)), edges).has(placeOf(it.file)))
+      .filter((it) => reachedFrom(placeOf(target(it)), steps).has(placeOf(it.file)))
       .map((it) => `${sentence(it)}, and ${placeOf(target(it))} leads back to ${placeOf(it.file)}`);
+  },
+
+  'files make no circle': (imports, files) => {
+    const edges = imports.filter(isRelative).flatMap((it) => {
+      const to = fileOf(it, files);
+      return to ? [{ it, from: it.file, to }] : [];
+    });
+    return edges
+      .filter(({ from, to }) => reachedFrom(to, edges).has(from))
+      .map(({ it }) => `${sentence(it)}, which leads back to it`);
   },
 
   'a package is used only where its row says': (imports) =>
@@ -196,6 +207,20 @@ describe('planted violations are found', () => {
         "server/data/a.ts imports '../tokenizer/b', and tokenizer leads back to data",
         "server/tokenizer/b.ts imports '../model/c', and model leads back to tokenizer",
         "server/model/c.ts imports '../data/d', and data leads back to model",
+      ],
+    },
+    {
+      rule: 'files make no circle',
+      files: {
+        'server/walk/a.ts': "import { b } from './b';",
+        'server/walk/b.ts': "import type { C } from './c';",
+        'server/walk/c.ts': "import { a } from './a';",
+        'server/walk/d.ts': "import { a } from './a';",
+      },
+      finds: [
+        "server/walk/a.ts imports './b', which leads back to it",
+        "server/walk/b.ts imports './c', which leads back to it",
+        "server/walk/c.ts imports './a', which leads back to it",
       ],
     },
     {
@@ -368,10 +393,15 @@ function target({ file, specifier }: Import): string {
   return posix.join(posix.dirname(file), specifier).replace(/\.[tj]s$/, '');
 }
 
-function placesReachedFrom(start: string, edges: readonly Import[]): Set<string> {
+/** The imported file, if it is one of ours. */
+function fileOf(it: Import, files: ReadonlySet<string>): string | undefined {
+  return [`${target(it)}.ts`, `${target(it)}/index.ts`].find((path) => isRelative(it) && files.has(path));
+}
+
+/** `start` and all that steps lead to from it. */
+function reachedFrom(start: string, steps: readonly { from: string; to: string }[]): Set<string> {
   const reached = new Set([start]);
-  for (const place of reached)
-    for (const edge of edges) if (placeOf(edge.file) === place) reached.add(placeOf(target(edge)));
+  for (const place of reached) for (const { from, to } of steps) if (from === place) reached.add(to);
   return reached;
 }
 
@@ -389,7 +419,7 @@ function loadedFrom(entry: string, imports: readonly Import[], files: ReadonlySe
     for (const it of imports) {
       if (it.file !== file || it.typeOnly) continue;
       ways.push({ steps: [...steps, it], last: it });
-      const next = [`${target(it)}.ts`, `${target(it)}/index.ts`].find((path) => isRelative(it) && files.has(path));
+      const next = fileOf(it, files);
       if (!next || seen.has(next)) continue;
       seen.add(next);
       open.push({ file: next, steps: [...steps, it] });

@@ -16,7 +16,7 @@ import type {
 import { openTexts } from '../texts';
 import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 import { analyzeRecipe, fullMeasure } from './analyzeRecipe';
 import { grown } from './grown';
 import { openPruning } from './pruning';

@@ -12,7 +12,7 @@ import { baseFirst, usualEvaluationView } from './evaluateRecipe';
 import { openForm } from './evaluationForm';
 import { type FollowedEvaluation, followEvaluation } from './evaluationRun';
 import { openPage } from './page';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 import { pickVariants } from './variants';
 
 const viewKey = 'evaluation view';

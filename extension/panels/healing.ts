@@ -14,7 +14,7 @@ import { healRecipe, usualSettings, usualView } from './healRecipe';
 import { type FollowedHealing, followHealing } from './healingRun';
 import { outPlace } from './outFolder';
 import { openPage } from './page';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 
 const viewKey = 'healing view';
 const pointsEveryMs = 100;

@@ -8,7 +8,7 @@ import { modelName } from '../trees/modelNodes';
 import { askOut } from './asking';
 import { grown } from './grown';
 import { mergeRecipe, openPoints } from './healRecipe';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 
 export interface FollowedHealing extends Disposable {
   readonly state: HealingState;

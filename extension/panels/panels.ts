@@ -1,45 +1,14 @@
 // All panels of the window: one for each model, pair of models and run, brought back after a reload.
-import {
-  type Disposable,
-  type ExtensionContext,
-  type LogOutputChannel,
-  Uri,
-  ViewColumn,
-  type WebviewPanel,
-  window,
-} from 'vscode';
-import type { ChoiceState, PageMemory, RunSummary } from '../../server/protocol';
-import type { Connection } from '../connection';
-import type { Library } from '../library';
-import type { Settings } from '../settings';
+import { type Disposable, Uri, ViewColumn, type WebviewPanel, window } from 'vscode';
+import type { ChoiceState, PageMemory } from '../../server/protocol';
 import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
 import { type EvaluationPlace, fillEvaluation } from './evaluation';
 import { fillHealing } from './healing';
 import { fillRun } from './run';
 import { isActive } from '../trees/runRows';
+import type { PanelHost, Panels } from './panelHost';
 import { fillTry } from './try';
-
-/** What panels work with. */
-export interface PanelHost {
-  readonly context: ExtensionContext;
-  readonly connection: Connection;
-  readonly library: Library;
-  readonly settings: Settings;
-  readonly log: LogOutputChannel;
-  readonly dist: Uri;
-  readonly panels: Panels;
-}
-
-export interface Panels extends Disposable {
-  chooseBlocks(folder: string): void;
-  try(folders: readonly string[]): void;
-  /** The form for a healing of this model, or the one that goes on. */
-  heal(folder: string): void;
-  /** The form for an evaluation of these models, the base first. */
-  evaluate(folders: readonly string[]): void;
-  run(run: Pick<RunSummary, 'runId' | 'kind'> & { model?: string }): void;
-}
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   const open = new Map<string, WebviewPanel>();

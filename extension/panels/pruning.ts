@@ -8,7 +8,7 @@ import { modelName } from '../trees/modelNodes';
 import { grown } from './grown';
 import { askOut, saveRecipe } from './asking';
 import { outPlace } from './outFolder';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 
 export interface Pruning extends Disposable {
   /** The newest prune run that was started here; null: none. */

@@ -2,7 +2,7 @@
 import type { Disposable, WebviewPanel } from 'vscode';
 import type { Recipe, Report, RunEvent, RunPageState } from '../../server/protocol';
 import { openPage } from './page';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 import { grown } from './grown';
 
 const fileKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study'];

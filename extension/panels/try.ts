@@ -12,7 +12,7 @@ import type {
 } from '../../server/protocol';
 import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';
-import type { PanelHost } from './panels';
+import type { PanelHost } from './panelHost';
 
 const firstPrompt = 'Once upon a time';
 const firstMaxTokens = 64;

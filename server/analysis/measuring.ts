@@ -3,9 +3,9 @@
 import { type Path, pathWithout } from '../model/path';
 import type { MeasuredLoss, WorkCounts } from '../protocol';
 import type { Observer } from '../walk/forward';
-import type { Model } from '../walk/model';
+import type { Model, WindowRange } from '../walk/model';
 import { openStateCache, type StateCache } from '../walk/stateCache';
-import { measurePaths, type VariantOptions, type WindowRange } from '../walk/variants';
+import { measurePaths, type VariantOptions } from '../walk/variants';
 import { buildTrie, emptyPrefix, prefixKey } from '../walk/variantTrie';
 import { openWorkMeter } from '../walk/workMeter';
 import { measuredLoss } from './measuredLoss';

@@ -8,7 +8,7 @@ import { type AdapterRanks, adapterRanks } from '../model/adapterRanks';
 import type { ModelConfig } from '../model/config';
 import { outputProjections } from '../model/weights';
 import { type AdapterConfig, adapterConfigFile, adapterConfigJson, parseAdapterConfig } from './adapterConfig';
-import { readAdapterTensors } from './adapterTensors';
+import { type LowRank, readAdapterTensors } from './adapterTensors';
 import { isFile } from './folder';
 import { writeSafetensors } from './safetensors';
 import { writeStaged, writeStagedFile } from './stagedFile';
@@ -24,11 +24,6 @@ export interface Adapter {
   readonly nBlocks: number;
   /** Names the model that it is for; nobody checks it. */
   readonly baseModelNameOrPath: string | null;
-}
-
-export interface LowRank {
-  readonly a: Float32Array; // [R, in]
-  readonly b: Float32Array; // [out, R]
 }
 
 const weightsFile = 'adapter_model.safetensors';

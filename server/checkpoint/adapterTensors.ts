@@ -2,11 +2,15 @@
 import { UserError } from '../errors';
 import { type AdaptedModule, moduleKey } from '../model/adapter';
 import { parseBlockWeightName } from '../model/weights';
-import type { LowRank } from './adapter';
 import { openFileSource } from './byteSource';
 import { readSafetensorsHeader, type TensorEntry } from './safetensors';
 import { quote } from './strictJson';
 import { type WeightEntry, weightReader } from './weightReader';
+
+export interface LowRank {
+  readonly a: Float32Array; // [R, in]
+  readonly b: Float32Array; // [out, R]
+}
 
 /**
  * @param modules every projection of the model, with the rank that its adapter has if it has one

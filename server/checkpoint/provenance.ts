@@ -2,7 +2,8 @@
 // model pruned twice still says which blocks of the very first model it is made of.
 import { z } from 'zod';
 import { UserError } from '../errors';
-import { type BlockForm, hasAttention, hasMlp, type Path } from '../model/path';
+import type { BlockForm } from '../model/config';
+import { hasAttention, hasMlp, type Path } from '../model/path';
 
 export interface Provenance {
   readonly format: 1;

@@ -4,8 +4,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelled, UserError } from '../errors';
-import type { ModelConfig, WeightDtype } from '../model/config';
-import { type BlockForm, hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
+import type { BlockForm, ModelConfig, WeightDtype } from '../model/config';
+import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol';
 import type { Checkpoint } from './checkpoint';

@@ -2,7 +2,8 @@
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { packingCost } from '../walk/packedCost';
-import { type Bundle, packRequests, type TokenRequest } from '../walk/packing';
+import { type Bundle, packRequests } from '../walk/packing';
+import type { TokenRequest } from '../walk/tokenTree';
 import type { Scores } from '../walk/scoring';
 import { encodeRequest } from './encode';
 import { type Answer, joined } from './metrics';

@@ -1,8 +1,6 @@
 // What has to be known of a LLaMA-like model before its graphs can be built.
 // Letters used for shapes everywhere: B batch, T tokens, D width, N blocks, H query heads, G key/value heads,
 // E head width, F MLP width, V vocabulary, R adapter rank.
-import type { FamilyName } from './families';
-import type { BlockForm } from './path';
 
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
@@ -19,6 +17,9 @@ export type Rope = { readonly theta: number } & (
     }
 );
 
+/** What of a block is computed. */
+export type BlockForm = 'whole' | 'attentionOnly' | 'mlpOnly';
+
 /** What may differ from block to block. */
 export interface BlockConfig {
   /** false in blocks without position embedding (SmolLM3). */
@@ -30,7 +31,8 @@ export interface BlockConfig {
 }
 
 export interface ModelConfig {
-  readonly family: FamilyName;
+  /** A row of families.ts. */
+  readonly family: string;
   readonly nBlocks: number; // N
   readonly width: number; // D
   readonly mlpWidth: number; // F

@@ -1,7 +1,7 @@
 // The families of models that we compute: what transformers 5 assumes for each when config.json is silent, and how it
 // says where the biases are and what differs from block to block. A new family is a row here and a row in its test.
 import type { BlockConfig, ModelConfig } from './config';
-import type { ConfigFields } from './readConfig';
+import type { ConfigFields } from './configFields';
 
 export interface Family {
   /** What transformers assumes where the key is absent. `null` for heads and head width: derived from the others. */
@@ -122,7 +122,7 @@ export const families = {
   },
 } satisfies Record<string, Family>;
 
-export type FamilyName = keyof typeof families;
+type FamilyName = keyof typeof families;
 
 export const isFamilyName = (name: unknown): name is FamilyName =>
   typeof name === 'string' && Object.hasOwn(families, name);

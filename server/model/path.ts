@@ -1,10 +1,7 @@
 // The way a hidden state takes through a model: which blocks it passes, and whether as a whole or by one half. Leaving
 // something out is a shorter path; nothing is written for it.
 import type { DropSet } from '../protocol';
-import type { ModelConfig } from './config';
-
-/** What of a block is computed. */
-export type BlockForm = 'whole' | 'attentionOnly' | 'mlpOnly';
+import type { BlockForm, ModelConfig } from './config';
 
 export interface Stage {
   readonly block: number;

@@ -1,6 +1,6 @@
 // Which weights a model has: their names in a Hugging Face checkpoint and their shapes. A linear's weight is [out, in].
-import type { ModelConfig } from './config';
-import { type BlockForm, hasAttention, hasMlp } from './path';
+import type { BlockForm, ModelConfig } from './config';
+import { hasAttention, hasMlp } from './path';
 
 export interface WeightTemplate {
   /** The name after `model.layers.<block>.`, such as `self_attn.q_proj.weight`. */

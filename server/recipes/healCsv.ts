@@ -1,5 +1,14 @@
-// The metrics of a healing as a table for spreadsheets: a row for every step and one for every judgement.
-import type { Line } from './healFolder';
+// The lines that a healing's metrics are made of, and the same as a table for spreadsheets: a row for every step and one for
+// every judgement.
+import type { HealEval, HealStep, LossPoint } from '../protocol';
+
+/** What the losses of a run are held against; null: there is none. */
+export interface References {
+  readonly dense: LossPoint | null;
+  readonly pruned: LossPoint | null;
+}
+
+export type Line = { step: HealStep } | { evaluation: HealEval } | { references: References };
 
 export const csvHeader = 'step,lossNats,gradNorm,learningRate,tokensPerSecond,heldOutLossNats,recoveredFraction\n';
 

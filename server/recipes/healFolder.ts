@@ -9,15 +9,15 @@ import { readSafetensorsHeader, writeSafetensors } from '../checkpoint/safetenso
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../errors';
-import type { HealEval, HealRecipe, HealStep, LossPoint } from '../protocol';
+import type { HealEval, HealRecipe, HealStep } from '../protocol';
 import { atTheBeginning, type Progress } from '../training/loop';
-import { csvHeader, csvLine } from './healCsv';
+import { csvHeader, csvLine, type Line, type References } from './healCsv';
 import { type Begun, readBegun, refuseOtherRun } from './healIdentity';
 
 /** What is known of a run so far. */
 export interface Recorded {
   readonly progress: Progress;
-  readonly references: { readonly dense: LossPoint | null; readonly pruned: LossPoint | null } | null;
+  readonly references: References | null;
   readonly steps: HealStep[];
   readonly evals: HealEval[];
 }
@@ -31,8 +31,6 @@ export interface HealFolder {
   publish(adapter: Adapter): Promise<void>;
   save(progress: Progress, tensors: ReadonlyMap<string, Float32Array>): Promise<void>;
 }
-
-export type Line = { step: HealStep } | { evaluation: HealEval } | { references: NonNullable<Recorded['references']> };
 
 const runFolder = 'run';
 const files = { begun: 'recipe.json', metrics: 'metrics.jsonl', csv: 'metrics.csv', state: 'state.json' } as const;

@@ -1,6 +1,7 @@
 // merge: folds a LoRA adapter into the weights that it is for, so that every program can load the result.
 import { basename, resolve } from 'node:path';
-import { type LowRank, readAdapter } from '../checkpoint/adapter';
+import { readAdapter } from '../checkpoint/adapter';
+import type { LowRank } from '../checkpoint/adapterTensors';
 import { narrowInto, widenInto } from '../checkpoint/dtype';
 import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';

@@ -25,6 +25,12 @@ export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<numb
 export const finalNormWeight = async ({ checkpoint, config, device }: Model): Promise<Tensor> =>
   device.upload(await checkpoint.readF32(finalNormName), [config.width], 'weight');
 
+/** Windows [first, end). */
+export interface WindowRange {
+  readonly first: number;
+  readonly end: number;
+}
+
 /** Consecutive windows that pass a block in one run. */
 export interface MicroBatch extends BatchShape {
   readonly firstWindow: number;

@@ -1,12 +1,15 @@
 // Requests laid out so that nothing is computed twice: what they share is a tree (tokenTree.ts), its long stems are computed
 // once and their keys and values lent to all that grows from them, and what is left is packed in rows. Pure.
-import { type Branch, type Plot, plotsOf, stemLength, tokenTree, type Tree, treeLength } from './tokenTree';
-
-/** Scores `continuation` after `context`; the model sees all of it but the last token. Neither is empty. */
-export interface TokenRequest {
-  readonly context: readonly number[];
-  readonly continuation: readonly number[];
-}
+import {
+  type Branch,
+  type Plot,
+  plotsOf,
+  stemLength,
+  type TokenRequest,
+  tokenTree,
+  type Tree,
+  treeLength,
+} from './tokenTree';
 
 /** Tokens of one or many trees, a token behind the one that it follows. B rows of T slots; padding has position -1. */
 export interface PackedBatch {

@@ -1,5 +1,10 @@
 // Token sequences as a tree of what they share, cut into trees that fit a row and stems that are computed once. Pure.
-import type { TokenRequest } from './packing';
+
+/** Scores `continuation` after `context`; the model sees all of it but the last token. Neither is empty. */
+export interface TokenRequest {
+  readonly context: readonly number[];
+  readonly continuation: readonly number[];
+}
 
 /** A stretch of tokens that the same requests pass, and what comes behind it. */
 export interface Branch {

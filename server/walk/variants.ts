@@ -6,18 +6,12 @@ import type { Tensor } from '../runtime/tensor';
 import { blockProgram } from './blockProgram';
 import { type HeadLoss, openHeadLoss } from './headLoss';
 import { windowOperations } from './memoryPlan';
-import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model } from './model';
+import { batchIds, embed, finalNormWeight, type MicroBatch, microBatches, type Model, type WindowRange } from './model';
 import { openTables, type Tables } from './positionTables';
 import type { Borrowed, StateCache } from './stateCache';
 import { buildTrie, emptyPrefix, stageRuns, type TrieNode } from './variantTrie';
 import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 import type { WorkMeter } from './workMeter';
-
-/** Windows [first, end). */
-export interface WindowRange {
-  readonly first: number;
-  readonly end: number;
-}
 
 export interface VariantOptions {
   /** Default: all windows. */

@@ -9,8 +9,7 @@ import { narrowInto, widenInto } from '../../server/checkpoint/dtype';
 import { type TensorSpec, writeSafetensors } from '../../server/checkpoint/safetensors';
 import { isUserError } from '../../server/errors';
 import { adaptedModules, adapterTargets, moduleKey } from '../../server/model/adapter';
-import type { ModelConfig } from '../../server/model/config';
-import type { BlockForm } from '../../server/model/path';
+import type { BlockForm, ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
 import { available, dataFolder, modelFolder } from '../fixtures';
 

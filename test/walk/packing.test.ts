@@ -1,7 +1,8 @@
 // However requests are packed, every slot has the tokens before it that its request has, and every token is asked once.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bundle, packRequests, type PackedBatch, type TokenRequest } from '../../server/walk/packing';
+import { type Bundle, packRequests, type PackedBatch } from '../../server/walk/packing';
+import type { TokenRequest } from '../../server/walk/tokenTree';
 
 const small = { rowTokens: [96], largestRowTokens: 128, batchTokens: 128 };
 

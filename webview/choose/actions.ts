@@ -17,8 +17,8 @@ import {
   wholeBlocks,
 } from './choice';
 import { change, redo, undo } from './history';
-import { mostSpan, spanMethod, takenSpan } from './heatMap';
-import { isRow, visibleRows } from './spine';
+import { isRow, visibleRows } from './rows';
+import { mostSpan, spanMethod, takenSpan } from './spans';
 import type { Store } from './store';
 import { viewOf } from './view';
 import type { WhatIf } from './whatIf';

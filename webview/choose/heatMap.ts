@@ -9,17 +9,12 @@ import type { Actions } from './actions';
 import { span } from './choice';
 import type { ScoredMethod } from './methods';
 import { median } from './ranks';
+import { mostSpan, spanMethod, takenSpan } from './spans';
 import type { View } from './view';
 
-/** Longer spans than these are hardly ever dropped. */
-export const mostSpan = 12;
 const cellHeight = 11;
 const left = 24;
 const width = 376;
-
-/** The method of which the map is drawn: the one chosen, if it scores spans. */
-export const spanMethod = ({ method, methods }: View): ScoredMethod | null =>
-  method?.spans ? method : (methods.find(({ spans }) => spans !== null) ?? null);
 
 export function heatMap(view: View, act: Actions): TemplateResult | typeof nothing {
   const method = spanMethod(view);
@@ -131,13 +126,6 @@ function cellAt(event: MouseEvent, cellWidth: number, spans: readonly (readonly 
   const first = Math.floor((event.clientX - box.left - left) / cellWidth);
   const n = Math.floor((event.clientY - box.top) / cellHeight) + 1;
   return first >= 0 && spans[n - 1]?.[first] !== undefined ? { first, count: n } : null;
-}
-
-/** Blocks that are one span of the map. */
-export function takenSpan(drop: readonly number[], most: number): { first: number; count: number } | null {
-  const [first, last] = [drop[0], drop.at(-1)];
-  if (first === undefined || last! - first !== drop.length - 1 || drop.length > most) return null;
-  return { first, count: drop.length };
 }
 
 const words = (method: ScoredMethod, first: number, n: number): string =>

@@ -6,10 +6,11 @@ import { costWithInterval, cost as costText, intervalFactor, loss, ordinal, plai
 import { hideTip, showTip } from '../tip';
 import { dropdown, icon, tool } from '../ui';
 import type { Actions } from './actions';
-import { type Half, halves, isDropped, type Row } from './choice';
+import { type Half, isDropped, type Row } from './choice';
 import { headInBlocks } from './facts';
 import type { ScoredMethod } from './methods';
-import type { PageState, View } from './view';
+import { isRow, visibleRows } from './rows';
+import type { View } from './view';
 
 export function spine(view: View, act: Actions): TemplateResult {
   const { method, methods, state, nBlocks } = view;
@@ -60,15 +61,6 @@ export function spine(view: View, act: Actions): TemplateResult {
       Space drops a block, Shift with arrows or a click takes a range, P protects, → shows attention and MLP.
     </p>`;
 }
-
-export function visibleRows({ host, allOpen, open }: PageState): Row[] {
-  return Array.from({ length: host.model.nBlocks }, (_, block) => block).flatMap((block): Row[] => [
-    { block, half: null },
-    ...(allOpen || open.has(block) ? halves.map((half) => ({ block, half })) : []),
-  ]);
-}
-
-export const isRow = (a: Row, b: Row): boolean => a.block === b.block && a.half === b.half;
 
 const methodTitle = ({ label, shownPer }: ScoredMethod): string => (shownPer === 1 ? label : `${label}, 10³`);
 

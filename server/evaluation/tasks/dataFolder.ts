@@ -4,8 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { FileReport } from '../../data/textSource';
 import { UserError } from '../../errors';
-import type { Form } from './forms';
-import type { Question, Split, Task } from './task';
+import type { Form, Question, Split, Task } from './task';
 
 export interface Documents {
   questions: Question[];

@@ -1,23 +1,11 @@
-// The forms in which a task's documents lie on disk. A form names the places where its files may be and reads them into
-// questions; which one is there is found by looking. Places are relative to any folder in the data folder.
+// The forms in which a task's documents lie on disk: rows with named columns, rows without, and any other text.
 import { basename } from 'node:path';
 import { z } from 'zod';
 import { parseCsv } from '../../data/csv';
 import { openRows } from '../../data/rows';
 import { decodeUtf8, type FileReport, readBytes } from '../../data/textSource';
 import { UserError } from '../../errors';
-import type { HubCoordinates, Question, Split } from './task';
-
-export interface Form {
-  /** The first place where something lies is taken; `*` is any part of a name, and all that it fits are read in order. */
-  readonly places: readonly string[];
-  /** What a sentence says that the files must have. */
-  readonly expects: string;
-  /** A second file, beside the first one. */
-  readonly beside: string | null;
-  /** null: the file is of another form. @throws UserError badData */
-  read(file: string, beside: string | null): Promise<{ questions: Question[]; files: FileReport[] } | null>;
-}
+import type { Form, HubCoordinates, Question, Split } from './task';
 
 /** Rows with named columns: JSON lines, JSON, CSV or Parquet, by the ending. */
 export function rowsForm<Shape extends z.ZodRawShape>(

@@ -1,7 +1,7 @@
 // What a task is: a row of data about a benchmark, as lm-evaluation-harness defines it, and the forms in which its
 // documents may lie on disk. Every form is read into questions, from which prompts are made.
 import type { EvaluatedTask, MetricName } from '../../protocol';
-import type { Form } from './forms';
+import type { FileReport } from '../../data/textSource';
 
 /** As the data sets name them. */
 export type Split = 'train' | 'validation' | 'test' | 'dev';
@@ -30,6 +30,21 @@ export interface HubCoordinates {
   readonly dataset: string;
   /** null: the data set has a single one. */
   readonly config: string | null;
+}
+
+/**
+ * A form in which documents lie on disk: where its files may be, and how they are read into questions. Which one is there is
+ * found by looking. Places are relative to any folder in the data folder.
+ */
+export interface Form {
+  /** The first place where something lies is taken; `*` is any part of a name, and all that it fits are read in order. */
+  readonly places: readonly string[];
+  /** What a sentence says that the files must have. */
+  readonly expects: string;
+  /** A second file, beside the first one. */
+  readonly beside: string | null;
+  /** null: the file is of another form. @throws UserError badData */
+  read(file: string, beside: string | null): Promise<{ questions: Question[]; files: FileReport[] } | null>;
 }
 
 /**
