@@ -70,8 +70,10 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     await window.panel.locator('#pause').click();
     await state('Paused');
     await window.row('Runs', /Heal stories260k.*paused at/).waitFor();
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 1500));
+    await pause(); // the page draws the last steps in a batch of their own
     const before = await nDone();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await pause();
     expect(await nDone()).toBe(before);
   });
 
