@@ -44,10 +44,8 @@ describe.skipIf(!available(modelFolder(model)) || !available(dataFolder))('pictu
     await window.page.keyboard.press('Enter');
     await panel.locator('#models li').nth(2).waitFor();
     await panel.locator('#choose-data').click();
-    await window.input.fill(join(workbench.workspace, 'benchmarks/'));
-    await window.inputRows.filter({ hasText: 'hellaswag' }).waitFor();
-    await window.page.keyboard.press('Enter');
-    await panel.locator('#data-folder', { hasText: /\// }).waitFor();
+    await window.chooseFolder(join(workbench.workspace, 'benchmarks'), 'hellaswag');
+    await panel.locator('#data-folder', { hasText: 'benchmarks' }).waitFor();
     await panel.locator('#items').fill('40');
     await panel.locator('#items').press('Tab');
     await panel.locator('#plan', { hasText: /memory/ }).waitFor({ timeout: 60_000 });

@@ -7,6 +7,8 @@ import { barePainted, paintOrder } from './paintOrder';
 const settledMs = 4000;
 /** Longer than any of them takes, so that none hurries the next. */
 const betweenMs = 2000;
+/** After the last one, which may be the first webview of all. */
+const endMs = 6000;
 const rest = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export async function run(): Promise<void> {
@@ -28,10 +30,11 @@ export async function run(): Promise<void> {
     },
   };
   await rest(settledMs);
-  for (const name of paintOrder.read(process.env)) {
+  const order = paintOrder.read(process.env);
+  for (const [at, name] of order.entries()) {
     // A command that has something to say waits for its reader.
     await Promise.race([open[name]!(), rest(betweenMs)]);
-    await rest(betweenMs);
+    await rest(at === order.length - 1 ? endMs : betweenMs);
     await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   }
 }
