@@ -416,6 +416,8 @@ export interface ModelSummary {
   droppedSublayers: { attention: number[]; mlp: number[] };
   /** For a model that Espalier pruned. */
   prunedFrom: { model: string; removedBlocks: number[] } | null;
+  /** An adapter was folded into its weights. */
+  healed: boolean;
 }
 
 /** Scores by block; for spans `scores[n - 1][first]` is the score of the n blocks from `first` on. Low is unimportant. */

@@ -142,21 +142,23 @@ function rootOf(folder: string, roots: readonly ModelRoot[]): ModelRoot | null {
 
 function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts {
   const { summary, parentFolder, analysisRunId } = model;
-  const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers } = summary;
+  const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers, healed } = summary;
   const name = modelName(folder);
-  // A variant is called by what it lacks, where its base stands above it.
+  // A variant is called by what was done to it, where its base stands above it.
   const lacks = [
     ...(prunedFrom && prunedFrom.removedBlocks.length > 0 ? [blockRanges(prunedFrom.removedBlocks)] : []),
     ...(droppedSublayers.attention.length > 0 ? [`attention of ${blockRanges(droppedSublayers.attention)}`] : []),
     ...(droppedSublayers.mlp.length > 0 ? [`MLP of ${blockRanges(droppedSublayers.mlp)}`] : []),
   ];
-  const called = parentFolder !== null && lacks.length > 0;
+  const without = lacks.length > 0 ? [`without ${lacks.join(', ')}`] : [];
+  const whatItIs = [...(healed ? ['healed'] : []), ...without].join(', ');
+  const called = parentFolder !== null && whatItIs !== '';
   const facts = [`${nBlocks} ${nBlocks === 1 ? 'block' : 'blocks'}`, million(nParameters), sizeOf(sizeBytes)];
   const hasVariants = variantsOf(model, models).length > 0;
   return {
     // The editor remembers by the id what a person has closed; with its first variant a model is a new row, and open.
     id: `model ${hasVariants ? 'with variants ' : ''}${folder}`,
-    label: called ? `Without ${lacks.join(', ')}` : name,
+    label: called ? `${whatItIs[0]!.toUpperCase()}${whatItIs.slice(1)}` : name,
     description: [...facts, ...(called ? [name] : [])].join(', '),
     tooltip: `${folder}\n${summary.family}, ${summary.dtype}, ${nParameters.toLocaleString('en-US')} parameters, width ${summary.width}`,
     icon: 'package',

@@ -29,7 +29,7 @@ export function renderModel(model: ModelSummary): string {
   if (model.prunedFrom)
     rows.push([
       'pruned from',
-      `${model.prunedFrom.model} without blocks ${formatBlockList(model.prunedFrom.removedBlocks)}`,
+      `${model.prunedFrom.model} without blocks ${formatBlockList(model.prunedFrom.removedBlocks)}${model.healed ? ', then healed' : ''}`,
     ]);
   return table(rows);
 }

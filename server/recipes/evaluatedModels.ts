@@ -50,7 +50,7 @@ export async function openModels({
 
 async function factsOf(checkpoint: Checkpoint, drop: DropSet, maxTokens: number | null): Promise<EvaluatedModel> {
   const { name, folder, config, provenance, weights } = checkpoint;
-  const { nParameters, sizeBytes, dtype } = summarize(checkpoint);
+  const { nParameters, sizeBytes, dtype, healed } = summarize(checkpoint);
   const gone = new Set(drop.blocks);
   const left = [...weights].filter(([weight]) => !gone.has(Number(/^model\.layers\.(\d+)\./.exec(weight)?.[1] ?? -1)));
   const perBlock = blockWeights(config).reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
@@ -63,7 +63,7 @@ async function factsOf(checkpoint: Checkpoint, drop: DropSet, maxTokens: number 
     removedBlocks: [...(provenance?.removedBlocks ?? []), ...drop.blocks.map((k) => original[k]!)].sort(
       (a, b) => a - b,
     ),
-    healed: provenance?.steps.some(({ kind }) => kind === 'merge') ?? false,
+    healed,
     nBlocks: config.nBlocks - drop.blocks.length,
     nParameters: nParameters - perBlock * drop.blocks.length,
     sizeBytes: isEmpty(drop) ? sizeBytes : left.reduce((n, [, { nBytes }]) => n + nBytes, 0),

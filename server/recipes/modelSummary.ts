@@ -30,6 +30,7 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
       mlp: config.blocks.flatMap(({ form }, k) => (hasMlp(form) ? [] : [k])),
     },
     prunedFrom: provenance && { model: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] },
+    healed: provenance?.steps.some(({ kind }) => kind === 'merge') ?? false,
   };
 }
 

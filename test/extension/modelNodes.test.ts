@@ -56,6 +56,22 @@ describe('the tree of models', () => {
       tree: ['SmolLM2-135M | 30 blocks, 134.5 M, 269.1 MB', '  Without 12–16 | 25 blocks, 116.8 M, 233.6 MB, pruned'],
     },
     {
+      name: 'says which of two that lack the same was healed',
+      models: [
+        base,
+        variant,
+        foundModel('/w/whole', { healed: true }, { parentFolder: base.summary.folder }),
+        { ...variant, summary: { ...variant.summary, folder: '/w/pruned-healed', healed: true } },
+      ],
+      roots: [root('/w')],
+      tree: [
+        'SmolLM2-135M | 30 blocks, 134.5 M, 269.1 MB',
+        '  Without 12–16 | 25 blocks, 116.8 M, 233.6 MB, pruned',
+        '  Healed | 30 blocks, 134.5 M, 269.1 MB, whole',
+        '  Healed, without 12–16 | 25 blocks, 116.8 M, 233.6 MB, pruned-healed',
+      ],
+    },
+    {
       name: 'calls a variant by its folder where its base is not there',
       models: [{ ...variant, parentFolder: null }],
       roots: [root('/w')],

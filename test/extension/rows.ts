@@ -23,6 +23,7 @@ export function foundModel(folder: string, some: Partial<FoundModel['summary']> 
       rope: 'plain',
       droppedSublayers: { attention: [], mlp: [] },
       prunedFrom: null,
+      healed: false,
       ...some,
     },
     parentFolder: null,

@@ -1,8 +1,8 @@
 // The page of an evaluation in a real browser, with the test as its host.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { EvaluationState } from '../../server/protocol';
 import { available } from '../fixtures';
-import { type Answers, chromiumFile, type Harness, type OpenPage, startHarness } from './harness/browser';
+import { type Answers, chromiumFile, type OpenPage } from './harness/browser';
 import {
   evaluated,
   evaluatedInPart,
@@ -13,25 +13,14 @@ import {
   evaluationState,
   wholeMmlu,
 } from './harness/evaluation';
+import { asks, eventually, judgedPages } from './harness/judged';
 
 describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
-  let harness: Harness;
-  let opened: OpenPage | undefined;
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterAll(() => harness?.close());
-  afterEach(async () => {
-    if (!opened) return;
-    expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
-    expect(opened.complaints).toEqual([]);
-    await opened.close();
-    opened = undefined;
-  });
+  const openJudged = judgedPages();
   const quiet: Answers = { 'evaluate/keep': () => null, 'evaluate/settings': () => null, 'text/copy': () => null };
 
   async function open(state: EvaluationState = evaluationState(), answers: Answers = {}, width = 900) {
-    opened = await harness.open({
+    const opened = await openJudged({
       page: 'evaluate',
       width,
       answers: { 'page/open': () => ({ page: 'evaluate', state }), ...quiet, ...answers },
@@ -41,13 +30,9 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
   }
   const shownAs = (evaluation = evaluated(), beside: ReturnType<typeof evaluated>[] = []) =>
     evaluationState({ kind: 'run', evaluation, beside });
-  const asks = ({ asked }: OpenPage, method: string) =>
-    asked.filter((it) => it.method === method).map(({ params }) => params);
   const titles = ({ page }: OpenPage) => page.locator('#scores tbody tr[data-row] .name bdi').allTextContents();
   const textOf = async ({ page }: OpenPage, row: string) =>
     (await page.locator(`#scores tr[data-row="${row}"]`).innerText()).replace(/\s+/g, ' ').trim();
-  const eventually = async (look: () => Promise<unknown>, is: unknown) =>
-    expect.poll(look, { timeout: 3000 }).toEqual(is);
 
   it('shows each task with its values, differences, intervals and marks', async () => {
     const it = await open();

@@ -1,32 +1,19 @@
 // The page of a healing in a real browser, with the test as its host.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { HealingState, HealState } from '../../server/protocol';
 import { available } from '../fixtures';
-import { type Answers, chromiumFile, type Harness, type OpenPage, startHarness } from './harness/browser';
+import { type Answers, chromiumFile, type OpenPage } from './harness/browser';
 import { healForm, healRecipe, healReport, healRun, healState, heldOut, pointsOf, stepsOf } from './harness/healing';
+import { asks, eventually, judgedPages } from './harness/judged';
 
 describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
-  let harness: Harness;
-  let opened: OpenPage | undefined;
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterAll(() => harness?.close());
-  afterEach(async () => {
-    if (!opened) return;
-    expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
-    expect(opened.complaints).toEqual([]);
-    await opened.close();
-    opened = undefined;
-  });
-  const eventually = async (look: () => Promise<unknown>, is: unknown) =>
-    expect.poll(look, { timeout: 3000 }).toEqual(is);
+  const openJudged = judgedPages();
   const quiet: Answers = { 'heal/keep': () => null, 'heal/control': () => null, 'heal/settings': () => null };
 
   async function open(state: HealState, answers: Answers = {}, nDone = 63) {
-    opened = await harness.open({
+    const opened = await openJudged({
       page: 'heal',
       height: 830,
       answers: { 'page/open': () => ({ page: 'heal', state }), ...quiet, ...answers },
@@ -34,7 +21,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     await opened.page.waitForSelector('#healing');
     if (nDone > 0) {
       await opened.notify('heal/points', pointsOf(stepsOf(nDone), heldOut(nDone)));
-      await eventually(() => stepText(opened!), `${nDone} of 100`);
+      await eventually(() => stepText(opened), `${nDone} of 100`);
     }
     return opened;
   }
@@ -42,8 +29,6 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     page.locator('#lead dl > div', { hasText: 'Step' }).locator('dd').textContent();
   const withRun = (change: Partial<HealingState>, nDone?: number, answers?: Answers) =>
     open(healState(change), answers, nDone);
-  const asks = ({ asked }: OpenPage, method: string) =>
-    asked.filter((it) => it.method === method).map(({ params }) => params);
   /** Tags whose attributes are not what XML wants: a quote in a value ends it. */
   const malformedTags = (xml: string) =>
     xml.match(/<[^>!]*>/g)!.filter((tag) => !/^<\/?[\w:-]+(\s+[\w:-]+="[^"<]*")*\s*\/?>$/.test(tag));

@@ -1,27 +1,14 @@
 // The try panel and the page of a run in a real browser, with the test as their host.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { GenerateReport, ModelSummary, RunPageState } from '../../server/protocol';
 import { available } from '../fixtures';
-import { type Answers, chromiumFile, type Harness, type OpenPage, startHarness } from './harness/browser';
+import { type Answers, chromiumFile } from './harness/browser';
 import { plan } from './harness/cases';
 import { modelOf, runOf } from './harness/fixture';
+import { eventually, judgedPages } from './harness/judged';
 
 describe.skipIf(!available(chromiumFile))('the other pages', () => {
-  let harness: Harness;
-  let opened: OpenPage | undefined;
-  beforeAll(async () => {
-    harness = await startHarness();
-  });
-  afterAll(() => harness?.close());
-  afterEach(async () => {
-    if (!opened) return;
-    expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
-    expect(opened.complaints).toEqual([]);
-    await opened.close();
-    opened = undefined;
-  });
-  const eventually = async (look: () => Promise<unknown>, is: unknown) =>
-    expect.poll(look, { timeout: 3000 }).toEqual(is);
+  const openJudged = judgedPages();
 
   const base = modelOf('smollm2-135m');
   const variant: ModelSummary = { ...base, name: 'without-12-16', folder: '/models/without', nBlocks: 25 };
@@ -42,7 +29,10 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
       maxTokens: 20,
       connection: { state: 'connected' as const },
     };
-    opened = await harness.open({ page: 'try', answers: { 'page/open': () => ({ page: 'try', state }), ...answers } });
+    const opened = await openJudged({
+      page: 'try',
+      answers: { 'page/open': () => ({ page: 'try', state }), ...answers },
+    });
     await opened.page.waitForSelector('#generate');
     return opened;
   }
@@ -122,7 +112,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
   });
 
   async function openRun(changes: Partial<RunPageState>, answers: Answers = {}) {
-    opened = await harness.open({
+    const opened = await openJudged({
       page: 'run',
       answers: { 'page/open': () => ({ page: 'run', state: runState(changes) }), ...answers },
     });

@@ -140,9 +140,12 @@ function shotChoices(now: number | null) {
   ];
 }
 
-function modelTitle({ name, prunedFrom }: ModelSummary, i: number): string {
+function modelTitle({ name, prunedFrom, healed }: ModelSummary, i: number): string {
   const removed = prunedFrom?.removedBlocks ?? [];
-  return i > 0 && removed.length > 0 ? `${name}, without ${blocks(removed)}` : name;
+  if (i === 0) return name;
+  return [name, ...(healed ? ['healed'] : []), ...(removed.length > 0 ? [`without ${blocks(removed)}`] : [])].join(
+    ', ',
+  );
 }
 
 function planned({ plan, settings, dataFolder, refusal }: EvaluationForm): string {

@@ -184,6 +184,7 @@ function column({ host, outputs, runs }: State, model: ModelSummary, i: number):
 function factsOf(model: ModelSummary, base: ModelSummary | null): string {
   const removed = model.prunedFrom?.removedBlocks;
   return [
+    ...(model.healed ? ['healed'] : []),
     base && removed?.length ? `without ${blocks(removed)}` : base ? 'variant' : 'base',
     count(model.nBlocks, 'block'),
     parameters(model.nParameters),

@@ -257,9 +257,18 @@ export const evaluatedOtherwise = (): EvaluationRun =>
     report: evaluationReport({ variants: [2], nItems: 80, mmlu: false }),
   });
 
-const summaryOf = ({ name, folder, nBlocks, nParameters, sizeBytes, removedBlocks }: EvaluatedModel): ModelSummary => ({
+const summaryOf = ({
+  name,
+  folder,
+  nBlocks,
+  nParameters,
+  sizeBytes,
+  removedBlocks,
+  healed,
+}: EvaluatedModel): ModelSummary => ({
   ...dense,
   name,
+  healed,
   folder,
   nBlocks,
   nParameters,

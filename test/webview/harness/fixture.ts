@@ -314,6 +314,7 @@ function shape(
     rope: 'theta 10000',
     droppedSublayers: { attention: [], mlp: [] },
     prunedFrom: null,
+    healed: false,
     ...numbers,
   };
 }

@@ -1,5 +1,6 @@
 // A healing of SmolLM2-135M without five of its blocks. Real: dense and pruned loss, the held-out losses, seconds a step,
 // settings and peak memory. Made up: the training loss of each step, gradient norms, tokens a second, the diverged run.
+import { usualSettings } from '../../../extension/panels/healRecipe';
 import type {
   EarlierHealing,
   HealEval,
@@ -193,18 +194,7 @@ export function healState(change: Partial<HealingState> = {}, others: Partial<He
 export const healForm = (): HealState['shown'] => ({
   kind: 'form',
   form: {
-    settings: {
-      rank: 8,
-      alpha: 16,
-      targets: ['all-linear'],
-      learningRate: 5e-4,
-      schedule: 'linear',
-      warmupSteps: 10,
-      steps: 100,
-      microBatchWindows: 4,
-      tokens: 256,
-      objective: 'nextToken',
-    },
+    settings: usualSettings,
     textName: 'wiki.train.raw',
     plan: { ...plan, nTokens: 102_400, totalBytes: 2.1e9, estimatedSeconds: 574 },
     refusal: null,
