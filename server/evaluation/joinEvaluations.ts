@@ -1,5 +1,6 @@
 // Several evaluations of one base with different variants, put together as if they had been one. Pure.
 import type { EvaluateReport } from '../protocol';
+import { settingsWarnings } from './settingsWarnings';
 import { addedTiming, addedWork } from './spent';
 
 export interface LabelledEvaluation {
@@ -20,7 +21,14 @@ export function joinEvaluations(parts: readonly LabelledEvaluation[]): EvaluateR
       models: [...whole.models, ...part.models.slice(1)],
       scores: [...whole.scores, ...scores],
       comparisons: [...whole.comparisons, ...part.comparisons],
-      warnings: [...new Set([...whole.warnings, ...part.warnings, ...mismatches(first!, part)])],
+      warnings: [
+        ...new Set([
+          ...whole.warnings,
+          ...part.warnings,
+          ...settingsWarnings(first!, part),
+          ...baseWarnings(first!, part),
+        ]),
+      ],
       work: addedWork(whole.work, part.work),
       timing: addedTiming(whole.timing, part.timing),
       peakMemoryBytes: Math.max(whole.peakMemoryBytes, part.peakMemoryBytes),
@@ -42,18 +50,11 @@ function relabelled({ report, labels }: LabelledEvaluation): EvaluateReport {
   };
 }
 
-/** What makes numbers of two evaluations hard to compare, in sentences. */
-function mismatches(one: EvaluateReport, other: EvaluateReport): string[] {
+/** Where the same base got two values. */
+function baseWarnings(one: EvaluateReport, other: EvaluateReport): string[] {
   const baseOf = ({ scores }: EvaluateReport) =>
     new Map(scores.filter(({ model }) => model === 0).map((it) => [`${it.task} ${it.metric}`, it.value]));
   const [before, after] = [baseOf(one), baseOf(other)];
   const differs = [...before].find(([key, value]) => after.has(key) && Math.abs(after.get(key)! - value) > 1e-9);
-  const filesOf = ({ tasks }: EvaluateReport) =>
-    new Map(tasks.map(({ task, files }) => [task, files.map(({ sha256 }) => sha256).join()]));
-  const [files, otherFiles] = [filesOf(one), filesOf(other)];
-  const changed = [...files].find(([task, hash]) => otherFiles.has(task) && otherFiles.get(task) !== hash)?.[0];
-  return [
-    ...(changed === undefined ? [] : [`The data of ${changed} changed between two evaluations.`]),
-    ...(differs ? [`The base scored ${differs[1]} and then ${after.get(differs[0])} in ${differs[0]}.`] : []),
-  ];
+  return differs ? [`The base scored ${differs[1]} and then ${after.get(differs[0])} in ${differs[0]}.`] : [];
 }

@@ -33,10 +33,10 @@ function evaluationOf(deltas: Record<string, number>): EvaluateReport {
     })),
   );
   return {
-    ...({ kind: 'evaluate', generation: null, warnings: [], items: null } as unknown as EvaluateReport),
+    ...({ kind: 'evaluate', generation: null, warnings: [], items: null, versions: {} } as unknown as EvaluateReport),
     models: labels.map((label) => ({ label }) as EvaluateReport['models'][number]),
     tasks: tasks.map((task, i) => ({
-      ...({ title: task.toUpperCase(), nItems: 100, files: [], metrics: ['acc'] } as never as object),
+      ...({ title: task.toUpperCase(), nItems: 100, files: [], metrics: ['acc'], nFewShot: 0 } as never as object),
       ...{ task, group: i > 1 ? 'mmlu' : null },
     })) as unknown as EvaluateReport['tasks'],
     groups: [{ group: 'mmlu', title: 'MMLU', version: 2, parent: null, tasks: ['physics', 'law'] }],
@@ -260,5 +260,17 @@ describe('joined evaluations', () => {
         { report: moved, labels },
       ]).warnings,
     ).toEqual(['The base scored 0.5 and then 0.51 in one acc.']);
+  });
+
+  it('warn where the settings differ', () => {
+    const other = evaluationOf({ b: 0 });
+    const labels = ['whole', 'A'];
+    const fewShot = { ...other, tasks: other.tasks.map((it) => ({ ...it, nFewShot: 5 })) };
+    expect(
+      joinEvaluations([
+        { report: evaluationOf({ a: 0 }), labels },
+        { report: fewShot, labels },
+      ]).warnings.join(),
+    ).toMatch(/the examples before each question differ \(0 and 5/);
   });
 });
