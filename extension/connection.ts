@@ -110,8 +110,8 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
         for (const listener of listeners.get(method) ?? []) listener(params as never);
       });
     made.onDidChangeState(({ newState }) => {
-      if (newState !== State.Running) return;
-      if (client === made) void connected();
+      if (newState !== State.Running) void replaceIfOver(made, signal);
+      else if (client === made) void connected();
       // It was let go while its socket opened, when it could not be stopped; a second client would keep the server awake.
       else
         void made
@@ -121,6 +121,18 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
     });
     // It rejects when the socket is lost during initialize; the restart that was asked for goes on by itself.
     made.start().catch((error) => log.debug(`start: ${error instanceof Error ? error.message : error}`));
+  }
+
+  /**
+   * A client whose server ends right behind its answer to initialize stops for good: another takes its place. Between two
+   * sockets of its own it says that it stopped, too, but starts in the same breath.
+   */
+  async function replaceIfOver(made: LanguageClient, signal: AbortSignal): Promise<void> {
+    await pause(100, signal).catch(() => {});
+    if (client !== made || signal.aborted || made.state === State.Running || made.state === State.Starting) return;
+    wanted.abort();
+    client = null;
+    start();
   }
 
   function failedToInitialize(error: unknown): void {

@@ -57,6 +57,8 @@ export async function serve({ dataFolder: given, idleSeconds, signal, log }: Ser
   const sockets = openSockets();
   let idleTimer: NodeJS.Timeout | null = null;
   let stopping = false;
+  /** Whoever comes now would be sent away in a moment. */
+  let leaving = false;
   let runs: Runs;
   let settle: () => void;
   const ended = new Promise<void>((resolve) => {
@@ -64,7 +66,7 @@ export async function serve({ dataFolder: given, idleSeconds, signal, log }: Ser
   });
   const stop = (why: string) => {
     if (stopping) return;
-    stopping = true;
+    stopping = leaving = true;
     log(why);
     if (idleTimer) clearTimeout(idleTimer);
     clearInterval(watching);
@@ -100,14 +102,17 @@ export async function serve({ dataFolder: given, idleSeconds, signal, log }: Ser
   const control = {
     status: () => ({ ...facts(), nClients: sockets.nClients(), nActiveRuns: runs.nActive() }),
     // The answer goes out first.
-    stop: () => void setTimeout(() => stop('asked to end'), 50),
+    stop() {
+      leaving = true;
+      setTimeout(() => stop('asked to end'), 50);
+    },
   };
   const refuse = guard(port, token);
   http.on('upgrade', (request, stream, head) => {
     stream.on('error', () => {});
     const full = sockets.nClients() >= maxClients ? '503 Service Unavailable' : null;
     const refusal = refuse(request.headers, request.url ?? '') ?? full;
-    if (refusal || stopping) {
+    if (refusal || leaving) {
       log(`refused: ${refusal ?? 'ending'}`);
       stream.end(`HTTP/1.1 ${refusal ?? '503 Service Unavailable'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;

@@ -222,6 +222,8 @@ describe('a server', () => {
     const server = await startServer(folder());
     const client = await connect(server.lock);
     expect(await client.request('server/stop', {})).toBeNull();
+    // Nobody gets in who would be sent away in a moment.
+    await expect(connect(server.lock)).rejects.toThrow(/503|ECONNRE/);
     expect(await server.ended).toBe(0);
   });
 

@@ -6,14 +6,21 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface Proxy {
   /** Ends every socket, and every new one for a while: a port that refuses would say that the server is dead. */
   cut(deafMs: number): Promise<void>;
+  /** The next sockets are closed right behind the first answer, as by a server that was just about to end. */
+  farewell(nSockets: number): void;
+  readonly nFarewells: number;
   readonly nSockets: number;
   end(): Promise<void>;
 }
+
+/** A server's close frame with code 1001, RFC 6455. */
+const goingAway = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
 
 export async function proxyInto(lockFile: string): Promise<Proxy> {
   const lock = JSON.parse(readFileSync(lockFile, 'utf8'));
   const sockets = new Set<Socket>();
   let deaf = false;
+  let [nFarewells, nAnnounced] = [0, 0];
   const server = createServer((near) => {
     if (deaf) {
       near.destroy();
@@ -27,11 +34,22 @@ export async function proxyInto(lockFile: string): Promise<Proxy> {
       from.on('error', () => to.destroy());
       from.on('close', () => to.destroy());
     }
-    far.pipe(near);
-    // The server refuses whoever names another port than its own.
     near.once('data', (request: Buffer) => {
+      // The server refuses whoever names another port than its own.
       far.write(request.toString('latin1').replace(/^(Host: [^:\r\n]+):\d+/im, `$1:${lock.port}`), 'latin1');
       near.pipe(far);
+      if (nAnnounced === 0) far.pipe(near);
+      else {
+        nAnnounced--;
+        // The first piece is the answer to the upgrade.
+        far.once('data', (upgraded) => {
+          near.write(upgraded);
+          far.once('data', (answer: Buffer) => {
+            near.write(Buffer.concat([answer, goingAway]));
+            nFarewells++;
+          });
+        });
+      }
     });
     sockets.add(near);
     near.on('close', () => sockets.delete(near));
@@ -49,6 +67,12 @@ export async function proxyInto(lockFile: string): Promise<Proxy> {
       hangUp();
       await new Promise((resolve) => setTimeout(resolve, deafMs));
       deaf = false;
+    },
+    farewell(nSockets) {
+      nAnnounced = nSockets;
+    },
+    get nFarewells() {
+      return nFarewells;
     },
     get nSockets() {
       return sockets.size;

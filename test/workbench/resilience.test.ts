@@ -94,6 +94,20 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
     }
   });
 
+  it('a server that ends right behind its first answer is reached again, by a new client', async () => {
+    const proxy = await proxyInto(join(workbench.storage, 'server.json'));
+    try {
+      proxy.farewell(3);
+      await window.reload();
+      await eventually('three farewells', () => proxy.nFarewells === 3);
+      await window.panel.locator('#ended, #spine').first().waitFor({ timeout: 60_000 });
+      await measured(window);
+      expect(await window.toasts.count()).toBe(0);
+    } finally {
+      await proxy.end();
+    }
+  });
+
   it('two windows share one server, and closing one harms nothing', async () => {
     const server = workbench.server()!;
     const other = await workbench.openWindow();
