@@ -39,7 +39,7 @@ export async function run(): Promise<void> {
 
 /** A window that has just opened is busy for some seconds: it has come to rest once it answers at once for a while. */
 async function windowAtRest(): Promise<void> {
-  const [promptMs, everyMs, whileMs, atMostMs] = [50, 100, 4000, 60_000];
+  const [promptMs, everyMs, whileMs, atMostMs] = [100, 100, 3000, 20_000];
   const beganMs = Date.now();
   let promptSinceMs = beganMs;
   while (Date.now() - promptSinceMs < whileMs && Date.now() - beganMs < atMostMs) {
