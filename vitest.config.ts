@@ -11,8 +11,9 @@ const curves = process.env.ESPALIER_CURVES ? [] : ['test/webview/curves.test.ts'
 export default defineConfig({
   define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
   test: {
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Against tests that hang, not against slow machines: the longest takes about a minute on two quiet cores.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // onnxruntime ends the whole process when something goes badly wrong: a process per file keeps the others alive.
     pool: 'forks',
     projects: [
