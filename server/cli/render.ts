@@ -26,12 +26,14 @@ export function renderModel(model: ModelSummary): string {
     ['vocabulary', `${model.vocabularySize}${model.tiedEmbeddings ? ', tied embeddings' : ''}`],
     ['context', `${model.contextLength} tokens, rope ${model.rope}`],
   ];
-  if (model.prunedFrom)
-    rows.push([
-      'pruned from',
-      `${model.prunedFrom.model} without blocks ${formatBlockList(model.prunedFrom.removedBlocks)}${model.healed ? ', then healed' : ''}`,
-    ]);
+  if (model.prunedFrom) rows.push(['made from', history(model.prunedFrom, model.healed)]);
   return table(rows);
+}
+
+/** `SmolLM2-135M, without blocks 12-16, healed`; of a sparsified model the base alone. */
+function history({ model, removedBlocks }: NonNullable<ModelSummary['prunedFrom']>, healed: boolean): string {
+  const without = removedBlocks.length > 0 ? [`without blocks ${formatBlockList(removedBlocks)}`] : [];
+  return [model, ...without, ...(healed ? ['healed'] : [])].join(', ');
 }
 
 export function renderPlan(plan: Plan): string {

@@ -300,8 +300,9 @@ describe('prune', () => {
         'model.safetensors',
       ].sort(),
     );
-    const { model: pruned } = await report<{ model: object }>('inspect', out);
+    const { model: pruned, stdout } = await report<{ model: object }>('inspect', out);
     expect(pruned).toMatchObject({ nBlocks: 3, prunedFrom: { model: 'stories260k', removedBlocks: [1, 3] } });
+    expect(stdout).toMatch(/\nmade from +stories260k, without blocks 1,3\n/);
   });
 
   it('by a method, in another dtype and in shards, the report inside the folder', async () => {

@@ -44,4 +44,6 @@ it('merges, and says what it did', async () => {
   expect(report.roundingShare).toBeGreaterThan(0);
   const { steps } = JSON.parse(readFileSync(join(out, 'espalier.json'), 'utf8'));
   expect(steps[1]).toMatchObject({ kind: 'merge', adapter: 'adapter', options: { blocks: [1, 2] }, removedBlocks: [] });
+  const inspected = await espalier(['inspect', out]);
+  expect(inspected.stdout).toMatch(/\nmade from +stories260k, without blocks 2, healed\n/);
 });
