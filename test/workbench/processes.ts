@@ -16,8 +16,15 @@ export function childrenOf(parent: number): number[] {
     .filter((pid) => statOf(pid)?.parent === parent && processIsAlive(pid));
 }
 
-/** The engines of a compute server; they are its only children. Empty while nothing is computed. */
-export const enginesOf = (serverPid: number): number[] => childrenOf(serverPid);
+/**
+ * The engines of a compute server; they are its only children. Empty while nothing is computed. A child that is still a
+ * copy of its parent does not count: the parent waits in `uv_spawn` until it runs its own program, for good if it is
+ * stopped before.
+ */
+export function enginesOf(serverPid: number): number[] {
+  const own = commandOf(serverPid);
+  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(commandOf(pid)));
+}
 
 /**
  * Asks it to end, with all that it started, and makes those that do not. An extension host outlives its server by a
@@ -34,6 +41,15 @@ export async function endProcess(child: ChildProcess): Promise<void> {
 
 function descendantsOf(parent: number): number[] {
   return childrenOf(parent).flatMap((pid) => [pid, ...descendantsOf(pid)]);
+}
+
+/** Its words, each ended by a zero; empty for a process that is gone. */
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function statOf(pid: number): { state: string; parent: number } | null {
