@@ -22,8 +22,8 @@ export function childrenOf(parent: number): number[] {
  * stopped before.
  */
 export function enginesOf(serverPid: number): number[] {
-  const own = commandOf(serverPid);
-  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(commandOf(pid)));
+  const own = told(serverPid, 'cmdline');
+  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(told(pid, 'cmdline')));
 }
 
 /**
@@ -43,21 +43,17 @@ function descendantsOf(parent: number): number[] {
   return childrenOf(parent).flatMap((pid) => [pid, ...descendantsOf(pid)]);
 }
 
-/** Its words, each ended by a zero; empty for a process that is gone. */
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
-  }
+function statOf(pid: number): { state: string; parent: number } | null {
+  // The name, in brackets, may hold spaces and brackets.
+  const [state, parent] = told(pid, 'stat').split(') ').at(-1)!.split(' ');
+  return state ? { state, parent: Number(parent) } : null;
 }
 
-function statOf(pid: number): { state: string; parent: number } | null {
+/** A file of the kernel's about a process; empty for one that is gone. */
+function told(pid: number, name: 'stat' | 'cmdline'): string {
   try {
-    // The name, in brackets, may hold spaces and brackets.
-    const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
-    return { state: state!, parent: Number(parent) };
+    return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
-    return null;
+    return '';
   }
 }
