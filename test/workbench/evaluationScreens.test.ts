@@ -1,7 +1,7 @@
 // Pictures of a real evaluation for people to look at, made into the folder that ESPALIER_SCREENS names: SmolLM2, a pruned
 // and a healed variant of it, on the benchmarks of the reference data. It takes some minutes.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
@@ -40,7 +40,7 @@ describe.skipIf(!available(modelFolder(model)) || !available(dataFolder))('pictu
     await window.chooseFromMenu(window.file(model), 'Evaluate Model…');
     await panel.locator('#add-variant').click();
     await window.input.waitFor();
-    for (const name of ['pruned', 'healed']) await window.inputRows.filter({ hasText: name }).first().click();
+    for (const name of ['pruned', 'merged']) await window.inputRows.filter({ hasText: name }).first().click();
     await window.page.keyboard.press('Enter');
     await panel.locator('#models li').nth(2).waitFor();
     await panel.locator('#choose-data').click();
@@ -59,10 +59,10 @@ describe.skipIf(!available(modelFolder(model)) || !available(dataFolder))('pictu
   });
 });
 
-/** The model, without five blocks, and healed for a few steps; the data by a link. */
+/** The model, without five blocks, and healed for a few steps; the data as a copy, since links are shown by where they lead. */
 function fill(workspace: string): void {
   linkModel(model, workspace);
-  symlinkSync(join(dataFolder, 'data'), join(workspace, 'benchmarks'));
+  cpSync(join(dataFolder, 'data'), join(workspace, 'benchmarks'), { recursive: true });
   const text = join(dataFolder, 'data/wikitext-2-raw/wikitext2_train_5k.txt');
   const espalier = (...args: string[]) =>
     execFileSync(process.execPath, [join(repoRoot, 'dist/espalier.cjs'), ...args, '--quiet'], {
@@ -85,5 +85,5 @@ function fill(workspace: string): void {
     '0.01',
   ];
   espalier('heal', 'pruned', '--out', 'adapter', ...how, '--evaluate-every', '20');
-  espalier('merge', 'pruned', 'adapter', '--out', 'healed');
+  espalier('merge', 'pruned', 'adapter', '--out', 'merged');
 }
