@@ -1,7 +1,7 @@
 // All importance methods against a bare forward pass with loss over the same windows.
 import { analyze } from '../server/analysis/analyze';
 import { forwardMethodNames } from '../server/analysis/importance';
-import { forward } from '../server/walk/forward';
+import { forward } from '../server/execution/forward';
 import { type Setting, takeTurns, withBenchModel } from './setting';
 
 export const benchAnalysis = (setting: Setting) =>

@@ -7,9 +7,9 @@ import { blockParts } from '../server/model/llama';
 import { blockWeights } from '../server/model/weights';
 import type { Device } from '../server/runtime/device';
 import type { Tensor } from '../server/runtime/tensor';
-import { openTables } from '../server/walk/positionTables';
-import { windowOperations } from '../server/walk/memoryPlan';
-import { blockGroup } from '../server/walk/weightStore';
+import { openTables } from '../server/execution/positionTables';
+import { windowOperations } from '../server/execution/memoryPlan';
+import { blockGroup } from '../server/execution/weightStore';
 import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
 
 export const benchBlock = (setting: Setting) =>

@@ -1,5 +1,5 @@
 // A forward pass with loss over 8 windows of 512 tokens against PyTorch in f32, before and after ours in the same minutes.
-import { forward } from '../server/walk/forward';
+import { forward } from '../server/execution/forward';
 import { peers } from './peers';
 import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
 

@@ -4,10 +4,10 @@ import { greedySearch } from '../server/analysis/greedy';
 import { forwardMethodNames } from '../server/analysis/importance';
 import { type Measuring, openMeasuring } from '../server/analysis/measuring';
 import { measureRemovals } from '../server/analysis/removals';
-import type { GreedyReport, WorkCounts } from '../server/protocol';
+import type { GreedyReport, WorkCounts } from '../server/protocol/reports';
 import { answerWhatIf } from '../server/recipes/whatIf';
-import { forward } from '../server/walk/forward';
-import type { Model } from '../server/walk/model';
+import { forward } from '../server/execution/forward';
+import type { Model } from '../server/execution/model';
 import { least, peers } from './peers';
 import { type Setting, withBenchModel } from './setting';
 

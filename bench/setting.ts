@@ -4,13 +4,13 @@ import { keepsStates } from '../server/analysis/analyze';
 import { forwardMethodNames } from '../server/analysis/importance';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { readTokenWindows } from '../server/data/tokenWindows';
-import type { TokenSource } from '../server/protocol';
+import type { TokenSource } from '../server/protocol/recipes';
 import { openDevice } from '../server/runtime/device';
 import { openTokenizer } from '../server/tokenizer/tokenizer';
-import { preload } from '../server/walk/forward';
-import type { Model } from '../server/walk/model';
-import { planWalk } from '../server/walk/memoryPlan';
-import { residentStore } from '../server/walk/weightStore';
+import { preload } from '../server/execution/forward';
+import type { Model } from '../server/execution/model';
+import { planWalk } from '../server/execution/memoryPlan';
+import { residentStore } from '../server/execution/weightStore';
 
 export interface Setting {
   readonly model: string;

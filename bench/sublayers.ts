@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { writeWithoutBlocks } from '../server/checkpoint/surgery';
-import { forward } from '../server/walk/forward';
+import { forward } from '../server/execution/forward';
 import { type Setting, takeTurns, withBenchModel } from './setting';
 
 /** Blocks of SmolLM2 whose attention costs least. */

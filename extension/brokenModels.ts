@@ -3,7 +3,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { workspace } from 'vscode';
 import type { ErrorCode } from '../server/errors';
-import type { ErrorData, FoundModel } from '../server/protocol';
+import type { ErrorData, FoundModel } from '../server/protocol/server';
 import type { Connection } from './connection';
 import type { BrokenModel } from './trees/modelNodes';
 

@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancellationTokenSource, type Disposable, EventEmitter, type LogOutputChannel, workspace } from 'vscode';
 import { CloseAction, ErrorAction, LanguageClient, State } from 'vscode-languageclient/node';
-import type { ClientOptions, ConnectionState, RunEvent, ServerNotifications, ServerRequests } from '../server/protocol';
+import type { ConnectionState } from '../server/protocol/pages';
+import type { ClientOptions, RunEvent, ServerNotifications, ServerRequests } from '../server/protocol/server';
 import { isUserError, UserError } from '../server/errors';
 import { endServer, reachServer, type ServerPlace } from './serverProcess';
 import { openSocket } from './socket';

@@ -1,7 +1,8 @@
 // What the window knows of models and runs: asked of the server when it connects and when something changes, and handed on
 // to trees, menus and panels.
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
-import type { AnalyzeReport, FoundModel, RunSummary } from '../server/protocol';
+import type { AnalyzeReport } from '../server/protocol/reports';
+import type { FoundModel, RunSummary } from '../server/protocol/server';
 import type { Connection } from './connection';
 import { brokenModels } from './brokenModels';
 import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
-import type { ServerLock } from '../server/protocol';
+import type { ServerLock } from '../server/protocol/server';
 import { chooseNode } from './nodeChoice';
 
 export interface ServerPlace {

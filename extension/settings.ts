@@ -4,7 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 import { workspace } from 'vscode';
-import type { ComputeOptions, DeviceName } from '../server/protocol';
+import type { ComputeOptions, DeviceName } from '../server/protocol/recipes';
 import type { ModelRoot } from './trees/modelNodes';
 
 export interface Settings {

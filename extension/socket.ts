@@ -10,7 +10,7 @@ import {
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
 import { WebSocket } from 'ws';
-import type { ServerLock } from '../server/protocol';
+import type { ServerLock } from '../server/protocol/server';
 
 export interface SocketTransports {
   readonly reader: MessageReader;

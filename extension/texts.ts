@@ -3,7 +3,8 @@ import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ExtensionContext, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
-import type { ModelSummary, TokenSource } from '../server/protocol';
+import type { TokenSource } from '../server/protocol/recipes';
+import type { ModelSummary } from '../server/protocol/reports';
 import type { Settings } from './settings';
 import { holds } from './trees/labels';
 

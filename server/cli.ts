@@ -43,19 +43,16 @@ import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import { isEmpty } from './pruning/dropSet';
+import type { BosMode, DropRule, Dtype, Recipe } from './protocol/recipes';
 import type {
   AnalyzeReport,
-  BosMode,
-  DropRule,
-  Dtype,
   GenerateReport,
   InspectReport,
   PerplexityReport,
   PruneReport,
-  Recipe,
   Report,
   SparsifyReport,
-} from './protocol';
+} from './protocol/reports';
 import { peakMemoryBytes } from './recipes/processMemory';
 
 declare const __ESPALIER_VERSION__: string;

@@ -2,7 +2,7 @@
 // says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
 // the one sure way to stop one.
 import { isUserError } from './errors';
-import type { EngineEvent, EngineRequest, RunControl } from './protocol';
+import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
 import { runRecipe } from './recipes/run';
 import type { Answers } from './recipes/session';
 

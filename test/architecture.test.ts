@@ -12,7 +12,7 @@ const compute = [
   ['recipes'],
   ['reporting'],
   ['analysis', 'pruning', 'training', 'evaluation', 'publishing'],
-  ['walk'],
+  ['execution'],
   ['checkpoint', 'data', 'runtime'],
   ['model', 'tokenizer'],
   ['graph'],
@@ -146,7 +146,7 @@ describe('the source keeps to the import table', () => {
   const files = new Set(source.keys());
 
   it('has source to read', () => {
-    expect(files).toContain('server/protocol.ts');
+    expect(files).toContain('server/protocol/recipes.ts');
     expect(imports.length).toBeGreaterThan(files.size / 2);
   });
 
@@ -174,12 +174,12 @@ describe('planted violations are found', () => {
       files: {
         'server/graph/value.ts': "import { llama } from '../model/llama';",
         'server/checkpoint/surgery.ts': "export { read } from '../data/textSource';",
-        'server/walk/forward.ts':
+        'server/execution/forward.ts':
           "import type { Report } from '../analysis/report';\nimport { run } from '../runtime/device';",
-        'server/protocol.ts': "import { UserError } from './errors';",
-        'server/runs/queue.ts': "const { forward } = await import('../walk/forward');",
+        'server/protocol/recipes.ts': "import { UserError } from '../errors';",
+        'server/runs/queue.ts': "const { forward } = await import('../execution/forward');",
         'webview/main.ts':
-          "import type { Recipe } from '../server/protocol';\nimport { dropSet } from '../server/pruning/dropSet';",
+          "import type { Recipe } from '../server/protocol/recipes';\nimport { dropSet } from '../server/pruning/dropSet';",
         'extension/extension.ts': "import { mount } from '../webview/main';",
         'server/onnx/model.ts': "import { repoRoot } from '../../test/fixtures';",
         'server/errors.ts': '',
@@ -187,9 +187,9 @@ describe('planted violations are found', () => {
       finds: [
         "server/graph/value.ts imports '../model/llama'",
         "server/checkpoint/surgery.ts imports '../data/textSource'",
-        "server/walk/forward.ts imports '../analysis/report'",
-        "server/protocol.ts imports './errors'",
-        "server/runs/queue.ts imports '../walk/forward'",
+        "server/execution/forward.ts imports '../analysis/report'",
+        "server/protocol/recipes.ts imports '../errors'",
+        "server/runs/queue.ts imports '../execution/forward'",
         "webview/main.ts imports '../server/pruning/dropSet'",
         "extension/extension.ts imports '../webview/main'",
         "server/onnx/model.ts imports '../../test/fixtures'",
@@ -201,7 +201,7 @@ describe('planted violations are found', () => {
         'server/data/a.ts': "import type { B } from '../tokenizer/b';",
         'server/tokenizer/b.ts': "import { c } from '../model/c';",
         'server/model/c.ts': "import { d } from '../data/d';",
-        'server/walk/w.ts': "import { c } from '../model/c';",
+        'server/execution/w.ts': "import { c } from '../model/c';",
       },
       finds: [
         "server/data/a.ts imports '../tokenizer/b', and tokenizer leads back to data",
@@ -212,22 +212,22 @@ describe('planted violations are found', () => {
     {
       rule: 'files make no circle',
       files: {
-        'server/walk/a.ts': "import { b } from './b';",
-        'server/walk/b.ts': "import type { C } from './c';",
-        'server/walk/c.ts': "import { a } from './a';",
-        'server/walk/d.ts': "import { a } from './a';",
+        'server/execution/a.ts': "import { b } from './b';",
+        'server/execution/b.ts': "import type { C } from './c';",
+        'server/execution/c.ts': "import { a } from './a';",
+        'server/execution/d.ts': "import { a } from './a';",
       },
       finds: [
-        "server/walk/a.ts imports './b', which leads back to it",
-        "server/walk/b.ts imports './c', which leads back to it",
-        "server/walk/c.ts imports './a', which leads back to it",
+        "server/execution/a.ts imports './b', which leads back to it",
+        "server/execution/b.ts imports './c', which leads back to it",
+        "server/execution/c.ts imports './a', which leads back to it",
       ],
     },
     {
       rule: 'a package is used only where its row says',
       files: {
         'server/runtime/device.ts': "import { InferenceSession } from 'onnxruntime-node';",
-        'server/walk/forward.ts': "import type { Tensor } from 'onnxruntime-node';",
+        'server/execution/forward.ts': "import type { Tensor } from 'onnxruntime-node';",
         'server/rpc/socket.ts': "import { WebSocketServer } from 'ws';",
         'server/rpc/handlers.ts': "import { WebSocket } from 'ws';",
         'server/cli/table.ts': "import * as vscode from 'vscode';\nimport { Command } from 'commander';",
@@ -237,7 +237,7 @@ describe('planted violations are found', () => {
         'server/onnx/model.ts': "import { BinaryReader } from '@bufbuild/protobuf/wire';",
       },
       finds: [
-        "server/walk/forward.ts imports 'onnxruntime-node'",
+        "server/execution/forward.ts imports 'onnxruntime-node'",
         "server/rpc/handlers.ts imports 'ws'",
         "server/cli/table.ts imports 'vscode'",
         "server/tokenizer/chat.ts imports '@huggingface/tokenizers'",
@@ -271,8 +271,8 @@ describe('planted violations are found', () => {
       files: {
         'server/cli.ts': "import { commands } from './cli/commands';\nimport type { Device } from './runtime/device';",
         'server/cli/commands.ts': "import { inspect } from '../recipes';",
-        'server/recipes/index.ts': "export * from '../walk/forward';",
-        'server/walk/forward.ts': "import { compile, type Device } from '../runtime/device';",
+        'server/recipes/index.ts': "export * from '../execution/forward';",
+        'server/execution/forward.ts': "import { compile, type Device } from '../runtime/device';",
         'server/main.ts': "import { type Plan } from './engine';\nexport * as plan from './plan';",
         'server/plan.ts': "void import('onnxruntime-node');",
         'server/engine.ts': "import { compile } from './runtime/device';",
@@ -281,7 +281,7 @@ describe('planted violations are found', () => {
       finds: [
         "server/main.ts imports './plan'; server/plan.ts imports 'onnxruntime-node'",
         "server/cli.ts imports './cli/commands'; server/cli/commands.ts imports '../recipes'; " +
-          "server/recipes/index.ts imports '../walk/forward'; server/walk/forward.ts imports '../runtime/device'",
+          "server/recipes/index.ts imports '../execution/forward'; server/execution/forward.ts imports '../runtime/device'",
       ],
     },
     {
@@ -306,8 +306,8 @@ describe('planted violations are found', () => {
     const source = new Map([
       ['server/cli.ts', "import { Command } from 'commander';\nimport { commands } from './cli/commands';"],
       ['server/cli/commands.ts', "import { UserError } from '../errors';\n// see import(x) and from 'vscode'"],
-      ['server/errors.ts', "import type { Recipe } from './protocol';"],
-      ['server/protocol.ts', ''],
+      ['server/errors.ts', "import type { Recipe } from './protocol/recipes';"],
+      ['server/protocol/recipes.ts', ''],
       ['server/engine.ts', "import { fork } from 'node:child_process';\nimport { device } from './runtime/device';"],
       ['server/runtime/device.ts', "import ort from 'onnxruntime-node';\nimport { emit } from '../graph/emit';"],
       ['server/graph/emit.ts', "import { encode } from '../onnx/model';"],

@@ -1,6 +1,6 @@
 // How numbers are written on every page. The minus sign is U+2212, zero has no sign, ranges of blocks are inclusive with
 // an en dash, a narrow space stands before the percent sign, sizes are decimal, and ± is always a 95 % interval.
-import type { DropSet } from '../server/protocol';
+import type { DropSet } from '../server/protocol/recipes';
 
 const minus = '−';
 const narrowSpace = '\u202f';

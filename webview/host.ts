@@ -1,4 +1,4 @@
-// The page's end of the conversation with the extension host: JSON-RPC over postMessage, typed by server/protocol.ts.
+// The page's end of the conversation with the extension host: JSON-RPC over postMessage, typed by protocol/pages.ts.
 // Objects travel as they are (structured clone); there is no JSON text on this hop.
 import {
   AbstractMessageReader,
@@ -11,7 +11,7 @@ import {
   type MessageWriter,
   ResponseError,
 } from 'vscode-jsonrpc/browser';
-import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../server/protocol';
+import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../server/protocol/pages';
 
 export interface Host {
   ask<M extends keyof PageRequests>(method: M, params: PageRequests[M]['params']): Promise<PageRequests[M]['result']>;

@@ -1,5 +1,5 @@
 // How the state of a run looks, on every page that shows one.
-import type { RunSummary } from '../server/protocol';
+import type { RunSummary } from '../server/protocol/server';
 import type { IconName } from './ui';
 
 export interface Look {

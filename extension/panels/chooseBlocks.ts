@@ -2,17 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Disposable, type WebviewPanel, workspace } from 'vscode';
 import { UserError } from '../../server/errors';
-import type {
-  AnalyzeReport,
-  ChoiceState,
-  ChooseBlocksState,
-  MeasureOptions,
-  ModelSummary,
-  Plan,
-  RunEvent,
-  RunSummary,
-  TokenSource,
-} from '../../server/protocol';
+import type { Plan } from '../../server/protocol/engine';
+import type { ChoiceState, ChooseBlocksState } from '../../server/protocol/pages';
+import type { MeasureOptions, TokenSource } from '../../server/protocol/recipes';
+import type { AnalyzeReport, ModelSummary } from '../../server/protocol/reports';
+import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import { openTexts } from '../texts';
 import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';

@@ -1,5 +1,6 @@
 // Healings to compare one with: those of the same model, and of others that were cut from the same one.
-import type { EarlierHealing, ModelSummary } from '../../server/protocol';
+import type { EarlierHealing } from '../../server/protocol/pages';
+import type { ModelSummary } from '../../server/protocol/reports';
 import type { Connection } from '../connection';
 
 const mostCompared = 10;

@@ -1,11 +1,7 @@
 // The recipe that the form of an evaluation stands for, and which models belong into one; pure.
-import type {
-  ComputeOptions,
-  EvaluateRecipe,
-  EvaluationSettings,
-  EvaluationView,
-  FoundModel,
-} from '../../server/protocol';
+import type { EvaluationSettings, EvaluationView } from '../../server/protocol/pages';
+import type { ComputeOptions, EvaluateRecipe } from '../../server/protocol/recipes';
+import type { FoundModel } from '../../server/protocol/server';
 
 export const usualEvaluation: EvaluationSettings = {
   tasks: ['hellaswag', 'arc_easy', 'arc_challenge', 'boolq', 'piqa', 'winogrande', 'openbookqa', 'lambada_openai'],

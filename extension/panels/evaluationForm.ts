@@ -1,7 +1,8 @@
 // What is chosen before an evaluation, the same for all models of the workspace, and what that would cost.
 import type { ExtensionContext } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { EvaluateRecipe, EvaluationForm, EvaluationSettings } from '../../server/protocol';
+import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages';
+import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';
 import { evaluateRecipe, usualEvaluation } from './evaluateRecipe';

@@ -1,5 +1,5 @@
 // A run as it stands after one more event. Events that the run has seen already, as they are replayed, change nothing.
-import type { RunEvent, RunSummary } from '../../server/protocol';
+import type { RunEvent, RunSummary } from '../../server/protocol/server';
 
 export function grown(run: RunSummary, { event, seq }: RunEvent): RunSummary {
   if (seq <= run.lastSeq) return run;

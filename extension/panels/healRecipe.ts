@@ -1,13 +1,7 @@
 // The recipe that a healing's form stands for, and the curve that a run has told so far; pure.
-import type {
-  ComputeOptions,
-  HealPoints,
-  HealRecipe,
-  HealSettings,
-  HealView,
-  MergeRecipe,
-  RunEvent,
-} from '../../server/protocol';
+import type { HealPoints, HealSettings, HealView } from '../../server/protocol/pages';
+import type { ComputeOptions, HealRecipe, MergeRecipe } from '../../server/protocol/recipes';
+import type { RunEvent } from '../../server/protocol/server';
 
 export const usualSettings: HealSettings = {
   rank: 8,

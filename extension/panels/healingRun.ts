@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Disposable } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { HealingState, RunControl, RunEvent, RunSummary } from '../../server/protocol';
+import type { RunControl } from '../../server/protocol/engine';
+import type { HealingState } from '../../server/protocol/pages';
+import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import type { Settings } from '../settings';
 import { modelName } from '../trees/modelNodes';
 import { askOut } from './asking';

@@ -1,5 +1,5 @@
 // The kinds of panels, as the editor knows them.
-import type { PageMemory } from '../../server/protocol';
+import type { PageMemory } from '../../server/protocol/pages';
 
 export type PageName = PageMemory['page'];
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { commands, type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } from 'vscode';
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
-import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol';
+import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol/pages';
 import type { Connection } from '../connection';
 import type { PageName } from './names';
 import { postConnection } from './post';

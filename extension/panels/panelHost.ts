@@ -1,6 +1,6 @@
 // What panels work with, and what can be opened from anywhere.
 import type { Disposable, ExtensionContext, LogOutputChannel, Uri } from 'vscode';
-import type { RunSummary } from '../../server/protocol';
+import type { RunSummary } from '../../server/protocol/server';
 import type { Connection } from '../connection';
 import type { Library } from '../library';
 import type { Settings } from '../settings';

@@ -1,6 +1,6 @@
 // All panels of the window: one for each model, pair of models and run, brought back after a reload.
 import { type Disposable, Uri, ViewColumn, type WebviewPanel, window } from 'vscode';
-import type { ChoiceState, PageMemory } from '../../server/protocol';
+import type { ChoiceState, PageMemory } from '../../server/protocol/pages';
 import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
 import { type EvaluationPlace, fillEvaluation } from './evaluation';

@@ -1,7 +1,8 @@
 // What the page of a choice asks the engine of an analysis. Of one window the engine hears one question at a time: a newer
 // one ends the older one, so a timing waits until the loss is known, and a newer question about a loss ends it.
 import { UserError } from '../../server/errors';
-import type { DropSet, Estimate, MeasuredSpeed } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { Estimate, MeasuredSpeed } from '../../server/protocol/reports';
 import type { Connection } from '../connection';
 
 export interface Questions {

@@ -1,6 +1,9 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
 import type { Disposable, WebviewPanel } from 'vscode';
-import type { Recipe, Report, RunEvent, RunPageState } from '../../server/protocol';
+import type { RunPageState } from '../../server/protocol/pages';
+import type { Recipe } from '../../server/protocol/recipes';
+import type { Report } from '../../server/protocol/reports';
+import type { RunEvent } from '../../server/protocol/server';
 import { openPage } from './page';
 import type { PanelHost } from './panelHost';
 import { grown } from './grown';

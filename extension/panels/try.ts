@@ -2,14 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
-import type {
-  GenerateRecipe,
-  GenerateReport,
-  ModelSummary,
-  PageMemory,
-  RunEvent,
-  TryState,
-} from '../../server/protocol';
+import type { PageMemory, TryState } from '../../server/protocol/pages';
+import type { GenerateRecipe } from '../../server/protocol/recipes';
+import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
+import type { RunEvent } from '../../server/protocol/server';
 import { modelName } from '../trees/modelNodes';
 import { openPage } from './page';
 import type { PanelHost } from './panelHost';

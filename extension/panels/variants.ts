@@ -1,7 +1,8 @@
 // What a person picks to stand beside a base: models, and the variants of earlier evaluations of the same base.
 import { type QuickPickItem, window } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { EvaluateReport, FoundModel, RunSummary } from '../../server/protocol';
+import type { EvaluateReport } from '../../server/protocol/reports';
+import type { FoundModel, RunSummary } from '../../server/protocol/server';
 import type { Connection } from '../connection';
 import type { Library } from '../library';
 import { rowFacts } from '../trees/modelNodes';

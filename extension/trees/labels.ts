@@ -1,6 +1,6 @@
 // Models, blocks and runs in words; pure.
 import { isAbsolute, relative, sep } from 'node:path';
-import type { RunSummary } from '../../server/protocol';
+import type { RunSummary } from '../../server/protocol/server';
 
 /** `134.5 M`; more digits are in tooltips. */
 export const million = (n: number): string => `${(n / 1e6).toFixed(1)} M`;

@@ -1,7 +1,8 @@
 // What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
 // from, and what each block costs under a model that was measured.
 import { basename, join, relative, sep } from 'node:path';
-import type { AnalyzeReport, FoundModel, MethodScores } from '../../server/protocol';
+import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
+import type { FoundModel } from '../../server/protocol/server';
 import { barLevel, blockRanges, holds, million, signed, sizeOf } from './labels';
 
 /** Where models may lie, and what that is called. */

@@ -1,5 +1,5 @@
 // A run as a row of the view: an icon for its state, and in words how far it is or how it ended.
-import type { RunSummary } from '../../server/protocol';
+import type { RunSummary } from '../../server/protocol/server';
 import { duration, percent, secondsLeft, taken } from './labels';
 
 export interface RunRow {

@@ -1,6 +1,6 @@
 // The view of runs: what the server has carried out, does and will do, newest first.
 import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
-import type { RunSummary } from '../../server/protocol';
+import type { RunSummary } from '../../server/protocol/server';
 import type { Library } from '../library';
 import { isActive, runRow, shownRuns } from './runRows';
 

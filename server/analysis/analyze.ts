@@ -1,6 +1,6 @@
 // Importance of every block by every method that is asked for, and the loss, from one forward pass.
-import { forward, type ForwardOptions, type Observer } from '../walk/forward';
-import type { Model } from '../walk/model';
+import { forward, type ForwardOptions, type Observer } from '../execution/forward';
+import type { Model } from '../execution/model';
 import {
   angleCollector,
   type Collector,
@@ -9,10 +9,10 @@ import {
   weightCollector,
   type WindowScores,
 } from './collectors';
-import type { MethodScores } from '../protocol';
+import type { MethodScores } from '../protocol/reports';
 import { type ImportanceMethodName, importanceMethod } from './importance';
 import { taylorScores } from './taylor';
-import { meanAndError } from '../walk/windowStatistics';
+import { meanAndError } from '../execution/windowStatistics';
 
 export interface Analysis {
   readonly lossNats: number;

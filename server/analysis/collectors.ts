@@ -2,8 +2,8 @@
 // scores of every window.
 import { concat } from '../graph/ops/movement';
 import { type Graph, input } from '../graph/value';
-import type { Observer } from '../walk/forward';
-import type { Model } from '../walk/model';
+import type { Observer } from '../execution/forward';
+import type { Model } from '../execution/model';
 import { type ImportanceMethodName, importanceMethod } from './importance';
 import { type AngleOutput, anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
 

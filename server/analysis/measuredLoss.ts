@@ -1,6 +1,6 @@
 // A loss beside that of the whole model on the same tokens.
-import type { MeasuredLoss } from '../protocol';
-import { meanAndError } from '../walk/windowStatistics';
+import type { MeasuredLoss } from '../protocol/reports';
+import { meanAndError } from '../execution/windowStatistics';
 
 /**
  * From the losses of all predictions, [windows x predictions], of a variant and of the whole model. The error of the loss

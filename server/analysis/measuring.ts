@@ -1,13 +1,13 @@
 // Losses of a model without this or that, on windows whose hidden states are kept: one forward pass fills the cache, and
 // every question after it costs only what lies behind its first change.
 import { type Path, pathWithout } from '../model/path';
-import type { MeasuredLoss, WorkCounts } from '../protocol';
-import type { Observer } from '../walk/forward';
-import type { Model, WindowRange } from '../walk/model';
-import { openStateCache, type StateCache } from '../walk/stateCache';
-import { measurePaths, type VariantOptions } from '../walk/variants';
-import { buildTrie, emptyPrefix, prefixKey } from '../walk/variantTrie';
-import { openWorkMeter } from '../walk/workMeter';
+import type { MeasuredLoss, WorkCounts } from '../protocol/reports';
+import type { Observer } from '../execution/forward';
+import type { Model, WindowRange } from '../execution/model';
+import { openStateCache, type StateCache } from '../execution/stateCache';
+import { measurePaths, type VariantOptions } from '../execution/variants';
+import { buildTrie, emptyPrefix, prefixKey } from '../execution/variantTrie';
+import { openWorkMeter } from '../execution/workMeter';
 import { measuredLoss } from './measuredLoss';
 
 export interface Measuring {

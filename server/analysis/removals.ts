@@ -1,7 +1,8 @@
 // The loss without each single block, attention and MLP.
 import { UserError } from '../errors';
 import { pathWithout } from '../model/path';
-import type { DropSet, Removals } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
+import type { Removals } from '../protocol/reports';
 import type { LossOptions, Measuring } from './measuring';
 
 /**

@@ -7,9 +7,9 @@ import { type Graph, input, type Shape } from '../graph/value';
 import { gradientOf } from '../model/blockGradient';
 import { pathWithout } from '../model/path';
 import { blockWeights } from '../model/weights';
-import { lossAndGradients } from '../walk/backward';
-import { openGradientSums, shapesKey } from '../walk/gradientSums';
-import { batchIds, microBatches, type Model } from '../walk/model';
+import { lossAndGradients } from '../execution/backward';
+import { openGradientSums, shapesKey } from '../execution/gradientSums';
+import { batchIds, microBatches, type Model } from '../execution/model';
 
 /**
  * Of every block the sum of |w dL/dw| over its projections (Shortened LLaMA, arXiv:2402.02834, after Molchanov,

@@ -1,7 +1,8 @@
 // What can be left out one at a time: whole blocks, or halves of blocks.
 import type { ModelConfig } from '../model/config';
 import { hasAttention, hasMlp } from '../model/path';
-import type { DropSet, Unit } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
+import type { Unit } from '../protocol/reports';
 
 /** All blocks, or all halves that there are, in the order of the model. */
 export function unitsOf(config: ModelConfig, of: 'blocks' | 'sublayers'): Unit[] {

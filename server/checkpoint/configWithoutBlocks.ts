@@ -2,7 +2,7 @@
 // a pattern that was only implied ("every fourth block") is spelled out, since it would now hit other blocks.
 
 import { readModelConfig } from '../model/readConfig';
-import type { Dtype } from '../protocol';
+import type { Dtype } from '../protocol/recipes';
 
 type Json = Readonly<Record<string, unknown>>;
 

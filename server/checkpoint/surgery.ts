@@ -7,7 +7,7 @@ import { cancelled, UserError } from '../errors';
 import type { BlockForm, ModelConfig, WeightDtype } from '../model/config';
 import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
-import type { Dtype, DropSet } from '../protocol';
+import type { Dtype, DropSet } from '../protocol/recipes';
 import type { Checkpoint } from './checkpoint';
 import { copyCompanions, findCompanions } from './companions';
 import { configWithoutBlocks } from './configWithoutBlocks';

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
-import type { EngineEvent, Recipe, Report } from '../protocol';
+import type { EngineEvent } from '../protocol/engine';
+import type { Recipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */
 const politeMs = 250;

@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { UserError } from '../errors';
 import { harnessResults } from '../evaluation/harnessResults';
-import type { EvaluateReport, ItemRange, Recipe } from '../protocol';
+import type { ItemRange, Recipe } from '../protocol/recipes';
+import type { EvaluateReport } from '../protocol/reports';
 import { parseDropSet } from '../pruning/dropSet';
 import { type ComputeFlags, computeOptions, natural, type OutputFlags, positive, withComputeOptions } from './options';
 import { renderEvaluation } from './renderEvaluation';

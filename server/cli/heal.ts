@@ -1,7 +1,8 @@
 // heal: trains an adapter beside the projections of a pruned model.
 import { type Command, Option } from 'commander';
 import { parseBlockList } from '../pruning/dropSet';
-import type { BosMode, HealRecipe, HealReport, Objective, Recipe } from '../protocol';
+import type { BosMode, HealRecipe, Objective, Recipe } from '../protocol/recipes';
+import type { HealReport } from '../protocol/reports';
 import {
   type ComputeFlags,
   computeOptions,

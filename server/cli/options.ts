@@ -11,7 +11,7 @@ import type {
   MeasureOptions,
   MemoryMode,
   TokenSource,
-} from '../protocol';
+} from '../protocol/recipes';
 
 export interface ComputeFlags extends OutputFlags {
   device: DeviceName;

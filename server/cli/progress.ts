@@ -1,6 +1,7 @@
 // Progress on a terminal; nothing elsewhere, so that logs stay short.
 import { Presets, SingleBar } from 'cli-progress';
-import type { EngineEvent, HealStep } from '../protocol';
+import type { EngineEvent } from '../protocol/engine';
+import type { HealStep } from '../protocol/reports';
 import { renderPlan } from './render';
 import { judgements, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';

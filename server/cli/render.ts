@@ -1,4 +1,5 @@
 // Reports as text for a terminal: the only place on the command line where numbers become words.
+import type { Plan } from '../protocol/engine';
 import type {
   AnalyzeReport,
   GenerateReport,
@@ -6,10 +7,9 @@ import type {
   MethodScores,
   ModelSummary,
   PerplexityReport,
-  Plan,
   PruneReport,
   SparsifyReport,
-} from '../protocol';
+} from '../protocol/reports';
 import { formatBlockList, formatDropSet, isEmpty } from '../pruning/dropSet';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';

@@ -1,5 +1,5 @@
 // A healing on a terminal: its curve in one line, its judgements as a table.
-import type { HealEval, HealReport, HealStep } from '../protocol';
+import type { HealEval, HealReport, HealStep } from '../protocol/reports';
 import { table } from './table';
 
 export function renderHealing(report: HealReport): string {

@@ -1,5 +1,5 @@
 // Measured losses as text for a terminal.
-import type { AnalyzeReport, MeasuredLoss, Unit, WorkCounts } from '../protocol';
+import type { AnalyzeReport, MeasuredLoss, Unit, WorkCounts } from '../protocol/reports';
 import { formatDropSet } from '../pruning/dropSet';
 import { table } from './table';
 

@@ -1,5 +1,6 @@
 // A study on a terminal: what it will take, and what it found.
-import type { StudyPlan, StudyReport } from '../protocol';
+import type { StudyPlan } from '../protocol/engine';
+import type { StudyReport } from '../protocol/reports';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
 import { seconds } from './render';
 import { table } from './table';

@@ -6,7 +6,7 @@ import { withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
 import { harnessResults, reportOf } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
-import type { EvaluateReport, StudyReport } from '../protocol';
+import type { EvaluateReport, StudyReport } from '../protocol/reports';
 import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';

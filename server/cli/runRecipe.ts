@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { UserError } from '../errors';
-import type { Recipe, Report } from '../protocol';
+import type { Recipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
 import type { FileRecipe } from '../recipes/recipeFile';
 import { type OutputFlags, withOutputOptions } from './options';
 import { renderAnalysis, renderMerge, renderPrune } from './render';

@@ -4,7 +4,8 @@ import { relative } from 'node:path';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../pruning/dropSet';
-import type { AnalyzeReport, DropRule, DropSet } from '../protocol';
+import type { DropRule, DropSet } from '../protocol/recipes';
+import type { AnalyzeReport } from '../protocol/reports';
 import { digits } from './render';
 import { table } from './table';
 

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { UserError } from '../errors';
-import type { TokenSourceReport } from '../protocol';
+import type { TokenSourceReport } from '../protocol/recipes';
 import { parseCsv } from './csv';
 import { openParquet } from './parquet';
 

@@ -1,7 +1,7 @@
 // Token windows: what importance and perplexity are measured on. Every window is full; padding does not exist.
 import { createHash } from 'node:crypto';
 import { UserError } from '../errors';
-import type { BosMode, TokenSource, TokenSourceReport } from '../protocol';
+import type { BosMode, TokenSource, TokenSourceReport } from '../protocol/recipes';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { drawn } from './random';
 import { decodeUtf8, readBytes, readText } from './textSource';

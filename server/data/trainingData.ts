@@ -1,7 +1,8 @@
 // What a model is healed on: files to items of ids, in part held out to judge by. Pads nothing, shuffles nothing.
 import { basename } from 'node:path';
 import { UserError } from '../errors';
-import type { TrainingData, TrainingDataReport } from '../protocol';
+import type { TrainingData } from '../protocol/recipes';
+import type { TrainingDataReport } from '../protocol/reports';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { openChatItems, type TrainingItem } from './chatItems';
 import { type Conversation, expectedColumns, type RowForm, rowFormOf } from './conversations';

@@ -3,7 +3,9 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
-import type { EngineEvent, EngineRequest, Recipe, Report } from '../protocol';
+import type { EngineEvent, EngineRequest } from '../protocol/engine';
+import type { Recipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
 
 export interface Engine {
   readonly pid: number | undefined;

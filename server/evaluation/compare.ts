@@ -1,6 +1,6 @@
 // A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
-import type { Comparison, EvaluatedGroup, EvaluatedTask, MetricName } from '../protocol';
+import type { Comparison, EvaluatedGroup, EvaluatedTask, MetricName } from '../protocol/reports';
 import { metricTable, primaryMetric } from './metricTable';
 import { holm, mcnemar, pairedT } from './significance';
 

@@ -3,7 +3,7 @@
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
-import type { TokenRequest } from '../walk/tokenTree';
+import type { TokenRequest } from '../execution/tokenTree';
 import { rstrip } from './tasks/pythonText';
 import type { TextRequest } from './tasks/task';
 

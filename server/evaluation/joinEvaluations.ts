@@ -1,5 +1,5 @@
 // Several evaluations of one base with different variants, put together as if they had been one. Pure.
-import type { EvaluateReport } from '../protocol';
+import type { EvaluateReport } from '../protocol/reports';
 import { settingsWarnings } from './settingsWarnings';
 import { addedTiming, addedWork } from './spent';
 

@@ -1,5 +1,5 @@
 // One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
-import type { EvaluateReport, MetricName } from '../protocol';
+import type { EvaluateReport, MetricName } from '../protocol/reports';
 import { normalQuantile } from './compare';
 
 export interface MeanAccuracy {

@@ -1,5 +1,5 @@
 // The metrics of tasks: what they are called, which way is better, and how each comes from its items' values.
-import type { MetricName } from '../protocol';
+import type { MetricName } from '../protocol/reports';
 
 export interface MetricFacts {
   title: string;

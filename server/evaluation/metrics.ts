@@ -1,6 +1,6 @@
 // From log-likelihoods to scores, as lm-evaluation-harness takes them: the contribution of every item, their mean or
 // perplexity, its standard error, and groups of tasks. Pure.
-import type { MetricName, Score } from '../protocol';
+import type { MetricName, Score } from '../protocol/reports';
 import { pythonRandom } from './pythonRandom';
 import type { Item } from './tasks/task';
 

@@ -1,10 +1,10 @@
 // A task's items as requests in tokens, packed for a model, and the scores back as answers to the items.
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
-import { packingCost } from '../walk/packedCost';
-import { type Bundle, packRequests } from '../walk/packing';
-import type { TokenRequest } from '../walk/tokenTree';
-import type { Scores } from '../walk/scoring';
+import { packingCost } from '../execution/packedCost';
+import { type Bundle, packRequests } from '../execution/packing';
+import type { TokenRequest } from '../execution/tokenTree';
+import type { Scores } from '../execution/scoring';
 import { encodeRequest } from './encode';
 import { type Answer, joined } from './metrics';
 import type { Item } from './tasks/task';

@@ -1,8 +1,8 @@
 // Token perplexity over windows: exp of the mean next-token loss.
-import { meanAndError } from '../walk/windowStatistics';
-import type { TokenSourceReport } from '../protocol';
-import { forward, type ForwardOptions } from '../walk/forward';
-import type { Model } from '../walk/model';
+import { meanAndError } from '../execution/windowStatistics';
+import type { TokenSourceReport } from '../protocol/recipes';
+import { forward, type ForwardOptions } from '../execution/forward';
+import type { Model } from '../execution/model';
 
 export interface Perplexity {
   readonly lossNats: number;

@@ -1,5 +1,6 @@
 // What makes two scores incomparable though they carry one name, a sentence each.
-import type { EvaluatedModel, EvaluatedTask, EvaluateReport, ItemRange } from '../protocol';
+import type { ItemRange } from '../protocol/recipes';
+import type { EvaluatedModel, EvaluatedTask, EvaluateReport } from '../protocol/reports';
 
 /** Of the models of one evaluation, beside the first. */
 export function modelWarnings([base, ...variants]: readonly EvaluatedModel[]): string[] {

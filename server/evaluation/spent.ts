@@ -1,5 +1,5 @@
 // Work and time of evaluations that are told as one. Pure.
-import type { ScoringWork, Timing } from '../protocol';
+import type { ScoringWork, Timing } from '../protocol/reports';
 
 /** `base` stays that of the first. */
 export const addedWork = (a: ScoringWork, b: ScoringWork): ScoringWork => ({

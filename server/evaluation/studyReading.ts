@@ -1,5 +1,5 @@
 // What can be read out of a study, in sentences that say how sure they are. Pure.
-import type { StudyReport, StudyVariant } from '../protocol';
+import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { normalQuantile } from './compare';
 import { meanAccuracy } from './meanAccuracy';
 

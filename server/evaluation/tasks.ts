@@ -1,6 +1,7 @@
 // The tasks that models are scored on: their names, and their items from the user's data.
 import { UserError } from '../errors';
-import type { EvaluatedGroup, ItemRange } from '../protocol';
+import type { ItemRange } from '../protocol/recipes';
+import type { EvaluatedGroup } from '../protocol/reports';
 import { nearestName } from './nearestName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';

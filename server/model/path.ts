@@ -1,6 +1,6 @@
 // The way a hidden state takes through a model: which blocks it passes, and whether as a whole or by one half. Leaving
 // something out is a shorter path; nothing is written for it.
-import type { DropSet } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
 import type { BlockForm, ModelConfig } from './config';
 
 export interface Stage {

@@ -7,7 +7,8 @@ import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { findCheckpointFolder } from '../checkpoint/folder';
 import type { Provenance } from '../checkpoint/provenance';
 import { isUserError } from '../errors';
-import type { FoundModel, ModelSummary } from '../protocol';
+import type { ModelSummary } from '../protocol/reports';
+import type { FoundModel } from '../protocol/server';
 import { summarize } from '../recipes/modelSummary';
 
 /** The part of a connection's roots that is needed here. */

@@ -1,6 +1,6 @@
 // A model in numbers, from its headers alone.
 import { openCheckpoint } from '../checkpoint/checkpoint';
-import type { ModelSummary } from '../protocol';
+import type { ModelSummary } from '../protocol/reports';
 import { summarize } from '../recipes/modelSummary';
 
 /** Throws UserError for a folder that holds no model which can be computed. */

@@ -9,7 +9,8 @@ import { adaptedModules } from '../model/adapter';
 import { evaluationTokens } from '../evaluation/taskSizes';
 import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
-import type { EvaluateRecipe, HealRecipe, PlanEstimate, Recipe, StudyRecipe, TokenSource } from '../protocol';
+import type { PlanEstimate } from '../protocol/engine';
+import type { EvaluateRecipe, HealRecipe, Recipe, StudyRecipe, TokenSource } from '../protocol/recipes';
 import { checkDropSet } from '../pruning/dropSet';
 import { type HealShape, planHealing } from '../recipes/healPlan';
 import { summarize } from '../recipes/modelSummary';
@@ -18,7 +19,7 @@ import { estimateStudy } from '../recipes/studyEstimate';
 import { analysisStep, planStudy } from '../recipes/studyPlan';
 import { supposedSets } from '../recipes/studyVariants';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
-import { type MemoryPlan, planWalk, processBytes } from '../walk/memoryPlan';
+import { type MemoryPlan, planWalk, processBytes } from '../execution/memoryPlan';
 
 /** @param operationsPerSecond what is known of a device's speed; null: nothing yet */
 export async function makePlan(

@@ -1,6 +1,7 @@
 // From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
 import { UserError } from '../errors';
-import type { AnalyzeReport, DropRule, DropSet, GreedyReport, MethodScores } from '../protocol';
+import type { DropRule, DropSet } from '../protocol/recipes';
+import type { AnalyzeReport, GreedyReport, MethodScores } from '../protocol/reports';
 import { checkDropSet, normalized, ofBlocks } from './dropSet';
 
 export interface Choice {

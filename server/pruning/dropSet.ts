@@ -1,6 +1,6 @@
 // Drop sets as people write them: `3,5,8-10` names five blocks, both ends included. In code they are sorted and distinct.
 import { UserError } from '../errors';
-import type { DropSet } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
 
 /** Reads a list such as `3,5,8-10`. Throws UserError('usage') for anything else. */
 export function parseBlockList(text: string): number[] {

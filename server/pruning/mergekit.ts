@@ -1,6 +1,6 @@
 // The same surgery as a mergekit recipe, for people who want to repeat it with mergekit.
 import { Document } from 'yaml';
-import type { Dtype } from '../protocol';
+import type { Dtype } from '../protocol/recipes';
 
 /**
  * A passthrough merge that keeps every block except the drop set (ascending, distinct, not all blocks).

@@ -8,14 +8,14 @@ import type { ModelConfig } from '../model/config';
 import { blockParts, blockSignature } from '../model/llama';
 import { hasAttention, hasMlp, type Path, pathWithout, type Stage } from '../model/path';
 import { blockWeightName, outputProjections } from '../model/weights';
-import type { RepairReport } from '../protocol';
+import type { RepairReport } from '../protocol/reports';
 import type { Tensor } from '../runtime/tensor';
-import { batchIds, embed, type MicroBatch, microBatches, type Model } from '../walk/model';
-import { blockProgram } from '../walk/blockProgram';
-import { openTables } from '../walk/positionTables';
-import type { Borrowed, StateCache } from '../walk/stateCache';
-import { emptyPrefix, prefixKey } from '../walk/variantTrie';
-import { blockGroup } from '../walk/weightStore';
+import { batchIds, embed, type MicroBatch, microBatches, type Model } from '../execution/model';
+import { blockProgram } from '../execution/blockProgram';
+import { openTables } from '../execution/positionTables';
+import type { Borrowed, StateCache } from '../execution/stateCache';
+import { emptyPrefix, prefixKey } from '../execution/variantTrie';
+import { blockGroup } from '../execution/weightStore';
 import { foldMap, type LeastSquares, openLeastSquares } from './leastSquares';
 
 export interface Repair {

@@ -5,14 +5,13 @@ import { type Measuring, openMeasuring } from '../analysis/measuring';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type {
   AnalyzeRecipe,
-  AnalyzeReport,
   ComputeOptions,
   MeasureOptions,
-  RunFacts,
   TokenSource,
   TokenSourceReport,
-} from '../protocol';
-import type { Model } from '../walk/model';
+} from '../protocol/recipes';
+import type { AnalyzeReport, RunFacts } from '../protocol/reports';
+import type { Model } from '../execution/model';
 import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';
 import { summarize } from './modelSummary';
 import { limitOf, noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';

@@ -1,11 +1,12 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
-import type { GenerateRecipe, GenerateReport } from '../protocol';
+import type { GenerateRecipe } from '../protocol/recipes';
+import type { GenerateReport } from '../protocol/reports';
 import { pathWithout } from '../model/path';
 import { checkDropSet } from '../pruning/dropSet';
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer';
-import { generate, generateWithoutCache } from '../walk/decode';
+import { generate, generateWithoutCache } from '../execution/decode';
 import { droppedFields, summarize } from './modelSummary';
 import { noTime, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
 

@@ -1,9 +1,9 @@
 // Lets models write by themselves, to see whether they have come to repeat themselves.
 import { checkPrompts, checkTokens, repetitionOf } from '../evaluation/repetition';
-import type { GenerationCheck } from '../protocol';
+import type { GenerationCheck } from '../protocol/reports';
 import type { Tokenizer } from '../tokenizer/tokenizer';
-import { generate } from '../walk/decode';
-import type { Model } from '../walk/model';
+import { generate } from '../execution/decode';
+import type { Model } from '../execution/model';
 import type { Family } from './evaluatedModels';
 import { progress, type Run } from './session';
 

@@ -2,12 +2,13 @@
 import { type Adapter, readAdapter } from '../checkpoint/adapter';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkOutput } from '../checkpoint/stagedFolder';
-import type { HealRecipe, HealReport } from '../protocol';
+import type { HealRecipe } from '../protocol/recipes';
+import type { HealReport } from '../protocol/reports';
 import { openAdapterState } from '../training/adapterState';
 import { heldOutLoss } from '../training/heldOut';
 import { lossPoint, trainLoop } from '../training/loop';
-import type { Model } from '../walk/model';
-import type { TrainingPlan } from '../walk/trainingPlan';
+import type { Model } from '../execution/model';
+import type { TrainingPlan } from '../execution/trainingPlan';
 import { openControl } from './healControl';
 
 import { denseLoss, taughtItems } from './healDense';

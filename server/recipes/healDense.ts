@@ -1,12 +1,12 @@
 // The dense model's part in a healing: the loss that is to be reached, and what it expects where a run distils. It is open only
 // for that, before the pruned model is.
 import { openOrder } from '../data/itemOrder';
-import type { HealRecipe } from '../protocol';
+import type { HealRecipe } from '../protocol/recipes';
 import type { Device } from '../runtime/device';
 import type { CountedWindow } from '../training/batches';
 import { heldOutLoss } from '../training/heldOut';
 import { taught } from '../training/teacher';
-import type { Model } from '../walk/model';
+import type { Model } from '../execution/model';
 import type { Recorded } from './healFolder';
 import type { Material } from './healMaterial';
 import { progress, type Run, withCheckpoint, withModel } from './session';

@@ -9,7 +9,8 @@ import { readSafetensorsHeader, writeSafetensors } from '../checkpoint/safetenso
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../errors';
-import type { HealEval, HealRecipe, HealStep } from '../protocol';
+import type { HealRecipe } from '../protocol/recipes';
+import type { HealEval, HealStep } from '../protocol/reports';
 import { atTheBeginning, type Progress } from '../training/loop';
 import { csvHeader, csvLine, type Line, type References } from './healCsv';
 import { type Begun, readBegun, refuseOtherRun } from './healIdentity';

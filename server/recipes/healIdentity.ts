@@ -1,7 +1,8 @@
 // What makes two calls one run: the settings that its numbers depend on, and the data.
 import { resolve } from 'node:path';
 import { UserError } from '../errors';
-import type { HealRecipe, TrainingDataReport } from '../protocol';
+import type { HealRecipe } from '../protocol/recipes';
+import type { TrainingDataReport } from '../protocol/reports';
 import { firstDifference } from './firstDifference';
 
 /** Written down at the beginning of a run. */

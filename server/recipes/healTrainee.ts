@@ -1,14 +1,14 @@
 // A model with its adapter and its data, as the loop sees it: something to make steps of, and to judge.
 import { openOrder } from '../data/itemOrder';
-import type { HealRecipe } from '../protocol';
+import type { HealRecipe } from '../protocol/recipes';
 import type { AdapterState } from '../training/adapterState';
 import { type CountedWindow, weightedBatches } from '../training/batches';
 import { heldOutLoss } from '../training/heldOut';
 import type { Trainee } from '../training/loop';
 import { trainStep } from '../training/step';
-import { planWalk } from '../walk/memoryPlan';
-import type { Model } from '../walk/model';
-import type { TrainingPlan } from '../walk/trainingPlan';
+import { planWalk } from '../execution/memoryPlan';
+import type { Model } from '../execution/model';
+import type { TrainingPlan } from '../execution/trainingPlan';
 import type { Material } from './healMaterial';
 import type { Run } from './session';
 

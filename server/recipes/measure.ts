@@ -7,7 +7,8 @@ import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
 import { choose, measuredMethods } from '../pruning/choose';
 import { checkDropSet } from '../pruning/dropSet';
-import type { AnalyzeReport, DropSet, GreedyOptions, MeasureOptions, SuggestionReport } from '../protocol';
+import type { DropSet, GreedyOptions, MeasureOptions } from '../protocol/recipes';
+import type { AnalyzeReport, SuggestionReport } from '../protocol/reports';
 
 /** The parts of a report that come from measured losses. */
 export type MeasuredParts = Pick<AnalyzeReport, 'removals' | 'greedy' | 'suggestions' | 'whatIf' | 'work'>;

@@ -3,7 +3,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
 import { blockWeights, weightShapes } from '../model/weights';
 import { hasAttention, hasMlp } from '../model/path';
-import type { DropSet, ModelSummary } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
+import type { ModelSummary } from '../protocol/reports';
 
 export function summarize(checkpoint: Checkpoint): ModelSummary {
   const { config, provenance } = checkpoint;

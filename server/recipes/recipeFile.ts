@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
 import { z } from 'zod';
 import { UserError } from '../errors';
-import type { Recipe } from '../protocol';
+import type { Recipe } from '../protocol/recipes';
 import {
   analyzeSchema,
   evaluateSchema,

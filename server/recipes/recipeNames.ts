@@ -2,7 +2,7 @@
 import { importanceMethodNames } from '../analysis/importance';
 import { nearestName } from '../evaluation/nearestName';
 import { taskNames } from '../evaluation/tasks';
-import type { Recipe } from '../protocol';
+import type { Recipe } from '../protocol/recipes';
 import { measuredMethods } from '../pruning/choose';
 
 export interface UnknownName {

@@ -25,7 +25,7 @@ import type {
   StudyRecipe,
   TokenSource,
   TrainingData,
-} from '../protocol';
+} from '../protocol/recipes';
 
 const natural = z.int().nonnegative();
 const positive = z.int().positive();

@@ -4,11 +4,12 @@ import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
 import { gapsOf, openRepair, type Repair } from '../pruning/repair';
 import { openMeasuring, type Measuring } from '../analysis/measuring';
-import type { DropSet, PruneRecipe, RepairOptions, RepairReport, RunFacts, TokenSource } from '../protocol';
-import { forward } from '../walk/forward';
-import type { Model } from '../walk/model';
-import { meanAndError } from '../walk/windowStatistics';
-import { withReplaced } from '../walk/weightStore';
+import type { DropSet, PruneRecipe, RepairOptions, TokenSource } from '../protocol/recipes';
+import type { RepairReport, RunFacts } from '../protocol/reports';
+import { forward } from '../execution/forward';
+import type { Model } from '../execution/model';
+import { meanAndError } from '../execution/windowStatistics';
+import { withReplaced } from '../execution/weightStore';
 import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './session';
 import { windowsFor } from './windows';
 

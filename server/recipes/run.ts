@@ -1,5 +1,6 @@
 // Every kind of recipe with the function that carries it out.
-import type { Recipe, Report } from '../protocol';
+import type { Recipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
 import { runAnalyze } from './analyze';
 import { runEvaluate } from './evaluate';
 import { runGenerate } from './generate';

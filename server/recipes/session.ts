@@ -2,27 +2,17 @@
 import { cpus, freemem } from 'node:os';
 import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
-import type {
-  ComputeOptions,
-  DeviceName,
-  DropSet,
-  EngineEvent,
-  Estimate,
-  MeasuredSpeed,
-  Plan,
-  Report,
-  RunControl,
-  RunFacts,
-  Timing,
-} from '../protocol';
+import type { EngineEvent, Plan, RunControl } from '../protocol/engine';
+import type { ComputeOptions, DeviceName, DropSet } from '../protocol/recipes';
+import type { Estimate, MeasuredSpeed, Report, RunFacts, Timing } from '../protocol/reports';
 import type { Path } from '../model/path';
 import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
 import { measureOperationsPerSecond } from '../runtime/speed';
-import { preload } from '../walk/forward';
-import type { Model } from '../walk/model';
-import { type MemoryPlan, planWalk } from '../walk/memoryPlan';
+import { preload } from '../execution/forward';
+import type { Model } from '../execution/model';
+import { type MemoryPlan, planWalk } from '../execution/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
-import { residentStore, streamingStore } from '../walk/weightStore';
+import { residentStore, streamingStore } from '../execution/weightStore';
 import { operationsOf, type Work } from './work';
 
 declare const __ESPALIER_VERSION__: string;

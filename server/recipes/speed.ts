@@ -1,10 +1,11 @@
 // How much time a drop set saves: forward passes of the whole model and of the path without the set, over one micro-batch
 // of the analysed windows. They are taken in turns, because a machine drifts more than they differ.
 import { pathWithout, type Path } from '../model/path';
-import type { DropSet, MeasuredSpeed } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
+import type { MeasuredSpeed } from '../protocol/reports';
 import { checkDropSet } from '../pruning/dropSet';
-import { forward } from '../walk/forward';
-import type { Model } from '../walk/model';
+import { forward } from '../execution/forward';
+import type { Model } from '../execution/model';
 
 /** Rounds go on until there are enough of them and enough time went into them, and never beyond the most. */
 const enough = { rounds: 3, ms: 1000 };

@@ -3,7 +3,9 @@
 import { join } from 'node:path';
 import { cancelled, isUserError, studyEnded } from '../errors';
 import { isFile, isFolder } from '../checkpoint/folder';
-import type { AnalyzeReport, Recipe, Report, StudyPlan, StudyRecipe, StudyReport } from '../protocol';
+import type { StudyPlan } from '../protocol/engine';
+import type { Recipe, StudyRecipe } from '../protocol/recipes';
+import type { AnalyzeReport, Report, StudyReport } from '../protocol/reports';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { runAnalyze } from './analyze';
 import { runEvaluate } from './evaluate';

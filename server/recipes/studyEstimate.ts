@@ -1,8 +1,9 @@
 // What a study will take, before it starts: floating-point operations of every step from sizes alone. Pure.
 import { evaluationTokens } from '../evaluation/taskSizes';
 import type { ModelConfig } from '../model/config';
-import type { HealRecipe, StudyPlan } from '../protocol';
-import { windowOperations } from '../walk/memoryPlan';
+import type { StudyPlan } from '../protocol/engine';
+import type { HealRecipe } from '../protocol/recipes';
+import { windowOperations } from '../execution/memoryPlan';
 import { planHealing } from './healPlan';
 import type { Step, StudySteps } from './studyPlan';
 import { analysisWork, methodNames, operationsOf, type Work } from './work';

@@ -8,7 +8,8 @@ import { isFile } from '../checkpoint/folder';
 import { writeStagedFile } from '../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
-import type { Report, StudyRecipe } from '../protocol';
+import type { StudyRecipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
 import { firstDifference } from './firstDifference';
 import type { Step } from './studyPlan';
 

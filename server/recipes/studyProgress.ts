@@ -1,5 +1,5 @@
 // How far a study is, from what the step that is being done tells: by the estimated cost of all steps together.
-import type { EngineEvent, StudyPlan } from '../protocol';
+import type { EngineEvent, StudyPlan } from '../protocol/engine';
 import type { Step } from './studyPlan';
 
 /** Passes on what concerns the study of a step's events. */

@@ -1,5 +1,6 @@
 // What a study found, put together from the reports of its steps. Pure.
 import { joinEvaluations } from '../evaluation/joinEvaluations';
+import type { StudyRecipe } from '../protocol/recipes';
 import type {
   AnalyzeReport,
   EvaluateReport,
@@ -9,13 +10,12 @@ import type {
   Report,
   RunFacts,
   StudyLoss,
-  StudyRecipe,
   StudyReport,
   StudyVariant,
   Timing,
-} from '../protocol';
+} from '../protocol/reports';
 import { formatDropSet, ofBlocks } from '../pruning/dropSet';
-import { meanAndError } from '../walk/windowStatistics';
+import { meanAndError } from '../execution/windowStatistics';
 import type { CarriedStep } from './studyFolder';
 import { modelsThatStay, type StudySteps } from './studyPlan';
 import type { PlannedVariant } from './studyVariants';

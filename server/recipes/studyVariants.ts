@@ -1,6 +1,7 @@
 // The sets of blocks that a study's methods choose, and the variants that its grid makes of them. Pure.
 import { join } from 'node:path';
-import type { AnalyzeReport, DropRule, DropSet, RepairName, StudyRecipe } from '../protocol';
+import type { DropRule, DropSet, RepairName, StudyRecipe } from '../protocol/recipes';
+import type { AnalyzeReport } from '../protocol/reports';
 import { choose } from '../pruning/choose';
 import { ofBlocks } from '../pruning/dropSet';
 

@@ -3,7 +3,8 @@
 import type { Measuring } from '../analysis/measuring';
 import { pathWithout } from '../model/path';
 import { checkDropSet } from '../pruning/dropSet';
-import type { DropSet, Estimate } from '../protocol';
+import type { DropSet } from '../protocol/recipes';
+import type { Estimate } from '../protocol/reports';
 
 /**
  * Tells estimates of the loss without a drop set, the last one final. Throws UserError('badChoice') for one that does not

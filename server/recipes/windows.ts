@@ -1,7 +1,7 @@
 // Token windows for a model: its own tokenizer, its own limits.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows, type TokenWindows } from '../data/tokenWindows';
-import type { TokenSource } from '../protocol';
+import type { TokenSource } from '../protocol/recipes';
 import { openTokenizer } from '../tokenizer/tokenizer';
 
 export async function windowsFor(

@@ -6,8 +6,8 @@ import { pathsAtOnce } from '../analysis/measuring';
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
-import type { DropRule, MeasureOptions } from '../protocol';
-import { type WalkRequest, windowOperations } from '../walk/memoryPlan';
+import type { DropRule, MeasureOptions } from '../protocol/recipes';
+import { type WalkRequest, windowOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './measure';
 
 export interface Work

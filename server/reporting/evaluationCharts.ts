@@ -1,6 +1,6 @@
 // The charts of an evaluation. One appears where its data exists.
 import { metricTable } from '../evaluation/metricTable';
-import type { EvaluatedModel, EvaluateReport, Score } from '../protocol';
+import type { EvaluatedModel, EvaluateReport, Score } from '../protocol/reports';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { figure, intervalOf } from './figures';
 import { type Look, looksOf } from './looks';

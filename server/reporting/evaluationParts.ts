@@ -1,6 +1,6 @@
 // What an evaluation's report says, before it is Markdown, HTML or text on a terminal.
 import { metricTable } from '../evaluation/metricTable';
-import type { EvaluateReport } from '../protocol';
+import type { EvaluateReport } from '../protocol/reports';
 import { formatDropSet, isEmpty } from '../pruning/dropSet';
 import { counted, difference, figure, flips, megabytes, millions, unitOf, verdictMarks } from './figures';
 import { type ScoreRow, scoreRows } from './scoreTable';

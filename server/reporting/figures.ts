@@ -1,7 +1,7 @@
 // Scores as people read them: shares in percent, differences with their sign (U+2212), ± always a 95 % interval.
 import { normalQuantile } from '../evaluation/compare';
 import { metricTable } from '../evaluation/metricTable';
-import type { Comparison, MetricName, Score } from '../protocol';
+import type { Comparison, MetricName, Score } from '../protocol/reports';
 
 /** `45.0` percent, `32.65` or `0.9729`; as many digits as a number of the size of `beside` has. */
 export function figure(metric: MetricName, value: number, beside = value): string {

@@ -1,5 +1,5 @@
 // How models look in charts: grey is the base, warm what was pruned, cold what was healed, each with shapes of its own.
-import type { EvaluatedModel } from '../protocol';
+import type { EvaluatedModel } from '../protocol/reports';
 
 export const palette = {
   foreground: '#3b3b3b',

@@ -1,6 +1,6 @@
 // How much of what pruning cost healing brought back.
 import { metricTable } from '../evaluation/metricTable';
-import type { EvaluateReport } from '../protocol';
+import type { EvaluateReport } from '../protocol/reports';
 import { type ScoreRow, scoreOfModel } from './scoreTable';
 
 /**

@@ -2,7 +2,7 @@
 // beside each the variants' differences. Terminal, Markdown and HTML show these rows.
 import { verdictOf } from '../evaluation/compare';
 import { primaryMetric } from '../evaluation/metricTable';
-import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, MetricName, Score } from '../protocol';
+import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, MetricName, Score } from '../protocol/reports';
 
 export interface ScoreRow {
   /** Of a task or a group. */

@@ -1,6 +1,6 @@
 // The charts of a study. One appears where its data exists.
 import { restrictedEvaluation } from '../evaluation/restrictedEvaluation';
-import type { StudyReport, StudyVariant } from '../protocol';
+import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { rowChart, type Series } from './chart';
 import { evaluationCharts } from './evaluationCharts';
 import { counted } from './figures';

@@ -1,5 +1,5 @@
 // The lines in which a study's variants are drawn, and how each looks: alike in all charts.
-import type { StudyReport, StudyVariant } from '../protocol';
+import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { baseLook, type Look, variantLook } from './looks';
 
 export interface StudyLine {

@@ -3,7 +3,8 @@
 import { normalQuantile } from '../evaluation/compare';
 import { countedTasks, meanAccuracy, scoreOf } from '../evaluation/meanAccuracy';
 import { studyReading } from '../evaluation/studyReading';
-import type { StudyLoss, StudyReport, StudyVariant, TokenSourceReport } from '../protocol';
+import type { TokenSourceReport } from '../protocol/recipes';
+import type { StudyLoss, StudyReport, StudyVariant } from '../protocol/reports';
 import type { NamedChart } from './evaluationCharts';
 import { counted, millions } from './figures';
 

@@ -1,7 +1,7 @@
 // Loss and accuracy of a study's variants over what is left of the model: a line for each method, healed ones apart.
 import { normalQuantile } from '../evaluation/compare';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
-import type { StudyReport, StudyVariant } from '../protocol';
+import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { type Axis, planeChart, type Point, type Series } from './chart';
 import { baseLook } from './looks';
 import { studyLines } from './studyLines';

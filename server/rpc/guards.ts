@@ -2,7 +2,7 @@
 // refused for it; a page that rebinds its name to loopback still names itself in Host; everybody else needs the token.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ProtocolName } from '../protocol';
+import type { ProtocolName } from '../protocol/server';
 
 export const protocolName: ProtocolName = 'espalier.v1';
 

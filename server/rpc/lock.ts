@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { UserError } from '../errors';
-import type { ServerLock } from '../protocol';
+import type { ServerLock } from '../protocol/server';
 import { protocolName } from './guards';
 
 export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');

@@ -5,7 +5,7 @@ import { UserError } from '../errors';
 import { findModels } from '../plan/findModels';
 import { inspectModel } from '../plan/inspectModel';
 import { makePlan } from '../plan/makePlan';
-import type { ServerRequests } from '../protocol';
+import type { ServerRequests } from '../protocol/server';
 import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
 import { dropSetSchema, recipeSchema } from '../recipes/recipeSchema';
 import { lossQuestion, speedQuestion } from '../runs/conversation';

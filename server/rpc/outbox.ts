@@ -1,6 +1,6 @@
 // What one client is told without asking: one message at a time with a pause behind each, so that no client gets more than
 // thirty a second, and none while it has not taken what it was sent. Events wait in their runs' logs, not here.
-import type { RunEvent, RunSummary, ServerNotifications } from '../protocol';
+import type { RunEvent, RunSummary, ServerNotifications } from '../protocol/server';
 
 export interface Outbox {
   /** Sends the events of a run after `since`, now and as they come. */

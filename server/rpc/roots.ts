@@ -3,7 +3,7 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
-import type { Recipe } from '../protocol';
+import type { Recipe } from '../protocol/recipes';
 import { mapPaths } from '../recipes/recipeSchema';
 
 export interface Roots {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import type { ServerFacts, ServerLock } from '../protocol';
+import type { ServerFacts, ServerLock } from '../protocol/server';
 import { openRuns, type Runs } from '../runs/runs';
 import { guard, maxClients, protocolName } from './guards';
 import { holdsLock, lockPath, makeDataFolder, releaseLock, takeLock } from './lock';

@@ -3,7 +3,7 @@
 import { type CancellationToken, createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import { z } from 'zod';
 import { isUserError } from '../errors';
-import type { ClientOptions, ErrorData, ServerFacts } from '../protocol';
+import type { ClientOptions, ErrorData, ServerFacts } from '../protocol/server';
 import type { Runs } from '../runs/runs';
 import { protocolName } from './guards';
 import { type Caller, isMethod, methods } from './methods';

@@ -2,7 +2,9 @@
 // its turn, and only its own newer question takes the place of its older one.
 import type { Engine, ToldEvent } from '../engineClient/engine';
 import { type ErrorCode, UserError } from '../errors';
-import type { DropSet, EngineRequest, Estimate, MeasuredSpeed } from '../protocol';
+import type { EngineRequest } from '../protocol/engine';
+import type { DropSet } from '../protocol/recipes';
+import type { Estimate, MeasuredSpeed } from '../protocol/reports';
 
 /** What an engine that stays tells about a question. */
 export type AnswerEvent = Extract<ToldEvent, { kind: 'estimate' | 'timed' | 'refused' }>;

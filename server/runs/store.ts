@@ -16,7 +16,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Plan, Recipe, Report, RunEvent, RunState } from '../protocol';
+import type { Plan } from '../protocol/engine';
+import type { Recipe } from '../protocol/recipes';
+import type { Report } from '../protocol/reports';
+import type { RunEvent, RunState } from '../protocol/server';
 import { recipeSchema } from '../recipes/recipeSchema';
 import { openTrash } from './trash';
 

@@ -4,7 +4,7 @@ import { type AdaptedModule, moduleKey } from '../model/adapter';
 import { size, type Shape } from '../graph/value';
 import type { Device } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
-import type { Adapters } from '../walk/adapters';
+import type { Adapters } from '../execution/adapters';
 import { firstMoment, parameterOf, secondMoment } from './adamw';
 import { initialA, keyOf } from './random';
 

@@ -1,7 +1,7 @@
 // The loss on windows that are not trained on: the mean over all predictions that count.
-import { forward } from '../walk/forward';
-import type { Adapters } from '../walk/adapters';
-import type { Model } from '../walk/model';
+import { forward } from '../execution/forward';
+import type { Adapters } from '../execution/adapters';
+import type { Model } from '../execution/model';
 import { byLength, type CountedWindow, countedIn } from './batches';
 
 /** Nats per counted prediction, with the adapters if there are some. Windows of one length go together. */

@@ -1,5 +1,6 @@
 // The loop around the steps: judges, keeps the best, stops. It says what happens to whoever listens, who also keeps the files.
-import type { HealEval, HealReport, HealStep, LoopOptions, LossPoint } from '../protocol';
+import type { LoopOptions } from '../protocol/recipes';
+import type { HealEval, HealReport, HealStep, LossPoint } from '../protocol/reports';
 import type { StepResult } from './step';
 
 /** Where a run is; with the adapter's tensors all that it takes to go on. */

@@ -1,11 +1,11 @@
 // One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
 import { maskOf } from '../model/lora';
-import type { OptimizerOptions } from '../protocol';
+import type { OptimizerOptions } from '../protocol/recipes';
 import type { Tensor } from '../runtime/tensor';
-import { lossAndGradients } from '../walk/backward';
-import { type GradientSums, openGradientSums, shapesKey } from '../walk/gradientSums';
-import type { WeightedBatch } from '../walk/headGradient';
-import type { Model } from '../walk/model';
+import { lossAndGradients } from '../execution/backward';
+import { type GradientSums, openGradientSums, shapesKey } from '../execution/gradientSums';
+import type { WeightedBatch } from '../execution/headGradient';
+import type { Model } from '../execution/model';
 import type { AdapterState } from './adapterState';
 import { adamwStep, next, stepScalars, sumOfSquares } from './adamw';
 import { dropoutMask, keyOf } from './random';

@@ -1,6 +1,6 @@
 // What the dense model expects on the windows that a run will train on, computed once.
-import type { Model } from '../walk/model';
-import { type TopTokensOptions, topTokens } from '../walk/topTokens';
+import type { Model } from '../execution/model';
+import { type TopTokensOptions, topTokens } from '../execution/topTokens';
 import { byLength, type CountedWindow } from './batches';
 
 /** The items with what `teacher` expects at each of their predictions. */

@@ -6,11 +6,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Analysis, analyze } from '../../server/analysis/analyze';
 import { type ImportanceMethodName, importanceMethodNames } from '../../server/analysis/importance';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
-import type { AnalyzeReport, ComputeOptions } from '../../server/protocol';
+import type { ComputeOptions } from '../../server/protocol/recipes';
+import type { AnalyzeReport } from '../../server/protocol/reports';
 import { openDevice } from '../../server/runtime/device';
-import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
-import { preload } from '../../server/walk/forward';
-import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { preload } from '../../server/execution/forward';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { noLosses, onCpu, runHere } from '../recipes/runHere';
 

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { forwardMethodNames } from '../../server/analysis/importance';
-import type { AnalyzeReport, PerplexityReport, PruneReport } from '../../server/protocol';
+import type { AnalyzeReport, PerplexityReport, PruneReport } from '../../server/protocol/reports';
 import { modelFolder, repoRoot } from '../fixtures';
 import { espalier, program } from './espalier';
 

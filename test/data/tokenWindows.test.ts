@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cutWindows, parseIdRows, readTokenWindows, type WindowCut } from '../../server/data/tokenWindows';
-import type { TokenSource } from '../../server/protocol';
+import type { TokenSource } from '../../server/protocol/recipes';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder } from '../fixtures';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compareWithBase, type ItemScores, verdictOf } from '../../server/evaluation/compare';
 import { primaryMetric } from '../../server/evaluation/metricTable';
 import { holm, mcnemar, pairedT } from '../../server/evaluation/significance';
-import type { Comparison, MetricName } from '../../server/protocol';
+import type { Comparison, MetricName } from '../../server/protocol/reports';
 import { available, dataFolder, repoRoot } from '../fixtures';
 
 interface Row extends Pick<Comparison, 'metric' | 'delta' | 'pairedStderr' | 'interval95' | 'mcnemarP' | 'flipped'> {

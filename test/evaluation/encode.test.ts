@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeRequest, maxTokensOf } from '../../server/evaluation/encode';
 import type { TextRequest } from '../../server/evaluation/tasks/task';
 import type { Tokenizer } from '../../server/tokenizer/tokenizer';
-import type { TokenRequest } from '../../server/walk/tokenTree';
+import type { TokenRequest } from '../../server/execution/tokenTree';
 import { refusal } from '../refusal';
 import { readGolden, storiesTokenizerWithBos, fixtures } from './golden';
 import { loadTask, resolveTasks } from '../../server/evaluation/tasks';

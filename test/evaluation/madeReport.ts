@@ -9,7 +9,7 @@ import type {
   EvaluateReport,
   MetricName,
   Score,
-} from '../../server/protocol';
+} from '../../server/protocol/reports';
 
 export interface MadeOptions {
   models?: readonly EvaluatedModel[];

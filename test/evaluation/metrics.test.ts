@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Answer, groupScore, itemValues, joined, prediction, scoreOf } from '../../server/evaluation/metrics';
 import type { Item } from '../../server/evaluation/tasks/task';
-import type { MetricName } from '../../server/protocol';
+import type { MetricName } from '../../server/protocol/reports';
 
 const answers = (...logLikelihoods: number[]): Answer[] =>
   logLikelihoods.map((logLikelihood) => ({ logLikelihood, isGreedy: false }));

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ofBlocks } from '../../server/pruning/dropSet';
-import type { EngineEvent, PerplexityRecipe, TokenSource } from '../../server/protocol';
+import type { EngineEvent } from '../../server/protocol/engine';
+import type { PerplexityRecipe, TokenSource } from '../../server/protocol/recipes';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
 

@@ -10,7 +10,9 @@ import {
 } from '../../extension/panels/evaluateRecipe';
 import { openForm } from '../../extension/panels/evaluationForm';
 import { followEvaluation } from '../../extension/panels/evaluationRun';
-import type { EvaluateRecipe, EvaluateReport, Recipe, Report, RunEvent, RunSummary } from '../../server/protocol';
+import type { EvaluateRecipe, Recipe } from '../../server/protocol/recipes';
+import type { EvaluateReport, Report } from '../../server/protocol/reports';
+import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import { recipeSchema } from '../../server/recipes/recipeSchema';
 import { foundModel, runSummary } from './rows';
 

@@ -4,7 +4,9 @@ import { openEarlier } from '../../extension/panels/earlierHealings';
 import { healRecipe, mergeRecipe, openPoints, usualSettings } from '../../extension/panels/healRecipe';
 import { grown } from '../../extension/panels/grown';
 import type { Connection } from '../../extension/connection';
-import type { HealReport, ModelSummary, Recipe, RunEvent, RunSummary } from '../../server/protocol';
+import type { Recipe } from '../../server/protocol/recipes';
+import type { HealReport, ModelSummary } from '../../server/protocol/reports';
+import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import { recipeSchema } from '../../server/recipes/recipeSchema';
 import { foundModel, runSummary } from './rows';
 

@@ -10,7 +10,7 @@ import {
   topNodes,
 } from '../../extension/trees/modelNodes';
 import { barLevel, blockRanges, duration, freeName, holds, signed, sizeOf, taken } from '../../extension/trees/labels';
-import type { FoundModel } from '../../server/protocol';
+import type { FoundModel } from '../../server/protocol/server';
 import { repoRoot } from '../fixtures';
 import { analysis, foundModel, measured } from './rows';
 

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../extension/connection';
 import { openQuestions } from '../../extension/panels/questions';
-import type { DropSet, Estimate, MeasuredSpeed } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { Estimate, MeasuredSpeed } from '../../server/protocol/reports';
 import { measured } from './rows';
 
 const without = (...blocks: number[]): DropSet => ({ blocks, attention: [], mlp: [] });

@@ -1,5 +1,6 @@
 // Models and runs as the server tells of them, for rows of tests.
-import type { AnalyzeReport, FoundModel, MeasuredLoss, RunState, RunSummary } from '../../server/protocol';
+import type { AnalyzeReport, MeasuredLoss } from '../../server/protocol/reports';
+import type { FoundModel, RunState, RunSummary } from '../../server/protocol/server';
 
 export function foundModel(folder: string, some: Partial<FoundModel['summary']> = {}, rest = {}): FoundModel {
   return {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { statusText } from '../../extension/statusText';
 import { runRow } from '../../extension/trees/runRows';
-import type { ConnectionState, RunState, RunSummary } from '../../server/protocol';
+import type { ConnectionState } from '../../server/protocol/pages';
+import type { RunState, RunSummary } from '../../server/protocol/server';
 import { runSummary } from './rows';
 
 const running: RunState = { state: 'running', step: 'writing', fraction: 0.25 };

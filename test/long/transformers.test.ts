@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
-import type { RepairOptions } from '../../server/protocol';
+import type { RepairOptions } from '../../server/protocol/recipes';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
 

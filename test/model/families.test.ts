@@ -12,12 +12,12 @@ import { ofBlocks } from '../../server/pruning/dropSet';
 import { embeddingName, finalNormName, headName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
-import { generate, generateWithoutCache } from '../../server/walk/decode';
-import { forward } from '../../server/walk/forward';
-import type { Model } from '../../server/walk/model';
-import { openTables } from '../../server/walk/positionTables';
-import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
-import { blockGroup, residentStore, streamingStore } from '../../server/walk/weightStore';
+import { generate, generateWithoutCache } from '../../server/execution/decode';
+import { forward } from '../../server/execution/forward';
+import type { Model } from '../../server/execution/model';
+import { openTables } from '../../server/execution/positionTables';
+import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { blockGroup, residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';
 
 const families = join(repoRoot, 'test/fixtures/families');

@@ -1,6 +1,6 @@
 // What evaluations and studies would take, from headers and sizes alone.
 import { describe, expect, it } from 'vitest';
-import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol';
+import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol/recipes';
 import { ofBlocks } from '../../server/pruning/dropSet';
 import { makePlan } from '../../server/plan/makePlan';
 import { modelFolder } from '../fixtures';

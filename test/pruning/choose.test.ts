@@ -1,7 +1,8 @@
 // From scores to drop sets: order, ties, spans, what is protected, what is refused, and the sets that were published.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropRule, MethodScores } from '../../server/protocol';
+import type { DropRule } from '../../server/protocol/recipes';
+import type { MethodScores } from '../../server/protocol/reports';
 import { choose } from '../../server/pruning/choose';
 import { formatBlockList, ofBlocks } from '../../server/pruning/dropSet';
 import { refusal } from '../refusal';

@@ -1,7 +1,7 @@
 // Lists of blocks: read, written, and refused with a sentence.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropSet } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
 import { checkDropSet, formatBlockList, formatDropSet, ofBlocks, parseBlockList } from '../../server/pruning/dropSet';
 import { refusal } from '../refusal';
 

@@ -3,7 +3,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import type { EngineEvent, HealRecipe, HealReport, RunControl } from '../../server/protocol';
+import type { EngineEvent, RunControl } from '../../server/protocol/engine';
+import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealReport } from '../../server/protocol/reports';
 import { ofBlocks } from '../../server/pruning/dropSet';
 import { runRecipe } from '../../server/recipes/run';
 import { modelFolder } from '../fixtures';

@@ -7,7 +7,7 @@ import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter'
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/pruning/dropSet';
-import type { MergeRecipe, TokenSource } from '../../server/protocol';
+import type { MergeRecipe, TokenSource } from '../../server/protocol/recipes';
 import { addLowRank } from '../../server/recipes/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';

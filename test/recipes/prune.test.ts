@@ -7,7 +7,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ofBlocks } from '../../server/pruning/dropSet';
 import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
-import type { Dtype, EngineEvent, PruneRecipe, TokenSource } from '../../server/protocol';
+import type { EngineEvent } from '../../server/protocol/engine';
+import type { Dtype, PruneRecipe, TokenSource } from '../../server/protocol/recipes';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropRule, DropSet, HealRecipe, StudyRecipe, TokenSource } from '../../server/protocol';
+import type { DropRule, DropSet, HealRecipe, StudyRecipe, TokenSource } from '../../server/protocol/recipes';
 import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
 import { refusal } from '../refusal';
 

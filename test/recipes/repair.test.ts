@@ -8,7 +8,8 @@ import { readModelConfig } from '../../server/model/readConfig';
 import { pathWithout } from '../../server/model/path';
 import { formatDropSet, ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
 import { gapsOf } from '../../server/pruning/repair';
-import type { DropSet, EngineEvent, PruneRecipe, RepairOptions, TokenSource } from '../../server/protocol';
+import type { EngineEvent } from '../../server/protocol/engine';
+import type { DropSet, PruneRecipe, RepairOptions, TokenSource } from '../../server/protocol/recipes';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -1,5 +1,7 @@
 // Runs a recipe in this process, without an engine of its own.
-import type { ComputeOptions, EngineEvent, MeasureOptions, Recipe, Report } from '../../server/protocol';
+import type { EngineEvent } from '../../server/protocol/engine';
+import type { ComputeOptions, MeasureOptions, Recipe } from '../../server/protocol/recipes';
+import type { Report } from '../../server/protocol/reports';
 import { runRecipe } from '../../server/recipes/run';
 
 /** Two threads, because sums in another order round differently and small machines have no more. */

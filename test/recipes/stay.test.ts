@@ -2,7 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { AnalyzeRecipe, DropSet, EngineEvent, EngineRequest, Estimate } from '../../server/protocol';
+import type { EngineEvent, EngineRequest } from '../../server/protocol/engine';
+import type { AnalyzeRecipe, DropSet } from '../../server/protocol/recipes';
+import type { Estimate } from '../../server/protocol/reports';
 import { leastInTurns } from '../../server/recipes/speed';
 import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
 import { modelFolder, repoRoot } from '../fixtures';

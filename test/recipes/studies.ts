@@ -5,15 +5,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import type {
-  Comparison,
-  EngineEvent,
-  EvaluateRecipe,
-  EvaluateReport,
-  Score,
-  StudyRecipe,
-  StudyReport,
-} from '../../server/protocol';
+import type { EngineEvent } from '../../server/protocol/engine';
+import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol/recipes';
+import type { Comparison, EvaluateReport, Score, StudyReport } from '../../server/protocol/reports';
 import { formatDropSet, isEmpty } from '../../server/pruning/dropSet';
 import { noTime } from '../../server/recipes/session';
 import { runStudy, type StepRunners, stepRunners } from '../../server/recipes/study';

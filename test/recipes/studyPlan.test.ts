@@ -1,6 +1,6 @@
 // Which steps a study has, in which order, and what they are estimated to take.
 import { describe, expect, it } from 'vitest';
-import type { HealRecipe, StudyRecipe } from '../../server/protocol';
+import type { HealRecipe, StudyRecipe } from '../../server/protocol/recipes';
 import { ofBlocks } from '../../server/pruning/dropSet';
 import { planStudy } from '../../server/recipes/studyPlan';
 import { type ChosenSet, supposedSets } from '../../server/recipes/studyVariants';

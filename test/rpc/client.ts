@@ -6,15 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMessageConnection, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { WebSocket } from 'ws';
+import type { AnalyzeRecipe } from '../../server/protocol/recipes';
 import type {
-  AnalyzeRecipe,
   ErrorData,
   RunEvent,
   RunSummary,
   ServerLock,
   ServerNotifications,
   ServerRequests,
-} from '../../server/protocol';
+} from '../../server/protocol/server';
 import { SocketReader, SocketWriter } from '../../server/rpc/socket';
 import { isRunning, until } from '../cli/espalier';
 import { modelFolder, repoRoot } from '../fixtures';

@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import type { ServerFacts } from '../../server/protocol';
+import type { ServerFacts } from '../../server/protocol/server';
 import { introductionMs, openSession, type SessionServer } from '../../server/rpc/session';
 import type { ClientSocket } from '../../server/rpc/socket';
 import { errorOf } from './client';

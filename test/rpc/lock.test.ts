@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
-import type { ServerLock } from '../../server/protocol';
+import type { ServerLock } from '../../server/protocol/server';
 import { holdsLock, lockPath, readLock, releaseLock, takeLock } from '../../server/rpc/lock';
 import { repoRoot } from '../fixtures';
 import { newFolder, spawnServer } from './client';

@@ -1,7 +1,7 @@
 // How often one client is told something, on a clock that stands still until it is turned: a socket's other end cannot say
 // when a message was sent, only when it had time to look.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { RunEvent } from '../../server/protocol';
+import type { RunEvent } from '../../server/protocol/server';
 import { openOutbox, type OutboxWiring } from '../../server/rpc/outbox';
 
 const event = (seq: number): RunEvent => ({ seq, atEpochMs: 0, event: { kind: 'text', text: `${seq}` } });

@@ -1,6 +1,8 @@
 // What is kept of the words of an engine, and who is answered in which order.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { DropSet, EngineRequest, Estimate } from '../../server/protocol';
+import type { EngineRequest } from '../../server/protocol/engine';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { Estimate } from '../../server/protocol/reports';
 import { lossQuestion, openConversation, speedQuestion } from '../../server/runs/conversation';
 import { type PacedEvent, paceEvents } from '../../server/runs/pacing';
 

@@ -13,7 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { DropSet, HealRecipe, PruneRecipe, RunEvent } from '../../server/protocol';
+import type { DropSet, HealRecipe, PruneRecipe } from '../../server/protocol/recipes';
+import type { RunEvent } from '../../server/protocol/server';
 import { childrenOf, isRunning, until } from '../cli/espalier';
 import { recipeSchema } from '../../server/recipes/recipeSchema';
 import {

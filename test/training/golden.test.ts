@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { openAdapterState } from '../../server/training/adapterState';
 import { weightedBatches } from '../../server/training/batches';
 import { trainStep } from '../../server/training/step';
-import { forward } from '../../server/walk/forward';
+import { forward } from '../../server/execution/forward';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { modelName, openSetting, optimizerOf, readReference } from './setting';
 

@@ -8,13 +8,13 @@ import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
 import { readTokenWindows } from '../../server/data/tokenWindows';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/pruning/dropSet';
-import type { AdapterOptions, OptimizerOptions } from '../../server/protocol';
+import type { AdapterOptions, OptimizerOptions } from '../../server/protocol/recipes';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { openDevice } from '../../server/runtime/device';
 import type { Matrices } from '../../server/training/adapterState';
-import type { Model } from '../../server/walk/model';
-import { planWalk } from '../../server/walk/memoryPlan';
-import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import type { Model } from '../../server/execution/model';
+import { planWalk } from '../../server/execution/memoryPlan';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { dataFolder, modelFolder } from '../fixtures';
 
 export interface Reference {

@@ -1,6 +1,8 @@
 // The choose-blocks panel in a real browser, by mouse and by keyboard, with the test as its host.
 import { describe, expect, it } from 'vitest';
-import type { ChooseBlocksState, DropSet, Estimate } from '../../server/protocol';
+import type { ChooseBlocksState } from '../../server/protocol/pages';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { Estimate } from '../../server/protocol/reports';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenOptions, type OpenPage } from './harness/browser';
 import { measureAll, plan } from './harness/cases';

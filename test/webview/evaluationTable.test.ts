@@ -2,7 +2,8 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { EvaluatedModel, EvaluateReport, EvaluationRun, EvaluationView } from '../../server/protocol';
+import type { EvaluationRun, EvaluationView } from '../../server/protocol/pages';
+import type { EvaluatedModel, EvaluateReport } from '../../server/protocol/reports';
 import { columnsOf } from '../../webview/evaluate/columns';
 import { csvOf, jsonOf, markdownOf } from '../../webview/evaluate/exports';
 import { differencesBetween } from '../../webview/evaluate/mismatch';

@@ -2,7 +2,7 @@
 // can be sooner. In a window that still starts it takes as long as the rest of the window does.
 import { describe, expect, it } from 'vitest';
 import type { PageName } from '../../extension/panels/names';
-import { meanAndError } from '../../server/walk/windowStatistics';
+import { meanAndError } from '../../server/execution/windowStatistics';
 import { runInHost } from './hostSuite';
 import { barePainted, type Painted, paintOrder } from './inHost/paintOrder';
 import { workbenchAvailable } from './vsix';

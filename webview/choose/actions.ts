@@ -1,6 +1,6 @@
 // All that a person can do in the panel, by mouse and by keyboard. Each changes the state or asks the host; nothing here
 // knows how the page is drawn.
-import type { DropSet, RepairOptions } from '../../server/protocol';
+import type { DropSet, RepairOptions } from '../../server/protocol/recipes';
 import { dropSet } from '../format';
 import { type Host, sentenceOf } from '../host';
 import {

@@ -1,6 +1,6 @@
 // The choice of a person: what is left out and what is protected. Every edit gives a new one in canonical form: sorted,
 // distinct, nothing protected, and a block that loses both halves counted as a block.
-import type { DropSet } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
 
 export type Half = 'attention' | 'mlp';
 export const halves: readonly Half[] = ['attention', 'mlp'];

@@ -1,6 +1,7 @@
 // What the choice costs, always in view, and what can be done with it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { ModelSummary, PruningState } from '../../server/protocol';
+import type { PruningState } from '../../server/protocol/pages';
+import type { ModelSummary } from '../../server/protocol/reports';
 import {
   count,
   costWithInterval,

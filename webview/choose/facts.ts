@@ -1,5 +1,6 @@
 // What a drop set does to a model's numbers: parameters, bytes on disk, time.
-import type { DropSet, ModelSummary } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { ModelSummary } from '../../server/protocol/reports';
 import { isDropped } from './choice';
 
 export interface Facts {

@@ -1,6 +1,7 @@
 // What is known of the loss of drop sets: measured sets from the report and from answers, and for all others the sum of
 // what leaving out each part alone costs.
-import type { AnalyzeReport, DropSet, MeasuredLoss, Unit } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { AnalyzeReport, MeasuredLoss, Unit } from '../../server/protocol/reports';
 import { canonical, isEmpty, keyOf, nothing, wholeBlocks } from './choice';
 
 export type LossOfChoice =

@@ -1,6 +1,7 @@
 // The methods as the panel shows them: name, mark, digits; what they score by block, and what they would drop.
 // A method that is not in the table is shown all the same, under its own name.
-import type { AnalyzeReport, DropSet, MethodScores } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
 import { span, wholeBlocks } from './choice';
 import { ranks } from './ranks';
 

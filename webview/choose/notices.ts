@@ -1,7 +1,9 @@
 // What a person must know before the numbers: no analysis yet, one that runs or has failed, a lost connection, blocks
 // that cost more than they look. Each says what is so and offers the way on.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { ConnectionState, Plan, RunSummary } from '../../server/protocol';
+import type { Plan } from '../../server/protocol/engine';
+import type { ConnectionState } from '../../server/protocol/pages';
+import type { RunSummary } from '../../server/protocol/server';
 import { blocks, clock, correlation, cost, count, duration, memory, ordinal, share } from '../format';
 import { stepInWords } from '../steps';
 import { button, icon, link, progressBar } from '../ui';

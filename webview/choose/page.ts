@@ -1,7 +1,7 @@
 // The choose-blocks panel: which blocks to drop, and how many. The host keeps its state true; the page adds what only it
 // knows, such as the steps that can be undone, and draws all of it from one state.
 import { html, nothing, render, svg, type TemplateResult } from 'lit';
-import type { ChooseBlocksState } from '../../server/protocol';
+import type { ChooseBlocksState } from '../../server/protocol/pages';
 import { count } from '../format';
 import { renderer } from '../frames';
 import type { Host } from '../host';

@@ -1,7 +1,7 @@
 // The trunk of blocks: what the method predicts grows to the left, what was measured to the right, so that a block the
 // method misjudges is lopsided. A grid with one tab stop; rows are blocks and, where they are opened, their halves.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { MeasuredLoss } from '../../server/protocol';
+import type { MeasuredLoss } from '../../server/protocol/reports';
 import { costWithInterval, cost as costText, intervalFactor, loss, ordinal, plain } from '../format';
 import { hideTip, showTip } from '../tip';
 import { dropdown, icon, tool } from '../ui';

@@ -1,6 +1,7 @@
 // Asks the engine what a drop set costs. One question at a time: the present choice comes first, after a pause in which
 // nothing was changed, then those that were asked for all at once. A newer question ends the older one.
-import type { DropSet, Estimate } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { Estimate } from '../../server/protocol/reports';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
 import { isEmpty, keyOf } from './choice';
 import type { Store } from './store';

@@ -1,5 +1,5 @@
 // What a person can do on the page: with the table, with the run, and before one.
-import type { EvaluationSettings, EvaluationSort, EvaluationView } from '../../server/protocol';
+import type { EvaluationSettings, EvaluationSort, EvaluationView } from '../../server/protocol/pages';
 import { type Host, sentenceOf } from '../host';
 import { csvOf, jsonOf, markdownOf } from './exports';
 import { nextSort } from './order';

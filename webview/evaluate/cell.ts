@@ -1,6 +1,6 @@
 // What stands in the table for one model and one task: its value, and its difference to the base. Scores of correctness
 // become percent here, and their differences points.
-import type { Comparison, EvaluatedTask, MetricName } from '../../server/protocol';
+import type { Comparison, EvaluatedTask, MetricName } from '../../server/protocol/reports';
 import type { Column } from './columns';
 import type { Mismatch } from './mismatch';
 

@@ -1,6 +1,6 @@
 // What each model wrote by itself: a model that only repeats itself may still score well.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { GenerationCheck } from '../../server/protocol';
+import type { GenerationCheck } from '../../server/protocol/reports';
 import { plain, share } from '../format';
 import { icon } from '../ui';
 import type { Column } from './columns';

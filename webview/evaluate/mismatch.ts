@@ -1,5 +1,5 @@
 // In what two scores of one task may differ so that their difference means nothing.
-import type { EvaluatedTask } from '../../server/protocol';
+import type { EvaluatedTask } from '../../server/protocol/reports';
 import { count } from '../format';
 import { type Column, lacksOf } from './columns';
 

@@ -1,6 +1,7 @@
 // What a person must know before the numbers: how the run stands, what cannot be compared, what the engine warns of.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { Plan, RunSummary } from '../../server/protocol';
+import type { Plan } from '../../server/protocol/engine';
+import type { RunSummary } from '../../server/protocol/server';
 import { clock, share } from '../format';
 import { looks } from '../looks';
 import { secondsLeft } from '../choose/notices';

@@ -1,6 +1,6 @@
 // The page of an evaluation: the form before it, then the table of its scores as they come, with what they depend on.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { EvaluationState } from '../../server/protocol';
+import type { EvaluationState } from '../../server/protocol/pages';
 import { connectionNotice } from '../choose/notices';
 import { count } from '../format';
 import { renderer } from '../frames';

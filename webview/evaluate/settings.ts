@@ -1,6 +1,7 @@
 // What the numbers of the table depend on, as a list for people.
 import { html, type TemplateResult } from 'lit';
-import type { EvaluateRecipe, EvaluationSettings } from '../../server/protocol';
+import type { EvaluationSettings } from '../../server/protocol/pages';
+import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import { blocks, count, size } from '../format';
 import type { Column } from './columns';
 import { isAccuracy } from './cell';

@@ -1,6 +1,6 @@
 // The scores as rows: a task with its value under each variant and its difference to the base, groups with their tasks
 // under them, and the mean.
-import type { EvaluatedGroup, EvaluatedTask, MetricName } from '../../server/protocol';
+import type { EvaluatedGroup, EvaluatedTask, MetricName } from '../../server/protocol/reports';
 import {
   absentIn,
   average,

@@ -1,5 +1,7 @@
 // What a person can do on the page, for a run and before one.
-import type { HealRecipe, HealSettings, HealView, RunControl } from '../../server/protocol';
+import type { RunControl } from '../../server/protocol/engine';
+import type { HealSettings, HealView } from '../../server/protocol/pages';
+import type { HealRecipe } from '../../server/protocol/recipes';
 import { pictureOf } from '../chart';
 import { type Host, sentenceOf } from '../host';
 import { hideTip } from '../tip';

@@ -1,6 +1,7 @@
 // Where the curve lies on the page: which part of it is shown, between which losses, and which pixel is which step. The
 // chart, the crosshair and the mouse all ask here.
-import type { HealEval, HealRecipe } from '../../server/protocol';
+import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealEval } from '../../server/protocol/reports';
 import { clock, plain } from '../format';
 import { firstAtLeast } from './curve';
 import { linear, logarithmic, type Scale } from './scale';

@@ -1,7 +1,7 @@
 // The page of a healing: the form before it, then its curve as it grows. Points come in batches and go into columns of
 // numbers; the page is drawn from them at most ten times a second.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { HealState } from '../../server/protocol';
+import type { HealState } from '../../server/protocol/pages';
 import { connectionNotice } from '../choose/notices';
 import { renderer } from '../frames';
 import type { Host } from '../host';

@@ -1,5 +1,6 @@
 // The settings of a healing as a list for people, and in what two of them differ.
-import type { HealingState, HealRecipe, HealState } from '../../server/protocol';
+import type { HealingState, HealState } from '../../server/protocol/pages';
+import type { HealRecipe } from '../../server/protocol/recipes';
 import { blocks, count, parameters, plain, share } from '../format';
 
 export type Setting = readonly [name: string, value: string];

@@ -1,5 +1,6 @@
 // What the page keeps and everything that is shown from it, computed once a rendering.
-import type { EarlierHealing, HealEval, HealingState, HealState, LossPoint } from '../../server/protocol';
+import type { EarlierHealing, HealingState, HealState } from '../../server/protocol/pages';
+import type { HealEval, LossPoint } from '../../server/protocol/reports';
 import { clock, count } from '../format';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';

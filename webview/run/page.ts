@@ -1,7 +1,9 @@
 // The page of a run, of any kind: what it is and how far, what it was planned to cost, the recipe that made it, and what
 // came of it.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { Plan, RunPageState, RunSummary } from '../../server/protocol';
+import type { Plan } from '../../server/protocol/engine';
+import type { RunPageState } from '../../server/protocol/pages';
+import type { RunSummary } from '../../server/protocol/server';
 import { connectionNotice, secondsLeft } from '../choose/notices';
 import { clock, count, duration, memory, share } from '../format';
 import { renderer } from '../frames';

@@ -1,5 +1,5 @@
 // A report as a few facts, by kind.
-import type { Report } from '../../server/protocol';
+import type { Report } from '../../server/protocol/reports';
 import {
   cost,
   count,

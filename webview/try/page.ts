@@ -1,6 +1,7 @@
 // The try panel: one prompt, and what each model makes of it, side by side; the base comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { GenerateReport, ModelSummary, TryState } from '../../server/protocol';
+import type { TryState } from '../../server/protocol/pages';
+import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
 import { connectionNotice } from '../choose/notices';
 import { blocks, count, parameters, size, tokensPerSecond } from '../format';
 import { renderer } from '../frames';

@@ -16,7 +16,7 @@ import {
   type MessageReader,
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
-import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../../../server/protocol';
+import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../../../server/protocol/pages';
 import { repoRoot } from '../../fixtures';
 import { type Theme, themeSheet } from './theme';
 

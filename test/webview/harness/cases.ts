@@ -1,12 +1,7 @@
 // The states that the pages can be in, as rows: what the host says, in which theme and how wide.
-import type {
-  AnalyzeReport,
-  ChooseBlocksState,
-  ModelSummary,
-  Plan,
-  RunPageState,
-  TryState,
-} from '../../../server/protocol';
+import type { Plan } from '../../../server/protocol/engine';
+import type { ChooseBlocksState, RunPageState, TryState } from '../../../server/protocol/pages';
+import type { AnalyzeReport, ModelSummary } from '../../../server/protocol/reports';
 import type { Answers, OpenOptions, OpenPage } from './browser';
 import { evaluationCases } from './evaluation';
 import { healCases } from './healing';

@@ -1,20 +1,18 @@
 // An evaluation of SmolLM2-135M and of two variants without blocks 12 to 16. Real: scores of base and pruned on the eight
 // tasks with their paired intervals, base scores of MMLU, perplexities on 8 windows. Made up: every score of the healed
 // variant, the pruned scores of MMLU, which items changed, sizes of files and times.
+import type { EvaluationForm, EvaluationRun, EvaluationState } from '../../../server/protocol/pages';
+import type { EvaluateRecipe } from '../../../server/protocol/recipes';
 import type {
   Comparison,
   EvaluatedModel,
   EvaluatedTask,
-  EvaluateRecipe,
   EvaluateReport,
-  EvaluationForm,
-  EvaluationRun,
-  EvaluationState,
   MetricName,
   ModelSummary,
-  RunSummary,
   Score,
-} from '../../../server/protocol';
+} from '../../../server/protocol/reports';
+import type { RunSummary } from '../../../server/protocol/server';
 import { recipeSchema } from '../../../server/recipes/recipeSchema';
 import type { Case } from './cases';
 import { plan } from './cases';

@@ -3,16 +3,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataFolder } from '../../fixtures';
+import type { ChooseBlocksState } from '../../../server/protocol/pages';
+import type { DropSet } from '../../../server/protocol/recipes';
 import type {
   AnalyzeReport,
-  ChooseBlocksState,
-  DropSet,
   Estimate,
   MeasuredLoss,
   MethodScores,
   ModelSummary,
-  RunSummary,
-} from '../../../server/protocol';
+} from '../../../server/protocol/reports';
+import type { RunSummary } from '../../../server/protocol/server';
 
 export const referenceFile = (name: ModelName): string => join(dataFolder, 'reference', `${name}.json`);
 

@@ -6,10 +6,10 @@ import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpo
 import { isUserError } from '../../server/errors';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
-import { forward, type ForwardOptions, preload } from '../../server/walk/forward';
-import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
-import type { Model } from '../../server/walk/model';
-import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { forward, type ForwardOptions, preload } from '../../server/execution/forward';
+import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import type { Model } from '../../server/execution/model';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder } from '../fixtures';
 import { watched } from '../runtime/watchedDevice';
 

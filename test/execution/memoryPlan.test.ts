@@ -6,8 +6,8 @@ import { isUserError } from '../../server/errors';
 import type { ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
 import { nParameters } from '../../server/model/weights';
-import { planWalk, type MemoryPlan, type WalkRequest, windowOperations } from '../../server/walk/memoryPlan';
-import { blockGroup, groupSize, headGroups } from '../../server/walk/weightStore';
+import { planWalk, type MemoryPlan, type WalkRequest, windowOperations } from '../../server/execution/memoryPlan';
+import { blockGroup, groupSize, headGroups } from '../../server/execution/weightStore';
 import { available, dataFolder, repoRoot } from '../fixtures';
 import { refusal } from '../refusal';
 

@@ -6,16 +6,16 @@ import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpo
 import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet, ofBlocks } from '../../server/pruning/dropSet';
-import type { DropSet } from '../../server/protocol';
+import type { DropSet } from '../../server/protocol/recipes';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
-import { forward } from '../../server/walk/forward';
-import { type MemoryPlan, planWalk } from '../../server/walk/memoryPlan';
-import type { Model } from '../../server/walk/model';
-import { openStateCache } from '../../server/walk/stateCache';
-import { measurePaths, type VariantOptions } from '../../server/walk/variants';
-import { residentStore, streamingStore } from '../../server/walk/weightStore';
-import { openWorkMeter } from '../../server/walk/workMeter';
+import { forward } from '../../server/execution/forward';
+import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import type { Model } from '../../server/execution/model';
+import { openStateCache } from '../../server/execution/stateCache';
+import { measurePaths, type VariantOptions } from '../../server/execution/variants';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
+import { openWorkMeter } from '../../server/execution/workMeter';
 import { available, modelFolder } from '../fixtures';
 import { watched } from '../runtime/watchedDevice';
 

@@ -20,10 +20,10 @@ import { blockWeightName, blockWeights, embeddingName, finalNormName, headName }
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
 import { type AdapterState, openAdapterState } from '../../server/training/adapterState';
-import { type BackwardOptions, lossAndGradients } from '../../server/walk/backward';
-import type { WeightedBatch } from '../../server/walk/headGradient';
-import { planWalk } from '../../server/walk/memoryPlan';
-import { residentStore, streamingStore } from '../../server/walk/weightStore';
+import { type BackwardOptions, lossAndGradients } from '../../server/execution/backward';
+import type { WeightedBatch } from '../../server/execution/headGradient';
+import { planWalk } from '../../server/execution/memoryPlan';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';
 import { dot } from '../graph/differences';
 import { evaluate, someNumbers } from '../graph/evaluate';

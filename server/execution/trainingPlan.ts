@@ -1,7 +1,7 @@
 // What training will hold: like memoryPlan.ts, for a walk there and back. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
-import type { MemoryMode } from '../protocol';
+import type { MemoryMode } from '../protocol/recipes';
 import { megabytes, type MemoryPlan, planWalk } from './memoryPlan';
 
 export interface TrainingRequest {

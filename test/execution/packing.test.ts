@@ -1,8 +1,8 @@
 // However requests are packed, every slot has the tokens before it that its request has, and every token is asked once.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bundle, packRequests, type PackedBatch } from '../../server/walk/packing';
-import type { TokenRequest } from '../../server/walk/tokenTree';
+import { type Bundle, packRequests, type PackedBatch } from '../../server/execution/packing';
+import type { TokenRequest } from '../../server/execution/tokenTree';
 
 const small = { rowTokens: [96], largestRowTokens: 128, batchTokens: 128 };
 

@@ -13,7 +13,7 @@ import {
   type Step,
   streamingStore,
   type WeightGroup,
-} from '../../server/walk/weightStore';
+} from '../../server/execution/weightStore';
 
 /** A group of one weight with `length` elements. */
 const group = (key: string, length = 4): WeightGroup => ({

@@ -1,0 +1,153 @@
+// Between clients (the extension) and the compute server, JSON-RPC 2.0 over a websocket; the language of recipe files
+// (LSP) shares the connection. Types only.
+import type { EngineEvent, Plan, PlanEstimate, RunControl } from './engine';
+import type { DropSet, Recipe } from './recipes';
+import type { Estimate, MeasuredSpeed, ModelSummary, Report } from './reports';
+
+/** Also the websocket's subprotocol; both ends must say the same. */
+export type ProtocolName = 'espalier.v1';
+
+/** Handed over in `initialize` as initializationOptions. */
+export interface ClientOptions {
+  protocol: ProtocolName;
+  build: string;
+  /** Absolute folders below which this connection may name paths. A run keeps those it began with. */
+  roots: string[];
+}
+
+/** `server.json` in the data folder, readable by its owner alone: how a client finds the server. */
+export interface ServerLock {
+  pid: number;
+  /** On 127.0.0.1. */
+  port: number;
+  /** Goes into the header `Authorization: Bearer TOKEN` of the upgrade. */
+  token: string;
+  protocol: ProtocolName;
+  build: string;
+}
+
+/**
+ * The `data` of every error that the server answers with. Codes are those of errors.ts, and `superseded`, `internal`,
+ * `notReady` (before initialize or after shutdown), `unknownMethod`, and `versionMismatch`: then `server` says what this
+ * one is, and only server/status and server/stop are still served.
+ */
+export interface ErrorData {
+  code: string;
+  /** For `otherBuild`: the server's. */
+  build?: string;
+  server?: ServerFacts;
+}
+
+/** In the result of `initialize`, under `espalier`. */
+export interface ServerFacts {
+  protocol: ProtocolName;
+  build: string;
+  pid: number;
+  node: string;
+  dataFolder: string;
+}
+
+export type RunState =
+  | { state: 'queued' }
+  | { state: 'running'; step: string; fraction: number }
+  /** Waits between two steps until it is told to go on; it keeps its device. */
+  | { state: 'paused'; step: string; fraction: number }
+  | { state: 'done' }
+  | { state: 'failed'; code: string; message: string }
+  | { state: 'cancelled' }
+  /** The server ended in the middle of it. */
+  | { state: 'interrupted' };
+
+export type RunSummary = {
+  runId: string;
+  kind: Recipe['kind'];
+  /** Such as `Prune SmolLM2-135M` or `Analyze stories260k`. */
+  title: string;
+  model: string;
+  createdAtEpochMs: number;
+  startedAtEpochMs: number | null;
+  endedAtEpochMs: number | null;
+  /** Sequence number of its newest event. */
+  lastSeq: number;
+} & RunState;
+
+/** What happened in a run; `seq` counts from 1 without gaps. */
+export interface RunEvent {
+  seq: number;
+  atEpochMs: number;
+  event:
+    | { kind: 'state'; state: RunState }
+    | Extract<
+        EngineEvent,
+        {
+          kind:
+            | 'plan'
+            | 'study'
+            | 'progress'
+            | 'text'
+            | 'partial'
+            | 'healing'
+            | 'references'
+            | 'step'
+            | 'evaluation'
+            | 'scored';
+        }
+      >
+    /** The report is fetched with runs/get. */
+    | { kind: 'reported' };
+}
+
+export interface FoundModel {
+  summary: ModelSummary;
+  /** Of the model it was made from, where that is among those found. */
+  parentFolder: string | null;
+  /** The newest analysis among the runs; null: none. */
+  analysisRunId: string | null;
+}
+
+/** Requests by method. */
+export interface ServerRequests {
+  /** Starts once however often it is sent: the client chooses the id (a UUID). */
+  'runs/start': { params: { runId: string; recipe: Recipe }; result: RunSummary };
+  'runs/list': { params: Record<string, never>; result: RunSummary[] };
+  'runs/get': {
+    params: { runId: string };
+    result: { run: RunSummary; recipe: Recipe; plan: Plan | null; report: Report | null };
+  };
+  /** Events after `since` are sent again, then those that come. */
+  'runs/subscribe': { params: { runId: string; since: number }; result: { lastSeq: number } };
+  'runs/unsubscribe': { params: { runId: string }; result: null };
+  'runs/cancel': { params: { runId: string }; result: RunSummary };
+  'runs/resume': { params: { runId: string }; result: RunSummary };
+  /** Of a heal run that is running or paused. */
+  'runs/control': { params: { runId: string; action: RunControl }; result: RunSummary };
+  /** Its folder lies in the trash of the data folder for a week. */
+  'runs/delete': { params: { runId: string }; result: { freedBytes: number } };
+  /** The recipe of a run, or any recipe, as the text of a recipe file. */
+  'recipes/format': { params: { recipe: Recipe }; result: { yaml: string } };
+  'recipes/parse': { params: { yaml: string; file: string }; result: { recipe: Recipe } };
+  /** Bytes and seconds, without starting anything. */
+  'plan/make': { params: { recipe: Recipe }; result: PlanEstimate };
+  /**
+   * The loss of an analysed model without a drop set; estimates on the way come as runs/estimate. A newer question of the
+   * same client and run ends the older one, which is answered with the error `superseded`. `$/cancelRequest` ends it, too:
+   * then the error is RequestCancelled.
+   */
+  'runs/ask': { params: { runId: string; question: number; drop: DropSet }; result: Estimate };
+  /** How much faster the model is without a drop set; a question like runs/ask, and superseded like one. */
+  'runs/time': { params: { runId: string; drop: DropSet }; result: MeasuredSpeed };
+  /** Model folders below the roots of this connection, two levels deep, and in the folders given. */
+  'models/find': { params: { folders: string[] }; result: FoundModel[] };
+  'models/inspect': { params: { folder: string }; result: ModelSummary };
+  'server/status': { params: Record<string, never>; result: ServerFacts & { nClients: number; nActiveRuns: number } };
+  /** Ends the server, and with it all runs, which become interrupted. */
+  'server/stop': { params: Record<string, never>; result: null };
+}
+
+/** Notifications from the server, by method. Events are batched: at most 30 messages a second. */
+export interface ServerNotifications {
+  'runs/events': { runId: string; events: RunEvent[] };
+  /** A run appeared, changed its state or went. */
+  'runs/changed': { runs: RunSummary[]; deleted: string[] };
+  'runs/estimate': { runId: string; question: number; estimate: Estimate };
+}
