@@ -1,6 +1,7 @@
 // Bundles what runs: one file per process, so that an install carries no source tree. Node's bundles are CommonJS,
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,10 @@ const buildName = `${version}+${await sourceHash()}`;
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 
+/** The script of all pages: what reports errors comes first, then the pages register themselves, and the last part opens one. */
+const pages = (await readdir('webview')).filter((folder) => existsSync(join('webview', folder, 'page.ts')));
+const pagesScript = ['witness', ...pages.sort().map((folder) => `${folder}/page`), 'main'];
+
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [
   { entry: 'server/cli.ts', out: 'espalier.cjs', ...node, banner: { js: '#!/usr/bin/env node' } },
@@ -30,7 +35,7 @@ const bundles = [
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
-  { entry: 'webview/main.ts', out: 'webview.js', ...browser, minify: true },
+  { parts: pagesScript.map((part) => `webview/${part}`), out: 'webview.js', ...browser, minify: true },
   { entry: 'webview/webview.css', out: 'webview.css', minify: true },
 ];
 /** The icon font that webview.css names. */
@@ -38,11 +43,13 @@ const copies = [{ from: 'node_modules/@vscode/codicons/dist/codicon.ttf', out: '
 
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
-for (const { entry, out, ...options } of bundles) {
+for (const { entry, parts, out, ...options } of bundles) {
   const outfile = join('dist', out);
   await build({
     ...options,
-    entryPoints: [entry],
+    ...(parts
+      ? { stdin: { contents: parts.map((part) => `import './${part}';`).join('\n'), resolveDir: '.' } }
+      : { entryPoints: [entry] }),
     outfile,
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancellationTokenSource, type Disposable, EventEmitter, type LogOutputChannel, workspace } from 'vscode';
 import { CloseAction, ErrorAction, LanguageClient, State } from 'vscode-languageclient/node';
-import type { ConnectionState } from '../server/protocol/pages';
+import type { ConnectionState } from '../server/protocol/pages/page';
 import type { ClientOptions, RunEvent, ServerNotifications, ServerRequests } from '../server/protocol/server';
 import { isUserError, UserError } from '../server/errors';
 import { endServer, reachServer, type ServerPlace } from './serverProcess';

@@ -1,6 +1,6 @@
 // What the item in the status bar says: the name alone while all is quiet, the run that is going on with its share and time
 // left, and what is wrong with the server.
-import type { ConnectionState } from '../server/protocol/pages';
+import type { ConnectionState } from '../server/protocol/pages/page';
 import type { RunSummary } from '../server/protocol/server';
 import { duration, percent, secondsLeft } from './trees/labels';
 import { shownRuns } from './trees/runRows';

@@ -1,4 +1,4 @@
-// The page's end of the conversation with the extension host: JSON-RPC over postMessage, typed by protocol/pages.ts.
+// The page's end of the conversation with the extension host: JSON-RPC over postMessage, typed by protocol/pages/.
 // Objects travel as they are (structured clone); there is no JSON text on this hop.
 import {
   AbstractMessageReader,
@@ -11,14 +11,22 @@ import {
   type MessageWriter,
   ResponseError,
 } from 'vscode-jsonrpc/browser';
-import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../server/protocol/pages';
+import type {
+  MemoryOf,
+  PageNotifications,
+  PageProtocol,
+  ParamsOf,
+  RequestsOf,
+  ResultOf,
+} from '../server/protocol/pages/page';
 
-export interface Host {
-  ask<M extends keyof PageRequests>(method: M, params: PageRequests[M]['params']): Promise<PageRequests[M]['result']>;
+/** `P`: the page, whose file in protocol/pages/ says what may be asked and heard. */
+export interface Host<P extends PageProtocol> {
+  ask<M extends keyof RequestsOf<P> & string>(method: M, params: ParamsOf<P, M>): Promise<ResultOf<P, M>>;
   tell<M extends keyof PageNotifications>(method: M, params: PageNotifications[M]): void;
-  on<M extends keyof HostNotifications>(method: M, listener: (params: HostNotifications[M]) => void): void;
+  on<M extends keyof P['notifications'] & string>(method: M, listener: (params: P['notifications'][M]) => void): void;
   /** Kept by the window over its reloads, and handed to the host's serializer. */
-  remember(memory: PageMemory): void;
+  remember(memory: MemoryOf<P>): void;
 }
 
 interface WindowApi {
@@ -30,7 +38,7 @@ interface WindowApi {
 declare function acquireVsCodeApi(): WindowApi;
 
 /** Once a page: the window hands out its interface a single time. */
-export function connectHost(): Host {
+export function connectHost<P extends PageProtocol>(): Host<P> {
   const api = acquireVsCodeApi();
   const connection = createMessageConnection(new PostReader(), new PostWriter(api));
   connection.listen();

@@ -1,26 +1,20 @@
-// The pages' entry. The host serves dist/webview.js and dist/webview.css in a document such as
+// The last part of the pages' script: asks the host what to show, and shows that page. The build makes the script from the
+// error reporter, the page.ts of every folder, and this file. The host serves dist/webview.js and dist/webview.css in a
+// document such as
 //   <head> <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'nonce-N';
 //            style-src CSPSOURCE 'nonce-N'; font-src CSPSOURCE; img-src CSPSOURCE">
 //          <meta property="csp-nonce" content="N">      the toolkit asks for it before it tries a selector
 //          <link rel="stylesheet" href="webview.css"> </head>
 //   <body data-page="chooseBlocks"> <main></main> <script nonce="N" src="webview.js"></script> </body>
-// with data-page one of chooseBlocks, try, run, heal and evaluate. The page asks page/open; everything else follows from the answer.
-import { host } from './witness';
-import { mountChooseBlocks } from './choose/page';
-import { mountEvaluate } from './evaluate/page';
-import { mountHeal } from './heal/page';
+// The page asks page/open; everything else follows from the answer.
 import { sentenceOf } from './host';
-import { mountRun } from './run/page';
-import { mountTry } from './try/page';
+import { mountPage } from './pages';
+import { host } from './witness';
 
 const root = document.querySelector('main') ?? document.body.appendChild(document.createElement('main'));
 void host.ask('page/open', {}).then(
   (opened) => {
-    if (opened.page === 'chooseBlocks') mountChooseBlocks(root, host, opened.state);
-    else if (opened.page === 'try') mountTry(root, host, opened.state);
-    else if (opened.page === 'heal') mountHeal(root, host, opened.state);
-    else if (opened.page === 'evaluate') mountEvaluate(root, host, opened.state);
-    else mountRun(root, host, opened.state);
+    mountPage(root, host, opened.page, opened.state);
     painted();
   },
   (error) => {

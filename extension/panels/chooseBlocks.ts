@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Disposable, type WebviewPanel, workspace } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { Plan } from '../../server/protocol/engine';
-import type { ChoiceState, ChooseBlocksState } from '../../server/protocol/pages';
+import type { ChooseBlocksPage, ChoiceState, ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import type { MeasureOptions, TokenSource } from '../../server/protocol/recipes';
 import type { AnalyzeReport, ModelSummary } from '../../server/protocol/reports';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
@@ -36,7 +36,7 @@ export function fillChooseBlocks(
   const questions = openQuestions(connection, () => run?.runId ?? null);
   panel.title = `Choose Blocks: ${modelName(folder)}`;
 
-  const page = openPage(
+  const page = openPage<ChooseBlocksPage>(
     panel,
     'chooseBlocks',
     { dist, log, connection },
@@ -52,7 +52,7 @@ export function fillChooseBlocks(
         return null;
       },
       'choose/ask': ({ question, drop }) =>
-        questions.loss(question, drop, (estimate) => page.tell('choose/estimate', { question, estimate })),
+        questions.loss(question, drop, (estimate) => page.notify('choose/estimate', { question, estimate })),
       'choose/speed': ({ drop }) => questions.speed(drop),
       'choose/analyze': ({ measure }) => analyze(measure),
       async 'choose/text'() {
@@ -95,8 +95,8 @@ export function fillChooseBlocks(
       measuresSpeed: analysis !== null,
     };
   }
-  const pruning = openPruning(folder, repairSource, (told) => page.tell('choose/pruning', told), host);
-  const tellState = () => model && page.tellState('choose/state', state);
+  const pruning = openPruning(folder, repairSource, (told) => page.notify('choose/pruning', told), host);
+  const tellState = () => model && page.notifyState('choose/state', state);
 
   async function inspected(): Promise<ModelSummary> {
     model ??= await connectedRequest();

@@ -1,5 +1,5 @@
 // The recipe that the form of an evaluation stands for, and which models belong into one; pure.
-import type { EvaluationSettings, EvaluationView } from '../../server/protocol/pages';
+import type { EvaluationSettings, EvaluationView } from '../../server/protocol/pages/evaluate';
 import type { ComputeOptions, EvaluateRecipe } from '../../server/protocol/recipes';
 import type { FoundModel } from '../../server/protocol/server';
 

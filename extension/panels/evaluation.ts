@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { EvaluationState, EvaluationView } from '../../server/protocol/pages';
+import type { EvaluatePage, EvaluationState, EvaluationView } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { modelName } from '../trees/modelNodes';
@@ -46,7 +46,7 @@ export function fillEvaluation(
   };
   titled();
 
-  const page = openPage(
+  const page = openPage<EvaluatePage>(
     panel,
     'evaluate',
     { dist, log, connection },
@@ -131,7 +131,7 @@ export function fillEvaluation(
     return { models, view, connection: connection.state, shown };
   }
   const tellState = () => {
-    if (models.length > 0 || run) page.tellState('evaluate/state', state);
+    if (models.length > 0 || run) page.notifyState('evaluate/state', state);
   };
 
   const form = openForm(memory, settings, connection, tellState);
@@ -183,7 +183,7 @@ export function fillEvaluation(
     place = next;
     await loaded();
     becomes(place);
-    page.tell('evaluate/state', state());
+    page.notify('evaluate/state', state());
   }
 
   async function start(recipe: EvaluateRecipe): Promise<{ runId: string }> {

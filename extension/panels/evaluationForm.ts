@@ -1,7 +1,7 @@
 // What is chosen before an evaluation, the same for all models of the workspace, and what that would cost.
 import type { ExtensionContext } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages';
+import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';

@@ -1,7 +1,7 @@
 // An evaluation that is followed: how far it is, and what is known of its scores.
 import type { Disposable } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { EvaluationRun } from '../../server/protocol/pages';
+import type { EvaluationRun } from '../../server/protocol/pages/evaluate';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import type { Connection } from '../connection';
 import { grown } from './grown';

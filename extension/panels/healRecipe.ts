@@ -1,5 +1,5 @@
 // The recipe that a healing's form stands for, and the curve that a run has told so far; pure.
-import type { HealPoints, HealSettings, HealView } from '../../server/protocol/pages';
+import type { HealPoints, HealSettings, HealView } from '../../server/protocol/pages/heal';
 import type { ComputeOptions, HealRecipe, MergeRecipe } from '../../server/protocol/recipes';
 import type { RunEvent } from '../../server/protocol/server';
 

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { HealForm, HealSettings, HealState, HealView } from '../../server/protocol/pages';
+import type { HealPage, HealForm, HealSettings, HealState, HealView } from '../../server/protocol/pages/heal';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { openTexts } from '../texts';
 import { modelName } from '../trees/modelNodes';
@@ -44,7 +44,7 @@ export function fillHealing(
   let timer: NodeJS.Timeout | null = null;
   panel.title = `Healing: ${modelName(folder)}`;
 
-  const page = openPage(
+  const page = openPage<HealPage>(
     panel,
     'heal',
     { dist, log, connection },
@@ -144,7 +144,7 @@ export function fillHealing(
     return { model: model!, dense, view, connection: connection.state, earlier: earlier.list, shown };
   }
   const tellState = () => {
-    if (model) page.tellState('heal/state', state);
+    if (model) page.notifyState('heal/state', state);
   };
 
   async function follow(next: string): Promise<void> {
@@ -161,7 +161,7 @@ export function fillHealing(
     timer = null;
     const points = run?.points.next();
     if (!points) return;
-    page.tell('heal/points', points);
+    page.notify('heal/points', points);
     timer = setTimeout(pump, pointsEveryMs);
   }
 
@@ -171,7 +171,7 @@ export function fillHealing(
     runId = next;
     becomes(next);
     await loaded();
-    page.tell('heal/state', state());
+    page.notify('heal/state', state());
     pump();
   }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Disposable } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { RunControl } from '../../server/protocol/engine';
-import type { HealingState } from '../../server/protocol/pages';
+import type { HealingState } from '../../server/protocol/pages/heal';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
 import type { Settings } from '../settings';
 import { modelName } from '../trees/modelNodes';

@@ -1,12 +1,11 @@
 // The kinds of panels, as the editor knows them.
-import type { PageMemory } from '../../server/protocol/pages';
 
-export type PageName = PageMemory['page'];
-
-export const panelTypes: Record<PageName, string> = {
+export const panelTypes = {
   chooseBlocks: 'espalier.chooseBlocks',
   try: 'espalier.try',
   run: 'espalier.run',
   heal: 'espalier.healing',
   evaluate: 'espalier.evaluation',
 };
+
+export type PageName = keyof typeof panelTypes;

@@ -3,16 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { commands, type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } from 'vscode';
 import { ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
-import type { HostNotifications, PageNotifications, PageRequests } from '../../server/protocol/pages';
+import type { PageNotifications, PageProtocol, ParamsOf, ResultOf } from '../../server/protocol/pages/page';
 import type { Connection } from '../connection';
 import type { PageName } from './names';
 import { postConnection } from './post';
 
-/** What the host answers; a page asks for what it has, so the others may be left out. */
-export type Answers = {
-  [M in keyof PageRequests]?: (
-    params: PageRequests[M]['params'],
-  ) => Promise<PageRequests[M]['result']> | PageRequests[M]['result'];
+/** What the host answers to a page; what every page may ask is answered here. */
+export type Answers<P extends PageProtocol> = {
+  [M in 'page/open' | keyof P['requests']]: (params: ParamsOf<P, M>) => Promise<ResultOf<P, M>> | ResultOf<P, M>;
 };
 
 export interface PageSurroundings {
@@ -21,27 +19,27 @@ export interface PageSurroundings {
   readonly connection: Connection;
 }
 
-export interface Page extends Disposable {
-  tell<M extends keyof HostNotifications>(method: M, params: HostNotifications[M]): void;
-  /** Tells a state at most every so often, and always the newest. */
-  tellState<M extends keyof HostNotifications>(method: M, state: () => HostNotifications[M]): void;
+export interface Page<P extends PageProtocol> extends Disposable {
+  notify<M extends keyof P['notifications']>(method: M, params: P['notifications'][M]): void;
+  /** Sends a state at most every so often, and always the newest. */
+  notifyState<M extends keyof P['notifications']>(method: M, state: () => P['notifications'][M]): void;
 }
 
 /** A page redraws all of it with every state: twenty a second look as smooth as more. */
 const stateEveryMs = 50;
 
-export function openPage(
+export function openPage<P extends PageProtocol>(
   panel: WebviewPanel,
-  name: PageName,
+  name: P['name'] & PageName,
   { dist, log, connection: server }: PageSurroundings,
-  answers: Answers,
-): Page {
+  answers: Answers<P>,
+): Page<P> {
   let openedAtEpochMs = Date.now();
   panel.webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const connection = postConnection(panel.webview);
   let refused = false;
-  const all: Answers = {
-    'text/copy': async ({ text }) => {
+  const all: Record<string, unknown> = {
+    'text/copy': async ({ text }: { text: string }) => {
       await env.clipboard.writeText(text);
       return null;
     },
@@ -56,7 +54,7 @@ export function openPage(
     ...answers,
   };
   connection.onRequest(async (method: string, params: unknown) => {
-    const answer = Object.hasOwn(all, method) ? all[method as keyof PageRequests] : undefined;
+    const answer = Object.hasOwn(all, method) ? all[method] : undefined;
     if (!answer) throw new ResponseError(-32601, `This panel does not answer ${method}.`);
     try {
       return await (answer as (params: unknown) => unknown)(params);
@@ -89,18 +87,18 @@ export function openPage(
     panel.webview.html = documentOf(panel, name, dist);
   });
 
-  const timers = new Map<string, NodeJS.Timeout>();
-  const tell: Page['tell'] = (method, params) =>
+  const timers = new Map<PropertyKey, NodeJS.Timeout>();
+  const notify: Page<P>['notify'] = (method, params) =>
     void connection.sendNotification(method as string, params).catch(() => {});
   return {
-    tell,
-    tellState(method, state) {
+    notify,
+    notifyState(method, state) {
       if (timers.has(method)) return;
       timers.set(
         method,
         setTimeout(() => {
           timers.delete(method);
-          tell(method, state());
+          notify(method, state());
         }, stateEveryMs),
       );
     },

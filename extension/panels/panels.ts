@@ -1,6 +1,11 @@
 // All panels of the window: one for each model, pair of models and run, brought back after a reload.
 import { type Disposable, Uri, ViewColumn, type WebviewPanel, window } from 'vscode';
-import type { ChoiceState, PageMemory } from '../../server/protocol/pages';
+import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
+import type { EvaluatePage } from '../../server/protocol/pages/evaluate';
+import type { HealPage } from '../../server/protocol/pages/heal';
+import type { MemoryOf } from '../../server/protocol/pages/page';
+import type { RunPage } from '../../server/protocol/pages/run';
+import type { TryPage } from '../../server/protocol/pages/try';
 import { type PageName, panelTypes } from './names';
 import { fillChooseBlocks } from './chooseBlocks';
 import { type EvaluationPlace, fillEvaluation } from './evaluation';
@@ -9,6 +14,13 @@ import { fillRun } from './run';
 import { isActive } from '../trees/runRows';
 import type { PanelHost, Panels } from './panelHost';
 import { fillTry } from './try';
+
+type PageMemory =
+  | MemoryOf<ChooseBlocksPage>
+  | MemoryOf<TryPage>
+  | MemoryOf<RunPage>
+  | MemoryOf<HealPage>
+  | MemoryOf<EvaluatePage>;
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   const open = new Map<string, WebviewPanel>();
@@ -101,7 +113,7 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   const restore = (panel: WebviewPanel, state: unknown): void => {
     const memory = state as PageMemory | undefined;
     if (memory?.page === 'chooseBlocks') {
-      const { folder, choice } = memory as { folder: string; choice: ChoiceState };
+      const { folder, choice } = memory;
       adopt(panel, keyOf.chooseBlocks(folder), () => fillChooseBlocks(panel, folder, choice, host()));
     } else if (memory?.page === 'try')
       adopt(panel, keyOf.try(memory.folders), () => fillTry(panel, memory.folders, memory, host()));

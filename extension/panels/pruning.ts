@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Disposable } from 'vscode';
-import type { PruningState } from '../../server/protocol/pages';
+import type { PruningState } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet, PruneRecipe, RepairOptions, TokenSource } from '../../server/protocol/recipes';
 import type { RunSummary } from '../../server/protocol/server';
 import { modelName } from '../trees/modelNodes';

@@ -1,6 +1,6 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
 import type { Disposable, WebviewPanel } from 'vscode';
-import type { RunPageState } from '../../server/protocol/pages';
+import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import type { Recipe } from '../../server/protocol/recipes';
 import type { Report } from '../../server/protocol/reports';
 import type { RunEvent } from '../../server/protocol/server';
@@ -12,7 +12,7 @@ const fileKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge
 
 export function fillRun(panel: WebviewPanel, runId: string, { connection, log, dist, panels }: PanelHost): Disposable {
   let state: RunPageState | null = null;
-  const page = openPage(
+  const page = openPage<RunPage>(
     panel,
     'run',
     { dist, log, connection },
@@ -62,7 +62,7 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
       state = { ...state, run: grown(state.run, told) };
       if (told.event.kind === 'plan') state = { ...state, plan: told.event.plan };
     }
-    page.tellState('run/state', () => state!);
+    page.notifyState('run/state', () => state!);
     // Times and the report are the server's to say.
     if (events.some(({ event }) => event.kind === 'reported' || event.kind === 'state')) void refreshed();
   }
@@ -70,7 +70,7 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
     const got = await connection.request('runs/get', { runId }).catch(() => null);
     if (!got || !state) return;
     state = { ...state, run: got.run, plan: got.plan, report: got.report };
-    page.tellState('run/state', () => state!);
+    page.notifyState('run/state', () => state!);
   }
 
   const listening = [
@@ -78,7 +78,7 @@ export function fillRun(panel: WebviewPanel, runId: string, { connection, log, d
     connection.onState((now) => {
       if (!state) return;
       state = { ...state, connection: now };
-      page.tellState('run/state', () => state!);
+      page.notifyState('run/state', () => state!);
       if (now.state === 'connected') void refreshed();
     }),
   ];

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
-import type { PageMemory, TryState } from '../../server/protocol/pages';
+import type { TryPage, TryState } from '../../server/protocol/pages/try';
 import type { GenerateRecipe } from '../../server/protocol/recipes';
 import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
 import type { RunEvent } from '../../server/protocol/server';
@@ -16,7 +16,7 @@ const firstMaxTokens = 64;
 export function fillTry(
   panel: WebviewPanel,
   folders: readonly string[],
-  memory: Extract<PageMemory, { page: 'try' }> | null,
+  memory: TryPage['memory'] | null,
   { connection, settings, log, dist }: PanelHost,
 ): Disposable {
   let models: ModelSummary[] = [];
@@ -26,7 +26,7 @@ export function fillTry(
   let cancelled = false;
   panel.title = `Try ${folders.map(modelName).join(' and ')}`;
 
-  const page = openPage(
+  const page = openPage<TryPage>(
     panel,
     'try',
     { dist, log, connection },
@@ -53,7 +53,7 @@ export function fillTry(
           });
           if (!report) break;
           reports.push(report);
-          page.tell('try/report', { model, report });
+          page.notify('try/report', { model, report });
         }
         return reports;
       },
@@ -85,7 +85,7 @@ export function fillTry(
       const last = await new Promise<Extract<RunEvent['event'], { kind: 'state' }>['state']>((resolve) => {
         follow = connection.follow(runId, (events) => {
           for (const { event } of events) {
-            if (event.kind === 'text') page.tell('try/text', { model, text: event.text });
+            if (event.kind === 'text') page.notify('try/text', { model, text: event.text });
             if (event.kind === 'state' && !['queued', 'running', 'paused'].includes(event.state.state))
               resolve(event.state);
           }
@@ -104,7 +104,7 @@ export function fillTry(
     }
   }
 
-  const listening = connection.onState(() => models.length > 0 && page.tellState('try/state', state));
+  const listening = connection.onState(() => models.length > 0 && page.notifyState('try/state', state));
   return {
     dispose() {
       if (current) connection.request('runs/cancel', { runId: current }).catch(() => {});

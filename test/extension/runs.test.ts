@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { statusText } from '../../extension/statusText';
 import { runRow } from '../../extension/trees/runRows';
-import type { ConnectionState } from '../../server/protocol/pages';
+import type { ConnectionState } from '../../server/protocol/pages/page';
 import type { RunState, RunSummary } from '../../server/protocol/server';
 import { runSummary } from './rows';
 

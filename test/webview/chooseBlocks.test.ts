@@ -1,6 +1,6 @@
 // The choose-blocks panel in a real browser, by mouse and by keyboard, with the test as its host.
 import { describe, expect, it } from 'vitest';
-import type { ChooseBlocksState } from '../../server/protocol/pages';
+import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate } from '../../server/protocol/reports';
 import { available } from '../fixtures';

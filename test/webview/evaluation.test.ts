@@ -1,6 +1,6 @@
 // The page of an evaluation in a real browser, with the test as its host.
 import { describe, expect, it } from 'vitest';
-import type { EvaluationState } from '../../server/protocol/pages';
+import type { EvaluationState } from '../../server/protocol/pages/evaluate';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenPage } from './harness/browser';
 import {

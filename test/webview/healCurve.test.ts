@@ -7,7 +7,7 @@ import { frameOf } from '../../webview/heal/frame';
 import { linear, logarithmic } from '../../webview/heal/scale';
 import { differences, scientific, settingsOf } from '../../webview/heal/settings';
 import { type PageState, runViewOf } from '../../webview/heal/view';
-import type { HealPoints, HealState } from '../../server/protocol/pages';
+import type { HealPoints, HealState } from '../../server/protocol/pages/heal';
 import { healRecipe, healState, heldOut, pointsOf, stepsOf } from './harness/healing';
 
 const losses = (...nats: (number | null)[]): HealPoints => ({

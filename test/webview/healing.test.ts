@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { HealingState, HealState } from '../../server/protocol/pages';
+import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenPage } from './harness/browser';
 import { healForm, healRecipe, healReport, healRun, healState, heldOut, pointsOf, stepsOf } from './harness/healing';

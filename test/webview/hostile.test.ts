@@ -1,7 +1,8 @@
 // Names and texts that want to be markup, to turn the page around, or to burst it. They come from models, files and
 // engines; on the page they are text, nothing of them runs, and the layout holds.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EvaluationRun, HealState } from '../../server/protocol/pages';
+import type { EvaluationRun } from '../../server/protocol/pages/evaluate';
+import type { HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { available } from '../fixtures';

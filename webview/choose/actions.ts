@@ -1,5 +1,6 @@
 // All that a person can do in the panel, by mouse and by keyboard. Each changes the state or asks the host; nothing here
 // knows how the page is drawn.
+import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet, RepairOptions } from '../../server/protocol/recipes';
 import { dropSet } from '../format';
 import { type Host, sentenceOf } from '../host';
@@ -26,7 +27,7 @@ import type { WhatIf } from './whatIf';
 export type Actions = ReturnType<typeof actionsOn>;
 
 /** `focusRow` moves the focus of the page to the row that is current, once it is drawn. */
-export function actionsOn(store: Store, host: Host, whatIf: WhatIf, focusRow: () => void) {
+export function actionsOn(store: Store, host: Host<ChooseBlocksPage>, whatIf: WhatIf, focusRow: () => void) {
   const choice = () => store.state.history.present;
 
   const edit = (next: Choice) => {

@@ -1,6 +1,6 @@
 // What the choice costs, always in view, and what can be done with it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { PruningState } from '../../server/protocol/pages';
+import type { PruningState } from '../../server/protocol/pages/chooseBlocks';
 import type { ModelSummary } from '../../server/protocol/reports';
 import {
   count,

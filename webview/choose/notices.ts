@@ -2,7 +2,7 @@
 // that cost more than they look. Each says what is so and offers the way on.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { Plan } from '../../server/protocol/engine';
-import type { ConnectionState } from '../../server/protocol/pages';
+import type { ConnectionState } from '../../server/protocol/pages/page';
 import type { RunSummary } from '../../server/protocol/server';
 import { blocks, clock, correlation, cost, count, duration, memory, ordinal, share } from '../format';
 import { stepInWords } from '../steps';

@@ -1,10 +1,11 @@
 // The choose-blocks panel: which blocks to drop, and how many. The host keeps its state true; the page adds what only it
 // knows, such as the steps that can be undone, and draws all of it from one state.
 import { html, nothing, render, svg, type TemplateResult } from 'lit';
-import type { ChooseBlocksState } from '../../server/protocol/pages';
+import type { ChooseBlocksPage, ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import { count } from '../format';
 import { renderer } from '../frames';
 import type { Host } from '../host';
+import { registerPage } from '../pages';
 import { actionsOn, type Actions } from './actions';
 import { choiceBar } from './choiceBar';
 import { curve } from './curve';
@@ -16,7 +17,9 @@ import { suggestionTable } from './suggestionTable';
 import { type View, viewOf } from './view';
 import { whatIf } from './whatIf';
 
-export function mountChooseBlocks(root: HTMLElement, host: Host, initial: ChooseBlocksState): void {
+registerPage<ChooseBlocksPage>('chooseBlocks', mountChooseBlocks);
+
+function mountChooseBlocks(root: HTMLElement, host: Host<ChooseBlocksPage>, initial: ChooseBlocksState): void {
   let focusWanted = false;
   const draw = () => {
     render(page(viewOf(store.state), act), root);

@@ -1,5 +1,5 @@
 // The one state of the panel, and the telling of its changes.
-import type { ChooseBlocksState } from '../../server/protocol/pages';
+import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import { fitting } from './choice';
 import { begin } from './history';
 import type { PageState } from './view';

@@ -1,6 +1,6 @@
 // Everything that the panel shows of one state, computed once before a rendering: ranks, surprises, known losses,
 // suggestions. No part of the page computes such things for itself.
-import type { ChooseBlocksState } from '../../server/protocol/pages';
+import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate, MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';

@@ -1,5 +1,6 @@
 // Asks the engine what a drop set costs. One question at a time: the present choice comes first, after a pause in which
 // nothing was changed, then those that were asked for all at once. A newer question ends the older one.
+import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate } from '../../server/protocol/reports';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
@@ -21,7 +22,7 @@ export interface WhatIf {
   answerTimesMs(): readonly number[];
 }
 
-export function whatIf(store: Store, host: Host): WhatIf {
+export function whatIf(store: Store, host: Host<ChooseBlocksPage>): WhatIf {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let question = 0;
   const times: number[] = [];

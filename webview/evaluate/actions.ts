@@ -1,5 +1,10 @@
 // What a person can do on the page: with the table, with the run, and before one.
-import type { EvaluationSettings, EvaluationSort, EvaluationView } from '../../server/protocol/pages';
+import type {
+  EvaluatePage,
+  EvaluationSettings,
+  EvaluationSort,
+  EvaluationView,
+} from '../../server/protocol/pages/evaluate';
 import { type Host, sentenceOf } from '../host';
 import { csvOf, jsonOf, markdownOf } from './exports';
 import { nextSort } from './order';
@@ -32,7 +37,7 @@ export interface EvaluateActions {
 }
 
 export interface ActionWiring {
-  readonly host: Host;
+  readonly host: Host<EvaluatePage>;
   state(): PageState;
   update(patch: Partial<PageState>): void;
 }

@@ -1,6 +1,6 @@
 // Whose scores stand side by side: the base, its variants, and the variants of other runs beside this one. Each has a name
 // by what it lacks, a colour by whether it was healed, and a shape of its own.
-import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages';
+import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { EvaluatedModel } from '../../server/protocol/reports';
 import { blocks, dropSet } from '../format';

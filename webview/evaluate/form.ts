@@ -1,6 +1,6 @@
 // Before a run: which models on which tasks, how many questions of each, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages';
+import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { blocks, count, duration, memory, size } from '../format';
 import { button, checkbox, dropdown, icon, numberField } from '../ui';

@@ -1,5 +1,5 @@
 // Which rows are shown and in what order: sorted, filtered, only the significant ones, groups opened and closed.
-import type { EvaluationSort, EvaluationView } from '../../server/protocol/pages';
+import type { EvaluationSort, EvaluationView } from '../../server/protocol/pages/evaluate';
 import { leavesOf, type Row } from './table';
 
 export interface ShownRow {

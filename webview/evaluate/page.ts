@@ -1,10 +1,11 @@
 // The page of an evaluation: the form before it, then the table of its scores as they come, with what they depend on.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { EvaluationState } from '../../server/protocol/pages';
+import type { EvaluatePage, EvaluationState } from '../../server/protocol/pages/evaluate';
 import { connectionNotice } from '../choose/notices';
 import { count } from '../format';
 import { renderer } from '../frames';
 import type { Host } from '../host';
+import { registerPage } from '../pages';
 import { looks } from '../looks';
 import { button, icon, searchField, tool } from '../ui';
 import { actionsOn, type EvaluateActions } from './actions';
@@ -18,7 +19,9 @@ import { questions, settingsList } from './settings';
 import { strip } from './strip';
 import { isActive, type PageState, type TableView, tableViewOf, variantsOf } from './view';
 
-export function mountEvaluate(root: HTMLElement, host: Host, initial: EvaluationState): void {
+registerPage<EvaluatePage>('evaluate', mountEvaluate);
+
+function mountEvaluate(root: HTMLElement, host: Host<EvaluatePage>, initial: EvaluationState): void {
   let state: PageState = {
     host: initial,
     current: null,

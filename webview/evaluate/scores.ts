@@ -1,7 +1,7 @@
 // The table of scores: a row is a task, and its right end shows the difference of each variant. Table and chart are one, so
 // that no eye travels between a figure and its number.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { EvaluationSort } from '../../server/protocol/pages';
+import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
 import { plain } from '../format';
 import { icon } from '../ui';
 import type { EvaluateActions } from './actions';

@@ -1,6 +1,6 @@
 // What the numbers of the table depend on, as a list for people.
 import { html, type TemplateResult } from 'lit';
-import type { EvaluationSettings } from '../../server/protocol/pages';
+import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import { blocks, count, size } from '../format';
 import type { Column } from './columns';

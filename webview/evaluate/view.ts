@@ -1,5 +1,5 @@
 // What the page keeps and everything that is shown from it, computed once a rendering.
-import type { EvaluationRun, EvaluationState } from '../../server/protocol/pages';
+import type { EvaluationRun, EvaluationState } from '../../server/protocol/pages/evaluate';
 import type { RunSummary } from '../../server/protocol/server';
 import { type Column, columnsOf } from './columns';
 import { shownRows, type ShownRow } from './order';

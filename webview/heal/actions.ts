@@ -1,6 +1,6 @@
 // What a person can do on the page, for a run and before one.
 import type { RunControl } from '../../server/protocol/engine';
-import type { HealSettings, HealView } from '../../server/protocol/pages';
+import type { HealPage, HealSettings, HealView } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/protocol/recipes';
 import { pictureOf } from '../chart';
 import { type Host, sentenceOf } from '../host';
@@ -36,7 +36,7 @@ export interface HealActions {
 }
 
 export interface ActionWiring {
-  readonly host: Host;
+  readonly host: Host<HealPage>;
   state(): PageState;
   curve(): Curve;
   update(patch: Partial<PageState>): void;

@@ -1,6 +1,6 @@
 // The settings beside the curve, because they are what one compares; an earlier run lists only what differs.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { EarlierHealing } from '../../server/protocol/pages';
+import type { EarlierHealing } from '../../server/protocol/pages/heal';
 import { loss, share } from '../format';
 import { button, checkbox } from '../ui';
 import type { HealActions } from './actions';

@@ -1,6 +1,6 @@
 // The points of a healing as they came, in columns of numbers that grow: a hundred thousand of them cost no objects. Reading
 // them costs what is shown (bins.ts), and the average goes on from where it was.
-import type { HealPoints } from '../../server/protocol/pages';
+import type { HealPoints } from '../../server/protocol/pages/heal';
 import type { HealEval } from '../../server/protocol/reports';
 
 export type ColumnName = Exclude<keyof HealPoints, 'evals'>;

@@ -1,6 +1,6 @@
 // Before a run: what to train on and how, what that is planned to cost, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages';
+import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
 import { blocks, count, duration, memory } from '../format';
 import { button, dropdown, icon, numberField } from '../ui';
 import type { HealActions } from './actions';

@@ -1,5 +1,5 @@
 // How earlier runs are told apart without a hue: by dashes, by the shape of their points, and by a name.
-import type { EarlierHealing } from '../../server/protocol/pages';
+import type { EarlierHealing } from '../../server/protocol/pages/heal';
 import { blocks } from '../format';
 
 export const dashes: readonly number[][] = [

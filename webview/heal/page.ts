@@ -1,10 +1,11 @@
 // The page of a healing: the form before it, then its curve as it grows. Points come in batches and go into columns of
 // numbers; the page is drawn from them at most ten times a second.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { HealState } from '../../server/protocol/pages';
+import type { HealPage, HealState } from '../../server/protocol/pages/heal';
 import { connectionNotice } from '../choose/notices';
 import { renderer } from '../frames';
 import type { Host } from '../host';
+import { registerPage } from '../pages';
 import { hideTip } from '../tip';
 import { actionsOn, type HealActions } from './actions';
 import { comparison, settingsList } from './compare';
@@ -20,7 +21,9 @@ import { type PageState, type RunView, runViewOf } from './view';
 
 const pointsEveryMs = 100;
 
-export function mountHeal(root: HTMLElement, host: Host, initial: HealState): void {
+registerPage<HealPage>('heal', mountHeal);
+
+function mountHeal(root: HTMLElement, host: Host<HealPage>, initial: HealState): void {
   let state: PageState = {
     host: initial,
     zoom: null,

@@ -1,5 +1,5 @@
 // The settings of a healing as a list for people, and in what two of them differ.
-import type { HealingState, HealState } from '../../server/protocol/pages';
+import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/protocol/recipes';
 import { blocks, count, parameters, plain, share } from '../format';
 

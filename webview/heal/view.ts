@@ -1,5 +1,5 @@
 // What the page keeps and everything that is shown from it, computed once a rendering.
-import type { EarlierHealing, HealingState, HealState } from '../../server/protocol/pages';
+import type { EarlierHealing, HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealEval, LossPoint } from '../../server/protocol/reports';
 import { clock, count } from '../format';
 import type { Curve } from './curve';

@@ -2,11 +2,12 @@
 // came of it.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { Plan } from '../../server/protocol/engine';
-import type { RunPageState } from '../../server/protocol/pages';
+import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import type { RunSummary } from '../../server/protocol/server';
 import { connectionNotice, secondsLeft } from '../choose/notices';
 import { clock, count, duration, memory, share } from '../format';
 import { renderer } from '../frames';
+import { registerPage } from '../pages';
 import { type Host, sentenceOf } from '../host';
 import { looks } from '../looks';
 import { stepInWords } from '../steps';
@@ -19,7 +20,9 @@ interface State {
   readonly failure: string | null;
 }
 
-export function mountRun(root: HTMLElement, host: Host, initial: RunPageState): void {
+registerPage<RunPage>('run', mountRun);
+
+function mountRun(root: HTMLElement, host: Host<RunPage>, initial: RunPageState): void {
   let state: State = { host: initial, copied: false, failure: null };
   let timer: ReturnType<typeof setTimeout> | undefined;
   const draw = renderer(() => render(page(state, act), root));

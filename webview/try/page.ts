@@ -1,10 +1,11 @@
 // The try panel: one prompt, and what each model makes of it, side by side; the base comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { TryState } from '../../server/protocol/pages';
+import type { TryPage, TryState } from '../../server/protocol/pages/try';
 import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
 import { connectionNotice } from '../choose/notices';
 import { blocks, count, parameters, size, tokensPerSecond } from '../format';
 import { renderer } from '../frames';
+import { registerPage } from '../pages';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
 import { button, icon, textArea, told } from '../ui';
 
@@ -24,7 +25,9 @@ interface Output {
   readonly report: GenerateReport | null;
 }
 
-export function mountTry(root: HTMLElement, host: Host, initial: TryState): void {
+registerPage<TryPage>('try', mountTry);
+
+function mountTry(root: HTMLElement, host: Host<TryPage>, initial: TryState): void {
   let state: State = {
     host: initial,
     prompt: initial.prompt,

@@ -16,11 +16,32 @@ import {
   type MessageReader,
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
-import type { HostNotifications, PageMemory, PageNotifications, PageRequests } from '../../../server/protocol/pages';
+import type { ChooseBlocksPage } from '../../../server/protocol/pages/chooseBlocks';
+import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
+import type { HealPage } from '../../../server/protocol/pages/heal';
+import type { CommonRequests, PageNotifications } from '../../../server/protocol/pages/page';
+import type { RunPage } from '../../../server/protocol/pages/run';
+import type { TryPage } from '../../../server/protocol/pages/try';
 import { repoRoot } from '../../fixtures';
 import { type Theme, themeSheet } from './theme';
 
 export const chromiumFile = '/usr/bin/chromium';
+
+type AnyPage = ChooseBlocksPage | TryPage | RunPage | HealPage | EvaluatePage;
+/** A page's name goes with its own state. */
+type Opened<P extends AnyPage> = P extends AnyPage ? { page: P['name']; state: P['state'] } : never;
+export type PageRequests = Omit<CommonRequests<AnyPage>, 'page/open'> & {
+  'page/open': { params: Record<string, never>; result: Opened<AnyPage> };
+} & ChooseBlocksPage['requests'] &
+  TryPage['requests'] &
+  RunPage['requests'] &
+  HealPage['requests'] &
+  EvaluatePage['requests'];
+type HostNotifications = ChooseBlocksPage['notifications'] &
+  TryPage['notifications'] &
+  RunPage['notifications'] &
+  HealPage['notifications'] &
+  EvaluatePage['notifications'];
 
 export type Answers = {
   [M in keyof PageRequests]?: (
@@ -29,7 +50,7 @@ export type Answers = {
 };
 
 export interface OpenOptions {
-  page: PageMemory['page'];
+  page: AnyPage['name'];
   answers: Answers;
   theme?: Theme;
   width?: number;

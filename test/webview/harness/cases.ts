@@ -1,6 +1,8 @@
 // The states that the pages can be in, as rows: what the host says, in which theme and how wide.
 import type { Plan } from '../../../server/protocol/engine';
-import type { ChooseBlocksState, RunPageState, TryState } from '../../../server/protocol/pages';
+import type { ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
+import type { RunPageState } from '../../../server/protocol/pages/run';
+import type { TryState } from '../../../server/protocol/pages/try';
 import type { AnalyzeReport, ModelSummary } from '../../../server/protocol/reports';
 import type { Answers, OpenOptions, OpenPage } from './browser';
 import { evaluationCases } from './evaluation';

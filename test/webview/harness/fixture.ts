@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dataFolder } from '../../fixtures';
-import type { ChooseBlocksState } from '../../../server/protocol/pages';
+import type { ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../../server/protocol/recipes';
 import type {
   AnalyzeReport,

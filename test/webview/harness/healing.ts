@@ -1,7 +1,7 @@
 // A healing of SmolLM2-135M without five of its blocks. Real: dense and pruned loss, the held-out losses, seconds a step,
 // settings and peak memory. Made up: the training loss of each step, gradient norms, tokens a second, the diverged run.
 import { usualSettings } from '../../../extension/panels/healRecipe';
-import type { EarlierHealing, HealingState, HealPoints, HealState } from '../../../server/protocol/pages';
+import type { EarlierHealing, HealingState, HealPoints, HealState } from '../../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../../server/protocol/recipes';
 import type { HealEval, HealReport, HealStep, ModelSummary } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';

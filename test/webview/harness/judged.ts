@@ -1,7 +1,6 @@
 // Pages for the tests of one file. Whatever a test did, its page broke no rule and no promise.
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import type { PageRequests } from '../../../server/protocol/pages';
-import { type Harness, type OpenOptions, type OpenPage, startHarness } from './browser';
+import { type Harness, type OpenOptions, type OpenPage, type PageRequests, startHarness } from './browser';
 
 /** To be called in a describe. The pages that are opened by what it gives are judged and closed after each test. */
 export function judgedPages(): (options: OpenOptions) => Promise<OpenPage> {
