@@ -1,4 +1,4 @@
-// Writes docs/choosing.md from a report of analyze: `node scripts/choosing.mjs REPORT.json > docs/choosing.md`.
+// Writes docs/results/choosing.md from a report of analyze: `node scripts/choosing.mjs REPORT.json > docs/results/choosing.md`.
 // The numbers and the names of blocks in its sentences come from the report; the report says how it was made.
 import { readFileSync } from 'node:fs';
 
@@ -21,7 +21,7 @@ const lines = [
   '```sh',
   `npx espalier analyze MODEL --text ${source.files.map((it) => it.name).join(' ')} --windows ${source.nWindows} --tokens ${source.tokensPerWindow} \\`,
   `  --removals --sublayers --greedy ${greedy.order.length} --suggestions ${most} --json report.json`,
-  'node scripts/choosing.mjs report.json > docs/choosing.md',
+  'node scripts/choosing.mjs report.json > docs/results/choosing.md',
   '```',
   '',
   '## One block at a time',

@@ -1,7 +1,7 @@
-// Writes docs/healing.md from reports of heal: `node scripts/healing.mjs "SET: WAY=REPORT.json" ... > docs/healing.md`, such as
+// Writes docs/results/healing.md from reports of heal: `node scripts/healing.mjs "SET: WAY=REPORT.json" ... > docs/results/healing.md`, such as
 // "13-15,17,26: all layers=a.json". The runs of one set share its dense and its first pruned model; what a repaired model
 // has before healing is the repair alone. Curves that the healing panel has drawn (test/webview/curves.test.ts) lie in
-// docs/healing under the names of the reports. Numbers come from the reports; PEFT's are those of the same runs (see below).
+// docs/results/healing under the names of the reports. Numbers come from the reports; PEFT's are those of the same runs (see below).
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
@@ -113,7 +113,7 @@ const lines = [
     ),
     '',
     ...runs
-      .filter((run) => run.set === set && existsSync(`docs/healing/${run.name}.svg`))
+      .filter((run) => run.set === set && existsSync(`docs/results/healing/${run.name}.svg`))
       .flatMap(({ way, name }) => [`![${way}, without blocks ${set}](healing/${name}.svg)`, '']),
   ]),
   'Distillation aims at what the whole model expects, so it cannot come below that model; the next token of the training text',
