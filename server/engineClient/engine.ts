@@ -32,7 +32,7 @@ const engineFile = () => join(__dirname, 'engine.cjs');
 export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void): Engine {
   const child = fork(engineFile(), {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-    execArgv: [],
+    execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   });
   let stderr = '';
@@ -79,6 +79,10 @@ export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void)
     ended,
   };
 }
+
+/** For a debugger: ESPALIER_ENGINE_INSPECT is the port on this machine on which the engine waits for one. */
+const inspectorArguments = (port: string | undefined): string[] =>
+  port && /^\d+$/.test(port) ? [`--inspect-brk=127.0.0.1:${port}`] : [];
 
 /** What is said about an engine that ended without a word. */
 function death(how: string, stderr: string): Outcome {

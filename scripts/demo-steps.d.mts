@@ -1,0 +1,3 @@
+export const out: string;
+export const steps: readonly { readonly question: string; readonly command: string }[];
+export function words(command: string): string[];
