@@ -2,8 +2,9 @@
 // left, and what is wrong with the server.
 import type { ConnectionState } from '../server/protocol/pages/page';
 import type { RunSummary } from '../server/protocol/server';
-import { duration, percent, secondsLeft } from './trees/labels';
+import { percent, secondsLeft } from './trees/labels';
 import { shownRuns } from './trees/runRows';
+import { clock } from '../server/shared/numbers';
 
 export interface StatusText {
   readonly text: string;
@@ -74,7 +75,7 @@ export function statusText(
           click: { does: 'openRun', run: running },
         };
       return {
-        text: `$(sync~spin) Espalier: ${verb} ${percent(running.fraction)}${left === null ? '' : `, ${duration(left)} left`}`,
+        text: `$(sync~spin) Espalier: ${verb} ${percent(running.fraction)}${left === null ? '' : `, ${clock(left)} left`}`,
         tooltip: [`${running.title}: ${running.step}.`, waiting].filter(Boolean).join(' '),
         level: 'quiet',
         click: { does: 'openRun', run: running },

@@ -42,7 +42,7 @@ import { addRun } from './cli/runRecipe';
 import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
-import { isEmpty } from './pruning/dropSet';
+import { isEmpty } from './shared/dropSets';
 import type { BosMode, DropRule, Dtype, Recipe } from './protocol/recipes';
 import type {
   AnalyzeReport,

@@ -22,22 +22,23 @@ const compute = [
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
 const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
 
-/** The faces; they speak with the others only through what `shared` says. The command line starts engines and the server. */
+/** The faces; they know of the others only what lies everywhere. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
 
-/** May be imported from everywhere. */
-const shared = ['errors', 'protocol'];
+/** May be imported from everywhere: what two sides of a wire say to each other, and what they both know. */
+const everywhere = ['shared', 'errors', 'protocol'];
 
 const mayImport = new Map<string, readonly string[]>([
   ...downward(compute),
   ...downward(serving),
-  ...faces.flat().map((face) => [face, shared] as const),
-  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...shared]],
+  ...faces.flat().map((face) => [face, everywhere] as const),
+  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...everywhere]],
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
-  ['engineClient', ['checkpoint', ...shared]],
-  ['plan', [...compute.slice(1).flat(), ...shared]],
-  ['runs', ['engineClient', 'recipes', 'checkpoint', ...shared]],
-  ['rpc', ['runs', 'plan', 'recipes', ...shared]],
+  ['engineClient', ['checkpoint', ...everywhere]],
+  ['plan', [...compute.slice(1).flat(), ...everywhere]],
+  ['runs', ['engineClient', 'recipes', 'checkpoint', ...everywhere]],
+  ['rpc', ['runs', 'plan', 'recipes', ...everywhere]],
+  ['shared', ['errors', 'protocol']],
   ['errors', ['protocol']],
   ['protocol', []],
 ]);
@@ -69,7 +70,11 @@ const packages: Record<string, readonly string[]> = {
 const neverLoadRuntime = ['server/main.ts', 'server/cli.ts'];
 
 /** They take data and return data; disk, clock and network wait at the rim. */
-const pure = ['graph', 'model'];
+const pure = ['graph', 'model', 'shared'];
+
+/** What only a browser or only Node has; what both have, such as `URL`, is no matter. */
+const globalsOfOneSide =
+  /(?<![\w$.'`])(?:window|document|navigator|localStorage|HTMLElement|process|Buffer|__dirname|require)(?=[.[(])/g;
 
 interface Import {
   readonly file: string;
@@ -78,7 +83,8 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-type Rule = (imports: readonly Import[], files: ReadonlySet<string>) => string[];
+type Source = ReadonlyMap<string, string>;
+type Rule = (imports: readonly Import[], files: ReadonlySet<string>, source: Source) => string[];
 
 const rules: Record<string, Rule> = {
   'every file has a row in the table': (_, files) =>
@@ -117,12 +123,20 @@ const rules: Record<string, Rule> = {
       .filter(({ file, specifier }) => !packages[packageOf(specifier)]?.some((place) => liesIn(file, place)))
       .map(sentence),
 
-  'graph/ and model/ reach nothing of Node': (imports, files) =>
+  'graph/, model/ and shared/ reach nothing of Node': (imports, files) =>
     [...files]
       .filter((file) => pure.includes(placeOf(file)))
       .flatMap((file) => loadedFrom(file, imports, files))
       .filter(({ last }) => isBuiltin(last.specifier))
       .map(chain),
+
+  'shared/ uses nothing that only Node or only a browser has': (imports, files, source) =>
+    [...files]
+      .filter((file) => placeOf(file) === 'shared')
+      .flatMap((file) => [
+        ...imports.filter((it) => it.file === file && !isRelative(it)).map(sentence),
+        ...[...codeOf(source.get(file)!).matchAll(globalsOfOneSide)].map(([name]) => `${file} uses ${name}`),
+      ]),
 
   'the webview uses nothing of Node': (imports) =>
     imports.filter(({ file, specifier }) => placeOf(file) === 'webview' && isBuiltin(specifier)).map(sentence),
@@ -151,7 +165,7 @@ describe('the source keeps to the import table', () => {
   });
 
   it.each(Object.entries(rules))('%s', (_, rule) => {
-    expect(rule(imports, files)).toEqual([]);
+    expect(rule(imports, files, source)).toEqual([]);
   });
 
   it('has a table without cycles', () => {
@@ -246,16 +260,32 @@ describe('planted violations are found', () => {
       ],
     },
     {
-      rule: 'graph/ and model/ reach nothing of Node',
+      rule: 'graph/, model/ and shared/ reach nothing of Node',
       files: {
         'server/graph/value.ts': "import { readFile } from 'node:fs/promises';",
         'server/model/llama.ts': "import { wire } from '../onnx/wire';",
         'server/onnx/wire.ts': "import { hash } from 'crypto';",
+        'server/shared/numbers.ts': "import { EOL } from 'node:os';",
         'server/data/text.ts': "import { readFile } from 'node:fs/promises';",
       },
       finds: [
         "server/graph/value.ts imports 'node:fs/promises'",
         "server/model/llama.ts imports '../onnx/wire'; server/onnx/wire.ts imports 'crypto'",
+        "server/shared/numbers.ts imports 'node:os'",
+      ],
+    },
+    {
+      rule: 'shared/ uses nothing that only Node or only a browser has',
+      files: {
+        'server/shared/metrics.ts': "import { html } from 'lit';\n// a window. and a document.\nconst windows = [1];",
+        'server/shared/numbers.ts': "const dark = window.matchMedia('(prefers-color-scheme: dark)');",
+        'server/shared/dropSets.ts': 'const bytes = Buffer.from(text);',
+        'server/data/text.ts': 'const bytes = Buffer.from(text);',
+      },
+      finds: [
+        "server/shared/metrics.ts imports 'lit'",
+        'server/shared/numbers.ts uses window',
+        'server/shared/dropSets.ts uses Buffer',
       ],
     },
     {
@@ -295,7 +325,7 @@ describe('planted violations are found', () => {
 
   it.each(planted)('$rule', ({ rule, files, finds }) => {
     const source = new Map(Object.entries(files));
-    expect(rules[rule]!(importsOf(source), new Set(source.keys()))).toEqual(finds);
+    expect(rules[rule]!(importsOf(source), new Set(source.keys()), source)).toEqual(finds);
   });
 
   it('and every rule has one', () => {
@@ -313,7 +343,7 @@ describe('planted violations are found', () => {
       ['server/graph/emit.ts', "import { encode } from '../onnx/model';"],
       ['server/onnx/model.ts', ''],
     ]);
-    const findings = Object.values(rules).flatMap((rule) => rule(importsOf(source), new Set(source.keys())));
+    const findings = Object.values(rules).flatMap((rule) => rule(importsOf(source), new Set(source.keys()), source));
     expect(findings).toEqual([]);
   });
 });
@@ -342,7 +372,7 @@ function importsOf(source: ReadonlyMap<string, string>): Import[] {
   const call = /\b(?:import|require)\s*\(\s*(?:['"`](?<from>[^'"`$]+)['"`]|(?=[^)\s]))/g;
 
   return [...source].flatMap(([file, text]) => {
-    const code = text.replace(/^\s*(\/\/|\/?\*).*$/gm, '');
+    const code = codeOf(text);
     return [statement, sideEffect, call].flatMap((pattern) =>
       [...code.matchAll(pattern)].map(({ groups = {} }) => {
         const listed =
@@ -358,11 +388,16 @@ function importsOf(source: ReadonlyMap<string, string>): Import[] {
   });
 }
 
+/** Without comments that have a line of their own. */
+function codeOf(text: string): string {
+  return text.replace(/^\s*(\/\/|\/?\*).*$/gm, '');
+}
+
 // ---------------------------------------------------------------------------------------------- places and ways
 
 function downward(rows: readonly (readonly string[])[]): [string, readonly string[]][] {
   return rows.flatMap((row, i) =>
-    row.map((place): [string, string[]] => [place, [...rows.slice(i + 1).flat(), ...shared]]),
+    row.map((place): [string, string[]] => [place, [...rows.slice(i + 1).flat(), ...everywhere]]),
   );
 }
 

@@ -3,7 +3,9 @@
 import { basename, join, relative, sep } from 'node:path';
 import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
 import type { FoundModel } from '../../server/protocol/server';
-import { barLevel, blockRanges, holds, million, signed, sizeOf } from './labels';
+import { barLevel, holds } from './labels';
+import { dropSetParts } from '../../server/shared/dropSets';
+import { cost, costWithInterval, counted, parameters, size } from '../../server/shared/numbers';
 
 /** Where models may lie, and what that is called. */
 export interface ModelRoot {
@@ -79,7 +81,11 @@ export function rowFacts(node: ModelNode, models: readonly FoundModel[]): RowFac
   if (node.kind === 'root') {
     const { root, models: held } = node;
     const bytes = held.reduce((sum, { summary }) => sum + summary.sizeBytes, 0);
-    const what = { workspace: 'workspace', settings: 'from the settings', cache: `${count(held)}, ${sizeOf(bytes)}` };
+    const what = {
+      workspace: 'workspace',
+      settings: 'from the settings',
+      cache: `${counted(held.length, 'model')}, ${size(bytes)}`,
+    };
     return {
       id: `root ${root.folder}`,
       label: root.name,
@@ -127,8 +133,6 @@ const withoutFolder = (message: string, folder: string) => message.replaceAll(`$
 
 const modelNode = (model: FoundModel): ModelNode => ({ kind: 'model', model });
 
-const count = ({ length }: readonly FoundModel[]) => `${length} ${length === 1 ? 'model' : 'models'}`;
-
 /** The folder of a model in the editor's words: what the Explorer calls it. */
 export function asGiven(folder: string, roots: readonly ModelRoot[]): string {
   const root = rootOf(folder, roots);
@@ -146,15 +150,11 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
   const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers, healed } = summary;
   const name = modelName(folder);
   // A variant is called by what was done to it, where its base stands above it.
-  const lacks = [
-    ...(prunedFrom && prunedFrom.removedBlocks.length > 0 ? [blockRanges(prunedFrom.removedBlocks)] : []),
-    ...(droppedSublayers.attention.length > 0 ? [`attention of ${blockRanges(droppedSublayers.attention)}`] : []),
-    ...(droppedSublayers.mlp.length > 0 ? [`MLP of ${blockRanges(droppedSublayers.mlp)}`] : []),
-  ];
+  const lacks = dropSetParts({ blocks: prunedFrom?.removedBlocks ?? [], ...droppedSublayers });
   const without = lacks.length > 0 ? [`without ${lacks.join(', ')}`] : [];
   const whatItIs = [...(healed ? ['healed'] : []), ...without].join(', ');
   const called = parentFolder !== null && whatItIs !== '';
-  const facts = [`${nBlocks} ${nBlocks === 1 ? 'block' : 'blocks'}`, million(nParameters), sizeOf(sizeBytes)];
+  const facts = [counted(nBlocks, 'block'), parameters(nParameters), size(sizeBytes)];
   const hasVariants = variantsOf(model, models).length > 0;
   return {
     // The editor remembers by the id what a person has closed; with its first variant a model is a new row, and open.
@@ -173,12 +173,10 @@ function blockFacts({ model, analysis, block }: Extract<ModelNode, { kind: 'bloc
   if (removal) {
     const { costNats, costStandardError } = removal;
     const dear = costsMoreThanItLooks(analysis, block) ? ', costs more than it looks' : '';
-    // An interval of 95 %.
-    const interval = (1.96 * costStandardError).toFixed(3);
     return {
       ...row,
-      description: `${signed(costNats)}${dear}`,
-      tooltip: `Loss without block ${block}: ${signed(costNats)} ± ${interval} nats, measured`,
+      description: `${cost(costNats)}${dear}`,
+      tooltip: `Loss without block ${block}: ${costWithInterval(costNats, costStandardError)} nats, measured`,
       icon: barLevel(costNats),
     };
   }

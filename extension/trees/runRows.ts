@@ -1,6 +1,7 @@
 // A run as a row of the view: an icon for its state, and in words how far it is or how it ended.
 import type { RunSummary } from '../../server/protocol/server';
-import { duration, percent, secondsLeft, taken } from './labels';
+import { percent, secondsLeft, taken } from './labels';
+import { clock } from '../../server/shared/numbers';
 
 export interface RunRow {
   readonly id: string;
@@ -37,7 +38,7 @@ export function runDescription(run: RunSummary, nowEpochMs: number): string {
   if (run.state === 'queued') return 'queued';
   if (run.state === 'running') {
     const left = secondsLeft(run, nowEpochMs);
-    return `${percent(run.fraction)}${left === null ? '' : `, ${duration(left)} left`}`;
+    return `${percent(run.fraction)}${left === null ? '' : `, ${clock(left)} left`}`;
   }
   if (run.state === 'paused') return `paused at ${percent(run.fraction)}`;
   if (run.state === 'failed') return `failed: ${run.message}`;

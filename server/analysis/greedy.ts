@@ -7,7 +7,7 @@ import type { GreedyReport, MeasuredLoss, Unit } from '../protocol/reports';
 import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';
 import type { LossOptions, Measuring } from './measuring';
-import { upperQuantile } from './normal';
+import { upperQuantile } from '../shared/statistics';
 import { blockOf, unitsOf, withUnit } from './units';
 
 interface Candidate {

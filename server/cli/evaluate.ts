@@ -4,7 +4,7 @@ import { UserError } from '../errors';
 import { harnessResults } from '../evaluation/harnessResults';
 import type { ItemRange, Recipe } from '../protocol/recipes';
 import type { EvaluateReport } from '../protocol/reports';
-import { parseDropSet } from '../pruning/dropSet';
+import { parseDropSet } from '../shared/dropSets';
 import { type ComputeFlags, computeOptions, natural, type OutputFlags, positive, withComputeOptions } from './options';
 import { renderEvaluation } from './renderEvaluation';
 

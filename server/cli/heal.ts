@@ -1,6 +1,6 @@
 // heal: trains an adapter beside the projections of a pruned model.
 import { type Command, Option } from 'commander';
-import { parseBlockList } from '../pruning/dropSet';
+import { parseBlockList } from '../shared/dropSets';
 import type { BosMode, HealRecipe, Objective, Recipe } from '../protocol/recipes';
 import type { HealReport } from '../protocol/reports';
 import {

@@ -1,7 +1,7 @@
 // Options that several commands share, and what they become in a recipe.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors';
-import { parseBlockList, parseDropSet } from '../pruning/dropSet';
+import { parseBlockList, parseDropSet } from '../shared/dropSets';
 import type {
   BosMode,
   ComputeOptions,

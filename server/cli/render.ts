@@ -10,7 +10,7 @@ import type {
   PruneReport,
   SparsifyReport,
 } from '../protocol/reports';
-import { formatBlockList, formatDropSet, isEmpty } from '../pruning/dropSet';
+import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';
 

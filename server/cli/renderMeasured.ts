@@ -1,6 +1,7 @@
 // Measured losses as text for a terminal.
 import type { AnalyzeReport, MeasuredLoss, Unit, WorkCounts } from '../protocol/reports';
-import { formatDropSet } from '../pruning/dropSet';
+import { formatDropSet } from '../shared/dropSets';
+import { normalQuantile } from '../shared/statistics';
 import { table } from './table';
 
 /** A paragraph for each part that was measured, with an empty line behind it. */
@@ -42,7 +43,7 @@ export function renderMeasured(report: AnalyzeReport): string[] {
 
 /** With the 95 % interval of paired differences. */
 const cost = ({ costNats, costStandardError }: MeasuredLoss): string =>
-  `${costNats < 0 ? '' : '+'}${costNats.toFixed(4)} ±${(1.96 * costStandardError).toFixed(4)}`;
+  `${costNats < 0 ? '' : '+'}${costNats.toFixed(4)} ±${(normalQuantile * costStandardError).toFixed(4)}`;
 
 const unitName = (unit: Unit): string => (typeof unit === 'number' ? `block ${unit}` : `${unit.half} ${unit.block}`);
 

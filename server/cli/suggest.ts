@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
-import { formatBlockList, formatDropSet } from '../pruning/dropSet';
+import { formatBlockList, formatDropSet } from '../shared/dropSets';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport } from '../protocol/reports';
 import { digits } from './render';

@@ -1,6 +1,7 @@
 // A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
 import type { Comparison, EvaluatedGroup, EvaluatedTask, MetricName } from '../protocol/reports';
+import { interval95 } from '../shared/statistics';
 import { metricTable, primaryMetric } from './metricTable';
 import { holm, mcnemar, pairedT } from './significance';
 
@@ -60,12 +61,6 @@ export function compareWithBase(
 /** The chance of any wrong mark among the tasks of a variant. */
 const familyLevel = 0.05;
 
-/**
- * Of the standard normal distribution, 0.975. The harness' errors are read with it as well; Student's quantile would be
- * 3 % larger at 40 items, less than the error of an error there.
- */
-export const normalQuantile = 1.959963984540054;
-
 /** Whether a comparison says more than noise. Groups are no part of the tasks' correction: theirs is the own interval. */
 export function verdictOf(
   { metric, delta, significant, interval95 }: Comparison,
@@ -124,9 +119,13 @@ function compare({ task, metric, base, variant, weights }: Pair) {
     );
   const delta = fromRatio(rVariant) - fromRatio(rBase);
   const pairedStderr = n < 2 ? null : meanError(moves(slopeAt(rBase), slopeAt(rVariant)));
-  const half = pairedStderr === null ? null : normalQuantile * pairedStderr;
-  const interval95: [number, number] | null = half === null ? null : [delta - half, delta + half];
-  const common = { task, metric, delta, pairedStderr, interval95 };
+  const common = {
+    task,
+    metric,
+    delta,
+    pairedStderr,
+    interval95: pairedStderr === null ? null : interval95(delta, pairedStderr),
+  };
   if (of !== 'share') {
     const p = n < 2 ? null : pairedT(rVariant - rBase, meanError(moves(1, 1)), n);
     return { ...common, mcnemarP: null, flipped: null, p };

@@ -1,6 +1,6 @@
 // One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
 import type { EvaluateReport, MetricName } from '../protocol/reports';
-import { normalQuantile } from './compare';
+import { interval95 } from '../shared/statistics';
 
 export interface MeanAccuracy {
   readonly mean: number;
@@ -26,10 +26,8 @@ export function meanAccuracy(evaluation: EvaluateReport, model: number): MeanAcc
   const delta = mean - average(counted.map(valuesOf(0)));
   // Tasks have different items, so that their errors are independent.
   const error = Math.hypot(...errors) / counted.length;
-  const interval95: [number, number] | null = Number.isNaN(error)
-    ? null
-    : [delta - normalQuantile * error, delta + normalQuantile * error];
-  return { mean, nTasks: counted.length, difference: { delta, interval95 } };
+  const interval = Number.isNaN(error) ? null : interval95(delta, error);
+  return { mean, nTasks: counted.length, difference: { delta, interval95: interval } };
 }
 
 export interface CountedTask {

@@ -1,6 +1,7 @@
 // What can be read out of a study, in sentences that say how sure they are. Pure.
 import type { StudyReport, StudyVariant } from '../protocol/reports';
-import { normalQuantile } from './compare';
+import { counted, percent, signed } from '../shared/numbers';
+import { normalQuantile } from '../shared/statistics';
 import { meanAccuracy } from './meanAccuracy';
 
 export function studyReading(report: StudyReport): string[] {
@@ -36,7 +37,7 @@ function leastLoss(report: StudyReport, count: number): string[] {
         ? 'more than chance explains on this text'
         : 'which is not sure on this text';
   return [
-    `Without ${count} ${count === 1 ? 'block' : 'blocks'} and without healing, ${best.label} costs least (${best.loss.costNats.toFixed(3)} nats), ${gap.toFixed(3)} less than ${second.label}: ${sure}.`,
+    `Without ${counted(count, 'block')} and without healing, ${best.label} costs least (${best.loss.costNats.toFixed(3)} nats), ${gap.toFixed(3)} less than ${second.label}: ${sure}.`,
   ];
 }
 
@@ -51,10 +52,9 @@ function healingByLoss(report: StudyReport): string[] {
       return before && before.loss.costNats > 0 ? [1 - healed.loss.costNats / before.loss.costNats] : [];
     });
   if (shares.length === 0) return [];
-  const percent = (share: number) => `${Math.round(100 * share)} %`;
-  const [least, most] = [percent(Math.min(...shares)), percent(Math.max(...shares))];
+  const [least, most] = [percent(Math.min(...shares), 0), percent(Math.max(...shares), 0)];
   return [
-    `Healing won back ${least === most ? least : `${least} to ${most}`} of the loss that leaving blocks out cost, in ${shares.length} ${shares.length === 1 ? 'variant' : 'variants'}.`,
+    `Healing won back ${least === most ? least : `${least} to ${most}`} of the loss that leaving blocks out cost, in ${counted(shares.length, 'variant')}.`,
   ];
 }
 
@@ -70,7 +70,7 @@ function accuracyLost({ evaluation, variants }: StudyReport, count: number): str
     .sort((a, b) => b.delta - a.delta);
   const best = judged[0];
   if (!best) return [];
-  const points = `${best.delta < 0 ? '−' : '+'}${Math.abs(100 * best.delta).toFixed(1)} points`;
+  const points = `${signed(100 * best.delta, 1)} points`;
   const within = best.interval95 === null ? null : best.interval95[0] <= 0 && best.interval95[1] >= 0;
   const sure =
     within === null
@@ -79,7 +79,7 @@ function accuracyLost({ evaluation, variants }: StudyReport, count: number): str
         ? 'which its interval does not tell from nothing; that is no proof that nothing was lost'
         : 'more than its interval explains';
   return [
-    `Without ${count} ${count === 1 ? 'block' : 'blocks'}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${judged.length}, it is a little flattered.`,
+    `Without ${counted(count, 'block')}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${judged.length}, it is a little flattered.`,
   ];
 }
 

@@ -11,7 +11,7 @@ import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
 import type { PlanEstimate } from '../protocol/engine';
 import type { EvaluateRecipe, HealRecipe, Recipe, StudyRecipe, TokenSource } from '../protocol/recipes';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import { type HealShape, planHealing } from '../recipes/healPlan';
 import { summarize } from '../recipes/modelSummary';
 import type { Cost } from '../recipes/session';

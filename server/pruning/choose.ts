@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport, GreedyReport, MethodScores } from '../protocol/reports';
-import { checkDropSet, normalized, ofBlocks } from './dropSet';
+import { checkDropSet, normalized, ofBlocks } from '../shared/dropSets';
 
 export interface Choice {
   readonly drop: DropSet;

@@ -10,7 +10,7 @@ import { type Path, pathWithout } from '../model/path';
 import { blockWeights } from '../model/weights';
 import type { DropSet, EvaluateRecipe } from '../protocol/recipes';
 import type { EvaluatedModel } from '../protocol/reports';
-import { checkDropSet, formatDropSet, isEmpty, ofBlocks } from '../pruning/dropSet';
+import { checkDropSet, formatDropSet, isEmpty, ofBlocks } from '../shared/dropSets';
 import { summarize } from './modelSummary';
 import { withCheckpoint } from './session';
 

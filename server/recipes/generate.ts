@@ -4,7 +4,7 @@ import { UserError } from '../errors';
 import type { GenerateRecipe } from '../protocol/recipes';
 import type { GenerateReport } from '../protocol/reports';
 import { pathWithout } from '../model/path';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer';
 import { generate, generateWithoutCache } from '../execution/decode';
 import { droppedFields, summarize } from './modelSummary';

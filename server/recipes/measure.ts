@@ -6,7 +6,7 @@ import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
 import { choose, measuredMethods } from '../pruning/choose';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import type { DropSet, GreedyOptions, MeasureOptions } from '../protocol/recipes';
 import type { AnalyzeReport, SuggestionReport } from '../protocol/reports';
 

@@ -9,7 +9,7 @@ import { type AdaptedModule, moduleKey } from '../model/adapter';
 import type { WeightDtype } from '../model/config';
 import type { MergeRecipe } from '../protocol/recipes';
 import type { MergeReport } from '../protocol/reports';
-import { ofBlocks } from '../pruning/dropSet';
+import { ofBlocks } from '../shared/dropSets';
 import { summarize } from './modelSummary';
 import { peakMemoryBytes } from './processMemory';
 import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from './session';

@@ -3,7 +3,7 @@ import { perplexity } from '../evaluation/perplexity';
 import type { PerplexityRecipe } from '../protocol/recipes';
 import type { PerplexityReport, RunFacts, Timing } from '../protocol/reports';
 import { pathWithout } from '../model/path';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import { droppedFields } from './modelSummary';
 import { noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from './session';
 import { windowsFor } from './windows';

@@ -6,7 +6,7 @@ import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { isUserError, UserError } from '../errors';
 import { checkRule, choose } from '../pruning/choose';
-import { ofBlocks } from '../pruning/dropSet';
+import { ofBlocks } from '../shared/dropSets';
 import { toMergekitYaml } from '../pruning/mergekit';
 import type { DropSet, Dtype, PruneRecipe } from '../protocol/recipes';
 import type { PruneReport, RepairReport } from '../protocol/reports';

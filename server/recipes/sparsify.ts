@@ -3,7 +3,7 @@ import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { UserError } from '../errors';
 import { parseBlockWeightName } from '../model/weights';
-import { ofBlocks } from '../pruning/dropSet';
+import { ofBlocks } from '../shared/dropSets';
 import { zeroSmallest } from '../pruning/magnitude';
 import type { SparsifyRecipe } from '../protocol/recipes';
 import type { SparsifyReport } from '../protocol/reports';

@@ -3,7 +3,7 @@
 import { pathWithout, type Path } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
 import type { MeasuredSpeed } from '../protocol/reports';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import { forward } from '../execution/forward';
 import type { Model } from '../execution/model';
 

@@ -14,7 +14,7 @@ import type {
   StudyVariant,
   Timing,
 } from '../protocol/reports';
-import { formatDropSet, ofBlocks } from '../pruning/dropSet';
+import { formatDropSet, ofBlocks } from '../shared/dropSets';
 import { meanAndError } from '../execution/windowStatistics';
 import type { CarriedStep } from './studyFolder';
 import { modelsThatStay, type StudySteps } from './studyPlan';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DropRule, DropSet, RepairName, StudyRecipe } from '../protocol/recipes';
 import type { AnalyzeReport } from '../protocol/reports';
 import { choose } from '../pruning/choose';
-import { ofBlocks } from '../pruning/dropSet';
+import { ofBlocks } from '../shared/dropSets';
 
 /** A set of blocks with all the methods that choose it at its count. */
 export interface ChosenSet {

@@ -2,7 +2,7 @@
 // better ones until all windows are measured.
 import type { Measuring } from '../analysis/measuring';
 import { pathWithout } from '../model/path';
-import { checkDropSet } from '../pruning/dropSet';
+import { checkDropSet } from '../shared/dropSets';
 import type { DropSet } from '../protocol/recipes';
 import type { Estimate } from '../protocol/reports';
 

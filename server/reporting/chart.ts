@@ -5,12 +5,12 @@ import { GridComponent, LegendComponent } from 'echarts/components';
 import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { escaped } from './escaped';
-import { darkSheet, type Look, palette, shapePath } from './looks';
+import { darkSheet, type Style, palette, shapePath } from '../shared/styles';
 import { bar, drawnText, group, polyline, symbol, upright, whisker, words } from './marks';
 
 use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
 
-export interface Series extends Look {
+export interface Series extends Style {
   name: string;
   points: Point[];
 }

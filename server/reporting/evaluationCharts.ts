@@ -3,7 +3,8 @@ import { metricTable } from '../evaluation/metricTable';
 import type { EvaluatedModel, EvaluateReport, Score } from '../protocol/reports';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { figure, intervalOf } from './figures';
-import { type Look, looksOf } from './looks';
+import { percent } from '../shared/numbers';
+import { type Style, stylesOf } from '../shared/styles';
 import { recoveries } from './recovery';
 import { primaryRows, type ScoreRow, scoreOfModel, scoreRows } from './scoreTable';
 
@@ -16,12 +17,12 @@ export interface NamedChart {
   svg: string;
 }
 
-/** @param looks of the models; absent: in their order */
+/** @param styles of the models; absent: by their order */
 export function evaluationCharts(
   report: EvaluateReport,
-  looks: readonly Look[] = looksOf(report.models),
+  styles: readonly Style[] = stylesOf(report.models),
 ): NamedChart[] {
-  const drawn: Drawn = { ...report, looks };
+  const drawn: Drawn = { ...report, styles };
   const shares = primaryRows(report).filter(({ metric }) => metricTable[metric].of === 'share');
   const subjects = shares.filter(({ isGroup, task }) => !isGroup && task.startsWith('mmlu_'));
   const outermost = shares.filter((row) => row.depth === 0);
@@ -37,9 +38,9 @@ export function evaluationCharts(
   ];
 }
 
-/** A report, and how its models look. */
+/** A report, and the styles of its models. */
 interface Drawn extends EvaluateReport {
-  looks: readonly Look[];
+  styles: readonly Style[];
 }
 
 /** Those that stand for all: applied, rote, verbal and numerical ones. */
@@ -68,10 +69,10 @@ function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], rep
       if (!cell?.comparison) return [];
       const { delta, interval95 } = cell.comparison;
       const [low, high] = interval95 ?? [null, null];
-      return [{ x, y: 100 * delta, low: percent(low), high: percent(high), hollow: cell.verdict === 'noise' }];
+      return [{ x, y: 100 * delta, low: inPercent(low), high: inPercent(high), hollow: cell.verdict === 'noise' }];
     }),
   );
-  const chances = { name: 'chance', values: rows.map(({ chance }) => percent(chance)) };
+  const chances = { name: 'chance', values: rows.map(({ chance }) => inPercent(chance)) };
   const scores: NamedChart = {
     name,
     title,
@@ -116,7 +117,7 @@ function recoveryCharts(report: Drawn): NamedChart[] {
     const noteOf = (k: number, value: number) => {
       const fraction = recovered.get(k);
       if (fraction === undefined) return figure(row.metric, value);
-      const share = fraction > 0 ? `${(100 * fraction).toFixed(0)} %` : 'nothing';
+      const share = fraction > 0 ? percent(fraction, 0) : 'nothing';
       return `${figure(row.metric, value)}, ${share} recovered`;
     };
     const series = seriesOf(report, (k) => {
@@ -182,18 +183,18 @@ function sizeCharts(report: Drawn, rows: readonly ScoreRow[]): NamedChart[] {
   ];
 }
 
-/** A series for every model, in its look. */
-function seriesOf({ models, looks }: Drawn, pointsOf: (model: number) => Point[]): Series[] {
-  return models.map(({ label }: EvaluatedModel, k) => ({ name: label, ...looks[k]!, points: pointsOf(k) }));
+/** A series for every model, in its style. */
+function seriesOf({ models, styles }: Drawn, pointsOf: (model: number) => Point[]): Series[] {
+  return models.map(({ label }: EvaluatedModel, k) => ({ name: label, ...styles[k]!, points: pointsOf(k) }));
 }
 
 const accuracyAxis: Axis = { name: 'accuracy, %' };
 
-const percent = (share: number | null) => (share === null ? null : 100 * share);
+const inPercent = (share: number | null) => (share === null ? null : 100 * share);
 
 function percentPoint(score: Pick<Score, 'value' | 'stderr'>): Omit<Point, 'x'> {
   const { low, high } = intervalOf(score);
-  return { y: 100 * score.value, low: percent(low), high: percent(high) };
+  return { y: 100 * score.value, low: inPercent(low), high: inPercent(high) };
 }
 
 function meanScore(scores: readonly Score[]): Pick<Score, 'value' | 'stderr'> {

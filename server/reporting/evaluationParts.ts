@@ -1,9 +1,10 @@
 // What an evaluation's report says, before it is Markdown, HTML or text on a terminal.
 import { metricTable } from '../evaluation/metricTable';
 import type { EvaluateReport } from '../protocol/reports';
-import { formatDropSet, isEmpty } from '../pruning/dropSet';
-import { counted, difference, figure, flips, megabytes, millions, unitOf, verdictMarks } from './figures';
+import { formatDropSet, isEmpty } from '../shared/dropSets';
+import { difference, figure, flips, unitOf, verdictMarks } from './figures';
 import { type ScoreRow, scoreRows } from './scoreTable';
+import { counted, parameters, percent, size } from '../shared/numbers';
 
 export interface EvaluationParts {
   title: string;
@@ -101,7 +102,7 @@ function settingsOf(report: EvaluateReport): [string, string][] {
     ...models.map(({ label, nBlocks, nParameters, sizeBytes, dtype, drop, healed }): [string, string] => [
       label,
       [
-        `${nBlocks} blocks, ${millions(nParameters)} parameters, ${megabytes(sizeBytes)}, ${dtype}`,
+        `${nBlocks} blocks, ${parameters(nParameters)} parameters, ${size(sizeBytes)}, ${dtype}`,
         ...(isEmpty(drop) ? [] : [`without ${formatDropSet(drop)}`]),
         ...(healed ? ['healed'] : []),
       ].join('; '),
@@ -125,7 +126,7 @@ function generationOf({ generation, models }: EvaluateReport): EvaluationParts['
       models[model]!.label,
       prompt,
       text,
-      `${(100 * repetition).toFixed(0)} %`,
+      percent(repetition, 0),
       `${entropyBits.toFixed(2)} bits`,
       alarm ? '⚠ repeats itself' : '',
     ]),
@@ -139,6 +140,6 @@ function effortOf({ timing, work, peakMemoryBytes }: EvaluateReport): string {
     work.nTokens > 0 ? `, ${(work.nPlainTokens / work.nTokens).toFixed(1)} times fewer than without sharing` : '';
   return (
     `${work.nRequests} requests, ${work.nTokens} tokens${spared}, in ${time}` +
-    ` (${Math.round(work.nTokens / Math.max(seconds, 1e-3))} a second), peak memory ${megabytes(peakMemoryBytes)}`
+    ` (${Math.round(work.nTokens / Math.max(seconds, 1e-3))} a second), peak memory ${size(peakMemoryBytes)}`
   );
 }

@@ -1,5 +1,5 @@
 // Scores as people read them: shares in percent, differences with their sign (U+2212), ± always a 95 % interval.
-import { normalQuantile } from '../evaluation/compare';
+import { interval95 } from '../shared/statistics';
 import { metricTable } from '../evaluation/metricTable';
 import type { Comparison, MetricName, Score } from '../protocol/reports';
 
@@ -36,9 +36,6 @@ export function intervalOf({ value, stderr }: Pick<Score, 'value' | 'stderr'>): 
   high: number | null;
 } {
   if (stderr === null || !Number.isFinite(value)) return { low: null, high: null };
-  return { low: value - normalQuantile * stderr, high: value + normalQuantile * stderr };
+  const [low, high] = interval95(value, stderr);
+  return { low, high };
 }
-
-export const megabytes = (nBytes: number) => `${(nBytes / 1e6).toFixed(1)} MB`;
-export const millions = (n: number) => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} B` : `${(n / 1e6).toFixed(1)} M`);
-export const counted = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`;

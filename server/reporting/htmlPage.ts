@@ -1,7 +1,7 @@
 // One HTML file that stands alone: charts within, no script, nothing loaded, light and dark by the reader's system.
 import { escaped } from './escaped';
 import type { NamedChart } from './evaluationCharts';
-import { darkSheet } from './looks';
+import { darkSheet } from '../shared/styles';
 
 /** @param body HTML already */
 export const htmlPage = (title: string, body: readonly string[]): string =>

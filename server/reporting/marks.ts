@@ -1,6 +1,6 @@
 // The marks of charts as echarts takes them from a custom series: intervals, symbols, lines and words at places in pixels.
 import { printable } from './escaped';
-import { type Colour, type Look, palette, shapePath } from './looks';
+import { type Colour, type Style, palette, shapePath } from '../shared/styles';
 
 /** x and y. */
 export type Place = readonly [number, number];
@@ -13,7 +13,7 @@ export const whisker = ([x1, y1]: Place, [x2, y2]: Place, colour: Colour) => ({
   style: { stroke: palette[colour], lineWidth: 1.5, fill: 'none' },
 });
 
-export const symbol = ([x, y]: Place, { colour, shape }: Look, hollow = false) => ({
+export const symbol = ([x, y]: Place, { colour, shape }: Style, hollow = false) => ({
   type: 'path',
   x,
   y,

@@ -1,13 +1,14 @@
 // The charts of a study. One appears where its data exists.
 import { restrictedEvaluation } from '../evaluation/restrictedEvaluation';
 import type { StudyReport, StudyVariant } from '../protocol/reports';
+import { counted, percent } from '../shared/numbers';
+import { baseStyle } from '../shared/styles';
 import { rowChart, type Series } from './chart';
 import { evaluationCharts } from './evaluationCharts';
-import { counted } from './figures';
-import { baseLook } from './looks';
-import { lookOfVariant } from './studyLines';
+import { intervalOf } from './figures';
+import { styleOfVariant } from './studyLines';
 import type { StudyChart } from './studyParts';
-import { costInterval, studyPlanes } from './studyPlanes';
+import { studyPlanes } from './studyPlanes';
 
 export const studyCharts = (report: StudyReport): StudyChart[] => [
   ...studyPlanes(report),
@@ -36,7 +37,7 @@ function recoveryCharts(report: StudyReport): StudyChart[] {
   if (pairs.length === 0) return [];
   const bars = pairs.flatMap(([before, healed]) => {
     const [lost, left] = [before.loss!.costNats, healed.loss!.costNats];
-    const share = left < lost ? `${Math.round(100 * (1 - left / lost))} %` : 'nothing';
+    const share = left < lost ? percent(1 - left / lost, 0) : 'nothing';
     const wonBack = lost > 0 ? `, ${share} won back` : '';
     return [
       { variant: before, note: `${lost.toFixed(3)} nats` },
@@ -45,8 +46,8 @@ function recoveryCharts(report: StudyReport): StudyChart[] {
   });
   const series = bars.map(({ variant, note }, x): Series => {
     const { costNats: y, costStandardError } = variant.loss!;
-    const point = { x, y, ...costInterval(y, costStandardError), note };
-    return { name: variant.label, ...lookOfVariant(report, variant), points: [point] };
+    const point = { x, y, ...intervalOf({ value: y, stderr: costStandardError }), note };
+    return { name: variant.label, ...styleOfVariant(report, variant), points: [point] };
   });
   const least = Math.min(0, ...series.flatMap(({ points }) => points.map(({ y, low }) => low ?? y)));
   const title = 'What healing won back';
@@ -74,8 +75,8 @@ function taskCharts(report: StudyReport): StudyChart[] {
   const shown = counts.filter((variant) => variant.count === count);
   if (shown.length === 0) return [];
   const models = [0, ...shown.map(({ model }) => model!)];
-  const looks = [baseLook, ...shown.map((variant) => lookOfVariant(report, variant))];
-  return evaluationCharts(restrictedEvaluation(evaluation, models), looks)
+  const styles = [baseStyle, ...shown.map((variant) => styleOfVariant(report, variant))];
+  return evaluationCharts(restrictedEvaluation(evaluation, models), styles)
     .filter(({ name }) => name !== 'accuracy-by-size')
     .map((chart) => ({ ...chart, topic: 'tasks', caption: `${chart.caption} Without ${counted(count, 'block')}.` }));
 }

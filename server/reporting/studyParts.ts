@@ -1,12 +1,12 @@
 // What the page of a study says, before it is Markdown or HTML: what was varied, what can be said for sure and what cannot,
 // what it cost by loss and by accuracy, healed beside unhealed.
-import { normalQuantile } from '../evaluation/compare';
+import { normalQuantile } from '../shared/statistics';
 import { countedTasks, meanAccuracy, scoreOf } from '../evaluation/meanAccuracy';
 import { studyReading } from '../evaluation/studyReading';
 import type { TokenSourceReport } from '../protocol/recipes';
 import type { StudyLoss, StudyReport, StudyVariant } from '../protocol/reports';
 import type { NamedChart } from './evaluationCharts';
-import { counted, millions } from './figures';
+import { counted, parameters, percent, signed } from '../shared/numbers';
 
 export interface StudyParts {
   title: string;
@@ -62,7 +62,7 @@ function introduction({ model, variants, methods, recipe, calibration }: StudyRe
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
   const others = recipe.methods.filter((name) => !(name in methods)).map((name) => measured[name] ?? name);
   return [
-    `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${millions(model.nParameters)} parameters), `,
+    `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${parameters(model.nParameters)} parameters), `,
     `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,
     `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row.`,
   ].join('');
@@ -126,7 +126,7 @@ function accuracyTable(report: StudyReport): StudyPart {
   );
 }
 
-/** Every task that is counted, for all variants without so many blocks. */
+/** every task that is counted, for all variants without so many blocks. */
 function taskTable(report: StudyReport, count: number): StudyPart[] {
   const evaluation = report.evaluation!;
   const tasks = countedTasks(evaluation);
@@ -194,7 +194,7 @@ const countsOf = ({ variants }: StudyReport) => [...new Set(variants.slice(1).ma
 const namesOf = ({ id, methods, without, repair, nParameters, label }: StudyVariant): string[] => [
   id === 'base' ? label : `${methods.join(', ')}${repair === 'none' ? '' : ', repaired'}`,
   without,
-  millions(nParameters),
+  parameters(nParameters),
 ];
 
 const windowsOf = ({ nWindows, tokensPerWindow, files, start }: TokenSourceReport) =>
@@ -202,16 +202,14 @@ const windowsOf = ({ nWindows, tokensPerWindow, files, start }: TokenSourceRepor
 
 /** The share of what leaving blocks out cost that healing won back. */
 const recovered = (before: StudyLoss | null | undefined, after: StudyLoss | null | undefined) =>
-  before && after && before.costNats > 0 ? `${Math.round(100 * (1 - after.costNats / before.costNats))} %` : '';
+  before && after && before.costNats > 0 ? percent(1 - after.costNats / before.costNats, 0) : '';
 const nats = (loss: StudyLoss | null | undefined) => loss?.lossNats.toFixed(3) ?? '';
 const cost = (loss: StudyLoss | null | undefined) =>
   loss
     ? `${signed(loss.costNats, 3)}${loss.costStandardError === null ? '' : ` ± ${(normalQuantile * loss.costStandardError).toFixed(3)}`}`
     : '';
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 const difference = ({ delta, interval95 }: { delta: number; interval95: readonly [number, number] | null }) =>
   `${signed(100 * delta, 1)}${interval95 ? ` (${signed(100 * interval95[0], 1)} to ${signed(100 * interval95[1], 1)})` : ''}`;
-const signed = (value: number, digits: number) => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(digits)}`;
 const table = (nWordColumns: number, head: string[], rows: string[][]): StudyPart => ({
   ...{ kind: 'table', head, rows, nWordColumns },
 });

@@ -1,9 +1,9 @@
 // Loss and accuracy of a study's variants over what is left of the model: a line for each method, healed ones apart.
-import { normalQuantile } from '../evaluation/compare';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
 import type { StudyReport, StudyVariant } from '../protocol/reports';
+import { intervalOf } from './figures';
 import { type Axis, planeChart, type Point, type Series } from './chart';
-import { baseLook } from './looks';
+import { baseStyle } from '../shared/styles';
 import { studyLines } from './studyLines';
 import type { StudyChart, StudyTopic } from './studyParts';
 
@@ -59,19 +59,19 @@ function drawnPlane(report: StudyReport, plane: Plane): StudyChart[] {
   const step = Math.min(0.6 / lines.length, 0.1) * leastGap(report.variants.map(xOf));
   const places = [...lines].sort((a, b) => a.nth - b.nth);
   const series = lines.map((line): Series => {
-    const { name, look, variants } = line;
+    const { name, style, variants } = line;
     const aside = (places.indexOf(line) - (lines.length - 1) / 2) * step;
     const points = variants.flatMap((variant): Point[] => {
       const value = yOf(variant);
       return value ? [{ x: xOf(variant) + aside, ...value }] : [];
     });
-    return { name, ...look, points };
+    return { name, ...style, points };
   });
   const ends = drawnAs === 'line' ? [xAxis.min!, xAxis.max!] : [xOf(base)];
   const { y } = whole;
   const ofBase: Series = {
     name: `${base.label}, whole`,
-    ...baseLook,
+    ...baseStyle,
     points: ends.map((x) => ({ x, y, low: null, high: null })),
   };
   const svg = planeChart({ id: name, title, series: [ofBase, ...series], xAxis, yAxis, joined: true });
@@ -92,7 +92,7 @@ function leastGap(values: readonly number[]): number {
 
 function lossPoint({ loss }: StudyVariant): Omit<Point, 'x'> | null {
   if (!loss || !Number.isFinite(loss.lossNats)) return null;
-  return { y: loss.lossNats, ...costInterval(loss.lossNats, loss.costStandardError) };
+  return { y: loss.lossNats, ...intervalOf({ value: loss.lossNats, stderr: loss.costStandardError }) };
 }
 
 const accuracyPoint = ({ evaluation }: StudyReport) => {
@@ -105,9 +105,3 @@ const accuracyPoint = ({ evaluation }: StudyReport) => {
     return { y: 100 * mean, low: shifted(low), high: shifted(high) };
   };
 };
-
-/** 95 % around a value whose difference to the whole model has this error. */
-export function costInterval(value: number, error: number | null): Pick<Point, 'low' | 'high'> {
-  if (error === null || !Number.isFinite(error)) return { low: null, high: null };
-  return { low: value - normalQuantile * error, high: value + normalQuantile * error };
-}

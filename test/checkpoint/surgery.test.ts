@@ -28,7 +28,7 @@ import { type SurgeryOptions, writeWithoutBlocks } from '../../server/checkpoint
 import { isUserError } from '../../server/errors';
 import { readModelConfig } from '../../server/model/readConfig';
 import { parseBlockWeightName } from '../../server/model/weights';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { toMergekitYaml } from '../../server/pruning/mergekit';
 import { repoRoot } from '../fixtures';
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { PerplexityRecipe, TokenSource } from '../../server/protocol/recipes';
 import { modelFolder } from '../fixtures';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
-import { checkDropSet } from '../../server/pruning/dropSet';
+import { checkDropSet } from '../../server/shared/dropSets';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
 import { planWalk } from '../../server/execution/memoryPlan';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
-import { checkDropSet, ofBlocks } from '../../server/pruning/dropSet';
+import { checkDropSet, ofBlocks } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';

@@ -9,10 +9,12 @@ import {
   rowFacts,
   topNodes,
 } from '../../extension/trees/modelNodes';
-import { barLevel, blockRanges, duration, freeName, holds, signed, sizeOf, taken } from '../../extension/trees/labels';
+import { barLevel, freeName, holds, taken } from '../../extension/trees/labels';
 import type { FoundModel } from '../../server/protocol/server';
 import { repoRoot } from '../fixtures';
 import { analysis, foundModel, measured } from './rows';
+import { blockRanges } from '../../server/shared/dropSets';
+import { clock, cost, size } from '../../server/shared/numbers';
 
 const root = (folder: string, kind: ModelRoot['kind'] = 'workspace'): ModelRoot => ({
   folder,
@@ -194,20 +196,20 @@ describe('words and numbers', () => {
     [999_400, '999 kB'],
     [1_100_000, '1.1 MB'],
     [5_100_000_000, '5.10 GB'],
-  ])('%d bytes are %s', (bytes, text) => expect(sizeOf(bytes)).toBe(text));
+  ])('%d bytes are %s', (bytes, text) => expect(size(bytes)).toBe(text));
 
   it.each([
     [0.913, '+0.913'],
     [-0.02, '−0.020'],
     [0, '0.000'],
     [-0.0001, '0.000'],
-  ])('%d nats are %s', (nats, text) => expect(signed(nats)).toBe(text));
+  ])('%d nats are %s', (nats, text) => expect(cost(nats)).toBe(text));
 
   it.each([
     [12, '0:12'],
     [212, '3:32'],
     [3725, '1:02:05'],
-  ])('%d seconds that are left are %s', (seconds, text) => expect(duration(seconds)).toBe(text));
+  ])('%d seconds that are left are %s', (seconds, text) => expect(clock(seconds)).toBe(text));
 
   it.each([
     [1.84, '1.8 s'],

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type AdapterForm, adaptedModules, moduleKey } from '../../server/model/adapter';
-import { parseDropSet } from '../../server/pruning/dropSet';
+import { parseDropSet } from '../../server/shared/dropSets';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { healing, storyText } from '../recipes/healing';
 import { onCpu, runHere } from '../recipes/runHere';

@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
+import { ofBlocks, parseDropSet } from '../../server/shared/dropSets';
 import type { RepairOptions } from '../../server/protocol/recipes';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';

@@ -8,7 +8,7 @@ import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpo
 import { logitsSlice } from '../../server/model/head';
 import { blockParts, blockSignature } from '../../server/model/llama';
 import { pathWithout } from '../../server/model/path';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { embeddingName, finalNormName, headName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';

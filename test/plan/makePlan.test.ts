@@ -1,7 +1,7 @@
 // What evaluations and studies would take, from headers and sizes alone.
 import { describe, expect, it } from 'vitest';
 import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol/recipes';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { makePlan } from '../../server/plan/makePlan';
 import { modelFolder } from '../fixtures';
 import { onCpu } from '../recipes/runHere';

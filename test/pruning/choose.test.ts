@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { DropRule } from '../../server/protocol/recipes';
 import type { MethodScores } from '../../server/protocol/reports';
 import { choose } from '../../server/pruning/choose';
-import { formatBlockList, ofBlocks } from '../../server/pruning/dropSet';
+import { formatBlockList, ofBlocks } from '../../server/shared/dropSets';
 import { refusal } from '../refusal';
 
 const scored = (scores: number[] | number[][], of: MethodScores['of'] = 'block'): MethodScores => ({

@@ -8,7 +8,7 @@ import { isUserError } from '../../server/errors';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { EvaluateReport } from '../../server/protocol/reports';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { fixtures, type Golden, type GoldenTask, readGolden, storiesFolderWithBos } from '../evaluation/golden';
 import { onCpu, runHere } from './runHere';

@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import type { GenerateRecipe } from '../../server/protocol/recipes';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { available, modelFolder } from '../fixtures';

@@ -6,7 +6,7 @@ import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { moduleKey } from '../../server/model/adapter';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { TokenSource } from '../../server/protocol/recipes';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { adapterBytes, type HealChange, openHealings } from './healing';
 import { onCpu, runHere } from './runHere';
 

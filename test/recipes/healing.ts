@@ -6,7 +6,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { EngineEvent, RunControl } from '../../server/protocol/engine';
 import type { HealRecipe } from '../../server/protocol/recipes';
 import type { HealReport } from '../../server/protocol/reports';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { runRecipe } from '../../server/recipes/run';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { moduleKey } from '../../server/model/adapter';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import type { MergeRecipe, TokenSource } from '../../server/protocol/recipes';
 import { addLowRank } from '../../server/recipes/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { Dtype, PruneRecipe, TokenSource } from '../../server/protocol/recipes';

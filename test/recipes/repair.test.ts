@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { readModelConfig } from '../../server/model/readConfig';
 import { pathWithout } from '../../server/model/path';
-import { formatDropSet, ofBlocks, parseDropSet } from '../../server/pruning/dropSet';
+import { formatDropSet, ofBlocks, parseDropSet } from '../../server/shared/dropSets';
 import { gapsOf } from '../../server/pruning/repair';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { DropSet, PruneRecipe, RepairOptions, TokenSource } from '../../server/protocol/recipes';

@@ -8,7 +8,7 @@ import { afterAll, beforeAll } from 'vitest';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol/recipes';
 import type { Comparison, EvaluateReport, Score, StudyReport } from '../../server/protocol/reports';
-import { formatDropSet, isEmpty } from '../../server/pruning/dropSet';
+import { formatDropSet, isEmpty } from '../../server/shared/dropSets';
 import { noTime } from '../../server/recipes/session';
 import { runStudy, type StepRunners, stepRunners } from '../../server/recipes/study';
 import { modelFolder, repoRoot } from '../fixtures';

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { evaluationCharts } from '../../server/reporting/evaluationCharts';
 import { planeChart, rowChart, type Series } from '../../server/reporting/chart';
-import { looksOf, palette, variantLook, variantLooks } from '../../server/reporting/looks';
+import { stylesOf, palette, variantStyle, variantStyles } from '../../server/shared/styles';
 import { recoveries } from '../../server/reporting/recovery';
 import { reportHtml } from '../../server/reporting/reportHtml';
 import { reportMarkdown } from '../../server/reporting/reportMarkdown';
@@ -83,7 +83,7 @@ describe('charts', () => {
   ])('names a row %s as %s', (name, shown) => {
     const svg = rowChart({
       ...{ id: 'r', title: 't', rows: [name], axis: { name: 'nats' }, marks: 'bars', line: null },
-      series: [{ name, ...variantLooks.pruned[0]!, points: [{ x: 0, y: 1, low: null, high: null }] }],
+      series: [{ name, ...variantStyles.pruned[0]!, points: [{ x: 0, y: 1, low: null, high: null }] }],
     });
     expect(parseXml(svg).map(({ text }) => text)).toContain(shown);
   });
@@ -91,7 +91,7 @@ describe('charts', () => {
   it('takes plain series, joined', () => {
     const series: Series[] = [0, 1].map((k) => ({
       name: `method ${k}`,
-      ...variantLooks.pruned[k]!,
+      ...variantStyles.pruned[k]!,
       points: [4, 5, 6, 7, 12].map((x) => ({ x, y: 40 - x - k, low: 35 - x, high: x === 5 ? null : 44 - x })),
     }));
     const svg = planeChart({
@@ -108,16 +108,16 @@ describe('charts', () => {
 
 describe('looks', () => {
   it.each(['pruned', 'healed'] as const)('of 36 %s models are all different', (kind) => {
-    const looks = Array.from({ length: 36 }, (_, nth) => JSON.stringify(variantLook(kind, nth)));
+    const looks = Array.from({ length: 36 }, (_, nth) => JSON.stringify(variantStyle(kind, nth)));
     expect(new Set(looks).size).toBe(36);
   });
   it('have no shape and no colour for both kinds', () => {
-    const all = Object.values(variantLooks).flat();
+    const all = Object.values(variantStyles).flat();
     expect(new Set(all.map(({ shape }) => shape)).size).toBe(12);
     expect(new Set(all.map(({ colour }) => palette[colour])).size).toBe(12);
   });
   it('tell kinds and models apart without colour', () => {
-    const looks = looksOf([{}, {}, {}, {}].map((_, k) => ({ healed: k === 2 })));
+    const looks = stylesOf([{}, {}, {}, {}].map((_, k) => ({ healed: k === 2 })));
     expect(looks.map(({ shape }) => shape)).toEqual(['cross', 'square', 'circle', 'triangle']);
     expect(looks.map(({ colour }) => colour)).toEqual(['base', 'pruned', 'healed', 'prunedDeep']);
   });

@@ -4,7 +4,7 @@ import type { Comparison, EvaluateReport, Score, StudyReport, StudyVariant } fro
 import { joinEvaluations } from '../../server/evaluation/joinEvaluations';
 import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
 import { studyReading } from '../../server/evaluation/studyReading';
-import { formatDropSet, isEmpty, ofBlocks } from '../../server/pruning/dropSet';
+import { formatDropSet, isEmpty, ofBlocks } from '../../server/shared/dropSets';
 import { studyCharts } from '../../server/reporting/studyCharts';
 import { studyHtml } from '../../server/reporting/studyHtml';
 import { studyMarkdown } from '../../server/reporting/studyMarkdown';

@@ -7,7 +7,7 @@ import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
 import { readTokenWindows } from '../../server/data/tokenWindows';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
-import { ofBlocks } from '../../server/pruning/dropSet';
+import { ofBlocks } from '../../server/shared/dropSets';
 import type { AdapterOptions, OptimizerOptions } from '../../server/protocol/recipes';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { openDevice } from '../../server/runtime/device';

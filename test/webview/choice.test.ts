@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Choice,
-  canonical,
-  fitting,
-  keyOf,
-  nothing,
-  protect,
-  setRange,
-  span,
-  take,
-  toggle,
-  wholeBlocks,
-} from '../../webview/choose/choice';
+import { type Choice, fitting, protect, setRange, span, take, toggle } from '../../webview/choose/choice';
 import { begin, change, redo, undo } from '../../webview/choose/history';
+import { emptyDropSet, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 
 const choice = (blocks: number[], halves: Partial<Choice['drop']> = {}, kept: number[] = []): Choice => ({
-  drop: { ...nothing, blocks, ...halves },
+  drop: { ...emptyDropSet, blocks, ...halves },
   protected: kept,
 });
 const block = (k: number) => ({ block: k, half: null });
@@ -53,10 +42,10 @@ const edits: { name: string; edited: Choice; is: Choice }[] = [
     is: choice([2, 4], {}, [3]),
   },
   { name: 'a range given back', edited: setRange(choice([1, 2, 3, 4]), 2, 3, false), is: choice([1, 4]) },
-  { name: 'a set is taken', edited: take(choice([1]), wholeBlocks([5, 4])), is: choice([4, 5]) },
+  { name: 'a set is taken', edited: take(choice([1]), ofBlocks([5, 4])), is: choice([4, 5]) },
   {
     name: 'but for protected blocks',
-    edited: take(choice([1], {}, [4]), wholeBlocks([5, 4])),
+    edited: take(choice([1], {}, [4]), ofBlocks([5, 4])),
     is: choice([5], {}, [4]),
   },
   {
@@ -76,16 +65,16 @@ describe('the choice', () => {
   it.each(edits)('$name', ({ edited, is }) => expect(edited).toEqual(is));
 
   it('has one key for equal sets, and others for others', () => {
-    const same = [wholeBlocks([2, 1, 1]), { ...nothing, blocks: [1], attention: [2], mlp: [2] }].map((it) =>
-      keyOf(canonical(it)),
+    const same = [ofBlocks([2, 1, 1]), { ...emptyDropSet, blocks: [1], attention: [2], mlp: [2] }].map((it) =>
+      keyOf(normalized(it)),
     );
     expect(new Set(same).size).toBe(1);
     const others = [
-      nothing,
-      wholeBlocks([1]),
-      { ...nothing, mlp: [1] },
-      { ...nothing, attention: [1] },
-      wholeBlocks([11]),
+      emptyDropSet,
+      ofBlocks([1]),
+      { ...emptyDropSet, mlp: [1] },
+      { ...emptyDropSet, attention: [1] },
+      ofBlocks([11]),
     ];
     expect(new Set(others.map(keyOf)).size).toBe(others.length);
   });

@@ -1,8 +1,7 @@
 // What the panel computes from a report: ranks, trust, surprises, suggestions, estimates, facts.
 import { describe, expect, it } from 'vitest';
-import { blocks } from '../../webview/format';
 import { available } from '../fixtures';
-import { nothing, wholeBlocks } from '../../webview/choose/choice';
+import { blockRanges, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
 import { factsOf, headInBlocks } from '../../webview/choose/facts';
 import { lossOf, measuredSets, setOfUnits } from '../../webview/choose/measured';
 import { scoredMethods, suggestion } from '../../webview/choose/methods';
@@ -59,14 +58,14 @@ describe('a suggestion', () => {
 
 describe('a set of units', () => {
   it.each([
-    { units: [3, 1], is: wholeBlocks([1, 3]) },
+    { units: [3, 1], is: ofBlocks([1, 3]) },
     { units: [{ block: 2, half: 'mlp' as const }, 1], is: { blocks: [1], attention: [], mlp: [2] } },
     {
       units: [
         { block: 2, half: 'mlp' as const },
         { block: 2, half: 'attention' as const },
       ],
-      is: wholeBlocks([2]),
+      is: ofBlocks([2]),
     },
   ])('is $is', ({ units, is }) => expect(setOfUnits(units)).toEqual(is));
 });
@@ -77,7 +76,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
   const host = stateOf(report, model);
   const view = viewOf(initialState(host));
   const viewOfSet = (blocks: number[], answers = new Map()) =>
-    viewOf({ ...initialState({ ...host, choice: { ...host.choice, drop: { ...nothing, blocks } } }), answers });
+    viewOf({ ...initialState({ ...host, choice: { ...host.choice, drop: { ...emptyDropSet, blocks } } }), answers });
 
   it('finds the one block that costs more than it looks', () => {
     expect(view.surprises).toEqual([11]);
@@ -101,7 +100,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
     ['greedy', ['14', '14, 17', '14–15, 17', '14–15, 17, 26']],
   ])('lets %s pick', (name, picks) => {
     const { cells } = view.suggestions.find((row) => row.name === name)!;
-    expect(picks.map((_, i) => blocks(cells[i]!.drop.blocks))).toEqual(picks);
+    expect(picks.map((_, i) => blockRanges(cells[i]!.drop.blocks))).toEqual(picks);
   });
 
   it('marks the least of each count', () => {
@@ -115,30 +114,34 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
   it('adds up single removals until a set is measured', () => {
     const sets = measuredSets(report, new Map());
     const sum = [12, 13].reduce((t, k) => t + report.removals!.blocks[k]!.costNats, 0);
-    expect(lossOf(wholeBlocks([12, 13]), report, sets)).toMatchObject({ kind: 'estimated', costNats: sum });
-    expect(lossOf(wholeBlocks([14, 17]), report, sets)).toMatchObject({ kind: 'measured' });
-    expect(lossOf(nothing, report, sets)).toMatchObject({ kind: 'measured', costNats: 0, lossNats: report.lossNats });
-    expect(lossOf(wholeBlocks([12]), null, sets)).toEqual({ kind: 'unknown' });
-    expect(lossOf({ ...nothing, mlp: [11] }, report, sets)).toMatchObject({ kind: 'measured' });
+    expect(lossOf(ofBlocks([12, 13]), report, sets)).toMatchObject({ kind: 'estimated', costNats: sum });
+    expect(lossOf(ofBlocks([14, 17]), report, sets)).toMatchObject({ kind: 'measured' });
+    expect(lossOf(emptyDropSet, report, sets)).toMatchObject({
+      kind: 'measured',
+      costNats: 0,
+      lossNats: report.lossNats,
+    });
+    expect(lossOf(ofBlocks([12]), null, sets)).toEqual({ kind: 'unknown' });
+    expect(lossOf({ ...emptyDropSet, mlp: [11] }, report, sets)).toMatchObject({ kind: 'measured' });
   });
 
   it('names a better set of the same size, and none when there is none', () => {
     const answers = new Map([['12,13,14,15,16;;', { ...report.removals!.blocks[0]!, costNats: 0.985 }]]);
     expect(betterSet(viewOfSet([12, 13, 14, 15, 16], answers))).toMatchObject({
       label: 'Greedy search',
-      drop: wholeBlocks([14, 15, 17, 26, 13]),
+      drop: ofBlocks([14, 15, 17, 26, 13]),
     });
     expect(betterSet(viewOfSet([13, 14, 15, 17, 26]))).toBeNull();
     expect(betterSet(viewOfSet([12, 13, 14, 15, 16]))).toBeNull();
   });
 
   it('counts parameters, bytes and time', () => {
-    const facts = factsOf(model, wholeBlocks([12, 13, 14, 15, 16]));
+    const facts = factsOf(model, ofBlocks([12, 13, 14, 15, 16]));
     expect(facts).toMatchObject({ nBlocksLeft: 25, nParameters: 116_814_528, nParametersZeroed: 0 });
     expect(facts.sizeBytes).toBeCloseTo(233_629_056, 0);
     expect(headInBlocks(model)).toBeCloseTo(8, 2);
     expect(facts.speedUp).toBeCloseTo(38 / 33, 3);
-    expect(factsOf(model, { ...nothing, mlp: [3] })).toMatchObject({
+    expect(factsOf(model, { ...emptyDropSet, mlp: [3] })).toMatchObject({
       nParameters: model.nParameters,
       nParametersZeroed: 2_654_208,
     });

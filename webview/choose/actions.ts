@@ -2,27 +2,15 @@
 // knows how the page is drawn.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet, RepairOptions } from '../../server/protocol/recipes';
-import { dropSet } from '../format';
 import { type Host, sentenceOf } from '../host';
-import {
-  type Choice,
-  isDropped,
-  keyOf,
-  nothing,
-  protect,
-  type Row,
-  setRange,
-  span,
-  take,
-  toggle,
-  wholeBlocks,
-} from './choice';
+import { type Choice, isDropped, protect, type Row, setRange, span, take, toggle } from './choice';
 import { change, redo, undo } from './history';
 import { isRow, visibleRows } from './rows';
 import { mostSpan, spanMethod, takenSpan } from './spans';
 import type { Store } from './store';
 import { viewOf } from './view';
 import type { WhatIf } from './whatIf';
+import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shared/dropSets';
 
 export type Actions = ReturnType<typeof actionsOn>;
 
@@ -76,8 +64,8 @@ export function actionsOn(store: Store, host: Host<ChooseBlocksPage>, whatIf: Wh
 
     // The choice.
     take: (drop: DropSet) => edit(take(choice(), drop)),
-    takeSpan: (first: number, n: number) => edit(take(choice(), wholeBlocks(span(first, n)))),
-    clear: () => edit({ ...choice(), drop: nothing }),
+    takeSpan: (first: number, n: number) => edit(take(choice(), ofBlocks(span(first, n)))),
+    clear: () => edit({ ...choice(), drop: emptyDropSet }),
     protect: (blocks: readonly number[], on: boolean) => edit(protect(choice(), blocks, on)),
     undo: () => setHistory(undo(store.state.history)),
     redo: () => setHistory(redo(store.state.history)),
@@ -176,7 +164,7 @@ export function actionsOn(store: Store, host: Host<ChooseBlocksPage>, whatIf: Wh
     saveRecipe: () =>
       request('saveRecipe', async () => {
         const saved = await host.ask('choose/saveRecipe', { drop: choice().drop, repair: repair() });
-        return saved && `Saved: prune without ${dropSet(choice().drop)}, in ${saved.file}.`;
+        return saved && `Saved: prune without ${dropSetInWords(choice().drop)}, in ${saved.file}.`;
       }),
     analyze: () =>
       request('analyze', async () => {

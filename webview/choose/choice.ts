@@ -1,14 +1,13 @@
 // The choice of a person: what is left out and what is protected. Every edit gives a new one in canonical form: sorted,
-// distinct, nothing protected, and a block that loses both halves counted as a block.
+// distinct, nothing protected, and a block that loses both sublayers counted as a block.
 import type { DropSet } from '../../server/protocol/recipes';
+import { normalized, withoutBlocks } from '../../server/shared/dropSets';
+import type { Sublayer } from '../../server/shared/sublayers';
 
-export type Half = 'attention' | 'mlp';
-export const halves: readonly Half[] = ['attention', 'mlp'];
-
-/** A row that can be dropped: a block, or the half of one. */
+/** A row that can be dropped: a block, or a sublayer of one. */
 export interface Row {
   readonly block: number;
-  readonly half: Half | null;
+  readonly half: Sublayer | null;
 }
 
 export interface Choice {
@@ -16,18 +15,9 @@ export interface Choice {
   readonly protected: readonly number[];
 }
 
-export const nothing: DropSet = { blocks: [], attention: [], mlp: [] };
-export const wholeBlocks = (blocks: readonly number[]): DropSet => canonical({ ...nothing, blocks: [...blocks] });
 export const span = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 
-export const isEmpty = (drop: DropSet): boolean => nUnits(drop) === 0;
-export const nUnits = ({ blocks, attention, mlp }: DropSet): number => blocks.length + attention.length + mlp.length;
-
-/** The same for equal drop sets. */
-export const keyOf = (drop: DropSet): string =>
-  [drop.blocks, drop.attention, drop.mlp].map((list) => list.join(',')).join(';');
-
-/** A half goes with its block. */
+/** A sublayer goes with its block. */
 export const isDropped = (drop: DropSet, { block, half }: Row): boolean =>
   drop.blocks.includes(block) || (half !== null && drop[half].includes(block));
 
@@ -39,7 +29,7 @@ export function setRows(choice: Choice, rows: readonly Row[], dropped: boolean):
     const list = half ?? 'blocks';
     drop[list] = dropped ? [...drop[list], block] : drop[list].filter((other) => other !== block);
   }
-  return { ...choice, drop: canonical(drop) };
+  return { ...choice, drop: normalized(drop) };
 }
 
 export const toggle = (choice: Choice, row: Row): Choice => setRows(choice, [row], !isDropped(choice.drop, row));
@@ -54,21 +44,14 @@ export function setRange(choice: Choice, from: number, to: number, dropped: bool
 /** Takes a set as it is; what it holds of protected blocks stays. */
 export const take = (choice: Choice, drop: DropSet): Choice => ({
   ...choice,
-  drop: without(canonical(drop), choice.protected),
+  drop: withoutBlocks(normalized(drop), choice.protected),
 });
 
 /** Protects blocks, which are kept from then on; or gives them free. */
 export function protect(choice: Choice, blocks: readonly number[], protect: boolean): Choice {
   const kept = choice.protected.filter((block) => !blocks.includes(block));
   const next = sorted(protect ? [...kept, ...blocks] : kept);
-  return { drop: without(choice.drop, next), protected: next };
-}
-
-export function canonical(drop: DropSet): DropSet {
-  const both = drop.attention.filter((block) => drop.mlp.includes(block));
-  const blocks = sorted([...drop.blocks, ...both]);
-  const rest = (list: readonly number[]) => sorted(list.filter((block) => !blocks.includes(block)));
-  return { blocks, attention: rest(drop.attention), mlp: rest(drop.mlp) };
+  return { drop: withoutBlocks(choice.drop, next), protected: next };
 }
 
 /** A choice from outside, for a model of `nBlocks`: what does not exist there is left away. */
@@ -76,14 +59,8 @@ export function fitting(choice: Choice, nBlocks: number): Choice {
   const inside = (list: readonly number[]) => list.filter((k) => Number.isInteger(k) && k >= 0 && k < nBlocks);
   const { blocks, attention, mlp } = choice.drop;
   const kept = sorted(inside(choice.protected));
-  const drop = canonical({ blocks: inside(blocks), attention: inside(attention), mlp: inside(mlp) });
-  return { drop: without(drop, kept), protected: kept };
+  const drop = normalized({ blocks: inside(blocks), attention: inside(attention), mlp: inside(mlp) });
+  return { drop: withoutBlocks(drop, kept), protected: kept };
 }
-
-const without = (drop: DropSet, blocks: readonly number[]): DropSet => ({
-  blocks: drop.blocks.filter((block) => !blocks.includes(block)),
-  attention: drop.attention.filter((block) => !blocks.includes(block)),
-  mlp: drop.mlp.filter((block) => !blocks.includes(block)),
-});
 
 const sorted = (list: readonly number[]): number[] => [...new Set(list)].sort((a, b) => a - b);

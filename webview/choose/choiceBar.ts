@@ -3,10 +3,8 @@ import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { PruningState } from '../../server/protocol/pages/chooseBlocks';
 import type { ModelSummary } from '../../server/protocol/reports';
 import {
-  count,
+  counted,
   costWithInterval,
-  dropSet,
-  intervalFactor,
   loss as lossText,
   parameters,
   perplexity,
@@ -15,12 +13,13 @@ import {
   signedShare,
   size,
   speedUp,
-} from '../format';
+} from '../../server/shared/numbers';
 import { stepInWords } from '../steps';
 import { button, checkbox, icon, link, progressBar, told } from '../ui';
 import type { Actions } from './actions';
-import { isEmpty, keyOf, nUnits } from './choice';
+import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dropSets';
 import { betterSet, greedySetOf, type View } from './view';
+import { normalQuantile } from '../../server/shared/statistics';
 
 export function choiceBar(view: View, act: Actions): TemplateResult {
   const { state, choice, facts } = view;
@@ -31,7 +30,7 @@ export function choiceBar(view: View, act: Actions): TemplateResult {
     <footer id="choice" aria-label="Present choice">
       <div>
         <dl id="facts">
-          ${fact('Drop', html`<b class="drop" title=${dropSet(choice.drop)}>${dropSet(choice.drop)}</b>`, dropNote(view))}
+          ${fact('Drop', html`<b class="drop" title=${dropSetInWords(choice.drop)}>${dropSetInWords(choice.drop)}</b>`, dropNote(view))}
           ${fact('Parameters', html`<b title=${exact}>${parameters(facts.nParameters)}</b>`, parametersNote(view))}
           ${fact(`Size, ${dtypeName(model)}`, html`<b>${size(facts.sizeBytes)}</b>`, fromText(`from ${size(model.sizeBytes)}`))}
           ${speed(view, act)} ${lossFact(view)}
@@ -54,7 +53,7 @@ function dropNote({ choice, nBlocks }: View) {
   const halves = choice.drop.attention.length + choice.drop.mlp.length;
   const parts = [
     `${choice.drop.blocks.length} of ${nBlocks} blocks`,
-    halves > 0 ? count(halves, 'half', 'halves') : '',
+    halves > 0 ? counted(halves, 'half', 'halves') : '',
   ];
   return fromText(parts.filter(Boolean).join(', '));
 }
@@ -148,7 +147,7 @@ function gauge(view: View, costNats: number, standardError: number | null, estim
   );
   const most = Math.max(1.4, ...view.greedy.map((it) => it.costNats * 1.5));
   const x = (nats: number) => 4 + (Math.min(Math.max(nats, 0), most) / most) * 136;
-  const half = standardError === null ? 0 : intervalFactor * standardError;
+  const half = standardError === null ? 0 : normalQuantile * standardError;
   return html`<svg class="gauge" width="144" height="14" aria-hidden="true">
     <line class="guide" x1="4" x2="140" y1="8" y2="8"></line><line class="whole" x1="4" x2="4" y1="2" y2="14"></line>
     ${
@@ -167,7 +166,7 @@ function better(view: View, act: Actions) {
   const less = plain(view.loss.costNats - found.costNats, 3);
   return html`
     <p id="better" class="small">
-      ◇ ${found.label}: ${dropSet(found.drop)} adds ${less} nats less. ${link('Take it', () => act.take(found.drop))}
+      ◇ ${found.label}: ${dropSetInWords(found.drop)} adds ${less} nats less. ${link('Take it', () => act.take(found.drop))}
     </p>`;
 }
 
@@ -224,8 +223,8 @@ function buttons(view: View, act: Actions) {
       ${button({ id: 'cancel-prune', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}`;
   }
   const n = choice.drop.blocks.length;
-  const halves = nUnits(choice.drop) - n;
-  const what = [n > 0 ? count(n, 'Block') : '', halves > 0 ? count(halves, 'Half', 'Halves') : '']
+  const halves = nDropped(choice.drop) - n;
+  const what = [n > 0 ? counted(n, 'Block') : '', halves > 0 ? counted(halves, 'Half', 'Halves') : '']
     .filter(Boolean)
     .join(', ');
   const empty = isEmpty(choice.drop);
@@ -254,5 +253,5 @@ function inWords({ choice, loss, nBlocks }: View): string {
     loss.kind === 'measured'
       ? ` Loss ${lossText(loss.lossNats)}, ${costWithInterval(loss.costNats, loss.costStandardError)} nats.`
       : '';
-  return `Dropping ${dropSet(choice.drop)}.${measured}`;
+  return `Dropping ${dropSetInWords(choice.drop)}.${measured}`;
 }

@@ -2,13 +2,14 @@
 // choice (orange, with its interval; hollow while it is only estimated).
 import { html, nothing, type TemplateResult } from 'lit';
 import { chart, type Colours } from '../chart';
-import { cost, dropSet, intervalFactor, plain } from '../format';
+import { cost, plain } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../tip';
 import type { Actions } from './actions';
-import { isEmpty, keyOf } from './choice';
+import { dropSetInWords, isEmpty, keyOf } from '../../server/shared/dropSets';
 import { suggestion } from './methods';
 import { lossOf } from './measured';
 import type { View } from './view';
+import { normalQuantile } from '../../server/shared/statistics';
 
 interface Point {
   n: number;
@@ -52,7 +53,7 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
         ${chart({
           key: JSON.stringify([line, points, present, scale]),
           option: (colours, width) =>
-            option(colours, width, line, points, present, scale, shortName(dropSet(choice.drop))),
+            option(colours, width, line, points, present, scale, shortName(dropSetInWords(choice.drop))),
           onPoint: ({ seriesId, dataIndex }) => {
             const point = at(seriesId, dataIndex);
             if (point) act.take(point.drop);
@@ -61,7 +62,7 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
             const point = pointed && at(pointed.seriesId, pointed.dataIndex);
             if (!point || !event) return hideTip();
             showTip(
-              `${point.label}, n = ${point.n}\n${dropSet(point.drop)}\nmeasured ${cost(point.costNats)} nats`,
+              `${point.label}, n = ${point.n}\n${dropSetInWords(point.drop)}\nmeasured ${cost(point.costNats)} nats`,
               event,
             );
           },
@@ -121,7 +122,7 @@ function option(
   const text = { color: colours.quiet, fontSize: 11, fontFamily: colours.font };
   const clipped = (nats: number) => Math.max(0, Math.min(nats, top));
   const measured = present?.loss.kind === 'measured' ? present.loss : null;
-  const half = measured ? intervalFactor * measured.costStandardError : 0;
+  const half = measured ? normalQuantile * measured.costStandardError : 0;
   const value = clipped(present?.loss.costNats ?? 0);
   // Names stay clear of the line: on the left where there is room for one.
   const onLeft = present !== null && (present.n / xTop) * (width - 94) > 12 + 6 * name.length;

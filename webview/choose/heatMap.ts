@@ -2,7 +2,7 @@
 // the stronger the blue. Hatched spans hold a surprise. A click or Enter takes the span.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { guard } from 'lit/directives/guard.js';
-import { blocks, count, plain } from '../format';
+import { counted, plain } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../tip';
 import { icon } from '../ui';
 import type { Actions } from './actions';
@@ -11,6 +11,7 @@ import type { ScoredMethod } from './methods';
 import { median } from './ranks';
 import { mostSpan, spanMethod, takenSpan } from './spans';
 import type { View } from './view';
+import { blockRanges } from '../../server/shared/dropSets';
 
 const cellHeight = 11;
 const left = 24;
@@ -42,7 +43,7 @@ export function heatMap(view: View, act: Actions): TemplateResult | typeof nothi
             if (!at) return leave(act);
             act.showCell(at.first, at.count, true);
             showTip(
-              `${blocks(span(at.first, at.count))} (${count(at.count, 'block')})\n${words(method, at.first, at.count)}`,
+              `${blockRanges(span(at.first, at.count))} (${counted(at.count, 'block')})\n${words(method, at.first, at.count)}`,
               event,
             );
           }}
@@ -135,7 +136,7 @@ const words = (method: ScoredMethod, first: number, n: number): string =>
 function sentence(method: ScoredMethod, first: number, n: number, surprises: readonly number[]): TemplateResult {
   const row = method.spans![n - 1] ?? [];
   const best = row.indexOf(Math.min(...row));
-  const name = (at: number) => blocks(span(at, n));
+  const name = (at: number) => blockRanges(span(at, n));
   const holding = (at: number) => surprises.find((block) => at <= block && block < at + n);
   const bad = row
     .map((_, at) => at)
@@ -147,5 +148,5 @@ function sentence(method: ScoredMethod, first: number, n: number, surprises: rea
     trap === undefined
       ? nothing
       : html`${icon('warning', 'warn')} ${name(trap)} is as near (${plain(row[trap]!, 4)}) but holds block ${holding(trap)}. `
-  }${surprises.length === 0 ? nothing : `Hatched: spans with ${surprises.length === 1 ? 'block' : 'blocks'} ${blocks(surprises)}.`}`;
+  }${surprises.length === 0 ? nothing : `Hatched: spans with ${surprises.length === 1 ? 'block' : 'blocks'} ${blockRanges(surprises)}.`}`;
 }

@@ -2,7 +2,8 @@
 // what leaving out each part alone costs.
 import type { DropSet } from '../../server/protocol/recipes';
 import type { AnalyzeReport, MeasuredLoss, Unit } from '../../server/protocol/reports';
-import { canonical, isEmpty, keyOf, nothing, wholeBlocks } from './choice';
+import { emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
+import { sublayers } from '../../server/shared/sublayers';
 
 export type LossOfChoice =
   | ({ kind: 'measured' } & MeasuredLoss)
@@ -17,14 +18,14 @@ export function measuredSets(
 ): MeasuredSets {
   const sets = new Map<string, MeasuredLoss>();
   const add = (drop: DropSet, measured: MeasuredLoss | null | undefined) => {
-    if (measured) sets.set(keyOf(canonical(drop)), measured);
+    if (measured) sets.set(keyOf(normalized(drop)), measured);
   };
   report?.removals?.blocks?.forEach((measured, block) => {
-    add(wholeBlocks([block]), measured);
+    add(ofBlocks([block]), measured);
   });
-  for (const half of ['attention', 'mlp'] as const)
+  for (const half of sublayers)
     report?.removals?.[half]?.forEach((measured, block) => {
-      add({ ...nothing, [half]: [block] }, measured);
+      add({ ...emptyDropSet, [half]: [block] }, measured);
     });
   report?.greedy?.steps?.forEach((step, i) => {
     add(setOfUnits(report.greedy!.order.slice(0, i + 1)), step);
@@ -55,9 +56,9 @@ export function lossOf(drop: DropSet, report: Partial<AnalyzeReport> | null, set
 /** Null where one of its parts was not measured. */
 export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
   const parts = [
-    ...drop.blocks.map((block) => wholeBlocks([block])),
-    ...drop.attention.map((block) => ({ ...nothing, attention: [block] })),
-    ...drop.mlp.map((block) => ({ ...nothing, mlp: [block] })),
+    ...drop.blocks.map((block) => ofBlocks([block])),
+    ...drop.attention.map((block) => ({ ...emptyDropSet, attention: [block] })),
+    ...drop.mlp.map((block) => ({ ...emptyDropSet, mlp: [block] })),
   ];
   let sum = 0;
   for (const part of parts) {
@@ -74,5 +75,5 @@ export function setOfUnits(units: readonly Unit[]): DropSet {
     if (typeof unit === 'number') drop.blocks.push(unit);
     else drop[unit.half].push(unit.block);
   }
-  return canonical(drop);
+  return normalized(drop);
 }

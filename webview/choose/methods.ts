@@ -2,8 +2,9 @@
 // A method that is not in the table is shown all the same, under its own name.
 import type { DropSet } from '../../server/protocol/recipes';
 import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
-import { span, wholeBlocks } from './choice';
+import { span } from './choice';
 import { ranks } from './ranks';
+import { ofBlocks } from '../../server/shared/dropSets';
 
 export interface MethodLook {
   readonly label: string;
@@ -78,7 +79,7 @@ export function suggestion(
     const row = spans[count - 1] ?? [];
     const allowed = row.map((_, first) => first).filter((first) => !kept.some((k) => k >= first && k < first + count));
     if (allowed.length === 0) return null;
-    return wholeBlocks(
+    return ofBlocks(
       span(
         allowed.reduce((best, at) => (row[at]! < row[best]! ? at : best)),
         count,
@@ -87,7 +88,7 @@ export function suggestion(
   }
   const free = scores.map((_, k) => k).filter((k) => !kept.includes(k));
   if (free.length < count) return null;
-  return wholeBlocks(free.sort((a, b) => scores[a]! - scores[b]! || a - b).slice(0, count));
+  return ofBlocks(free.sort((a, b) => scores[a]! - scores[b]! || a - b).slice(0, count));
 }
 
 /** `someOtherMethod` as `Some other method`. */

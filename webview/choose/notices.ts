@@ -4,11 +4,12 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { Plan } from '../../server/protocol/engine';
 import type { ConnectionState } from '../../server/protocol/pages/page';
 import type { RunSummary } from '../../server/protocol/server';
-import { blocks, clock, correlation, cost, count, duration, memory, ordinal, share } from '../format';
+import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
 import { stepInWords } from '../steps';
 import { button, icon, link, progressBar } from '../ui';
 import type { Actions } from './actions';
 import type { View } from './view';
+import { blockRanges } from '../../server/shared/dropSets';
 
 export function notices(view: View, act: Actions): TemplateResult {
   return html`
@@ -56,7 +57,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
   const off = !act.isConnected() || state.busy !== null;
   const windows =
     source?.kind === 'text' && source.windows
-      ? `${count(source.windows, 'window')} of ${source.tokens} tokens`
+      ? `${counted(source.windows, 'window')} of ${source.tokens} tokens`
       : 'windows of a text';
   const single = offer?.measure.removals === 'none' ? '' : ` and then leaves out each of the ${nBlocks} blocks in turn`;
   const plan = offer?.plan;
@@ -191,7 +192,7 @@ function surpriseNote({ surprises, method, nBlocks, costRanks, removals, suggest
   const [head, rest] =
     surprises.length > 1
       ? [
-          `Blocks ${blocks(surprises)} cost more than they look: `,
+          `Blocks ${blockRanges(surprises)} cost more than they look: `,
           `${name} ranks this model with ρ = ${rho == null ? '–' : correlation(rho)} to the measured loss.`,
         ]
       : [

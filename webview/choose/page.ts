@@ -2,7 +2,7 @@
 // knows, such as the steps that can be undone, and draws all of it from one state.
 import { html, nothing, render, svg, type TemplateResult } from 'lit';
 import type { ChooseBlocksPage, ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
-import { count } from '../format';
+import { counted } from '../../server/shared/numbers';
 import { renderer } from '../frames';
 import type { Host } from '../host';
 import { registerPage } from '../pages';
@@ -83,7 +83,7 @@ function subtitle({ state, nBlocks }: View): TemplateResult {
   const { model, analysis } = state.host;
   const source = analysis?.source;
   const measured = source
-    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${count(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens`
+    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${counted(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens`
     : nothing;
-  return html`<bdi>${model.name}</bdi>, ${count(nBlocks, 'block')}${measured}`;
+  return html`<bdi>${model.name}</bdi>, ${counted(nBlocks, 'block')}${measured}`;
 }

@@ -1,11 +1,12 @@
-// The rows of the table: every block, and the halves of those that are open.
-import { halves, type Row } from './choice';
+// The rows of the table: every block, and the sublayers of those that are open.
+import { sublayers } from '../../server/shared/sublayers';
+import type { Row } from './choice';
 import type { PageState } from './view';
 
 export function visibleRows({ host, allOpen, open }: PageState): Row[] {
   return Array.from({ length: host.model.nBlocks }, (_, block) => block).flatMap((block): Row[] => [
     { block, half: null },
-    ...(allOpen || open.has(block) ? halves.map((half) => ({ block, half })) : []),
+    ...(allOpen || open.has(block) ? sublayers.map((half) => ({ block, half })) : []),
   ]);
 }
 

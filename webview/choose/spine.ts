@@ -1,16 +1,18 @@
 // The trunk of blocks: what the method predicts grows to the left, what was measured to the right, so that a block the
-// method misjudges is lopsided. A grid with one tab stop; rows are blocks and, where they are opened, their halves.
+// method misjudges is lopsided. A grid with one tab stop; rows are blocks and, where they are opened, their sublayers.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { MeasuredLoss } from '../../server/protocol/reports';
-import { costWithInterval, cost as costText, intervalFactor, loss, ordinal, plain } from '../format';
+import { costWithInterval, cost as costText, loss, ordinal, plain } from '../../server/shared/numbers';
+import { type Sublayer, sublayerNames } from '../../server/shared/sublayers';
 import { hideTip, showTip } from '../tip';
 import { dropdown, icon, tool } from '../ui';
 import type { Actions } from './actions';
-import { type Half, isDropped, type Row } from './choice';
+import { isDropped, type Row } from './choice';
 import { headInBlocks } from './facts';
 import type { ScoredMethod } from './methods';
 import { isRow, visibleRows } from './rows';
 import type { View } from './view';
+import { normalQuantile } from '../../server/shared/statistics';
 
 export function spine(view: View, act: Actions): TemplateResult {
   const { method, methods, state, nBlocks } = view;
@@ -113,10 +115,9 @@ const protectButton = (block: number, kept: boolean, act: Actions) => html`
     aria-label="Protect block ${block}" @click=${() => act.protect([block], !kept)}
   >${icon(kept ? 'lock' : 'unlock')}</button>`;
 
-const shortNames: Record<Half, string> = { attention: 'attn', mlp: 'mlp' };
-const longNames: Record<Half, string> = { attention: 'attention', mlp: 'MLP' };
+const shortNames: Record<Sublayer, string> = { attention: 'attn', mlp: 'mlp' };
 
-function halfRow(view: View, act: Actions, block: number, half: Half): TemplateResult {
+function halfRow(view: View, act: Actions, block: number, half: Sublayer): TemplateResult {
   const { choice, state, wings, halves: both } = view;
   const row: Row = { block, half };
   const whole = choice.drop.blocks.includes(block);
@@ -124,7 +125,7 @@ function halfRow(view: View, act: Actions, block: number, half: Half): TemplateR
   const [dropped, kept] = [isDropped(choice.drop, row) || gone, choice.protected.includes(block)];
   const removal = both[half].costs[block]!;
   const norm = both[half].norms?.[block];
-  const name = longNames[half];
+  const name = sublayerNames[half];
   const label = [
     `${name} of block ${block}`,
     gone ? 'already left out' : whole ? 'goes with its block' : dropped ? 'dropped' : '',
@@ -154,7 +155,7 @@ function halfRow(view: View, act: Actions, block: number, half: Half): TemplateR
 function wing(side: 'left' | 'right', value: number, standardError: number | null, scale: number): TemplateResult {
   const at = (part: number) => `${(100 * (side === 'left' ? 1 - part : part)).toFixed(2)}%`;
   const part = scale > 0 ? Math.min(Math.max(value, 0) / scale, 1) : 0;
-  const error = scale > 0 && standardError !== null ? (intervalFactor * standardError) / scale : 0;
+  const error = scale > 0 && standardError !== null ? (normalQuantile * standardError) / scale : 0;
   const cut = value > scale && scale > 0;
   return html`<svg class="wing" width="100%" height="20" aria-hidden="true">
     <line class="guide" x1=${at(0.25)} x2=${at(0.25)} y1="0" y2="20"></line>
@@ -201,11 +202,11 @@ function describe(view: View, block: number): string {
   const kept = choice.protected.includes(block) ? ', protected' : '';
   const dropped = choice.drop.blocks.includes(block) ? ', dropped' : '';
   const rank = costRanks ? `, ${ordinal(costRanks[block]!)} of ${nBlocks}` : '';
-  const half = (name: Half) =>
+  const half = (name: Sublayer) =>
     both[name].costs[block]
-      ? `without its ${longNames[name]} ${measuredText(both[name].costs[block]!)}`
+      ? `without its ${sublayerNames[name]} ${measuredText(both[name].costs[block]!)}`
       : choice.drop[name].includes(block)
-        ? `its ${longNames[name]} is dropped`
+        ? `its ${sublayerNames[name]} is dropped`
         : '';
   const parts = [half('attention'), half('mlp')].filter(Boolean).join(', ');
   return [

@@ -1,11 +1,11 @@
 // Methods and suggestions as one table: how far each method can be trusted on this model, and what its pick costs for
 // each number of blocks. A click on a number takes that set.
 import { html, nothing, type TemplateResult } from 'lit';
-import { correlation, cost, count, dropSet, duration, plain } from '../format';
+import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../tip';
 import { link, tool } from '../ui';
 import type { Actions } from './actions';
-import { keyOf } from './choice';
+import { dropSetInWords, keyOf } from '../../server/shared/dropSets';
 import { countsShown, type SuggestionCell, type SuggestionRow, type View } from './view';
 
 export function suggestionTable(view: View, act: Actions): TemplateResult {
@@ -72,10 +72,10 @@ function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, 
         ? plain(costNats, costNats < 10 ? 3 : 2)
         : `≈${plain(costNats, costNats < 10 ? 2 : 1)}`;
   const inWords = costNats === null ? '' : `${measured ? 'measured' : 'estimated'} ${cost(costNats)} nats`;
-  const tip = [`${row.label}, n = ${n}`, dropSet(drop), inWords].filter(Boolean).join('\n');
+  const tip = [`${row.label}, n = ${n}`, dropSetInWords(drop), inWords].filter(Boolean).join('\n');
   return html`<button
     class="take ${measured ? (least ? 'best' : '') : 'guess'}" type="button" aria-pressed=${pressed}
-    aria-label="${row.label}, ${count(n, 'block')}: ${dropSet(drop)}${inWords ? `, ${inWords}` : ''}"
+    aria-label="${row.label}, ${counted(n, 'block')}: ${dropSetInWords(drop)}${inWords ? `, ${inWords}` : ''}"
     @click=${() => act.take(drop)}
     @mousemove=${(event: MouseEvent) => {
       showTip(tip, event);
@@ -91,7 +91,7 @@ function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, 
 function measureAll(view: View, act: Actions) {
   const { state, unmeasured, phase } = view;
   if (state.queue)
-    return html`<span>Measuring, ${count(state.queue.length, 'set')} left. </span>${link('Stop', act.stopMeasuring)}`;
+    return html`<span>Measuring, ${counted(state.queue.length, 'set')} left. </span>${link('Stop', act.stopMeasuring)}`;
   if (unmeasured.length === 0 || phase !== 'ready' || !act.canAsk()) return nothing;
   const times = [...act.answerTimesMs()];
   const mean = times.reduce((a, b) => a + b, 0) / times.length;

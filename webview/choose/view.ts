@@ -4,13 +4,14 @@ import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate, MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
-import { type Choice, keyOf, type Row } from './choice';
+import type { Choice, Row } from './choice';
 import { type Facts, factsOf } from './facts';
 import type { History } from './history';
 import { type LossOfChoice, lossOf, type MeasuredSets, measuredSets, setOfUnits } from './measured';
 import { isVariant, type ScoredMethod, scoredMethods, suggestion } from './methods';
 import { median, rankCorrelation, ranks } from './ranks';
 import { surprises } from './surprises';
+import { keyOf } from '../../server/shared/dropSets';
 
 export interface PageState {
   readonly host: ChooseBlocksState;

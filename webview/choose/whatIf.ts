@@ -4,7 +4,7 @@ import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks'
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate } from '../../server/protocol/reports';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
-import { isEmpty, keyOf } from './choice';
+import { isEmpty, keyOf } from '../../server/shared/dropSets';
 import type { Store } from './store';
 import { viewOf } from './view';
 

@@ -3,7 +3,7 @@
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
 import type { EvaluatedModel } from '../../server/protocol/reports';
-import { blocks, dropSet } from '../format';
+import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
 
 export interface Column {
   /** Text from models, as all names. */
@@ -81,7 +81,7 @@ const longName = (model: EvaluatedModel): string =>
 
 /** What is left out without having been written counts in the numbers of the folder's own blocks. */
 export function lacksOf({ name, drop, removedBlocks }: EvaluatedModel): string {
-  const left = [...drop.blocks, ...drop.attention, ...drop.mlp].length > 0 ? dropSet(drop) : '';
+  const left = [...drop.blocks, ...drop.attention, ...drop.mlp].length > 0 ? dropSetInWords(drop) : '';
   if (removedBlocks.length === 0) return left ? `Without ${left}` : name;
-  return `Without ${blocks(removedBlocks)}${left ? `, then ${left}` : ''}`;
+  return `Without ${blockRanges(removedBlocks)}${left ? `, then ${left}` : ''}`;
 }

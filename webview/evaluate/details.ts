@@ -1,6 +1,6 @@
 // What more is known of a row: every metric with its standard error, the items that changed, and how sure that is.
 import { html, nothing, type TemplateResult } from 'lit';
-import { count, plain } from '../format';
+import { counted, plain } from '../../server/shared/numbers';
 import type { Column } from './columns';
 import { comparisonOf, isAccuracy, scoreOf } from './cell';
 import type { Row } from './table';
@@ -39,7 +39,7 @@ function changesOf({ key, metric, cells }: Row, column: Column, i: number) {
   if (!comparison) return nothing;
   const { flipped, mcnemarP, significant } = comparison;
   const items = flipped
-    ? `${count(flipped.toWrong + flipped.toRight, 'question')} changed: ${flipped.toWrong} from right to wrong, ${flipped.toRight} from wrong to right`
+    ? `${counted(flipped.toWrong + flipped.toRight, 'question')} changed: ${flipped.toWrong} from right to wrong, ${flipped.toRight} from wrong to right`
     : 'compared by the documents that both scored';
   const chance = mcnemarP === null ? '' : `; by chance alone so or more so with p = ${probability(mcnemarP)} (McNemar)`;
   const holm =

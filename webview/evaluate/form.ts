@@ -2,11 +2,12 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { ModelSummary } from '../../server/protocol/reports';
-import { blocks, count, duration, memory, size } from '../format';
+import { counted, duration, memory, size } from '../../server/shared/numbers';
 import { button, checkbox, dropdown, icon, numberField } from '../ui';
 import type { EvaluateActions } from './actions';
 import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
 import type { PageState } from './view';
+import { blockRanges } from '../../server/shared/dropSets';
 
 export function form(
   { host, failure, busy, written }: PageState,
@@ -46,7 +47,7 @@ const models = (list: readonly ModelSummary[], off: boolean, act: EvaluateAction
     <ul class="wide-field" id="models">${list.map(
       (model, i) => html`
         <li class="row"><span class="text" title=${model.folder}><bdi>${modelTitle(model, i)}</bdi>
-          <span class="small quiet">${i === 0 ? 'base, ' : ''}${count(model.nBlocks, 'block')}, ${size(model.sizeBytes)}</span></span>
+          <span class="small quiet">${i === 0 ? 'base, ' : ''}${counted(model.nBlocks, 'block')}, ${size(model.sizeBytes)}</span></span>
         ${
           i === 0
             ? nothing
@@ -144,7 +145,7 @@ function shotChoices(now: number | null) {
 function modelTitle({ name, prunedFrom, healed }: ModelSummary, i: number): string {
   const removed = prunedFrom?.removedBlocks ?? [];
   if (i === 0) return name;
-  return [name, ...(healed ? ['healed'] : []), ...(removed.length > 0 ? [`without ${blocks(removed)}`] : [])].join(
+  return [name, ...(healed ? ['healed'] : []), ...(removed.length > 0 ? [`without ${blockRanges(removed)}`] : [])].join(
     ', ',
   );
 }

@@ -1,6 +1,6 @@
 // What the marks of the table mean, and which differences so many questions cannot show.
 import { html, nothing, type TemplateResult } from 'lit';
-import { duration, plain } from '../format';
+import { duration, plain } from '../../server/shared/numbers';
 import { icon, link } from '../ui';
 import type { EvaluateActions } from './actions';
 import { settingsIn } from './settings';

@@ -1,6 +1,6 @@
 // In what two scores of one task may differ so that their difference means nothing.
 import type { EvaluatedTask } from '../../server/protocol/reports';
-import { count } from '../format';
+import { counted } from '../../server/shared/numbers';
 import { type Column, lacksOf } from './columns';
 
 export interface Mismatch {
@@ -33,7 +33,7 @@ export function differencesBetween(base: Column, variant: Column, task: Evaluate
   compare('data', hashes(task), hashes(own), [names(task), names(own)]);
   compare('version', task.version, own.version);
   compare('precision', a.dtype, b.dtype);
-  compare('length', a.maxTokens, b.maxTokens, [count(a.maxTokens, 'token'), count(b.maxTokens, 'token')]);
+  compare('length', a.maxTokens, b.maxTokens, [counted(a.maxTokens, 'token'), counted(b.maxTokens, 'token')]);
   compare('tokenizer', a.tokenizerSha256, b.tokenizerSha256, [short(a.tokenizerSha256), short(b.tokenizerSha256)]);
   const other = variant.sheet.scored.models[0];
   if (variant.sheet !== base.sheet && other)

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
-import { clock, share } from '../format';
+import { clock, share } from '../../server/shared/numbers';
 import { looks } from '../looks';
 import { secondsLeft } from '../choose/notices';
 import { stepInWords } from '../steps';

@@ -2,7 +2,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { EvaluatePage, EvaluationState } from '../../server/protocol/pages/evaluate';
 import { connectionNotice } from '../choose/notices';
-import { count } from '../format';
+import { counted } from '../../server/shared/numbers';
 import { renderer } from '../frames';
 import type { Host } from '../host';
 import { registerPage } from '../pages';
@@ -86,7 +86,7 @@ function subtitle({ models, shown }: EvaluationState, view: TableView | null): T
   const [base] = models;
   const name = view?.columns[0]?.model.name ?? base?.name ?? '';
   const n = view && view.columns.length > 0 ? variantsOf(view).length : Math.max(0, models.length - 1);
-  const variants = n > 0 ? ` and ${count(n, 'variant')}` : '';
+  const variants = n > 0 ? ` and ${counted(n, 'variant')}` : '';
   return html`<bdi>${name}</bdi>${variants}${shown.kind === 'run' ? `, ${questions(shown.evaluation.recipe)}` : ''}`;
 }
 

@@ -1,6 +1,6 @@
 // The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that a healing won back.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { perplexity as written, share } from '../format';
+import { perplexity as written, share } from '../../server/shared/numbers';
 import { type Column, lacksOf } from './columns';
 import { scoreOf } from './cell';
 import type { TableView } from './view';

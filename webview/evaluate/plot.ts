@@ -1,6 +1,6 @@
 // The difference of each variant as a dot with its interval, around a line for zero: hollow while zero is inside.
 import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
-import { signed } from '../format';
+import { signed } from '../../server/shared/numbers';
 import type { Column, Shape } from './columns';
 import type { PlotScale } from './scale';
 import { isAccuracy } from './cell';

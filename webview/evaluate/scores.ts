@@ -2,7 +2,7 @@
 // that no eye travels between a figure and its number.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
-import { plain } from '../format';
+import { plain } from '../../server/shared/numbers';
 import { icon } from '../ui';
 import type { EvaluateActions } from './actions';
 import type { Column } from './columns';

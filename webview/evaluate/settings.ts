@@ -2,12 +2,13 @@
 import { html, type TemplateResult } from 'lit';
 import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/protocol/recipes';
-import { blocks, count, size } from '../format';
+import { counted, size } from '../../server/shared/numbers';
 import type { Column } from './columns';
 import { isAccuracy } from './cell';
 import { allRows, type Row } from './table';
 import type { TableView } from './view';
 import { metricWords } from './words';
+import { blockRanges } from '../../server/shared/dropSets';
 
 export const settingsList = (view: TableView): TemplateResult => html`
   <section aria-labelledby="settings-title">
@@ -29,7 +30,7 @@ export function settingsOf({ columns, rows, evaluation }: TableView): [name: str
     ['Scoring', 'as lm-evaluation-harness 0.4.13'],
     ['Versions', versions(tasks)],
     ['Compute', `float32${device ? `, ${device === 'cpu' ? 'CPU' : device}` : ''}; stored as ${dtypes.join(', ')}`],
-    ['Longest input', [...new Set(columns.map(({ model }) => count(model.maxTokens, 'token')))].join(', ')],
+    ['Longest input', [...new Set(columns.map(({ model }) => counted(model.maxTokens, 'token')))].join(', ')],
     ...columns.map((column): [string, string] => [column.name, modelIn(column)]),
     ...(report && report.work.nTokens > 0 ? [['Work', work(report.work)] as [string, string]] : []),
   ];
@@ -68,8 +69,8 @@ const few = (titles: readonly string[]) =>
 
 function modelIn({ model, kind }: Column): string {
   const { name, nBlocks, sizeBytes, removedBlocks, healed } = model;
-  const lacks = removedBlocks.length > 0 && healed ? `, without ${blocks(removedBlocks)}` : '';
-  return `${kind === 'base' || healed ? `${name}, ` : ''}${count(nBlocks, 'block')}, ${size(sizeBytes)}${lacks}`;
+  const lacks = removedBlocks.length > 0 && healed ? `, without ${blockRanges(removedBlocks)}` : '';
+  return `${kind === 'base' || healed ? `${name}, ` : ''}${counted(nBlocks, 'block')}, ${size(sizeBytes)}${lacks}`;
 }
 
 const work = ({ nTokens, nPlainTokens }: { nTokens: number; nPlainTokens: number }) => {

@@ -1,5 +1,5 @@
 // What the cells say, in the words and digits of the page; the table, its exports and screen readers all ask here.
-import { plain, signed } from '../format';
+import { plain, signed } from '../../server/shared/numbers';
 import { shortly } from './mismatch';
 import { type Difference, isAccuracy, type Value } from './cell';
 import type { Row } from './table';

@@ -1,7 +1,7 @@
 // The settings beside the curve, because they are what one compares; an earlier run lists only what differs.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EarlierHealing } from '../../server/protocol/pages/heal';
-import { loss, share } from '../format';
+import { loss, share } from '../../server/shared/numbers';
 import { button, checkbox } from '../ui';
 import type { HealActions } from './actions';
 import { allSettings, differences, lacks } from './settings';

@@ -1,11 +1,12 @@
 // Before a run: what to train on and how, what that is planned to cost, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
-import { blocks, count, duration, memory } from '../format';
+import { counted, duration, memory } from '../../server/shared/numbers';
 import { button, dropdown, icon, numberField } from '../ui';
 import type { HealActions } from './actions';
 import { choiceOf, scientific, targetChoices } from './settings';
 import type { PageState } from './view';
+import { blockRanges } from '../../server/shared/dropSets';
 
 export function form(state: PageState, shown: HealForm, act: HealActions): TemplateResult {
   const { host, failure, busy, written } = state;
@@ -86,7 +87,7 @@ type Choice<V extends string> = { value: V; label: string };
 function intro({ model }: HealState): TemplateResult {
   const removed = model.prunedFrom?.removedBlocks ?? [];
   return removed.length > 0
-    ? html`<bdi>${model.name}</bdi> lacks ${count(removed.length, 'block')} (${blocks(removed)}). Training a small adapter beside its projections wins back part of what that cost; the model itself stays as it is.`
+    ? html`<bdi>${model.name}</bdi> lacks ${counted(removed.length, 'block')} (${blockRanges(removed)}). Training a small adapter beside its projections wins back part of what that cost; the model itself stays as it is.`
     : html`<bdi>${model.name}</bdi> has all of its blocks. An adapter can be trained for it all the same; the model itself stays as it is.`;
 }
 

@@ -2,7 +2,7 @@
 // chart, the crosshair and the mouse all ask here.
 import type { HealRecipe } from '../../server/protocol/recipes';
 import type { HealEval } from '../../server/protocol/reports';
-import { clock, plain } from '../format';
+import { clock, plain } from '../../server/shared/numbers';
 import { firstAtLeast } from './curve';
 import { linear, logarithmic, type Scale } from './scale';
 import { scientific, tokensPerStep } from './settings';

@@ -1,7 +1,7 @@
 // One number first: the share of the loss lost by pruning that is back, on held-out text, with its place between pruned and
 // dense drawn to scale; then the facts of the run.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { clock, cost, loss, perplexity, share } from '../format';
+import { clock, cost, loss, perplexity, share } from '../../server/shared/numbers';
 import { isOver, type RunView } from './view';
 
 export function lead(view: RunView): TemplateResult {

@@ -1,7 +1,7 @@
 // The curve as the chart draws it: training loss faint, its average strong, held-out points as diamonds that are never
 // averaged, the lines of the pruned and the dense model, earlier runs in grey, and where the run is now.
 import type { ChartOption, Colours } from '../chart';
-import { loss } from '../format';
+import { loss } from '../../server/shared/numbers';
 import { binned } from './bins';
 import { firstAtLeast } from './curve';
 import { type Frame, frameOf, margins } from './frame';

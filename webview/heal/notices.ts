@@ -1,6 +1,6 @@
 // What a person must know of a run, below its head: a sentence with the way out.
 import { html, nothing, type TemplateResult } from 'lit';
-import { loss, memory, share } from '../format';
+import { loss, memory, share } from '../../server/shared/numbers';
 import { stepInWords } from '../steps';
 import { button, icon, link, progressBar } from '../ui';
 import type { HealActions } from './actions';

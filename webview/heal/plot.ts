@@ -1,7 +1,7 @@
 // The loss on the page: its tools, the chart and the crosshair over it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { chart } from '../chart';
-import { count, loss, plain } from '../format';
+import { counted, loss, plain } from '../../server/shared/numbers';
 import { dropdown, tool } from '../ui';
 import type { HealActions } from './actions';
 import { margins } from './frame';
@@ -106,7 +106,7 @@ function crosshair(view: RunView): TemplateResult | typeof nothing {
 }
 
 function labelOf({ curve, last, state, nSteps }: RunView): string {
-  if (curve.length === 0) return `Loss by step. No step of ${count(nSteps, 'step')} is done yet.`;
+  if (curve.length === 0) return `Loss by step. No step of ${counted(nSteps, 'step')} is done yet.`;
   const smoothed = curve.smoothed(state.host.view.smoothing)[curve.length - 1]!;
   const held = last ? `; held out ${loss(last.lossNats)} after step ${last.step}` : '';
   return `Loss by step. Smoothed training loss ${loss(smoothed)} at step ${curve.nDone} of ${nSteps}${held}.`;

@@ -1,6 +1,6 @@
 // The mouse and the keys on the loss chart: they move the crosshair over the steps that were logged, and choose which part
 // is shown.
-import { clock, loss } from '../format';
+import { clock, loss } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../tip';
 import type { HealActions } from './actions';
 import { firstAtLeast } from './curve';

@@ -1,7 +1,8 @@
 // The settings of a healing as a list for people, and in what two of them differ.
 import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/protocol/recipes';
-import { blocks, count, parameters, plain, share } from '../format';
+import { counted, parameters, plain, share } from '../../server/shared/numbers';
+import { blockRanges } from '../../server/shared/dropSets';
 
 export type Setting = readonly [name: string, value: string];
 
@@ -9,7 +10,7 @@ export type Setting = readonly [name: string, value: string];
 export function settingsOf(recipe: HealRecipe): Setting[] {
   const { adapter, optimizer, loop, data, objective } = recipe;
   const more = [
-    ...(loop.accumulate > 1 ? [['Accumulate', count(loop.accumulate, 'micro-batch', 'micro-batches')] as const] : []),
+    ...(loop.accumulate > 1 ? [['Accumulate', counted(loop.accumulate, 'micro-batch', 'micro-batches')] as const] : []),
     ...(adapter.dropout > 0 ? [['Dropout', share(adapter.dropout)] as const] : []),
     ...(adapter.rsLora ? [['Scaling', 'alpha / √rank'] as const] : []),
     ...(optimizer.weightDecay > 0 ? [['Weight decay', scientific(optimizer.weightDecay)] as const] : []),
@@ -20,7 +21,7 @@ export function settingsOf(recipe: HealRecipe): Setting[] {
     ['Targets', targetsInWords(adapter.targets)],
     ['Objective', objective.kind === 'nextToken' ? 'next token' : `distillation, top ${objective.topK}`],
     ['Learning rate', `${scientific(optimizer.learningRate)}, ${optimizer.schedule}`],
-    ['Warm-up', count(optimizer.warmupSteps, 'step')],
+    ['Warm-up', counted(optimizer.warmupSteps, 'step')],
     ['Batch', `${loop.microBatchWindows} × ${data.tokens} tokens`],
     ['Steps', String(loop.steps)],
     ['Clip', optimizer.clipNorm === null ? 'none' : plain(optimizer.clipNorm, 1)],
@@ -35,7 +36,7 @@ export function settingsOf(recipe: HealRecipe): Setting[] {
 export function allSettings({ recipe, adapter, plan, data }: HealingState, { model }: HealState): Setting[] {
   const nBlocks = adapter?.blocks.length;
   return [
-    ['Method', nBlocks === undefined ? 'LoRA' : `LoRA on ${count(nBlocks, 'block')}`],
+    ['Method', nBlocks === undefined ? 'LoRA' : `LoRA on ${counted(nBlocks, 'block')}`],
     ...settingsOf(recipe).flatMap((setting): Setting[] =>
       setting[0] === 'Objective' && adapter
         ? [
@@ -46,7 +47,9 @@ export function allSettings({ recipe, adapter, plan, data }: HealingState, { mod
     ),
     ...(data ? ([['Items', `${data.nTrainingItems}, held out ${data.nHeldOutItems}`]] as Setting[]) : []),
     ...(plan
-      ? ([['Device', `${plan.device === 'cpu' ? 'CPU' : plan.device}, ${count(plan.threads, 'thread')}`]] as Setting[])
+      ? ([
+          ['Device', `${plan.device === 'cpu' ? 'CPU' : plan.device}, ${counted(plan.threads, 'thread')}`],
+        ] as Setting[])
       : []),
   ];
 }
@@ -100,4 +103,4 @@ export const fileName = (path: string): string => path.split(/[\\/]/).at(-1) ?? 
 
 /** What a pruned model lacks: `Without 12–16`; else its own name. */
 export const lacks = (removedBlocks: readonly number[]): string =>
-  removedBlocks.length === 0 ? 'Unpruned' : `Without ${blocks(removedBlocks)}`;
+  removedBlocks.length === 0 ? 'Unpruned' : `Without ${blockRanges(removedBlocks)}`;

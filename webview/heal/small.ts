@@ -1,6 +1,6 @@
 // What goes with the loss, in charts that share its horizontal axis up to the last step: empty room is time that is left.
 import { html, svg, type TemplateResult } from 'lit';
-import { plain } from '../format';
+import { plain } from '../../server/shared/numbers';
 import { binned } from './bins';
 import type { ColumnName } from './curve';
 import { scientific } from './settings';

@@ -1,7 +1,7 @@
 // What the page keeps and everything that is shown from it, computed once a rendering.
 import type { EarlierHealing, HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealEval, LossPoint } from '../../server/protocol/reports';
-import { clock, count } from '../format';
+import { clock, counted } from '../../server/shared/numbers';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';
 
@@ -120,7 +120,7 @@ export function nextJudgement({ curve, nSteps, healing, x, phase }: RunView): { 
   const seconds = left === null ? null : (left * (step - curve.nDone)) / Math.max(1, nSteps - curve.nDone);
   const label =
     seconds === null || phase === 'paused'
-      ? `next in ${count(step - curve.nDone, 'step')}`
+      ? `next in ${counted(step - curve.nDone, 'step')}`
       : `next in ${clock(seconds)}`;
   return { at: x.at(step), label };
 }

@@ -5,7 +5,7 @@ import type { Plan } from '../../server/protocol/engine';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import type { RunSummary } from '../../server/protocol/server';
 import { connectionNotice, secondsLeft } from '../choose/notices';
-import { clock, count, duration, memory, share } from '../format';
+import { clock, counted, duration, memory, share } from '../../server/shared/numbers';
 import { renderer } from '../frames';
 import { registerPage } from '../pages';
 import { type Host, sentenceOf } from '../host';
@@ -171,8 +171,8 @@ const planFacts = (plan: Plan): [string, string][] => [
   ['Time', `about ${duration(plan.estimatedSeconds)}`],
   ['Memory', `${memory(plan.totalBytes)} of ${memory(plan.limitBytes)}`],
   ['of it weights', `${memory(plan.bytes.weights)}, ${plan.memory}`],
-  ['Device', `${plan.device}, ${count(plan.threads, 'thread')}`],
+  ['Device', `${plan.device}, ${counted(plan.threads, 'thread')}`],
   ...(plan.nWindows > 0
-    ? [['Text', `${count(plan.nWindows, 'window')}, ${count(plan.nTokens, 'token')}`] as [string, string]]
+    ? [['Text', `${counted(plan.nWindows, 'window')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]
     : []),
 ];

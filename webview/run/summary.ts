@@ -2,8 +2,7 @@
 import type { Report } from '../../server/protocol/reports';
 import {
   cost,
-  count,
-  dropSet,
+  counted,
   duration,
   loss,
   parameters,
@@ -12,7 +11,8 @@ import {
   signedShare,
   size,
   tokensPerSecond,
-} from '../format';
+} from '../../server/shared/numbers';
+import { dropSetInWords } from '../../server/shared/dropSets';
 
 type Fact = readonly [name: string, value: string];
 
@@ -29,9 +29,9 @@ function factsOf(report: Report): Fact[] {
         ['Loss', `${loss(report.lossNats)} nats, perplexity ${perplexity(report.perplexity)}`],
         [
           'Text',
-          `${count(report.source.nWindows, 'window')} of ${report.source.tokensPerWindow} tokens of ${report.source.files.map(({ name }) => name).join(', ')}`,
+          `${counted(report.source.nWindows, 'window')} of ${report.source.tokensPerWindow} tokens of ${report.source.files.map(({ name }) => name).join(', ')}`,
         ],
-        ['Methods', count(Object.keys(report.methods).length, 'method')],
+        ['Methods', counted(Object.keys(report.methods).length, 'method')],
         ...(costs.length > 0
           ? ([['Cheapest block', `${cheapest} (${cost(costs[cheapest]!)} nats without it)`]] as Fact[])
           : []),
@@ -39,7 +39,7 @@ function factsOf(report: Report): Fact[] {
           ? ([
               [
                 'Greedy search',
-                `${count(report.greedy.steps.length, 'step')}, ${cost(report.greedy.steps.at(-1)?.costNats ?? 0)} nats`,
+                `${counted(report.greedy.steps.length, 'step')}, ${cost(report.greedy.steps.at(-1)?.costNats ?? 0)} nats`,
               ],
             ] as Fact[])
           : []),
@@ -47,7 +47,7 @@ function factsOf(report: Report): Fact[] {
     }
     case 'prune':
       return [
-        ['Dropped', dropSet({ blocks: report.dropSet, ...report.droppedSublayers })],
+        ['Dropped', dropSetInWords({ blocks: report.dropSet, ...report.droppedSublayers })],
         ['Written to', report.out],
         [
           'Parameters',
@@ -76,7 +76,7 @@ function factsOf(report: Report): Fact[] {
     case 'generate':
       return [
         ['Text', report.text],
-        ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${count(report.nNewTokens, 'token')}`],
+        ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${counted(report.nNewTokens, 'token')}`],
       ];
     case 'heal':
       return [
@@ -97,7 +97,7 @@ function factsOf(report: Report): Fact[] {
       return [
         ['Adapter', report.adapter],
         ['Written to', report.out],
-        ['Changed', count(report.nMerged, 'weight')],
+        ['Changed', counted(report.nMerged, 'weight')],
       ];
     case 'evaluate':
       return [
@@ -124,7 +124,7 @@ function factsOf(report: Report): Fact[] {
       return [
         [
           'Model',
-          `${report.model.family}, ${count(report.model.nBlocks, 'block')}, ${parameters(report.model.nParameters)}`,
+          `${report.model.family}, ${counted(report.model.nBlocks, 'block')}, ${parameters(report.model.nParameters)}`,
         ],
         ['Size', `${size(report.model.sizeBytes)}, ${report.model.dtype}`],
       ];
@@ -138,6 +138,6 @@ function lastFacts({ timing, peakMemoryBytes, device, threads }: Exclude<Report,
       duration((timing.elapsedMs + timing.loadMs + timing.compileMs + timing.tokenizeMs + timing.writeMs) / 1000),
     ],
     ['Peak memory', size(peakMemoryBytes)],
-    ['Device', `${device}, ${count(threads, 'thread')}`],
+    ['Device', `${device}, ${counted(threads, 'thread')}`],
   ];
 }

@@ -3,11 +3,12 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
 import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
 import { connectionNotice } from '../choose/notices';
-import { blocks, count, parameters, size, tokensPerSecond } from '../format';
+import { counted, parameters, size, tokensPerSecond } from '../../server/shared/numbers';
 import { renderer } from '../frames';
 import { registerPage } from '../pages';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
 import { button, icon, textArea, told } from '../ui';
+import { blockRanges } from '../../server/shared/dropSets';
 
 interface State {
   readonly host: TryState;
@@ -116,7 +117,7 @@ function page(state: State, act: Actions): TemplateResult {
   const connected = connection.state === 'connected';
   return html`
     <div class="panel" id="try-page">
-      <header class="title"><h1>Try</h1><span class="quiet">one prompt, ${count(models.length, 'model')}</span></header>
+      <header class="title"><h1>Try</h1><span class="quiet">one prompt, ${counted(models.length, 'model')}</span></header>
       ${connectionNotice(connection, act)}
       <div class="prompt" @keydown=${(event: KeyboardEvent) => {
         if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
@@ -172,7 +173,7 @@ function column({ host, outputs, runs }: State, model: ModelSummary, i: number):
       }</div>
       <p class="small quiet speed">${
         report
-          ? html`<b class="strong">${tokensPerSecond(report.tokensPerSecond)}</b>, ${count(report.nNewTokens, 'token')},
+          ? html`<b class="strong">${tokensPerSecond(report.tokensPerSecond)}</b>, ${counted(report.nNewTokens, 'token')},
               ${report.stoppedBy === 'endOfText' ? 'ended by itself' : 'stopped at the limit'}`
           : now
             ? html`${icon('sync', 'spin')} ${begun ? 'generating' : 'reading the prompt'}`
@@ -189,8 +190,8 @@ function factsOf(model: ModelSummary, base: ModelSummary | null): string {
   const removed = model.prunedFrom?.removedBlocks;
   return [
     ...(model.healed ? ['healed'] : []),
-    base && removed?.length ? `without ${blocks(removed)}` : base ? 'variant' : 'base',
-    count(model.nBlocks, 'block'),
+    base && removed?.length ? `without ${blockRanges(removed)}` : base ? 'variant' : 'base',
+    counted(model.nBlocks, 'block'),
     parameters(model.nParameters),
     size(model.sizeBytes),
   ].join(', ');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import * as format from '../../webview/format';
+import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
+import * as format from '../../server/shared/numbers';
 
 type Row = [written: string, expected: string];
 
@@ -23,19 +24,19 @@ const rows: Row[] = [
   [format.tokensPerSecond(12.34), '12.3 tokens/s'],
   [format.tokensPerSecond(1234.5), '1235 tokens/s'],
   [format.parameters(116_814_528), '116.8 M'],
-  [format.parameters(260_032), '260.0 K'],
+  [format.parameters(260_032), '0.3 M'],
   [format.parameters(3_212_749_824), '3.21 B'],
   [format.size(233_629_056), '233.6 MB'],
   [format.size(6_430_000_000), '6.43 GB'],
-  [format.size(84_000), '84.0 kB'],
+  [format.size(84_000), '84 kB'],
   [format.memory(1.5e9), '1.5 GB'],
-  [format.blocks([17, 13, 14, 15, 26]), '13–15, 17, 26'],
-  [format.blocks([4, 5]), '4–5'],
-  [format.blocks([7, 7]), '7'],
-  [format.blocks([]), ''],
-  [format.dropSet({ blocks: [12, 13], attention: [], mlp: [11] }), '12–13 + MLP of 11'],
-  [format.dropSet({ blocks: [], attention: [3, 4], mlp: [] }), 'attention of 3–4'],
-  [format.dropSet({ blocks: [], attention: [], mlp: [] }), 'nothing'],
+  [blockRanges([17, 13, 14, 15, 26]), '13–15, 17, 26'],
+  [blockRanges([4, 5]), '4–5'],
+  [blockRanges([7, 7]), '7'],
+  [blockRanges([]), ''],
+  [dropSetInWords({ blocks: [12, 13], attention: [], mlp: [11] }), '12–13 + MLP of 11'],
+  [dropSetInWords({ blocks: [], attention: [3, 4], mlp: [] }), 'attention of 3–4'],
+  [dropSetInWords({ blocks: [], attention: [], mlp: [] }), 'nothing'],
   [format.duration(0.2), '1 s'],
   [format.duration(40.4), '40 s'],
   [format.duration(140), '2 min 20 s'],
@@ -43,8 +44,8 @@ const rows: Row[] = [
   [format.duration(3900), '1 h 5 min'],
   [format.clock(212), '3:32'],
   [format.clock(3725), '1:02:05'],
-  [format.count(1, 'block'), '1 block'],
-  [format.count(2, 'half', 'halves'), '2 halves'],
+  [format.counted(1, 'block'), '1 block'],
+  [format.counted(2, 'box', 'boxes'), '2 boxes'],
   ...[1, 2, 3, 4, 11, 12, 13, 21, 22, 27, 30, 111].map(
     (n, i): Row => [
       format.ordinal(n),
@@ -53,6 +54,6 @@ const rows: Row[] = [
   ),
 ];
 
-describe('numbers on the pages', () => {
+describe('numbers as people read them', () => {
   it.each(rows)('%s', (written, expected) => expect(written).toBe(expected));
 });

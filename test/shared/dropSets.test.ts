@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DropSet } from '../../server/protocol/recipes';
-import { checkDropSet, formatBlockList, formatDropSet, ofBlocks, parseBlockList } from '../../server/pruning/dropSet';
+import { checkDropSet, formatBlockList, formatDropSet, ofBlocks, parseBlockList } from '../../server/shared/dropSets';
 import { refusal } from '../refusal';
 
 describe('a list is read', () => {

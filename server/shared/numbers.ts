@@ -1,18 +1,18 @@
-// How numbers are written on every page. The minus sign is U+2212, zero has no sign, ranges of blocks are inclusive with
-// an en dash, a narrow space stands before the percent sign, sizes are decimal, and ± is always a 95 % interval.
-import type { DropSet } from '../server/protocol/recipes';
+// How numbers are written, on pages, in trees and in reports. The minus sign is U+2212, zero has no sign, a narrow
+// no-break space stands before the percent sign of a page, sizes are decimal, and ± is always a 95 % interval. Pure.
+import { normalQuantile } from './statistics';
 
 const minus = '−';
 const narrowSpace = '\u202f';
-/** Standard errors to the half of a 95 % interval. */
-export const intervalFactor = 1.96;
 
+/** `−7.46` with so many digits; `–` for what is no number. */
 export function plain(value: number, digits: number): string {
   if (!Number.isFinite(value)) return '–';
   const text = Math.abs(value).toFixed(digits);
   return value < 0 && Number(text) !== 0 ? minus + text : text;
 }
 
+/** `+0.913`, `−0.440`, `0.000`. */
 export function signed(value: number, digits: number): string {
   const text = plain(value, digits);
   return value > 0 && Number(text) !== 0 ? `+${text}` : text;
@@ -23,23 +23,26 @@ export const cost = (nats: number): string => signed(nats, 3);
 
 /** `+0.913 ± 0.085`; without a standard error only the difference. */
 export const costWithInterval = (nats: number, standardError: number | null): string =>
-  standardError === null ? cost(nats) : `${cost(nats)} ± ${plain(intervalFactor * standardError, 3)}`;
+  standardError === null ? cost(nats) : `${cost(nats)} ± ${plain(normalQuantile * standardError, 3)}`;
 
 export const perplexity = (value: number): string => (value < 1e5 ? plain(value, 1) : value.toExponential(1));
+/** `45.0 %` in running text, reports and on the terminal. */
+export const percent = (ratio: number, digits = 1): string => `${plain(100 * ratio, digits)} %`;
+/** `45.0 %` on a page, where no line may break before the sign. */
 export const share = (ratio: number, digits = 1): string => `${plain(100 * ratio, digits)}${narrowSpace}%`;
 export const signedShare = (ratio: number): string => `${signed(100 * ratio, 1)}${narrowSpace}%`;
 export const correlation = (value: number): string => plain(value, 2);
 export const speedUp = (ratio: number): string => `× ${plain(ratio, 2)}`;
 export const tokensPerSecond = (value: number): string => `${plain(value, value < 100 ? 1 : 0)} tokens/s`;
 
-export function parameters(count: number): string {
-  if (count >= 1e9) return `${plain(count / 1e9, 2)} B`;
-  return count >= 1e6 ? `${plain(count / 1e6, 1)} M` : `${plain(count / 1e3, 1)} K`;
-}
+/** `134.5 M`, `3.21 B`. */
+export const parameters = (count: number): string =>
+  count >= 1e9 ? `${plain(count / 1e9, 2)} B` : `${plain(count / 1e6, 1)} M`;
 
+/** `233.6 MB`, `6.43 GB`, `84 kB`: decimal, as the Hub counts. */
 export function size(bytes: number): string {
   if (bytes >= 1e9) return `${plain(bytes / 1e9, 2)} GB`;
-  return bytes >= 1e6 ? `${plain(bytes / 1e6, 1)} MB` : `${plain(bytes / 1e3, 1)} kB`;
+  return bytes >= 1e6 ? `${plain(bytes / 1e6, 1)} MB` : `${plain(bytes / 1e3, 0)} kB`;
 }
 
 export const memory = (bytes: number): string => `${plain(bytes / 1e9, 1)} GB`;
@@ -48,26 +51,6 @@ export const memory = (bytes: number): string => `${plain(bytes / 1e9, 1)} GB`;
 export function ordinal(n: number): string {
   const teen = n % 100 > 10 && n % 100 < 14;
   return n + (teen ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th'));
-}
-
-/** `13–15, 17, 26`. */
-export function blocks(list: readonly number[]): string {
-  const runs: [number, number][] = [];
-  for (const block of [...list].sort((a, b) => a - b)) {
-    const run = runs.at(-1);
-    if (run && block <= run[1] + 1) run[1] = block;
-    else runs.push([block, block]);
-  }
-  return runs.map(([first, last]) => (first === last ? `${first}` : `${first}–${last}`)).join(', ');
-}
-
-/** `12–16 + MLP of 11`, or `nothing`. */
-export function dropSet(drop: DropSet): string {
-  const halves = [
-    drop.attention.length > 0 ? `attention of ${blocks(drop.attention)}` : '',
-    drop.mlp.length > 0 ? `MLP of ${blocks(drop.mlp)}` : '',
-  ];
-  return [blocks(drop.blocks), ...halves].filter(Boolean).join(' + ') || 'nothing';
 }
 
 /** In sentences: `40 s`, `2 min 20 s`, `1 h 5 min`. */
@@ -86,4 +69,5 @@ export function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+/** `1 block`, `2 blocks`. */
+export const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;

@@ -1,4 +1,5 @@
-// How models look in charts: grey is the base, warm what was pruned, cold what was healed, each with shapes of its own.
+// The styles of models in charts and tables: the base is grey, pruned models have warm colours, healed ones cold colours,
+// and every style has a shape of its own.
 import type { EvaluatedModel } from '../protocol/reports';
 
 export const palette = {
@@ -68,31 +69,31 @@ export const shapePath = {
 
 export type Shape = keyof typeof shapePath;
 
-export interface Look {
+export interface Style {
   colour: Colour;
   shape: Shape;
 }
 
 /** In the order of the models, the base first. */
-export function looksOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Look[] {
+export function stylesOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Style[] {
   const used = { pruned: 0, healed: 0 };
   return models.map(({ healed }, k) => {
-    if (k === 0) return baseLook;
+    if (k === 0) return baseStyle;
     const kind = healed ? 'healed' : 'pruned';
-    return variantLook(kind, used[kind]++);
+    return variantStyle(kind, used[kind]++);
   });
 }
 
 /** After the last of a kind, colours begin anew with the shapes of their neighbours. */
-export function variantLook(kind: keyof typeof variantLooks, nth: number): Look {
-  const looks = variantLooks[kind];
-  const at = (i: number) => looks[i % looks.length]!;
-  return { colour: at(nth).colour, shape: at(nth + Math.floor(nth / looks.length)).shape };
+export function variantStyle(kind: keyof typeof variantStyles, nth: number): Style {
+  const styles = variantStyles[kind];
+  const at = (i: number) => styles[i % styles.length]!;
+  return { colour: at(nth).colour, shape: at(nth + Math.floor(nth / styles.length)).shape };
 }
 
-export const baseLook: Look = { colour: 'base', shape: 'cross' };
+export const baseStyle: Style = { colour: 'base', shape: 'cross' };
 
-export const variantLooks: Record<'pruned' | 'healed', readonly Look[]> = {
+export const variantStyles: Record<'pruned' | 'healed', readonly Style[]> = {
   pruned: [
     { colour: 'pruned', shape: 'square' },
     { colour: 'prunedDeep', shape: 'triangle' },
