@@ -3,7 +3,7 @@
 import { linear } from '../server/graph/ops/linear';
 import { input } from '../server/graph/value';
 import type { ModelConfig } from '../server/model/config';
-import { blockParts } from '../server/model/llama';
+import { blockParts } from '../server/model/block';
 import { blockWeights } from '../server/model/weights';
 import type { Device } from '../server/runtime/device';
 import type { Tensor } from '../server/runtime/tensor';
@@ -19,7 +19,7 @@ export const benchBlock = (setting: Setting) =>
     const rows = batch.batch * batch.tokens;
     const program = await device.program('bench block', () => ({
       name: 'block',
-      outputs: { leaving: blockParts(config, { block: 0, form: 'whole' }, batch).leaving },
+      outputs: { hiddenOut: blockParts(config, { block: 0, sublayers: 'whole' }, batch).hiddenOut },
     }));
     const tables = await openTables(model);
     const hidden = await device.upload(noise(rows * config.width), [rows, config.width], 'result');

@@ -7,7 +7,7 @@ import { reduceMean, reduceSum } from '../graph/ops/reduce';
 import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, scalar, type Value } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
-import type { BlockParts } from '../model/llama';
+import type { BlockParts } from '../model/block';
 
 /** Lengths of the vectors of every token, each [B*T, 1]; `step` is the length of h[k+1] - h[k]. */
 export interface TokenNorms {
@@ -23,12 +23,12 @@ export interface TokenNorms {
 export const norm = (x: Value): Value => sqrt(reduceSum(square(x), [-1]));
 
 export const tokenNorms = (parts: BlockParts): TokenNorms => ({
-  entering: norm(parts.entering),
+  entering: norm(parts.hiddenIn),
   attention: norm(parts.attention),
   between: norm(parts.between),
   mlp: norm(parts.mlp),
-  leaving: norm(parts.leaving),
-  step: norm(sub(parts.leaving, parts.entering)),
+  leaving: norm(parts.hiddenOut),
+  step: norm(sub(parts.hiddenOut, parts.hiddenIn)),
 });
 
 /**

@@ -27,7 +27,7 @@ export async function taylorScores(
   const share = 1 / (windows.length * (windows[0]!.length - 1));
   const projections = (block: number): Record<string, Shape> =>
     Object.fromEntries(
-      blockWeights(config, config.blocks[block]!.form)
+      blockWeights(config, config.blocks[block]!.sublayers)
         .filter(({ suffix }) => suffix.endsWith('_proj.weight'))
         .map(({ suffix, shape }) => [suffix, shape]),
     );

@@ -7,9 +7,9 @@ import type { Unit } from '../protocol/reports';
 /** All blocks, or all halves that there are, in the order of the model. */
 export function unitsOf(config: ModelConfig, of: 'blocks' | 'sublayers'): Unit[] {
   if (of === 'blocks') return config.blocks.map((_, block) => block);
-  return config.blocks.flatMap(({ form }, block) => [
-    ...(hasAttention(form) ? [{ block, half: 'attention' as const }] : []),
-    ...(hasMlp(form) ? [{ block, half: 'mlp' as const }] : []),
+  return config.blocks.flatMap(({ sublayers }, block) => [
+    ...(hasAttention(sublayers) ? [{ block, half: 'attention' as const }] : []),
+    ...(hasMlp(sublayers) ? [{ block, half: 'mlp' as const }] : []),
   ]);
 }
 

@@ -56,7 +56,7 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
 
 /**
  * Reads an adapter for a model, of any of PEFT's dtypes, widened to f32. Whether it fits is told by its shapes and blocks.
- * Modules of dropped halves are left out: what they say goes through an output projection that is zero.
+ * Modules of dropped sublayers are left out: what they say goes through an output projection that is zero.
  * @throws UserError `notFound`, `unsupportedModel` for more than plain LoRA, `badChoice` for another model's adapter,
  *   `damagedCheckpoint`.
  */
@@ -124,7 +124,7 @@ function refuseMissing(
   );
 }
 
-/** A half that we do not compute would come back to life. */
+/** A sublayer that is not computed would come back to life. */
 function refuseRevived(
   path: string,
   config: ModelConfig,

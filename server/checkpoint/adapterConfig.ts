@@ -69,7 +69,7 @@ export function adapterConfigJson(
   };
 }
 
-/** Targets by blocks where that says it; otherwise every module by its name, as beside halves that were dropped. */
+/** Targets by blocks where that says it; otherwise every module by its name, as beside sublayers that were dropped. */
 function targetFields(modules: readonly AdaptedModule[], nBlocks: number) {
   const blocks = [...new Set(modules.map(({ block }) => block))];
   const targets = adapterTargets.filter((name) => modules.some(({ target }) => target === name));

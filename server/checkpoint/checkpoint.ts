@@ -118,8 +118,8 @@ function matchWeights(folder: string, config: ModelConfig, shards: readonly Shar
 }
 
 /**
- * The blocks with the halves that they have. What espalier.json says of a dropped half is believed only where the output
- * projection really is zero: another program may have trained the model since, and then the half is computed again.
+ * The blocks with the sublayers that they have. What espalier.json says of a dropped sublayer is believed only where the output
+ * projection really is zero: another program may have trained the model since, and then the sublayer is computed again.
  */
 async function withForms(
   { blocks }: ModelConfig,
@@ -127,10 +127,10 @@ async function withForms(
   weights: ReadonlyMap<string, WeightEntry>,
   reader: WeightReader,
 ): Promise<ModelConfig['blocks']> {
-  const silent = async (half: 'attention' | 'mlp', block: number) => {
-    if (!provenance?.droppedSublayers?.[half].includes(block)) return false;
+  const silent = async (sublayer: 'attention' | 'mlp', block: number) => {
+    if (!provenance?.droppedSublayers?.[sublayer].includes(block)) return false;
     for (const part of ['weight', 'bias']) {
-      const name = blockWeightName(block, `${outputProjections[half]}.${part}`);
+      const name = blockWeightName(block, `${outputProjections[sublayer]}.${part}`);
       if (weights.has(name) && !(await isZero(reader, name, weights.get(name)!.nBytes))) return false;
     }
     return true;
@@ -138,8 +138,8 @@ async function withForms(
   const made: BlockConfig[] = [];
   for (const [k, block] of blocks.entries()) {
     const [noAttention, noMlp] = [await silent('attention', k), await silent('mlp', k)];
-    const form = noAttention === noMlp ? 'whole' : noAttention ? 'mlpOnly' : 'attentionOnly';
-    made.push({ ...block, form });
+    const sublayers = noAttention === noMlp ? 'whole' : noAttention ? 'mlpOnly' : 'attentionOnly';
+    made.push({ ...block, sublayers });
   }
   return made;
 }

@@ -2,7 +2,7 @@
 // model pruned twice still says which blocks of the very first model it is made of.
 import { z } from 'zod';
 import { UserError } from '../errors';
-import type { BlockForm } from '../model/config';
+import type { Sublayers } from '../model/config';
 import { hasAttention, hasMlp, type Path } from '../model/path';
 
 export interface Provenance {
@@ -91,7 +91,8 @@ export function provenanceAfter(
   const { name, nBlocks, provenance } = source;
   const original = (block: number) => provenance?.keptBlocks[block] ?? block;
   const kept = path.map(({ block }) => original(block));
-  const without = (has: (form: BlockForm) => boolean) => path.flatMap(({ form }, k) => (has(form) ? [] : [k]));
+  const without = (has: (sublayers: Sublayers) => boolean) =>
+    path.flatMap(({ sublayers }, k) => (has(sublayers) ? [] : [k]));
   const droppedSublayers = { attention: without(hasAttention), mlp: without(hasMlp) };
   const anyHalf = droppedSublayers.attention.length + droppedSublayers.mlp.length > 0;
   const baseModel = provenance?.baseModel ?? { name, nBlocks };

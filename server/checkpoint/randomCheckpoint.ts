@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
 import { weightShapes } from '../model/weights';
-import { copyCompanions, findCompanions } from './companions';
+import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
 import { narrowInto } from './dtype';
 import { withStagedFolder } from './stagedFolder';
 import { sumBytes, writeWeightFiles } from './weightFiles';
@@ -29,14 +29,14 @@ export async function writeRandomCheckpoint(options: RandomCheckpointOptions): P
   const { configJson, tokenizerFolder, out, seed, maxShardBytes } = options;
   const config = readModelConfig(configJson);
   const tensors = [...weightShapes(config)].map(([name, shape]) => ({ name, shape, dtype: config.dtype }));
-  const companions = tokenizerFolder === null ? [] : await findCompanions(tokenizerFolder);
+  const auxiliaryFiles = tokenizerFolder === null ? [] : await findAuxiliaryFiles(tokenizerFolder);
   const weightBytes = sumBytes(tensors);
   const chunksOf = randomChunks(config.dtype, seed);
   await withStagedFolder(
     out,
     async (stage) => {
       await writeFile(join(stage, 'config.json'), `${JSON.stringify(configJson, null, 2)}\n`);
-      if (tokenizerFolder !== null) await copyCompanions(companions, tokenizerFolder, stage);
+      if (tokenizerFolder !== null) await copyAuxiliaryFiles(auxiliaryFiles, tokenizerFolder, stage);
       await writeWeightFiles(stage, tensors, maxShardBytes, chunksOf);
     },
     { sources: tokenizerFolder === null ? [] : [tokenizerFolder], neededBytes: weightBytes },

@@ -1,15 +1,15 @@
-// Surgery: writes a checkpoint without some of its blocks, or halves of them. The blocks that stay are renumbered from 0 and
-// keep their bytes; espalier.json remembers which blocks of the first model they were. A half that goes keeps its place,
+// Surgery: writes a checkpoint without some of its blocks, or sublayers of them. The blocks that stay are renumbered from 0 and
+// keep their bytes; espalier.json remembers which blocks of the first model they were. A sublayer that goes keeps its place,
 // with its output projection zeroed: it adds nothing, and every program can load it.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cancelled, UserError } from '../errors';
-import type { BlockForm, ModelConfig, WeightDtype } from '../model/config';
+import type { Sublayers, ModelConfig, WeightDtype } from '../model/config';
 import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol/recipes';
 import type { Checkpoint } from './checkpoint';
-import { copyCompanions, findCompanions } from './companions';
+import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
 import { configWithoutBlocks } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
@@ -18,7 +18,7 @@ import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles'
 import type { WeightEntry } from './weightReader';
 
 export interface SurgeryOptions {
-  /** Blocks of `source` to leave out, and blocks to leave only one half of; each ascending and distinct; may be empty. */
+  /** Blocks of `source` to leave out, and sublayers to leave out; each ascending and distinct; may be empty. */
   readonly drop: DropSet;
   /**
    * What to write in place of a weight, by its name in the source, [out, in] flat; null: the weight itself. Asked for one
@@ -64,8 +64,8 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const removedHalves = { attention: drop.attention.map(original), mlp: drop.mlp.map(original) };
   const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(halves && { removedHalves }), dtype };
   const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
-  const companions = await findCompanions(source.folder);
-  const neededBytes = companions.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
+  const auxiliaryFiles = await findAuxiliaryFiles(source.folder);
+  const neededBytes = auxiliaryFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
   const convert = converter(source, options);
   let bytesDone = 0;
   async function* bytesOf(weight: KeptWeight) {
@@ -80,7 +80,7 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
     async (stage) => {
       await writeFile(join(stage, 'config.json'), jsonText(config));
       await writeFile(join(stage, provenanceFile), jsonText(provenance));
-      await copyCompanions(companions, source.folder, stage);
+      await copyAuxiliaryFiles(auxiliaryFiles, source.folder, stage);
       return writeWeightFiles(stage, weights, maxShardBytes, bytesOf);
     },
     { sources: [source.folder], neededBytes },
@@ -125,14 +125,14 @@ function keptWeights(source: Checkpoint, path: Path, dtype: Dtype | null): KeptW
     const place = places.get(inBlock.block);
     if (!place) return [];
     const name = blockWeightName(place.i, inBlock.suffix);
-    return [{ ...kept, name, zeroed: isSilenced(place.form, inBlock.suffix) }];
+    return [{ ...kept, name, zeroed: isSilenced(place.sublayers, inBlock.suffix) }];
   });
 }
 
-/** Whether a weight is what a dropped half would add through. */
-const isSilenced = (form: BlockForm, suffix: string): boolean =>
-  (!hasAttention(form) && suffix.startsWith(`${outputProjections.attention}.`)) ||
-  (!hasMlp(form) && suffix.startsWith(`${outputProjections.mlp}.`));
+/** Whether a weight is what a dropped sublayer would add through. */
+const isSilenced = (sublayers: Sublayers, suffix: string): boolean =>
+  (!hasAttention(sublayers) && suffix.startsWith(`${outputProjections.attention}.`)) ||
+  (!hasMlp(sublayers) && suffix.startsWith(`${outputProjections.mlp}.`));
 
 const weightDtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies Record<Dtype, WeightDtype>;
 

@@ -10,14 +10,14 @@ export async function pathWithinBase(base: Checkpoint, variant: Checkpoint): Pro
   const kept = keptOfBase(base, variant);
   if (!kept || frame(base.config) !== frame(variant.config)) return null;
   const { blocks } = variant.config;
-  for (const [k, { form: _, ...rest }] of blocks.entries()) {
-    const { form: ofBase, ...expected } = base.config.blocks[kept[k]!]!;
+  for (const [k, { sublayers: _, ...rest }] of blocks.entries()) {
+    const { sublayers: ofBase, ...expected } = base.config.blocks[kept[k]!]!;
     if (ofBase !== 'whole' || JSON.stringify(rest) !== JSON.stringify(expected)) return null;
   }
   const outside = [embeddingName, finalNormName, headName].filter((name) => variant.weights.has(name));
   const names = [
-    ...blocks.flatMap(({ form }, k) =>
-      blockWeights(variant.config, form).map(({ suffix }) => ({
+    ...blocks.flatMap(({ sublayers }, k) =>
+      blockWeights(variant.config, sublayers).map(({ suffix }) => ({
         ofBase: blockWeightName(kept[k]!, suffix),
         ofVariant: blockWeightName(k, suffix),
       })),
@@ -25,7 +25,7 @@ export async function pathWithinBase(base: Checkpoint, variant: Checkpoint): Pro
     ...outside.map((name) => ({ ofBase: name, ofVariant: name })),
   ];
   for (const { ofBase, ofVariant } of names) if (!(await isEqual(base, ofBase, variant, ofVariant))) return null;
-  return blocks.map(({ form }, k) => ({ block: kept[k]!, form }));
+  return blocks.map(({ sublayers }, k) => ({ block: kept[k]!, sublayers }));
 }
 
 /** The block of the base that each block of the variant was, by what both say of their origin. */

@@ -3,10 +3,10 @@
 import { cancelled } from '../errors';
 import {
   blockBackward,
-  type BlockDerivatives,
+  type GradientTargets,
   blockForwardAndBackward,
-  enteringGradient,
-  leavingGradient,
+  hiddenInGradient,
+  hiddenOutGradient,
 } from '../model/blockGradient';
 import type { AdapterUse } from '../model/lora';
 import { type Path, pathWithout, type Stage } from '../model/path';
@@ -60,10 +60,10 @@ export async function lossAndGradients(
       group: blockGroup(config, stage.block),
       async visit(weights) {
         for (const [b, state] of states.entries()) {
-          const { leaving, kept } = await runs.forward(stage, b, state.hidden, weights);
-          if (stage.derived) state.behind.push({ entering: state.hidden, kept });
+          const { hiddenOut, kept } = await runs.forward(stage, b, state.hidden, weights);
+          if (stage.derived) state.behind.push({ hiddenIn: state.hidden, kept });
           else state.hidden.dispose();
-          state.hidden = leaving;
+          state.hidden = hiddenOut;
           advance();
         }
       },
@@ -82,7 +82,7 @@ export async function lossAndGradients(
           loss += ended.loss;
           state.head.dispose();
           state.head = null;
-          state.hidden = ended.leavingGradient; // from here on the gradient takes the state's place
+          state.hidden = ended.hiddenOutGradient; // from here on the gradient takes the state's place
           advance();
         }
       },
@@ -96,10 +96,10 @@ export async function lossAndGradients(
         group: blockGroup(config, stage.block),
         async visit(weights) {
           for (const [b, state] of states.entries()) {
-            const { entering, kept } = state.behind.pop()!;
-            const gradients = await runs.backward(stage, b, { entering, kept, gradient: state.hidden }, weights);
-            for (const tensor of [entering, state.hidden, ...Object.values(kept)]) tensor.dispose();
-            const { [enteringGradient]: next, ...rest } = gradients;
+            const { hiddenIn, kept } = state.behind.pop()!;
+            const gradients = await runs.backward(stage, b, { hiddenIn, kept, gradient: state.hidden }, weights);
+            for (const tensor of [hiddenIn, state.hidden, ...Object.values(kept)]) tensor.dispose();
+            const { [hiddenInGradient]: next, ...rest } = gradients;
             if (next) state.hidden = next;
             if (stage.wanted.inputs.length > 0) await options.take(stage.block, rest, weights);
             advance();
@@ -113,7 +113,7 @@ export async function lossAndGradients(
   } finally {
     for (const { hidden, behind, head } of states) {
       head?.dispose();
-      for (const tensor of [hidden, ...behind.flatMap((it) => [it.entering, ...Object.values(it.kept)])])
+      for (const tensor of [hidden, ...behind.flatMap((it) => [it.hiddenIn, ...Object.values(it.kept)])])
         tensor.dispose();
     }
     norm.dispose();
@@ -128,12 +128,12 @@ interface BatchState {
   head: HeadGradient | null;
 }
 interface Behind {
-  readonly entering: Tensor;
+  readonly hiddenIn: Tensor;
   readonly kept: Readonly<Record<string, Tensor>>;
 }
 
 interface DerivedStage extends Stage {
-  readonly wanted: BlockDerivatives;
+  readonly wanted: GradientTargets;
   /** The gradient comes back to it: something here or before it is derived by. */
   readonly derived: boolean;
 }
@@ -144,7 +144,7 @@ function derivedStages(path: Path, { derive }: BackwardOptions): DerivedStage[] 
   if (first < 0) throw new Error('nothing is derived by');
   return path.map((stage, i) => ({
     ...stage,
-    wanted: { inputs: inputs[i]!, entering: i > first },
+    wanted: { inputs: inputs[i]!, hiddenIn: i > first },
     derived: i >= first,
   }));
 }
@@ -175,8 +175,8 @@ function blockRuns(model: Model, batches: readonly WeightedBatch[], tables: Tabl
     const batch = batches[b]!;
     const adapters = use(stage.block);
     if (way === 'forward' && !(keeping && stage.derived)) return blockProgram(model, stage, batch, adapters);
-    const { inputs, entering } = stage.wanted;
-    const key = `${blockKey(model, stage, batch, adapters)} by ${inputs} ${entering}`;
+    const { inputs, hiddenIn } = stage.wanted;
+    const key = `${blockKey(model, stage, batch, adapters)} by ${inputs} ${hiddenIn}`;
     return device.program(`${way} ${options.activations} ${key}`, () =>
       keeping
         ? blockForwardAndBackward(config, stage, batch, adapters, stage.wanted)[way]
@@ -186,12 +186,12 @@ function blockRuns(model: Model, batches: readonly WeightedBatch[], tables: Tabl
   return {
     async forward(stage: DerivedStage, b: number, hidden: Tensor, weights: Weights) {
       const given = await feeds(stage.block, b, weights);
-      const { leaving, ...kept } = await run(stage, b, 'forward', { ...given, hidden });
-      return { leaving: leaving!, kept };
+      const { hiddenOut, ...kept } = await run(stage, b, 'forward', { ...given, hidden });
+      return { hiddenOut: hiddenOut!, kept };
     },
     async backward(stage: DerivedStage, b: number, at: Behind & { gradient: Tensor }, weights: Weights) {
       const given = await feeds(stage.block, b, weights);
-      const back = { ...at.kept, hidden: at.entering, [leavingGradient]: at.gradient };
+      const back = { ...at.kept, hidden: at.hiddenIn, [hiddenOutGradient]: at.gradient };
       return run(stage, b, 'backward', { ...given, ...back });
     },
   };

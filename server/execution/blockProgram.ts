@@ -1,22 +1,21 @@
 // The way forward through a block, compiled once for all blocks of its form.
 import { type BatchShape, noAdapters } from '../model/blockInputs';
-import { blockParts, blockSignature } from '../model/llama';
+import { blockGraph, blockSignature } from '../model/block';
 import { adapterSignature, type AdapterUse } from '../model/lora';
 import type { Stage } from '../model/path';
 import type { Program } from '../runtime/device';
 import type { Model } from './model';
 
-/** From hidden to leaving, with the inputs of blockParts. */
+/** From hidden to hiddenOut, with the inputs of blockParts. */
 export const blockProgram = (
   model: Model,
   stage: Stage,
   batch: BatchShape,
   adapters: AdapterUse = noAdapters,
 ): Promise<Program> =>
-  model.device.program(`block ${blockKey(model, stage, batch, adapters)}`, () => ({
-    name: 'block',
-    outputs: { leaving: blockParts(model.config, stage, batch, adapters).leaving },
-  }));
+  model.device.program(`block ${blockKey(model, stage, batch, adapters)}`, () =>
+    blockGraph(model.config, stage, batch, { adapters }),
+  );
 
 /** Equal for two blocks and batches exactly when one compiled graph serves both. */
 export const blockKey = (

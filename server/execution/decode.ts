@@ -1,9 +1,9 @@
 // Greedy generation: the most likely token, one after another, with the keys and values of the past kept on the device.
 import { cancelled } from '../errors';
-import { hidden } from '../model/attention';
+import { cachedAttention, maskedScore } from '../model/attention';
 import { pickRow, widenCache } from '../model/cache';
 import { hasAttention, type Path, pathWithout } from '../model/path';
-import { blockParts, blockSignature, decodeBlock } from '../model/llama';
+import { blockGraph, blockSignature } from '../model/block';
 import type { Tensor } from '../runtime/tensor';
 import { embed, finalNormWeight, type Model } from './model';
 import { mostLikely } from './mostLikely';
@@ -68,6 +68,8 @@ async function untilEnd(
   return made;
 }
 
+const oneToken = { batch: 1, tokens: 1 };
+
 interface Decoder {
   first(): Promise<number>;
   next(id: number): Promise<number>;
@@ -118,9 +120,9 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
           async visit(weights) {
             const k = stage.block;
             const window = config.blocks[k]!.slidingWindow ?? Number.POSITIVE_INFINITY;
-            const mask = await vector((i) => (i <= position && i > position - window ? 0 : hidden));
+            const mask = await vector((i) => (i <= position && i > position - window ? 0 : maskedScore));
             const program = await device.program(`decode ${blockSignature(config, stage)} ${capacity}`, () =>
-              decodeBlock(config, stage, capacity),
+              blockGraph(config, stage, oneToken, { attention: cachedAttention(capacity), returnKeyValues: true }),
             );
             const past = caches.get(k);
             const cache = past && { pastKeys: past.keys, pastValues: past.values };
@@ -128,7 +130,7 @@ async function openDecoder(model: Model, prompt: readonly number[], options: Dec
             const made = await device.run(program, feeds);
             state.dispose();
             mask.dispose();
-            state = made.leaving!;
+            state = made.hiddenOut!;
             if (past) store(k, made.keys!, made.values!);
           },
         }),
@@ -167,18 +169,17 @@ async function passPrompt(
       group: blockGroup(config, stage.block),
       async visit(weights) {
         if (signal?.aborted) throw cancelled();
-        const program = await device.program(`prompt ${blockSignature(config, stage)} ${ids.length}`, () => {
-          const { leaving, cache } = blockParts(config, stage, batch);
-          return { name: 'prompt', outputs: { leaving, ...cache } };
-        });
-        const { leaving, keys, values } = await device.run(program, {
+        const program = await device.program(`prompt ${blockSignature(config, stage)} ${ids.length}`, () =>
+          blockGraph(config, stage, batch, { returnKeyValues: true }),
+        );
+        const { hiddenOut, keys, values } = await device.run(program, {
           ...weights,
           ...(await tables.for(batch)),
           hidden: state,
         });
         state.dispose();
-        state = leaving!;
-        if (!hasAttention(stage.form)) return;
+        state = hiddenOut!;
+        if (!hasAttention(stage.sublayers)) return;
         await keep?.(stage.block, keys!, values!);
         keys!.dispose();
         values!.dispose();

@@ -4,7 +4,7 @@ import { cancelled } from '../errors';
 import type { Graph, Value } from '../graph/value';
 import type { ModelConfig } from '../model/config';
 import { pathWithout, type Path, type Stage } from '../model/path';
-import { type BlockParts, blockParts } from '../model/llama';
+import { type BlockParts, blockParts } from '../model/block';
 import type { Tensor } from '../runtime/tensor';
 import type { AdapterUse } from '../model/lora';
 import type { Adapters } from './adapters';
@@ -108,9 +108,9 @@ async function passGroup(
     async visit(weights) {
       for (const [b, batch] of batches.entries()) {
         const held = states[b]!;
-        const leaving = await passBlock(model, stage, batch, held.at(-1)!, weights, pass);
+        const hiddenOut = await passBlock(model, stage, batch, held.at(-1)!, weights, pass);
         if (!keep) held.pop()!.dispose();
-        held.push(leaving);
+        held.push(hiddenOut);
         progress.block(batch);
       }
       if (pass.firstGroup) await observer?.weights?.(stage.block, weights);
@@ -152,7 +152,7 @@ async function passBlock(
   model: Model,
   stage: Stage,
   batch: MicroBatch,
-  entering: Tensor,
+  hiddenIn: Tensor,
   weights: Weights,
   pass: Pass,
 ): Promise<Tensor> {
@@ -161,21 +161,21 @@ async function passBlock(
   const use: AdapterUse = { layers: pass.adapters?.layers(stage.block) ?? new Map(), dropout: false };
   const scoring = (score: NonNullable<typeof scored>) =>
     device.program(`block ${blockKey(model, stage, batch, use)} with ${score.name}`, (): Graph => {
-      const parts = blockParts(config, stage, batch, use);
-      return { name: 'block', outputs: { leaving: parts.leaving, scores: score.graph(parts) } };
+      const parts = blockParts(config, stage, batch, { adapters: use });
+      return { name: 'block', outputs: { hiddenOut: parts.hiddenOut, scores: score.graph(parts) } };
     });
   const program = await (scored ? scoring(scored) : blockProgram(model, stage, batch, use));
-  const { leaving, scores } = await device.run(program, {
+  const { hiddenOut, scores } = await device.run(program, {
     ...weights,
     ...pass.adapters?.tensors(stage.block),
     ...(await pass.tables.for(batch)),
-    hidden: entering,
+    hidden: hiddenIn,
   });
   if (scored) {
     scored.take(stage.block, batch, await device.read(scores!));
     scores!.dispose();
   }
-  return leaving!;
+  return hiddenOut!;
 }
 
 /** Counts operations done against all there are, and stops the walk once its signal is aborted. */

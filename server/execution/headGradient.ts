@@ -28,7 +28,7 @@ export interface Expected {
 export interface HeadGradient {
   pass(slice: Tensor, firstRow: number): Promise<void>;
   /** The sum of weights times nats, and its gradient by the last hidden state, [B*T, D]. */
-  finish(): Promise<{ loss: number; leavingGradient: Tensor }>;
+  finish(): Promise<{ loss: number; hiddenOutGradient: Tensor }>;
   dispose(): void;
 }
 
@@ -57,10 +57,10 @@ export async function openHeadGradient(
       const key = `finalNormBackward ${batch.batch}x${batch.tokens}`;
       const back = await device.program(key, () => finalNormBackward(config, batch));
       const { loss, normedGradient } = ended;
-      const { leavingGradient } = await device.run(back, { hidden: last, norm, normedGradient: normedGradient! });
+      const { hiddenOutGradient } = await device.run(back, { hidden: last, norm, normedGradient: normedGradient! });
       const [value] = await device.read(loss!);
       for (const tensor of [weights, ...Object.values(goal.tensors), ...Object.values(ended)]) tensor.dispose();
-      return { loss: value!, leavingGradient: leavingGradient! };
+      return { loss: value!, hiddenOutGradient: hiddenOutGradient! };
     },
     dispose() {
       walk.dispose();

@@ -63,7 +63,7 @@ export function scoringWork(
     headRuns: paths * nHeads,
     operations: stages * each.block + paths * each.head,
   });
-  const base = sum(config.blocks.map(({ form }, k) => stageRuns({ block: k, form })));
+  const base = sum(config.blocks.map(({ sublayers }, k) => stageRuns({ block: k, sublayers })));
   return {
     nRequests,
     nTokens: sum(all.map(({ batch }) => batch.positions.filter((position) => position >= 0).length)),

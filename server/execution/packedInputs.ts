@@ -1,5 +1,5 @@
 // The inputs of packed rows that depend on positions and ancestry alone: never on where a token happened to be packed.
-import { hidden } from '../model/attention';
+import { maskedScore } from '../model/attention';
 import type { ModelConfig } from '../model/config';
 import { rotaryTables } from '../model/rope';
 import type { Device } from '../runtime/device';
@@ -60,7 +60,7 @@ export async function openPackedInputs(device: Device, config: ModelConfig, nPos
 export function maskOf({ batch: B, tokens: T, positions, parents }: PackedBatch, past: Past, window: number | null) {
   const P = past.length;
   const width = P + T;
-  const mask = new Float32Array(B * T * width).fill(hidden);
+  const mask = new Float32Array(B * T * width).fill(maskedScore);
   for (let b = 0; b < B; b++) {
     for (let t = 0; t < T; t++) {
       const position = positions[b * T + t]!;
@@ -71,8 +71,8 @@ export function maskOf({ batch: B, tokens: T, positions, parents }: PackedBatch,
       else for (let p = 0; p < P; p++) if (past[p]! >= 0) row[p] = 0;
       row[P + t] = 0;
       if (window === null || position < window) continue;
-      for (let p = 0; p < P; p++) if (past[p]! <= position - window) row[p] = hidden;
-      for (let s = 0; s < t; s++) if (positions[b * T + s]! <= position - window) row[P + s] = hidden;
+      for (let p = 0; p < P; p++) if (past[p]! <= position - window) row[p] = maskedScore;
+      for (let s = 0; s < t; s++) if (positions[b * T + s]! <= position - window) row[P + s] = maskedScore;
     }
   }
   return mask;

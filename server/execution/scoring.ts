@@ -1,7 +1,8 @@
 // The log-likelihoods of many requests on many paths through one model: requests share what they begin with (packing.ts),
 // paths share the blocks they begin with (variantTrie.ts), and a token's logits are made only where one is asked for.
 import { cancelled } from '../errors';
-import { packedBlock, blockSignature } from '../model/llama';
+import { maskedAttention } from '../model/attention';
+import { blockGraph, blockSignature } from '../model/block';
 import type { Path } from '../model/path';
 import type { Tensor } from '../runtime/tensor';
 import { type HeadScores, openHeadScores, type TokenScores } from './headScores';
@@ -93,9 +94,9 @@ async function scoreGroup(run: Run, group: readonly Bundle[], take: Take): Promi
   const passNode = async (node: TrieNode, weights: Weights, { stem, batches }: Bundle) => {
     const pass = async (batch: PackedBatch, past: Lent, lends: boolean) => {
       const seat = seats.get(batch)!;
-      const entering = await seat.state(node.parent);
-      const { leaving, keys, values } = await runBlock(run, node, weights, batch, entering, past, lends);
-      seat.passed(node, leaving);
+      const hiddenIn = await seat.state(node.parent);
+      const { hiddenOut, keys, values } = await runBlock(run, node, weights, batch, hiddenIn, past, lends);
+      seat.passed(node, hiddenOut);
       if (node.ends.length > 0 && batch.nTargets > 0) {
         const head = await openHeadScores(model, await seat.state(node), run.norm, batch.asks);
         heads.push({ node, batch, head });
@@ -175,18 +176,21 @@ async function runBlock(
   { stage }: TrieNode,
   weights: Weights,
   batch: PackedBatch,
-  entering: Tensor,
+  hiddenIn: Tensor,
   past: Lent,
   lends: boolean,
-): Promise<{ leaving: Tensor; keys?: Tensor; values?: Tensor }> {
+): Promise<{ hiddenOut: Tensor; keys?: Tensor; values?: Tensor }> {
   const { config, device } = model;
   const { tables, tablePositions } = inputs;
   const shape = { batch: batch.batch, tokens: batch.tokens, nPast: past.positions.length, tablePositions };
   const key = `packed ${blockSignature(config, stage)} ${Object.values(shape)} ${lends}`;
-  const program = await device.program(key, () => packedBlock(config, stage, shape, lends));
+  const program = await device.program(key, () => {
+    const attention = maskedAttention(shape.nPast, shape.tablePositions);
+    return blockGraph(config, stage, batch, { attention, returnKeyValues: lends });
+  });
   const sight = await inputs.for(batch, past.positions, config.blocks[stage.block]!.slidingWindow);
-  const made = await device.run(program, { ...weights, ...tables, ...sight, ...past.tensors, hidden: entering });
-  return { ...made, leaving: made.leaving! };
+  const made = await device.run(program, { ...weights, ...tables, ...sight, ...past.tensors, hidden: hiddenIn });
+  return { ...made, hiddenOut: made.hiddenOut! };
 }
 
 /** The tables must reach as far as a row is long, too. */

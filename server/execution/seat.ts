@@ -7,7 +7,7 @@ import { emptyPrefix, type TrieNode } from './variantTrie';
 export interface Seat {
   /** The state after a node, or before all. */
   state(node: TrieNode | null): Promise<Tensor>;
-  passed(node: TrieNode, leaving: Tensor): void;
+  passed(node: TrieNode, hiddenOut: Tensor): void;
   /** Whoever was given a state says so when it is done with it. */
   finished(node: TrieNode): void;
   dispose(): void;
@@ -34,8 +34,8 @@ export function openSeat(model: Model, trie: readonly TrieNode[], batch: PackedB
       held.set(key, known);
       return known;
     },
-    passed(node, leaving) {
-      held.set(node.key, leaving);
+    passed(node, hiddenOut) {
+      held.set(node.key, hiddenOut);
       if (users.get(node.key) === 0) release(node.key);
       finished(node.parent?.key ?? emptyPrefix);
     },

@@ -52,14 +52,14 @@ async function ofGroup(model: Model, windows: readonly Int32Array[], options: To
       visit: (weights) =>
         each(async (batch, b) => {
           const program = await blockProgram(model, stage, batch);
-          const entering = states[b]!;
-          const { leaving } = await device.run(program, {
+          const hiddenIn = states[b]!;
+          const { hiddenOut } = await device.run(program, {
             ...weights,
             ...(await tables.for(batch)),
-            hidden: entering,
+            hidden: hiddenIn,
           });
-          entering.dispose();
-          states[b] = leaving!;
+          hiddenIn.dispose();
+          states[b] = hiddenOut!;
         }),
     }),
   );

@@ -38,4 +38,4 @@ export const prefixKey = (prefix: string, stage: Stage): string =>
   prefix === emptyPrefix ? stageKey(stage) : `${prefix} ${stageKey(stage)}`;
 
 /** Passes through a block that a stage costs: a half counts as half. */
-export const stageRuns = ({ form }: Stage): number => (form === 'whole' ? 1 : 0.5);
+export const stageRuns = ({ sublayers }: Stage): number => (sublayers === 'whole' ? 1 : 0.5);

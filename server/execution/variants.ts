@@ -180,9 +180,9 @@ function openPass({ model, windows, trie, tables, cache, keeps, meter }: Group, 
       const parentKey = node.parent?.key ?? emptyPrefix;
       const program = await blockProgram(model, stage, batch);
       const feeds = { ...weights, ...(await tables.for(batch)), hidden: await hold(parentKey) };
-      const { leaving } = await device.run(program, feeds);
+      const { hiddenOut } = await device.run(program, feeds);
       const kept = keeps?.(node) ?? false;
-      held.set(key, cache && kept ? await cache.keep(key, batch, leaving!, kept === 'pinned') : owned(leaving!));
+      held.set(key, cache && kept ? await cache.keep(key, batch, hiddenOut!, kept === 'pinned') : owned(hiddenOut!));
       meter?.block(node, batch);
       finished(parentKey);
     },

@@ -37,7 +37,7 @@ export interface WeightStore {
 
 export const blockGroup = (config: ModelConfig, block: number): WeightGroup => ({
   key: `block ${block}`,
-  parts: blockWeights(config, config.blocks[block]!.form).map(({ suffix, shape }) => ({
+  parts: blockWeights(config, config.blocks[block]!.sublayers).map(({ suffix, shape }) => ({
     input: suffix,
     weight: blockWeightName(block, suffix),
     shape,

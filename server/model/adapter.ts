@@ -60,10 +60,10 @@ export function adaptedModules(config: ModelConfig, options: AdapterForm, pruned
   return chosen.map((projection) => ({ ...projection, ...ranks.of(moduleKey(projection)) }));
 }
 
-/** All projections of a model. Of a block with a dropped half only those of the other, unless `dropped` is `included`. */
+/** All projections of a model. Of a block with a dropped sublayer only those of its other one, unless `dropped` is `included`. */
 export function projections(config: ModelConfig, dropped: 'leftOut' | 'included' = 'leftOut'): Projection[] {
-  return config.blocks.flatMap(({ form }, block) =>
-    blockWeights(config, dropped === 'leftOut' ? form : 'whole').flatMap(({ suffix: weight, shape }) => {
+  return config.blocks.flatMap(({ sublayers }, block) =>
+    blockWeights(config, dropped === 'leftOut' ? sublayers : 'whole').flatMap(({ suffix: weight, shape }) => {
       const target = adapterTargets.find((name) => weight.endsWith(`.${name}.weight`));
       if (!target) return [];
       const [outFeatures, inFeatures] = shape as [number, number];

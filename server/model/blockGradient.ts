@@ -1,59 +1,59 @@
-// The way back through a block. Either it computes the block's inside again from what entered, or the way forward has kept
-// what the way back needs of it. Letters: B batch, T tokens, D width.
+// The backward pass of a block. Either it computes the block's inside again from its input, or the forward pass has saved
+// the activations that it needs. Letters: B batch, T tokens, D width.
 import { gradients } from '../graph/gradient';
 import { cut } from '../graph/cut';
 import { add } from '../graph/ops/elementwise';
 import { type Graph, input, type InputValue, type Shape, topologicalOrder, type Value } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
-import { blockParts } from './llama';
+import { blockParts } from './block';
 import type { AdapterUse } from './lora';
 import type { Stage } from './path';
 
-export interface BlockDerivatives {
-  /** Inputs of the block's graph to derive by: weights and adapter matrices by their names. */
+export interface GradientTargets {
+  /** Inputs of the block's graph to differentiate with respect to: weights and adapter matrices by their names. */
   readonly inputs: readonly string[];
-  /** Also by what enters the block: not needed where nothing before it is derived by. */
-  readonly entering: boolean;
+  /** Also the hidden state that comes in: not needed where nothing before the block is a target. */
+  readonly hiddenIn: boolean;
 }
 
-/** The output that holds the gradient by an input. */
+/** The output that holds the gradient with respect to an input. */
 export const gradientOf = (name: string) => `gradient of ${name}`;
-export const enteringGradient = gradientOf('hidden');
-export const leavingGradient = 'leavingGradient';
+export const hiddenInGradient = gradientOf('hidden');
+export const hiddenOutGradient = 'hiddenOutGradient';
 
 /**
- * Inputs: those of blockParts and leavingGradient [B*T, D]. Outputs: the gradients by every input asked for, in its shape,
- * and enteringGradient [B*T, D]. Computes the inside of the block again.
+ * Inputs: those of blockParts and hiddenOutGradient [B*T, D]. Outputs: the gradient with respect to every target, in its
+ * shape, and hiddenInGradient [B*T, D]. Computes the inside of the block again.
  */
 export function blockBackward(
   config: ModelConfig,
   stage: Stage,
   batch: BatchShape,
   adapters: AdapterUse,
-  wanted: BlockDerivatives,
+  wanted: GradientTargets,
 ): Graph {
-  const { leaving } = blockParts(config, stage, batch, adapters);
-  return { name: 'blockBackward', outputs: gradientsOf(leaving, wanted) };
+  const { hiddenOut } = blockParts(config, stage, batch, { adapters });
+  return { name: 'blockBackward', outputs: gradientsOf(hiddenOut, wanted) };
 }
 
 /**
- * The same work in two graphs. `forward` has the output `leaving` and, as `kept 0`, `kept 1` and so on, what `backward`
- * takes under these names in place of computing it again. What is cheap is made again.
+ * The same work in two graphs. `forward` has the output `hiddenOut` and, as `saved 0`, `saved 1` and so on, the activations
+ * that `backward` takes under these names in place of computing them again. What is cheap is computed again.
  */
 export function blockForwardAndBackward(
   config: ModelConfig,
   stage: Stage,
   batch: BatchShape,
   adapters: AdapterUse,
-  wanted: BlockDerivatives,
-): { forward: Graph; backward: Graph; kept: readonly string[] } {
-  const { leaving, entering } = blockParts(config, stage, batch, adapters);
-  const { needed, outputs } = cut(gradientsOf(leaving, wanted), topologicalOrder([leaving]), 'kept', entering);
+  wanted: GradientTargets,
+): { forward: Graph; backward: Graph; savedActivations: readonly string[] } {
+  const { hiddenOut, hiddenIn } = blockParts(config, stage, batch, { adapters });
+  const { needed, outputs } = cut(gradientsOf(hiddenOut, wanted), topologicalOrder([hiddenOut]), 'saved', hiddenIn);
   return {
-    forward: { name: 'blockForward', outputs: { leaving, ...needed } },
+    forward: { name: 'blockForward', outputs: { hiddenOut, ...needed } },
     backward: { name: 'blockBackward', outputs },
-    kept: Object.keys(needed),
+    savedActivations: Object.keys(needed),
   };
 }
 
@@ -61,7 +61,7 @@ export function blockForwardAndBackward(
 export const moreOf = (name: string) => `more ${name}`;
 export const sumOf = (name: string) => `sum ${name}`;
 
-/** Gradients of two batches added up, by the inputs of these shapes. */
+/** Gradients of two batches added up, with respect to the inputs of these shapes. */
 export function addGradients(shapes: Readonly<Record<string, Shape>>): Graph {
   const outputs = Object.entries(shapes).map(([name, shape]) => [
     sumOf(name),
@@ -70,18 +70,18 @@ export function addGradients(shapes: Readonly<Record<string, Shape>>): Graph {
   return { name: 'addGradients', outputs: Object.fromEntries(outputs) };
 }
 
-function gradientsOf(leaving: Value, { inputs, entering }: BlockDerivatives): Record<string, Value> {
+function gradientsOf(hiddenOut: Value, { inputs, hiddenIn }: GradientTargets): Record<string, Value> {
   const known = new Map(
-    topologicalOrder([leaving])
+    topologicalOrder([hiddenOut])
       .filter((v): v is InputValue => v.kind === 'input')
       .map((v) => [v.name, v]),
   );
-  const names = [...inputs, ...(entering ? ['hidden'] : [])];
+  const names = [...inputs, ...(hiddenIn ? ['hidden'] : [])];
   const targets = names.map((name) => {
     const target = known.get(name);
-    if (!target) throw new Error(`the block has no input ${name} to derive by`);
+    if (!target) throw new Error(`the block has no input ${name} to differentiate with respect to`);
     return target;
   });
-  const found = gradients(leaving, input(leavingGradient, leaving.shape), targets);
+  const found = gradients(hiddenOut, input(hiddenOutGradient, hiddenOut.shape), targets);
   return Object.fromEntries(names.map((name, i) => [gradientOf(name), found[i]!]));
 }

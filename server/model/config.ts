@@ -17,8 +17,8 @@ export type Rope = { readonly theta: number } & (
     }
 );
 
-/** What of a block is computed. */
-export type BlockForm = 'whole' | 'attentionOnly' | 'mlpOnly';
+/** Which sublayers of a block are computed. */
+export type Sublayers = 'whole' | 'attentionOnly' | 'mlpOnly';
 
 /** What may differ from block to block. */
 export interface BlockConfig {
@@ -27,7 +27,7 @@ export interface BlockConfig {
   /** A query sees this many keys, its own included; null is full causal attention. */
   readonly slidingWindow: number | null;
   /** Not `whole` in a block whose attention or MLP was dropped: its output projection is zero, and it is not computed. */
-  readonly form: BlockForm;
+  readonly sublayers: Sublayers;
 }
 
 export interface ModelConfig {

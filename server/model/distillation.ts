@@ -7,7 +7,7 @@ import { reduceSum } from '../graph/ops/reduce';
 import { largestPlaces, takeAlong } from '../graph/ops/select';
 import { constant, type Graph, input, scalar } from '../graph/value';
 import type { ModelConfig } from './config';
-import { grownSum } from './head';
+import { onlineSoftmax } from './head';
 
 /**
  * The teacher's side, one slice of its head: normed [rows, D], head [S, D], and of the slices before the largest logits and
@@ -31,7 +31,7 @@ export function topTokensSlice(
   const together = concat([input('topLogits', [rows, topK]), takeAlong(logits, places)], 1);
   const itsIds = concat([input('topIds', [rows, topK]), takeAlong(expand(ids, [rows, sliceRows]), places)], 1);
   const best = largestPlaces(together, topK);
-  const { largest, sum } = grownSum(logits);
+  const { largest, sum } = onlineSoftmax(logits);
   return {
     name: 'topTokensSlice',
     outputs: {

@@ -17,7 +17,7 @@ export interface Family {
   readonly biases: (fields: ConfigFields) => ModelConfig['biases'];
   readonly queryKeyNorm: boolean;
   /** What block `k` does differently from its neighbours. */
-  readonly block: (fields: ConfigFields, k: number) => Omit<BlockConfig, 'form'>;
+  readonly block: (fields: ConfigFields, k: number) => Omit<BlockConfig, 'sublayers'>;
 }
 
 const noBiases = { qkv: false, attentionOutput: false, mlp: false };
@@ -29,14 +29,14 @@ const flaggedBiases = ({ attention_bias = false, mlp_bias = false }: ConfigField
 });
 
 /** Qwen slides only when told so, and then in the blocks that `layer_types` names or from `max_window_layers` on. */
-function qwenBlock(fields: ConfigFields, k: number): Omit<BlockConfig, 'form'> {
+function qwenBlock(fields: ConfigFields, k: number): Omit<BlockConfig, 'sublayers'> {
   const { use_sliding_window = false, sliding_window = 4096, max_window_layers = 28, layer_types } = fields;
   const slides = layer_types ? layer_types[k] === 'sliding_attention' : k >= max_window_layers;
   return { rope: true, slidingWindow: use_sliding_window && slides ? sliding_window : null };
 }
 
 /** SmolLM3 leaves the rotation out of every fourth block; if it slides, then by default in exactly those blocks. */
-function smollm3Block(fields: ConfigFields, k: number): Omit<BlockConfig, 'form'> {
+function smollm3Block(fields: ConfigFields, k: number): Omit<BlockConfig, 'sublayers'> {
   const {
     use_sliding_window = false,
     sliding_window = null,

@@ -22,23 +22,28 @@ export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, te
   return { name: 'finalNorm', outputs: { normed: temperature === 1 ? normed : scale(normed, 1 / temperature) } };
 }
 
-/** What a slice of logits [rows, S] does to the running largest logit and sum of exponentials, inputs [rows, 1]. */
-export interface GrownSum {
+/** The running maximum and sum of exponentials after a slice of logits [rows, S]; before it they are inputs [rows, 1]. */
+export interface OnlineSoftmax {
   readonly largest: Value; // [rows, 1]
   readonly sum: Value; // [rows, 1]
-  /** Exponentials of the slice against the new largest, [rows, S]. */
-  readonly shares: Value;
-  /** What sums of before are to be multiplied by, [rows, 1]. */
-  readonly fading: Value;
+  /** Exponentials of the slice relative to the new maximum, [rows, S]. */
+  readonly weights: Value;
+  /** The factor for sums made relative to the old maximum, [rows, 1]. */
+  readonly rescale: Value;
 }
 
-export function grownSum(logits: Value): GrownSum {
+export function onlineSoftmax(logits: Value): OnlineSoftmax {
   const rows = logits.shape[0]!;
   const largestBefore = input('largest', [rows, 1]);
   const largest = max(largestBefore, reduceMax(logits, [-1]));
-  const shares = exp(sub(logits, largest));
-  const fading = exp(sub(largestBefore, largest));
-  return { largest, sum: add(mul(input('sum', [rows, 1]), fading), reduceSum(shares, [-1])), shares, fading };
+  const weights = exp(sub(logits, largest));
+  const rescale = exp(sub(largestBefore, largest));
+  return {
+    largest,
+    sum: add(mul(input('sum', [rows, 1]), rescale), reduceSum(weights, [-1])),
+    weights,
+    rescale,
+  };
 }
 
 /**
@@ -48,7 +53,7 @@ export function grownSum(logits: Value): GrownSum {
  */
 export function headSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
-  const { largest, sum } = grownSum(logits);
+  const { largest, sum } = onlineSoftmax(logits);
   return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: sum } };
 }
 
@@ -87,7 +92,7 @@ export function normedRows(config: ModelConfig, nHidden: number, rows: number): 
  */
 export function scoringSlice(config: ModelConfig, rows: number, sliceRows: number, nIds: number): Graph {
   const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
-  const { largest, sum } = grownSum(logits);
+  const { largest, sum } = onlineSoftmax(logits);
   const here = mul(takeAlong(logits, input('ids', [rows, nIds], 'int64')), input('inside', [rows, nIds]));
   const wanted = add(input('wanted', [rows, nIds]), here);
   return { name: 'scoringSlice', outputs: { nextLargest: largest, nextSum: sum, nextWanted: wanted } };

@@ -8,7 +8,7 @@ import { reduceSum } from '../graph/ops/reduce';
 import { type Graph, input, topologicalOrder } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
-import { finalNorm, grownSum } from './head';
+import { finalNorm, onlineSoftmax } from './head';
 
 /**
  * normed [rows, D], head [S, D] and the running largest logit [rows, 1], sum of exponentials [rows, 1] and sum of the
@@ -17,13 +17,13 @@ import { finalNorm, grownSum } from './head';
 export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const D = config.width;
   const head = input('head', [sliceRows, D]);
-  const { largest, sum, shares, fading } = grownSum(linear(input('normed', [rows, D]), head));
+  const { largest, sum, weights, rescale } = onlineSoftmax(linear(input('normed', [rows, D]), head));
   return {
     name: 'headSliceWithRows',
     outputs: {
       nextLargest: largest,
       nextSum: sum,
-      nextHeadRows: add(mul(input('headRows', [rows, D]), fading), matmul(shares, head)),
+      nextHeadRows: add(mul(input('headRows', [rows, D]), rescale), matmul(weights, head)),
     },
   };
 }
@@ -50,10 +50,10 @@ export function weightedLoss(config: ModelConfig, rows: number): Graph {
   };
 }
 
-/** normedGradient [B*(T-1), D] back through the final norm: leavingGradient [B*T, D], zero where nothing is predicted. */
+/** normedGradient [B*(T-1), D] back through the final norm: hiddenOutGradient [B*T, D], zero where nothing is predicted. */
 export function finalNormBackward(config: ModelConfig, batch: BatchShape): Graph {
   const { normed } = finalNorm(config, batch).outputs;
   const hidden = topologicalOrder([normed!]).find((v) => v.kind === 'input' && v.name === 'hidden')!;
   const [back] = gradients(normed!, input('normedGradient', normed!.shape), [hidden]);
-  return { name: 'finalNormBackward', outputs: { leavingGradient: back! } };
+  return { name: 'finalNormBackward', outputs: { hiddenOutGradient: back! } };
 }

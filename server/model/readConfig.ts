@@ -4,7 +4,7 @@ import { UserError } from '../errors';
 import type { ModelConfig, Rope, WeightDtype } from './config';
 import { type ConfigFields, configFields } from './configFields';
 import { type Family, families, isFamilyName } from './families';
-import { refuseForeignFeatures } from './foreignFeatures';
+import { refuseUnsupportedFeatures } from './unsupportedFeatures';
 
 /**
  * The parsed content of a config.json as what graphs need to know.
@@ -19,7 +19,7 @@ export function readModelConfig(json: unknown): ModelConfig {
     const found = type === undefined ? 'lacks model_type' : `has model_type ${show(type)}`;
     throw unsupported(`config.json ${found}; supported are ${Object.keys(families).join(', ')}.`);
   }
-  refuseForeignFeatures(json as Record<string, unknown>);
+  refuseUnsupportedFeatures(json as Record<string, unknown>);
   const fields = parseFields(json);
   const family: Family = families[type];
   const { defaults } = family;
@@ -46,7 +46,7 @@ export function readModelConfig(json: unknown): ModelConfig {
     biases: family.biases(fields),
     queryKeyNorm: family.queryKeyNorm,
     rope: readRope(fields, defaults),
-    blocks: Array.from({ length: nBlocks }, (_, k) => ({ ...family.block(fields, k), form: 'whole' as const })),
+    blocks: Array.from({ length: nBlocks }, (_, k) => ({ ...family.block(fields, k), sublayers: 'whole' as const })),
     bosTokenId: readIds(fields.bos_token_id)?.[0] ?? (fields.bos_token_id === undefined ? defaults.bosTokenId : null),
     eosTokenIds: readIds(fields.eos_token_id) ?? defaults.eosTokenIds,
     dtype: readDtype(fields),

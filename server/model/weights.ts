@@ -1,5 +1,5 @@
 // Which weights a model has: their names in a Hugging Face checkpoint and their shapes. A linear's weight is [out, in].
-import type { BlockForm, ModelConfig } from './config';
+import type { Sublayers, ModelConfig } from './config';
 import { hasAttention, hasMlp } from './path';
 
 export interface WeightTemplate {
@@ -8,8 +8,8 @@ export interface WeightTemplate {
   readonly shape: readonly number[];
 }
 
-/** The weights that a block has, in the order in which it uses them; with a form, those that its computation needs. */
-export function blockWeights(config: ModelConfig, form: BlockForm = 'whole'): WeightTemplate[] {
+/** The weights that a block has, in the order in which it uses them; with `sublayers`, those that they need. */
+export function blockWeights(config: ModelConfig, sublayers: Sublayers = 'whole'): WeightTemplate[] {
   const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, biases } = config;
   const linear = (name: string, out: number, into: number, biased: boolean): WeightTemplate[] => [
     { suffix: `${name}.weight`, shape: [out, into] },
@@ -30,10 +30,10 @@ export function blockWeights(config: ModelConfig, form: BlockForm = 'whole'): We
     ...linear('mlp.up_proj', F, D, biases.mlp),
     ...linear('mlp.down_proj', D, F, biases.mlp),
   ];
-  return [...(hasAttention(form) ? attention : []), ...(hasMlp(form) ? mlp : [])];
+  return [...(hasAttention(sublayers) ? attention : []), ...(hasMlp(sublayers) ? mlp : [])];
 }
 
-/** The layer through which each half of a block adds to the hidden state. */
+/** The last layer of each sublayer, through which it adds to the hidden state. */
 export const outputProjections = { attention: 'self_attn.o_proj', mlp: 'mlp.down_proj' } as const;
 
 export const embeddingName = 'model.embed_tokens.weight';

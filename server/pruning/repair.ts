@@ -5,7 +5,7 @@ import { add } from '../graph/ops/elementwise';
 import { matmul } from '../graph/ops/linear';
 import { type Graph, input } from '../graph/value';
 import type { ModelConfig } from '../model/config';
-import { blockParts, blockSignature } from '../model/llama';
+import { blockParts, blockSignature } from '../model/block';
 import { hasAttention, hasMlp, type Path, pathWithout, type Stage } from '../model/path';
 import { blockWeightName, outputProjections } from '../model/weights';
 import type { RepairReport } from '../protocol/reports';
@@ -34,9 +34,9 @@ interface Gap {
 /** What the model without a drop set lacks behind each of its stages. What is dropped before the first stage is not among it. */
 export function gapsOf(config: ModelConfig, path: Path): Gap[] {
   const halves = (of: Path) =>
-    of.flatMap(({ block, form }) => [
-      ...(hasAttention(form) ? [2 * block] : []),
-      ...(hasMlp(form) ? [2 * block + 1] : []),
+    of.flatMap(({ block, sublayers }) => [
+      ...(hasAttention(sublayers) ? [2 * block] : []),
+      ...(hasMlp(sublayers) ? [2 * block + 1] : []),
     ]);
   const whole = halves(pathWithout(config));
   return path.flatMap((stage, index) => {
@@ -84,7 +84,7 @@ export function openRepair(
         const { squares, parts } = known ?? (await measureGap(gap));
         if (g === 0) firstGap = { squares, parts };
         const { map, relativeResidual } = squares.solve(ridge);
-        const half = hasMlp(gap.stage.form) ? 'mlp' : 'attention';
+        const half = hasMlp(gap.stage.sublayers) ? 'mlp' : 'attention';
         report.push({ after: { block: gap.stage.block, half }, relativeResidual });
         await fold(gap.stage.block, half, map, weights);
         states = await Promise.all(parts.map((part) => mapped(part, map)));
@@ -107,13 +107,13 @@ export function openRepair(
         async visit(weightsOfBlock: Readonly<Record<string, Tensor>>) {
           for (const [b, batch] of batches.entries()) {
             if (signal?.aborted) throw cancelled();
-            const fromCache = states[b] === undefined ? await enteringStage(begin, batch) : null;
+            const fromCache = states[b] === undefined ? await stageInput(begin, batch) : null;
             const feeds = { ...weightsOfBlock, ...(await tables.for(batch)), hidden: states[b] ?? fromCache!.state };
             if (stage === gap.stage) parts[b] = await splitParts(stage, batch, feeds);
-            const leaving = stage === gap.stage ? null : await passStage(stage, batch, feeds);
+            const hiddenOut = stage === gap.stage ? null : await passStage(stage, batch, feeds);
             fromCache?.release();
             states[b]?.dispose();
-            if (leaving) states[b] = leaving;
+            if (hiddenOut) states[b] = hiddenOut;
           }
         },
       }));
@@ -127,9 +127,9 @@ export function openRepair(
             for (const [b, batch] of batches.entries()) {
               const behind = await borrowWhole(gap.next?.block ?? config.nBlocks, batch);
               const feeds = { ...weightsOfBlock, ...(await tables.for(batch)), hidden: behind.state };
-              const between = gap.next && !hasAttention(gap.next.form);
+              const between = gap.next && !hasAttention(gap.next.sublayers);
               const target = between
-                ? await passStage({ block: gap.next!.block, form: 'attentionOnly' }, batch, feeds)
+                ? await passStage({ block: gap.next!.block, sublayers: 'attentionOnly' }, batch, feeds)
                 : behind.state;
               const { added, base } = parts[b]!;
               squares.add(await device.read(added), await device.read(target), await device.read(base));
@@ -156,7 +156,7 @@ export function openRepair(
       return 0;
     }
 
-    async function enteringStage(index: number, batch: MicroBatch): Promise<Borrowed> {
+    async function stageInput(index: number, batch: MicroBatch): Promise<Borrowed> {
       if (index > 0) return cache.borrow(prefixOf(index), batch);
       const state = await embed(model, batchIds(windows, batch));
       return { state, release: () => state.dispose() };
@@ -167,14 +167,14 @@ export function openRepair(
     }
 
     async function passStage(stage: Stage, batch: MicroBatch, feeds: Record<string, Tensor>): Promise<Tensor> {
-      return (await device.run(await blockProgram(model, stage, batch), feeds)).leaving!;
+      return (await device.run(await blockProgram(model, stage, batch), feeds)).hiddenOut!;
     }
 
     async function splitParts(stage: Stage, batch: MicroBatch, feeds: Record<string, Tensor>): Promise<Parts> {
       const key = `repair ${blockSignature(config, stage)} ${batch.batch}x${batch.tokens}`;
       const program = await device.program(key, (): Graph => {
-        const { mlp, between, attention, entering: before } = blockParts(config, stage, batch);
-        const last = hasMlp(stage.form) ? { added: mlp, base: between } : { added: attention, base: before };
+        const { mlp, between, attention, hiddenIn: before } = blockParts(config, stage, batch);
+        const last = hasMlp(stage.sublayers) ? { added: mlp, base: between } : { added: attention, base: before };
         return { name: 'lastHalf', outputs: last };
       });
       const { added, base } = await device.run(program, feeds);
@@ -186,12 +186,12 @@ export function openRepair(
       const [rows, D] = added.shape as [number, number];
       const program = await device.program(`mapped ${rows}`, () => ({
         name: 'mapped',
-        outputs: { leaving: add(input('base', [rows, D]), matmul(input('added', [rows, D]), input('map', [D, D]))) },
+        outputs: { hiddenOut: add(input('base', [rows, D]), matmul(input('added', [rows, D]), input('map', [D, D]))) },
       }));
       const t = await device.upload(Float32Array.from(map), [D, D], 'table');
-      const { leaving } = await device.run(program, { base, added, map: t });
+      const { hiddenOut } = await device.run(program, { base, added, map: t });
       t.dispose();
-      return leaving!;
+      return hiddenOut!;
     }
 
     async function fold(block: number, half: 'attention' | 'mlp', map: Float64Array, into: Map<string, Float32Array>) {

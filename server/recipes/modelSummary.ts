@@ -27,8 +27,8 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     tiedEmbeddings: config.tiedEmbeddings,
     rope: config.rope.type,
     droppedSublayers: {
-      attention: config.blocks.flatMap(({ form }, k) => (hasAttention(form) ? [] : [k])),
-      mlp: config.blocks.flatMap(({ form }, k) => (hasMlp(form) ? [] : [k])),
+      attention: config.blocks.flatMap(({ sublayers }, k) => (hasAttention(sublayers) ? [] : [k])),
+      mlp: config.blocks.flatMap(({ sublayers }, k) => (hasMlp(sublayers) ? [] : [k])),
     },
     prunedFrom: provenance && { model: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] },
     healed: provenance?.steps.some(({ kind }) => kind === 'merge') ?? false,

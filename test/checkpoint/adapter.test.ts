@@ -9,7 +9,7 @@ import { narrowInto, widenInto } from '../../server/checkpoint/dtype';
 import { type TensorSpec, writeSafetensors } from '../../server/checkpoint/safetensors';
 import { isUserError } from '../../server/errors';
 import { adaptedModules, adapterTargets, moduleKey } from '../../server/model/adapter';
-import type { BlockForm, ModelConfig } from '../../server/model/config';
+import type { Sublayers, ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
 import { available, dataFolder, modelFolder } from '../fixtures';
 
@@ -23,10 +23,10 @@ function place(): string {
 }
 
 const whole = readModelConfig(JSON.parse(readFileSync(join(modelFolder('stories260k'), 'config.json'), 'utf8')));
-const withBlocks = (nBlocks: number, forms: Record<number, BlockForm> = {}): ModelConfig => ({
+const withBlocks = (nBlocks: number, forms: Record<number, Sublayers> = {}): ModelConfig => ({
   ...whole,
   nBlocks,
-  blocks: Array.from({ length: nBlocks }, (_, k) => ({ ...whole.blocks[0]!, form: forms[k] ?? 'whole' })),
+  blocks: Array.from({ length: nBlocks }, (_, k) => ({ ...whole.blocks[0]!, sublayers: forms[k] ?? 'whole' })),
 });
 /** stories260K without one block, as the adapters of the reference were trained. */
 const stories = withBlocks(4);
@@ -194,7 +194,7 @@ describe('what is written', () => {
       rsLora: fc.boolean(),
       dropout: fc.constantFrom(0, 0.1),
     });
-    const forms = fc.array(fc.constantFrom<BlockForm>('whole', 'attentionOnly', 'mlpOnly'), {
+    const forms = fc.array(fc.constantFrom<Sublayers>('whole', 'attentionOnly', 'mlpOnly'), {
       minLength: 4,
       maxLength: 4,
     });

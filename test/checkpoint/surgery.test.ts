@@ -202,7 +202,7 @@ describe('a half that goes', () => {
       else expect(bytes, name).toBe(before.get(name));
     }
     await opened(out, async ({ config, provenance }) => {
-      expect(config.blocks.map(({ form }) => form)).toEqual(['mlpOnly', 'whole', 'attentionOnly']);
+      expect(config.blocks.map(({ sublayers: form }) => form)).toEqual(['mlpOnly', 'whole', 'attentionOnly']);
       expect(provenance).toMatchObject({ keptBlocks: [0, 1, 2], droppedSublayers: { attention: [0], mlp: [2] } });
       expect(provenance!.steps.at(-1)).toMatchObject({
         removedBlocks: [],
@@ -217,13 +217,19 @@ describe('a half that goes', () => {
     await cut(once, twice, [], { drop: { blocks: [0], attention: [], mlp: [4] } }); // mlp of what was block 5
     await opened(twice, async ({ config, provenance }) => {
       expect(provenance!.keptBlocks).toEqual([2, 3, 4, 6, 7]);
-      expect(config.blocks.map(({ form }) => form)).toEqual(['whole', 'mlpOnly', 'attentionOnly', 'whole', 'whole']);
+      expect(config.blocks.map(({ sublayers: form }) => form)).toEqual([
+        'whole',
+        'mlpOnly',
+        'attentionOnly',
+        'whole',
+        'whole',
+      ]);
       expect(provenance!.removedBlocks).toEqual([0, 1, 5]);
     });
     await cut(twice, thrice, [0, 1]);
     await opened(thrice, async ({ config, provenance }) => {
       expect(provenance!.droppedSublayers).toEqual({ attention: [], mlp: [0] });
-      expect(config.blocks.map(({ form }) => form)).toEqual(['attentionOnly', 'whole', 'whole']);
+      expect(config.blocks.map(({ sublayers: form }) => form)).toEqual(['attentionOnly', 'whole', 'whole']);
     });
   });
 
@@ -238,7 +244,7 @@ describe('a half that goes', () => {
     bytes[8 + headerBytes + data_offsets[1] - 1] = 0x3f; // its very last number
     writeFileSync(file, bytes);
     await opened(out, async ({ config }) => {
-      expect(config.blocks.map(({ form }) => form)).toEqual(['whole', 'whole', 'attentionOnly']);
+      expect(config.blocks.map(({ sublayers: form }) => form)).toEqual(['whole', 'whole', 'attentionOnly']);
     });
   });
 

@@ -12,7 +12,7 @@ import { type Shape, size } from '../../server/graph/value';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
 import { gradientOf } from '../../server/model/blockGradient';
 import { logitsSlice } from '../../server/model/head';
-import { blockParts } from '../../server/model/llama';
+import { blockParts } from '../../server/model/block';
 import { matrixA, matrixB } from '../../server/model/lora';
 import { pathWithout } from '../../server/model/path';
 import { rotaryTables } from '../../server/model/rope';
@@ -109,11 +109,13 @@ describe.each(['llama-bias', 'qwen3'])('%s of two random blocks', (family) => {
         [...ids].flatMap((id) => [...at(embeddingName).subarray(id * D, (id + 1) * D)]),
       );
       for (const stage of pathWithout(config)) {
-        const { leaving } = blockParts(config, stage, batch, { layers: adapter.layers(stage.block), dropout: false });
+        const { hiddenOut } = blockParts(config, stage, batch, {
+          adapters: { layers: adapter.layers(stage.block), dropout: false },
+        });
         const names = [...shapes.keys()].filter((name) => name.startsWith(blockWeightName(stage.block, '')));
         const own = names.map((name) => [name.slice(blockWeightName(stage.block, '').length), at(name)]);
         const feeds = { ...Object.fromEntries(own), hidden, positions, cos, sin };
-        hidden = evaluate({ name: 'block', outputs: { leaving } }, feeds).leaving!.data;
+        hidden = evaluate({ name: 'block', outputs: { hiddenOut } }, feeds).hiddenOut!.data;
       }
       expect(cos).toHaveLength((T * E) / 2);
       const head = at(tiedEmbeddings ? embeddingName : headName);

@@ -27,7 +27,7 @@ afterAll(async () => {
   await device.close();
 });
 
-const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, form: 'whole' }));
+const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, sublayers: 'whole' }));
 
 type Mode = MemoryPlan['mode'];
 async function pass(mode: Mode, options: ForwardOptions = {}) {

@@ -5,7 +5,7 @@ import { add, mul } from '../../server/graph/ops/elementwise';
 import { linear } from '../../server/graph/ops/linear';
 import { slice, transpose } from '../../server/graph/ops/movement';
 import { constant, type Graph, input, scalar } from '../../server/graph/value';
-import { blockParts } from '../../server/model/llama';
+import { blockParts } from '../../server/model/block';
 import { readModelConfig } from '../../server/model/readConfig';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { compute } from './compute';
@@ -21,8 +21,8 @@ const config = readModelConfig({
   vocab_size: 50,
 });
 const block = (k: number, tokens: number): Graph => {
-  const { leaving, cache } = blockParts(config, { block: k, form: 'whole' }, { batch: 1, tokens });
-  return { name: 'block', outputs: { leaving, keys: cache!.keys } };
+  const { hiddenOut, keyValues } = blockParts(config, { block: k, sublayers: 'whole' }, { batch: 1, tokens });
+  return { name: 'block', outputs: { hiddenOut, keys: keyValues!.keys } };
 };
 const bytes = (graph: Graph) => Buffer.from(emit(graph).bytes);
 

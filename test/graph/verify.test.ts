@@ -89,7 +89,10 @@ describe('accepted', () => {
     ['integers among themselves', of(add(ids, ids))],
     [
       'attention in two chunks',
-      of(causalAttention(config, { queries: heads('q'), keys: heads('k'), values: heads('v') }, 5)),
+      of(
+        causalAttention.attend(config, { queries: heads('q'), keys: heads('k'), values: heads('v') }, 5)
+          .attentionOutput,
+      ),
     ],
   ];
   it.each(rows)('%s', (_, graph) => expect(verify(graph)).toBeUndefined());

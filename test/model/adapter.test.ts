@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type AdapterForm, adaptedModules, adapterTargets, moduleKey } from '../../server/model/adapter';
-import type { BlockForm, ModelConfig } from '../../server/model/config';
+import type { Sublayers, ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
 import { modelFolder } from '../fixtures';
 import { refusal } from '../refusal';
@@ -11,9 +11,9 @@ import { refusal } from '../refusal';
 /** Five blocks, D 64, F 172, 8 query heads and 4 key/value heads of width 8. */
 const stories = readModelConfig(JSON.parse(readFileSync(join(modelFolder('stories260k'), 'config.json'), 'utf8')));
 
-const withForms = (forms: Record<number, BlockForm>): ModelConfig => ({
+const withForms = (forms: Record<number, Sublayers>): ModelConfig => ({
   ...stories,
-  blocks: stories.blocks.map((block, k) => ({ ...block, form: forms[k] ?? 'whole' })),
+  blocks: stories.blocks.map((block, k) => ({ ...block, sublayers: forms[k] ?? 'whole' })),
 });
 
 const options = (change: Partial<AdapterForm> = {}): AdapterForm => ({

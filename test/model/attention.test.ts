@@ -35,7 +35,7 @@ describe('attention', () => {
       keys: someNumbers(size(keys.shape), 2),
       values: someNumbers(size(values.shape), 3),
     };
-    const out = causalAttention(config, { queries, keys, values }, window);
+    const out = causalAttention.attend(config, { queries, keys, values }, window).attentionOutput;
     expect(out.shape).toEqual([B * T, H * E]);
     const found = (await compute(device, { name: 'attention', outputs: { out } }, feeds)).out!;
     const expected = naive(feeds.queries, feeds.keys, feeds.values, T, window ?? T);

@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Graph, type InputValue, size, topologicalOrder } from '../../server/graph/value';
 import {
   blockBackward,
-  type BlockDerivatives,
+  type GradientTargets,
   blockForwardAndBackward,
-  enteringGradient,
+  hiddenInGradient,
   gradientOf,
-  leavingGradient,
+  hiddenOutGradient,
 } from '../../server/model/blockGradient';
 import type { ModelConfig } from '../../server/model/config';
-import { blockParts } from '../../server/model/llama';
+import { blockParts } from '../../server/model/block';
 import { type AdapterUse, type LayerAdapter, maskOf } from '../../server/model/lora';
 import type { Stage } from '../../server/model/path';
 import { readModelConfig } from '../../server/model/readConfig';
@@ -49,8 +49,8 @@ const rows: Row[] = [
   { what: 'adapters', family: 'llama-bias', adapters: 'plain' },
   { what: 'no adapters', family: 'qwen3', adapters: 'none' },
   { what: 'no rope', family: 'smollm3', stage: { block: 1 } },
-  { what: 'attention alone', family: 'llama-bias', stage: { form: 'attentionOnly' }, adapters: 'dropout' },
-  { what: 'MLP alone', family: 'llama-bias', stage: { form: 'mlpOnly' }, adapters: 'dropout' },
+  { what: 'attention alone', family: 'llama-bias', stage: { sublayers: 'attentionOnly' }, adapters: 'dropout' },
+  { what: 'MLP alone', family: 'llama-bias', stage: { sublayers: 'mlpOnly' }, adapters: 'dropout' },
   { what: 'one window of two tokens', family: 'mistral-window', batch: { batch: 1, tokens: 2 } },
   { what: 'several chunks of queries', family: 'llama2', change: narrow, batch: long, by: attended },
   {
@@ -80,20 +80,21 @@ const ranks: Record<string, LayerAdapter> = {
 
 function opened({ family, change, stage, batch = { batch: 2, tokens: 6 }, adapters = 'none', by }: Row) {
   const config = readModelConfig({ ...configJson(family), ...change });
-  const at: Stage = { block: 0, form: 'whole', ...stage };
-  const half = (layer: string) => at.form === 'whole' || layer.startsWith(at.form === 'mlpOnly' ? 'mlp' : 'self_attn');
-  const layers = new Map(adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => half(layer)));
+  const at: Stage = { block: 0, sublayers: 'whole', ...stage };
+  const isThere = (layer: string) =>
+    at.sublayers === 'whole' || layer.startsWith(at.sublayers === 'mlpOnly' ? 'mlp' : 'self_attn');
+  const layers = new Map(adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => isThere(layer)));
   const use: AdapterUse = { layers, dropout: adapters === 'dropout' };
-  const { leaving } = blockParts(config, at, batch, use);
-  const inputs = inputsOf({ name: 'block', outputs: { leaving } });
+  const { hiddenOut } = blockParts(config, at, batch, { adapters: use });
+  const inputs = inputsOf({ name: 'block', outputs: { hiddenOut } });
   const isTable = (name: string) => name.endsWith('.keep') || ['positions', 'cos', 'sin'].includes(name);
   const targets = inputs.filter(({ name }) => !isTable(name) && (by?.includes(name) ?? true));
-  const wanted: BlockDerivatives = {
+  const wanted: GradientTargets = {
     inputs: targets.map(({ name }) => name).filter((name) => name !== 'hidden'),
-    entering: true,
+    hiddenIn: true,
   };
-  const feeds = { ...feedsOf(config, inputs, batch), [leavingGradient]: someNumbers(size(leaving.shape), 7) };
-  return { config, at, batch, use, leaving, targets, wanted, feeds };
+  const feeds = { ...feedsOf(config, inputs, batch), [hiddenOutGradient]: someNumbers(size(hiddenOut.shape), 7) };
+  return { config, at, batch, use, hiddenOut, targets, wanted, feeds };
 }
 
 /** Numbers of a block at work: weights small, norms near 1, positions counted, masks as training draws them. */
@@ -116,10 +117,10 @@ function feedsOf(
   return feeds;
 }
 
-const keyOf = (name: string) => (name === 'hidden' ? enteringGradient : gradientOf(name));
+const keyOf = (name: string) => (name === 'hidden' ? hiddenInGradient : gradientOf(name));
 
 describe.each(rows)('$family: $what', (row) => {
-  const { config, at, batch, use, leaving, targets, wanted, feeds } = opened(row);
+  const { config, at, batch, use, hiddenOut, targets, wanted, feeds } = opened(row);
   const backward = blockBackward(config, at, batch, use, wanted);
   const doubles = asDoubles(feeds);
   const gradients = evaluate(backward, doubles);
@@ -129,8 +130,8 @@ describe.each(rows)('$family: $what', (row) => {
     expect(dropped.length).toBe(row.adapters === 'dropout' ? use.layers.size : 0);
     const loss = (changed: Record<string, Float64Array>) =>
       dot(
-        evaluate({ name: 'block', outputs: { leaving } }, { ...doubles, ...changed }).leaving!.data,
-        feeds[leavingGradient] as Float32Array,
+        evaluate({ name: 'block', outputs: { hiddenOut } }, { ...doubles, ...changed }).hiddenOut!.data,
+        feeds[hiddenOutGradient] as Float32Array,
       );
     let worst = { name: '', error: -1 };
     for (const [i, { name, shape }] of targets.entries()) {
@@ -151,11 +152,11 @@ describe.each(rows)('$family: $what', (row) => {
   });
 
   it('what the way forward keeps gives the same', () => {
-    const { forward, backward: back, kept } = blockForwardAndBackward(config, at, batch, use, wanted);
-    const { [leavingGradient]: _, ...entering } = doubles;
-    const { leaving: left, ...handed } = evaluate(forward, entering);
-    expect(left!.data).toEqual(evaluate({ name: 'block', outputs: { leaving } }, doubles).leaving!.data);
-    expect(Object.keys(handed)).toEqual(kept);
+    const { forward, backward: back, savedActivations } = blockForwardAndBackward(config, at, batch, use, wanted);
+    const { [hiddenOutGradient]: _, ...hiddenIn } = doubles;
+    const { hiddenOut: left, ...handed } = evaluate(forward, hiddenIn);
+    expect(left!.data).toEqual(evaluate({ name: 'block', outputs: { hiddenOut } }, doubles).hiddenOut!.data);
+    expect(Object.keys(handed)).toEqual(savedActivations);
     // No layer is made twice. The last one, with its adapter, is in nobody's way back.
     expect(layers(forward) + layers(back)).toBeLessThanOrEqual(layers(backward) + 2);
     expect(layers(back)).toBeLessThan(layers(backward));

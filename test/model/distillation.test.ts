@@ -7,7 +7,7 @@ import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpo
 import { readModelConfig } from '../../server/model/readConfig';
 import { distillationLoss } from '../../server/model/distillation';
 import { logitsSlice } from '../../server/model/head';
-import { blockParts } from '../../server/model/llama';
+import { blockParts } from '../../server/model/block';
 import { pathWithout } from '../../server/model/path';
 import { rotaryTables } from '../../server/model/rope';
 import { blockWeightName, blockWeights, embeddingName, finalNormName } from '../../server/model/weights';
@@ -143,9 +143,9 @@ describe("a teacher's likeliest tokens", () => {
         const weights: Record<string, Float32Array> = {};
         for (const { suffix } of blockWeights(config))
           weights[suffix] = await checkpoint.readF32(blockWeightName(stage.block, suffix));
-        const { leaving } = blockParts(config, stage, batch);
-        const graph = { name: 'block', outputs: { leaving } };
-        hidden = (await compute(device, graph, { ...weights, ...tables, hidden })).leaving!;
+        const { hiddenOut } = blockParts(config, stage, batch);
+        const graph = { name: 'block', outputs: { hiddenOut } };
+        hidden = (await compute(device, graph, { ...weights, ...tables, hidden })).hiddenOut!;
       }
       const head = await checkpoint.readF32(embeddingName);
       const norm = await checkpoint.readF32(finalNormName);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { logitsSlice } from '../../server/model/head';
-import { blockParts, blockSignature } from '../../server/model/llama';
+import { blockParts, blockSignature } from '../../server/model/block';
 import { pathWithout } from '../../server/model/path';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { embeddingName, finalNormName, headName } from '../../server/model/weights';
@@ -137,11 +137,11 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
       async visit(weights: Readonly<Record<string, Tensor>>) {
         const program = await device.program(`states ${blockSignature(config, stage)}`, () => ({
           name: 'states',
-          outputs: { leaving: blockParts(config, stage, batch).leaving },
+          outputs: { hiddenOut: blockParts(config, stage, batch).hiddenOut },
         }));
-        const { leaving } = await device.run(program, { ...weights, ...(await tables.for(batch)), hidden: state });
+        const { hiddenOut } = await device.run(program, { ...weights, ...(await tables.for(batch)), hidden: state });
         state.dispose();
-        state = leaving!;
+        state = hiddenOut!;
         states.push(await device.read(state));
       },
     }));

@@ -209,7 +209,7 @@ describe('gaps', () => {
   ])('of %s lie behind %s', (text, stages) => {
     const drop = parseDropSet(text);
     expect(
-      gapsOf(config, pathWithout(config, drop)).map(({ stage }) => `${stage.block} ${stage.form}`),
+      gapsOf(config, pathWithout(config, drop)).map(({ stage }) => `${stage.block} ${stage.sublayers}`),
       formatDropSet(drop),
     ).toEqual(stages);
   });

@@ -5,8 +5,8 @@ import { UserError } from '../errors';
  * Refuses a config.json that asks for something our graphs do not do.
  * @throws UserError `unsupportedModel` naming the key.
  */
-export function refuseForeignFeatures(json: Readonly<Record<string, unknown>>): void {
-  for (const { keys, harmless, supported } of foreignFeatures) {
+export function refuseUnsupportedFeatures(json: Readonly<Record<string, unknown>>): void {
+  for (const { keys, harmless, supported } of unsupportedFeatures) {
     for (const key of keys) {
       const value = json[key];
       if (value === undefined || value === null || harmless(value)) continue;
@@ -18,7 +18,7 @@ export function refuseForeignFeatures(json: Readonly<Record<string, unknown>>): 
   }
 }
 
-interface ForeignFeature {
+interface UnsupportedFeature {
   readonly keys: readonly string[];
   /** Whether a value that is there changes nothing. */
   readonly harmless: (value: unknown) => boolean;
@@ -29,7 +29,7 @@ const never = () => false;
 const isOff = (value: unknown) => value === false || value === 0;
 const isOne = (value: unknown) => value === 1;
 
-const foreignFeatures: readonly ForeignFeature[] = [
+const unsupportedFeatures: readonly UnsupportedFeature[] = [
   {
     keys: ['quantization_config', 'compression_config'],
     harmless: never,

@@ -17,14 +17,14 @@ const names = new Set([
 const isLicence = (name: string) =>
   /^(LICENSE|LICENCE|NOTICE|USE_POLICY)([._-].*)?$/i.test(name) && !/\.(py|bin)$/i.test(name);
 
-export interface Companion {
+export interface AuxiliaryFile {
   readonly name: string;
   readonly sizeBytes: number;
 }
 
-/** The companions in a folder, links counting as what they point to. */
-export async function findCompanions(folder: string): Promise<Companion[]> {
-  const found: Companion[] = [];
+/** The auxiliaryFiles in a folder, links counting as what they point to. */
+export async function findAuxiliaryFiles(folder: string): Promise<AuxiliaryFile[]> {
+  const found: AuxiliaryFile[] = [];
   for (const name of (await readdir(folder)).sort()) {
     if (!names.has(name) && !isLicence(name)) continue;
     const stats = await stat(join(folder, name)).catch(() => null);
@@ -34,6 +34,10 @@ export async function findCompanions(folder: string): Promise<Companion[]> {
 }
 
 /** Copies them as plain files with ordinary permissions; those in Hugging Face's cache are links, often read-only. */
-export async function copyCompanions(companions: readonly Companion[], from: string, to: string): Promise<void> {
-  for (const { name } of companions) await writeFile(join(to, name), await readFile(join(from, name)));
+export async function copyAuxiliaryFiles(
+  auxiliaryFiles: readonly AuxiliaryFile[],
+  from: string,
+  to: string,
+): Promise<void> {
+  for (const { name } of auxiliaryFiles) await writeFile(join(to, name), await readFile(join(from, name)));
 }

@@ -1,0 +1,95 @@
+// A block of a LLaMA-like transformer in the graph language: one definition for whole sequences, cached decoding and packed
+// rows, which differ in their attention alone. Weights are inputs, so one compiled block serves all blocks of a shape.
+// Letters: B batch, T tokens, D width, G key/value heads, E head width, F MLP width.
+import { add, mul, scale, silu } from '../graph/ops/elementwise';
+import { rmsNorm } from '../graph/ops/transformer';
+import { type Graph, input, type Value } from '../graph/value';
+import { type Attention, causalAttention } from './attention';
+import { type BatchShape, type BlockWeightInputs, blockWeightInputs, noAdapters } from './blockInputs';
+import type { ModelConfig } from './config';
+import { queriesKeysValues } from './heads';
+import type { AdapterUse } from './lora';
+import { hasAttention, hasMlp, type Stage } from './path';
+
+/** The values inside a block that others look at, each [B*T, D]. A sublayer that is left out adds zero. */
+export interface BlockParts {
+  readonly batch: BatchShape;
+  readonly hiddenIn: Value; // h[k]
+  readonly attention: Value; // what attention adds
+  readonly between: Value; // h[k] + attention
+  readonly mlp: Value; // what the MLP adds
+  readonly hiddenOut: Value; // h[k+1]
+  /** As the attention gives them; null where there is none. */
+  readonly keyValues: { readonly keys: Value; readonly values: Value } | null;
+}
+
+export interface BlockOptions {
+  /** Default: causal, for whole sequences. */
+  readonly attention?: Attention;
+  readonly adapters?: AdapterUse;
+}
+
+/**
+ * A block, or one sublayer of it. Inputs: hidden [B*T, D], positions [B, T], cos and sin [tablePositions, E/2], those of the
+ * attention, weights by suffix, and the matrices of adapters by the names of lora.ts.
+ */
+export function blockParts(
+  config: ModelConfig,
+  { block, sublayers }: Stage,
+  batch: BatchShape,
+  { attention = causalAttention, adapters = noAdapters }: BlockOptions = {},
+): BlockParts {
+  const weights = blockWeightInputs(config, adapters);
+  const hiddenIn = input('hidden', [batch.batch * batch.tokens, config.width]);
+  const attended = hasAttention(sublayers) ? attentionOf(config, block, weights, hiddenIn, batch, attention) : null;
+  const between = attended ? add(hiddenIn, attended.added) : hiddenIn;
+  const mlp = hasMlp(sublayers) ? gatedMlp(config, weights, between) : null;
+  return {
+    batch,
+    hiddenIn,
+    attention: attended?.added ?? scale(hiddenIn, 0),
+    between,
+    mlp: mlp ?? scale(between, 0),
+    hiddenOut: mlp ? add(between, mlp) : between,
+    keyValues: attended?.keyValues ?? null,
+  };
+}
+
+/** The same as a graph with the output hiddenOut, and with `returnKeyValues` also keys and values, where there are any. */
+export function blockGraph(
+  config: ModelConfig,
+  stage: Stage,
+  batch: BatchShape,
+  { returnKeyValues = false, ...options }: BlockOptions & { readonly returnKeyValues?: boolean } = {},
+): Graph {
+  const { hiddenOut, keyValues } = blockParts(config, stage, batch, options);
+  return { name: 'block', outputs: { hiddenOut, ...(returnKeyValues && keyValues) } };
+}
+
+/** A text that is equal for two blocks exactly when one compiled graph serves both. */
+export function blockSignature(config: ModelConfig, { block, sublayers }: Stage): string {
+  const { rope, slidingWindow } = config.blocks[block]!;
+  return hasAttention(sublayers) ? `${sublayers} ${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}` : sublayers;
+}
+
+function attentionOf(
+  config: ModelConfig,
+  block: number,
+  weights: BlockWeightInputs,
+  x: Value,
+  batch: BatchShape,
+  { tablePositions, attend }: Attention,
+) {
+  const normed = rmsNorm(x, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const shape = { ...batch, tablePositions: tablePositions ?? batch.tokens };
+  const heads = queriesKeysValues(config, block, weights, normed, shape);
+  const { attentionOutput, ...keyValues } = attend(config, heads, config.blocks[block]!.slidingWindow);
+  return { added: weights.project('self_attn.o_proj', attentionOutput), keyValues };
+}
+
+/** silu(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */
+function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value): Value {
+  const normed = rmsNorm(x, weights.get('post_attention_layernorm.weight'), config.normEpsilon);
+  const gate = silu(weights.project('mlp.gate_proj', normed));
+  return weights.project('mlp.down_proj', mul(gate, weights.project('mlp.up_proj', normed)));
+}
