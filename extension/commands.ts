@@ -7,6 +7,7 @@ import { UserError } from '../server/errors';
 import type { RunControl } from '../server/protocol/engine';
 import type { DeviceName } from '../server/protocol/recipes';
 import type { FoundModel, RunSummary } from '../server/protocol/server';
+import { isResumable } from '../server/recipes/kinds';
 import { openDemo } from './demo';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { baseFirst, evaluatedWith } from './panels/evaluateRecipe';
@@ -48,7 +49,7 @@ export const commandTable = {
   'espalier.cancelRun': (host, target) =>
     withRun(host, target, isActive, ({ runId }) => host.connection.request('runs/cancel', { runId })),
   'espalier.resumeRun': (host, target) =>
-    withRun(host, target, isResumable, ({ runId }) => host.connection.request('runs/resume', { runId })),
+    withRun(host, target, canResume, ({ runId }) => host.connection.request('runs/resume', { runId })),
   'espalier.deleteRun': (host, target) =>
     withRun(
       host,
@@ -93,9 +94,8 @@ export function registerCommands(host: CommandHost): Disposable[] {
   );
 }
 
-const isResumable = ({ state, kind }: RunSummary) =>
-  ['failed', 'cancelled', 'interrupted'].includes(state) && resumableKinds.includes(kind);
-const resumableKinds: readonly RunSummary['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study'];
+const canResume = ({ state, kind }: RunSummary) =>
+  ['failed', 'cancelled', 'interrupted'].includes(state) && isResumable(kind);
 const canControl =
   (...states: RunSummary['state'][]) =>
   ({ state, kind }: RunSummary) =>

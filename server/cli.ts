@@ -43,7 +43,8 @@ import { addServe } from './cli/serve';
 import { readReport, renderSuggestion, suggest } from './cli/suggest';
 import { isUserError, UserError } from './errors';
 import { isEmpty } from './shared/dropSets';
-import type { BosMode, DropRule, Dtype, Recipe } from './protocol/recipes';
+import type { BosMode, DropRule, Dtype } from './protocol/recipes';
+import type { Recipe } from './recipes/kinds';
 import type {
   AnalyzeReport,
   GenerateReport,

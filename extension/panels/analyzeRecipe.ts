@@ -1,5 +1,6 @@
 // The analysis that the panel of a model shows all of.
-import type { AnalyzeRecipe, ComputeOptions, MeasureOptions, TokenSource } from '../../server/protocol/recipes';
+import type { AnalyzeRecipe, MeasureOptions } from '../../server/recipes/analyze/recipe';
+import type { ComputeOptions, TokenSource } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 
 /** The engine stays afterwards, to answer what a choice costs. */

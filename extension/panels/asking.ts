@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Uri, window, workspace } from 'vscode';
-import type { Recipe } from '../../server/protocol/recipes';
+import type { Recipe } from '../../server/recipes/kinds';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';
 import { outFolder, outPlace, refuseOut } from './outFolder';

@@ -1,6 +1,7 @@
 // The recipe that the form of an evaluation stands for, and which models belong into one; pure.
 import type { EvaluationSettings, EvaluationView } from '../../server/protocol/pages/evaluate';
-import type { ComputeOptions, EvaluateRecipe } from '../../server/protocol/recipes';
+import type { ComputeOptions } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { FoundModel } from '../../server/protocol/server';
 
 export const usualEvaluation: EvaluationSettings = {

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { EvaluatePage, EvaluationState, EvaluationView } from '../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { modelName } from '../trees/modelNodes';
 import { askAndWrite, saveRecipeAs } from './asking';

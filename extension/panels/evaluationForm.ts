@@ -2,7 +2,7 @@
 import type { ExtensionContext } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';
 import { evaluateRecipe, usualEvaluation } from './evaluateRecipe';

@@ -1,6 +1,8 @@
 // The recipe that a healing's form stands for, and the curve that a run has told so far; pure.
 import type { HealPoints, HealSettings, HealView } from '../../server/protocol/pages/heal';
-import type { ComputeOptions, HealRecipe, MergeRecipe } from '../../server/protocol/recipes';
+import type { ComputeOptions } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import type { MergeRecipe } from '../../server/recipes/merge/recipe';
 import type { RunEvent } from '../../server/protocol/server';
 
 export const usualSettings: HealSettings = {

@@ -1,7 +1,7 @@
 // The panel of a run: how it stands, what it was asked, and what came of it.
 import type { Disposable, WebviewPanel } from 'vscode';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
-import type { Recipe } from '../../server/protocol/recipes';
+import type { Recipe } from '../../server/recipes/kinds';
 import type { Report } from '../../server/protocol/reports';
 import type { RunEvent } from '../../server/protocol/server';
 import { openPage } from './page';

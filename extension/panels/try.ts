@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../server/errors';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
-import type { GenerateRecipe } from '../../server/protocol/recipes';
+import type { GenerateRecipe } from '../../server/recipes/generate/recipe';
 import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
 import type { RunEvent } from '../../server/protocol/server';
 import { modelName } from '../trees/modelNodes';

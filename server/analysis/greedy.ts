@@ -2,7 +2,8 @@
 // BlockPruner, arXiv:2406.10594). Exact, or by racing: window by window, candidates that are surely worse are given up.
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
-import type { DropSet, GreedyOptions } from '../protocol/recipes';
+import type { DropSet } from '../protocol/recipes';
+import type { GreedyOptions } from '../recipes/analyze/recipe';
 import type { GreedyReport, MeasuredLoss, Unit } from '../protocol/reports';
 import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';

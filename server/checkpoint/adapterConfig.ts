@@ -1,5 +1,5 @@
 // adapter_config.json, as PEFT 0.21 reads and writes it (src/peft/tuners/lora/config.py): plain LoRA, and nothing else.
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors';
 import { type AdaptedModule, type AdapterForm, adapterTargets, moduleKey } from '../model/adapter';
 import { parseStrictJson, quote } from './strictJson';

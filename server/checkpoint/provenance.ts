@@ -1,6 +1,6 @@
 // espalier.json: what a pruned checkpoint was made from. It lies beside the weights and travels with them, so that a
 // model pruned twice still says which blocks of the very first model it is made of.
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors';
 import type { Sublayers } from '../model/config';
 import { hasAttention, hasMlp, type Path } from '../model/path';

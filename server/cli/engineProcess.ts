@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
-import type { Recipe } from '../protocol/recipes';
+import type { Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */

@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { UserError } from '../errors';
 import { harnessResults } from '../evaluation/harnessResults';
-import type { ItemRange, Recipe } from '../protocol/recipes';
+import type { ItemRange } from '../recipes/evaluate/recipe';
+import type { Recipe } from '../recipes/kinds';
 import type { EvaluateReport } from '../protocol/reports';
 import { parseDropSet } from '../shared/dropSets';
 import { type ComputeFlags, computeOptions, natural, type OutputFlags, positive, withComputeOptions } from './options';

@@ -1,5 +1,5 @@
 // What a report needs of an evaluation, which people may have edited: as evaluate --json wrote it, or as a run keeps it.
-import { z } from 'zod';
+import * as z from 'zod';
 
 const count = z.int().nonnegative();
 const metric = z.enum([

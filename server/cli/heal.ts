@@ -1,7 +1,9 @@
 // heal: trains an adapter beside the projections of a pruned model.
 import { type Command, Option } from 'commander';
 import { parseBlockList } from '../shared/dropSets';
-import type { BosMode, HealRecipe, Objective, Recipe } from '../protocol/recipes';
+import type { BosMode } from '../protocol/recipes';
+import type { HealRecipe, Objective } from '../recipes/heal/recipe';
+import type { Recipe } from '../recipes/kinds';
 import type { HealReport } from '../protocol/reports';
 import {
   type ComputeFlags,

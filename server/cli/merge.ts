@@ -1,6 +1,7 @@
 // merge: folds an adapter, ours or PEFT's, into the weights of its model.
 import type { Command } from 'commander';
-import type { Dtype, Recipe } from '../protocol/recipes';
+import type { Dtype } from '../protocol/recipes';
+import type { Recipe } from '../recipes/kinds';
 import type { MergeReport } from '../protocol/reports';
 import { type ComputeFlags, computeOptions, dtype, type OutputFlags, positive, withComputeOptions } from './options';
 import { renderMerge } from './render';

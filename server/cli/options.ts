@@ -2,16 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { UserError } from '../errors';
 import { parseBlockList, parseDropSet } from '../shared/dropSets';
-import type {
-  BosMode,
-  ComputeOptions,
-  DeviceName,
-  DropSet,
-  Dtype,
-  MeasureOptions,
-  MemoryMode,
-  TokenSource,
-} from '../protocol/recipes';
+import type { BosMode, ComputeOptions, DeviceName, DropSet, Dtype, MemoryMode, TokenSource } from '../protocol/recipes';
+import type { MeasureOptions } from '../recipes/analyze/recipe';
 
 export interface ComputeFlags extends OutputFlags {
   device: DeviceName;

@@ -1,5 +1,5 @@
 // What a suggestion needs of a report of analyze, which people may have edited or mixed up.
-import { z } from 'zod';
+import * as z from 'zod';
 
 const scores = z.array(z.number());
 const ofBlocks = z.object({ unit: z.string(), of: z.enum(['block', 'attention', 'mlp']), scores });

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { UserError } from '../errors';
-import type { Recipe } from '../protocol/recipes';
+import type { FileKind, Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 import type { FileRecipe } from '../recipes/recipeFile';
 import { type OutputFlags, withOutputOptions } from './options';
@@ -11,9 +11,7 @@ import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
 import { renderStudy } from './renderStudy';
 
-type Kind = FileRecipe['kind'];
-
-const renderers: { [K in Kind]: (report: Extract<Report, { kind: K }>) => string } = {
+const renderers: { [K in FileKind]: (report: Extract<Report, { kind: K }>) => string } = {
   analyze: renderAnalysis,
   prune: renderPrune,
   heal: renderHealing,

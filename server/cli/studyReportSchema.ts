@@ -1,7 +1,8 @@
 // What a report needs of a study, which people may have edited: as a study wrote it into its folder. What is not needed
 // stays as it is.
-import { z } from 'zod';
-import { dropSetSchema, studySchema } from '../recipes/recipeSchema';
+import * as z from 'zod';
+import { dropSet as dropSetSchema } from '../protocol/recipes';
+import { studySchema } from '../recipes/study/recipe';
 import { evaluateReportSchema } from './evaluationSchema';
 
 const count = z.int().nonnegative();

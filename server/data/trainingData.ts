@@ -1,7 +1,7 @@
 // What a model is healed on: files to items of ids, in part held out to judge by. Pads nothing, shuffles nothing.
 import { basename } from 'node:path';
 import { UserError } from '../errors';
-import type { TrainingData } from '../protocol/recipes';
+import type { TrainingData } from '../recipes/heal/recipe';
 import type { TrainingDataReport } from '../protocol/reports';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { openChatItems, type TrainingItem } from './chatItems';

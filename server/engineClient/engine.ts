@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
 import type { EngineEvent, EngineRequest } from '../protocol/engine';
-import type { Recipe } from '../protocol/recipes';
+import type { Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 
 export interface Engine {

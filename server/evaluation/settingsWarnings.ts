@@ -1,5 +1,5 @@
 // What makes two scores incomparable though they carry one name, a sentence each.
-import type { ItemRange } from '../protocol/recipes';
+import type { ItemRange } from '../recipes/evaluate/recipe';
 import type { EvaluatedModel, EvaluatedTask, EvaluateReport } from '../protocol/reports';
 
 /** Of the models of one evaluation, beside the first. */

@@ -1,5 +1,5 @@
 // How much there is to score in a task, about, so that a plan can say what an evaluation takes before any data is read.
-import type { ItemRange } from '../protocol/recipes';
+import type { ItemRange } from '../recipes/evaluate/recipe';
 import { tasksNamed } from './tasks';
 import type { Task } from './tasks/task';
 

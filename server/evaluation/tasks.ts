@@ -1,6 +1,6 @@
 // The tasks that models are scored on: their names, and their items from the user's data.
 import { UserError } from '../errors';
-import type { ItemRange } from '../protocol/recipes';
+import type { ItemRange } from '../recipes/evaluate/recipe';
 import type { EvaluatedGroup } from '../protocol/reports';
 import { nearestName } from './nearestName';
 import { itemsOf } from './prompts';

@@ -1,5 +1,5 @@
 // The keys of config.json that some family reads, each with what it may hold.
-import { z } from 'zod';
+import * as z from 'zod';
 
 const number = (holds: (n: number) => boolean, expected: string) =>
   z.custom<number>((n) => typeof n === 'number' && Number.isFinite(n) && holds(n), expected);

@@ -1,6 +1,7 @@
 // Between whoever starts an engine (command line, compute server) and the engine process, over IPC: requests go in,
 // events come out. Types only.
-import type { DropSet, Recipe } from './recipes';
+import type { DropSet } from './recipes';
+import type { Recipe } from '../recipes/kinds';
 import type {
   AdapterSummary,
   AnalyzeReport,

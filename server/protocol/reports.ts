@@ -1,17 +1,11 @@
 // What stays of a run: one report per kind of recipe, with the field names that `--json` writes. Types only.
 // Indices count from 0, ranges are half-open, units end the names.
-import type {
-  DropRule,
-  DropSet,
-  Dtype,
-  ItemRange,
-  Objective,
-  OptimizerOptions,
-  Recipe,
-  RepairName,
-  StudyRecipe,
-  TokenSourceReport,
-} from './recipes';
+import type { DropRule, DropSet, Dtype, TokenSourceReport } from './recipes';
+import type { ItemRange } from '../recipes/evaluate/recipe';
+import type { Objective, OptimizerOptions } from '../recipes/heal/recipe';
+import type { Recipe } from '../recipes/kinds';
+import type { RepairName } from '../recipes/prune/recipe';
+import type { StudyRecipe } from '../recipes/study/recipe';
 
 export interface Timing {
   /** From the first micro-batch to the last result, without what the other fields count. */

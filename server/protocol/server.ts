@@ -1,7 +1,8 @@
 // Between clients (the extension) and the compute server, JSON-RPC 2.0 over a websocket; the language of recipe files
 // (LSP) shares the connection. Types only.
 import type { EngineEvent, Plan, PlanEstimate, RunControl } from './engine';
-import type { DropSet, Recipe } from './recipes';
+import type { DropSet } from './recipes';
+import type { Recipe } from '../recipes/kinds';
 import type { Estimate, MeasuredSpeed, ModelSummary, Report } from './reports';
 
 /** Also the websocket's subprotocol; both ends must say the same. */

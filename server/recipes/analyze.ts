@@ -3,13 +3,8 @@ import { type Analysis, analyze } from '../analysis/analyze';
 import type { ImportanceMethodName } from '../analysis/importance';
 import { type Measuring, openMeasuring } from '../analysis/measuring';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import type {
-  AnalyzeRecipe,
-  ComputeOptions,
-  MeasureOptions,
-  TokenSource,
-  TokenSourceReport,
-} from '../protocol/recipes';
+import type { AnalyzeRecipe, MeasureOptions } from './analyze/recipe';
+import type { ComputeOptions, TokenSource, TokenSourceReport } from '../protocol/recipes';
 import type { AnalyzeReport, RunFacts } from '../protocol/reports';
 import type { Model } from '../execution/model';
 import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';

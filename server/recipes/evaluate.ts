@@ -5,7 +5,7 @@ import { addedTiming, addedWork } from '../evaluation/spent';
 import { modelWarnings } from '../evaluation/settingsWarnings';
 import { loadTask, resolveTasks } from '../evaluation/tasks';
 import type { LoadedTask } from '../evaluation/tasks/task';
-import type { EvaluateRecipe } from '../protocol/recipes';
+import type { EvaluateRecipe } from './evaluate/recipe';
 import type { EvaluateReport, GenerationCheck, RunFacts, ScoringWork, Timing } from '../protocol/reports';
 import { openModels } from './evaluatedModels';
 import { writeSamples } from './evaluateSamples';

@@ -1,7 +1,7 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
-import type { GenerateRecipe } from '../protocol/recipes';
+import type { GenerateRecipe } from './generate/recipe';
 import type { GenerateReport } from '../protocol/reports';
 import { pathWithout } from '../model/path';
 import { checkDropSet } from '../shared/dropSets';

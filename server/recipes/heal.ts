@@ -2,7 +2,7 @@
 import { type Adapter, readAdapter } from '../checkpoint/adapter';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { checkOutput } from '../checkpoint/stagedFolder';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { HealReport } from '../protocol/reports';
 import { openAdapterState } from '../training/adapterState';
 import { heldOutLoss } from '../training/heldOut';

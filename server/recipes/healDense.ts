@@ -1,7 +1,7 @@
 // The dense model's part in a healing: the loss that is to be reached, and what it expects where a run distils. It is open only
 // for that, before the pruned model is.
 import { openOrder } from '../data/itemOrder';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { Device } from '../runtime/device';
 import type { CountedWindow } from '../training/batches';
 import { heldOutLoss } from '../training/heldOut';

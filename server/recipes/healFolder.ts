@@ -9,7 +9,7 @@ import { readSafetensorsHeader, writeSafetensors } from '../checkpoint/safetenso
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../errors';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { HealEval, HealStep } from '../protocol/reports';
 import { atTheBeginning, type Progress } from '../training/loop';
 import { csvHeader, csvLine, type Line, type References } from './healCsv';

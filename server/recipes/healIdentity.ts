@@ -1,7 +1,7 @@
 // What makes two calls one run: the settings that its numbers depend on, and the data.
 import { resolve } from 'node:path';
 import { UserError } from '../errors';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { TrainingDataReport } from '../protocol/reports';
 import { firstDifference } from './firstDifference';
 

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTrainingData, type TrainingSet } from '../data/trainingData';
 import { UserError } from '../errors';
 import { type AdaptedModule, type AdapterForm, adaptedModules } from '../model/adapter';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import { openTokenizer } from '../tokenizer/tokenizer';
 import { freshMatrices, type Matrices } from '../training/adapterState';
 import type { CountedWindow } from '../training/batches';

@@ -1,6 +1,6 @@
 // What a healing will take, before it starts: known exactly once its data is read, and closely from the recipe alone.
 import type { ModelConfig } from '../model/config';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import { windowOperations } from '../execution/memoryPlan';
 import { planTraining, type TrainingPlan } from '../execution/trainingPlan';
 import type { Cost } from './session';

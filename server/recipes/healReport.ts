@@ -1,6 +1,6 @@
 // A healing in words and numbers, for reports and while it runs.
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { AdapterSummary } from '../protocol/reports';
 import { type LoopEnd, lossPoint } from '../training/loop';
 import type { Material } from './healMaterial';

@@ -1,6 +1,6 @@
 // A model with its adapter and its data, as the loop sees it: something to make steps of, and to judge.
 import { openOrder } from '../data/itemOrder';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import type { AdapterState } from '../training/adapterState';
 import { type CountedWindow, weightedBatches } from '../training/batches';
 import { heldOutLoss } from '../training/heldOut';

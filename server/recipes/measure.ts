@@ -7,7 +7,8 @@ import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
 import { choose, measuredMethods } from '../pruning/choose';
 import { checkDropSet } from '../shared/dropSets';
-import type { DropSet, GreedyOptions, MeasureOptions } from '../protocol/recipes';
+import type { DropSet } from '../protocol/recipes';
+import type { GreedyOptions, MeasureOptions } from './analyze/recipe';
 import type { AnalyzeReport, SuggestionReport } from '../protocol/reports';
 
 /** The parts of a report that come from measured losses. */

@@ -7,7 +7,7 @@ import { checkOutput } from '../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../checkpoint/surgery';
 import { type AdaptedModule, moduleKey } from '../model/adapter';
 import type { WeightDtype } from '../model/config';
-import type { MergeRecipe } from '../protocol/recipes';
+import type { MergeRecipe } from './merge/recipe';
 import type { MergeReport } from '../protocol/reports';
 import { ofBlocks } from '../shared/dropSets';
 import { summarize } from './modelSummary';

@@ -1,6 +1,6 @@
 // perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
 import { perplexity } from '../evaluation/perplexity';
-import type { PerplexityRecipe } from '../protocol/recipes';
+import type { PerplexityRecipe } from './perplexity/recipe';
 import type { PerplexityReport, RunFacts, Timing } from '../protocol/reports';
 import { pathWithout } from '../model/path';
 import { checkDropSet } from '../shared/dropSets';

@@ -1,42 +1,22 @@
 // Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe.
 import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { UserError } from '../errors';
-import type { Recipe } from '../protocol/recipes';
-import {
-  analyzeSchema,
-  evaluateSchema,
-  healSchema,
-  mapPaths,
-  mergeSchema,
-  pruneSchema,
-  studySchema,
-} from './recipeSchema';
+import { type FileKind, fileKinds, fileRecipeSchema, type Recipe, type RecipeOf } from './kinds';
+import { replaceMeant } from './meanings';
 import { unknownName } from './recipeNames';
-
-const fileSchema = z.discriminatedUnion('kind', [
-  analyzeSchema,
-  pruneSchema,
-  healSchema,
-  mergeSchema,
-  evaluateSchema,
-  studySchema,
-]);
+import { mapPaths } from './recipePaths';
 
 /** What a recipe file may hold. */
-export type FileRecipe = z.output<typeof fileSchema>;
+export type FileRecipe = RecipeOf<FileKind>;
 
-const fileKinds: readonly string[] = fileSchema.options.map(({ shape }) => shape.kind.value);
 const kindsInWords = `${fileKinds.slice(0, -1).join(', ')} or ${fileKinds.at(-1)}`;
 
-const isFileRecipe = (recipe: Recipe): recipe is FileRecipe => fileKinds.includes(recipe.kind);
+const isFileRecipe = (recipe: Recipe): recipe is FileRecipe => fileKinds.some((kind) => kind === recipe.kind);
 
 /** Windows to take where a file says nothing: so many, or all that there are. */
 const defaultWindows = { windows: 16, atMost: true };
-
-/** Where a text source may be. */
-const places = [['source'], ['perplexity'], ['loop', 'heldOut'], ['healing', 'loop', 'heldOut']];
 
 /** Throws UserError('usage') with file, line and column for anything that is no recipe. */
 export function parseRecipe(text: string, file: string): FileRecipe {
@@ -55,7 +35,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   } catch (error) {
     throw refuse(offsetOfDanglingAlias(document), `${(error as Error).message}.`);
   }
-  const result = fileSchema.safeParse(withWindows(content, ...places));
+  const result = fileRecipeSchema.safeParse(withWindows(content));
   if (!result.success) {
     const issue = deepest(result.error.issues);
     throw refuse(offsetOf(document, issue), sentence(issue));
@@ -73,20 +53,14 @@ export function formatRecipe(recipe: Recipe): string {
   return comment + stringify(recipe, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** @param places where in the content a text source may be */
-function withWindows(content: unknown, ...places: string[][]): unknown {
-  return places.reduce(withWindowsAt, content);
-}
+/** The content with the default windows in every text source that names none. */
+const withWindows = (content: unknown): unknown =>
+  replaceMeant(fileRecipeSchema, content, (value, { is }) =>
+    is === 'tokenSource' && isTextWithoutWindows(value) ? { ...defaultWindows, ...value } : value,
+  );
 
-function withWindowsAt(content: unknown, [field, ...rest]: string[]): unknown {
-  if (content === null || typeof content !== 'object') return content;
-  if (field !== undefined) {
-    if (!Object.hasOwn(content, field)) return content;
-    return { ...content, [field]: withWindowsAt((content as Record<string, unknown>)[field], rest) };
-  }
-  const isText = 'kind' in content && content.kind === 'text' && !('windows' in content);
-  return isText ? { ...defaultWindows, ...content } : content;
-}
+const isTextWithoutWindows = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'text' && !('windows' in value);
 
 function offsetOfDanglingAlias(document: Document.Parsed<ParsedNode>): number {
   let offset = 0;

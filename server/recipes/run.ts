@@ -1,5 +1,5 @@
 // Every kind of recipe with the function that carries it out.
-import type { Recipe } from '../protocol/recipes';
+import type { Recipe } from './kinds';
 import type { Report } from '../protocol/reports';
 import { runAnalyze } from './analyze';
 import { runEvaluate } from './evaluate';

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { answersOf, batchTokens, type PackedTask, packTask } from '../evaluation/packedTask';
 import type { LoadedTask } from '../evaluation/tasks/task';
-import type { EvaluateRecipe } from '../protocol/recipes';
+import type { EvaluateRecipe } from './evaluate/recipe';
 import type { GenerationCheck, RunFacts, ScoringWork, Timing } from '../protocol/reports';
 import type { Device } from '../runtime/device';
 import { openTokenizer } from '../tokenizer/tokenizer';

@@ -5,7 +5,7 @@ import { UserError } from '../errors';
 import { parseBlockWeightName } from '../model/weights';
 import { ofBlocks } from '../shared/dropSets';
 import { zeroSmallest } from '../pruning/magnitude';
-import type { SparsifyRecipe } from '../protocol/recipes';
+import type { SparsifyRecipe } from './sparsify/recipe';
 import type { SparsifyReport } from '../protocol/reports';
 import { summarize } from './modelSummary';
 import { runPerplexity } from './perplexity';

@@ -2,7 +2,7 @@
 import { evaluationTokens } from '../evaluation/taskSizes';
 import type { ModelConfig } from '../model/config';
 import type { StudyPlan } from '../protocol/engine';
-import type { HealRecipe } from '../protocol/recipes';
+import type { HealRecipe } from './heal/recipe';
 import { windowOperations } from '../execution/memoryPlan';
 import { planHealing } from './healPlan';
 import type { Step, StudySteps } from './studyPlan';

@@ -8,7 +8,7 @@ import { isFile } from '../checkpoint/folder';
 import { writeStagedFile } from '../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
-import type { StudyRecipe } from '../protocol/recipes';
+import type { StudyRecipe } from './study/recipe';
 import type { Report } from '../protocol/reports';
 import { firstDifference } from './firstDifference';
 import type { Step } from './studyPlan';

@@ -1,5 +1,7 @@
 // The steps of a study, each a recipe of its own, so that whatever a study does can be done by hand. Pure.
-import type { AnalyzeRecipe, MeasureOptions, Recipe, StudyRecipe } from '../protocol/recipes';
+import type { AnalyzeRecipe, MeasureOptions } from './analyze/recipe';
+import type { Recipe } from './kinds';
+import type { StudyRecipe } from './study/recipe';
 import type { ModelSummary } from '../protocol/reports';
 import { ofBlocks } from '../shared/dropSets';
 import { type ChosenSet, type PlannedVariant, prunedFolder, variantsOf } from './studyVariants';

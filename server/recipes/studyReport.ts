@@ -1,6 +1,6 @@
 // What a study found, put together from the reports of its steps. Pure.
 import { joinEvaluations } from '../evaluation/joinEvaluations';
-import type { StudyRecipe } from '../protocol/recipes';
+import type { StudyRecipe } from './study/recipe';
 import type {
   AnalyzeReport,
   EvaluateReport,

@@ -1,6 +1,8 @@
 // The sets of blocks that a study's methods choose, and the variants that its grid makes of them. Pure.
 import { join } from 'node:path';
-import type { DropRule, DropSet, RepairName, StudyRecipe } from '../protocol/recipes';
+import type { DropRule, DropSet } from '../protocol/recipes';
+import type { RepairName } from './prune/recipe';
+import type { StudyRecipe } from './study/recipe';
 import type { AnalyzeReport } from '../protocol/reports';
 import { choose } from '../pruning/choose';
 import { ofBlocks } from '../shared/dropSets';

@@ -6,7 +6,8 @@ import { pathsAtOnce } from '../analysis/measuring';
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
-import type { DropRule, MeasureOptions } from '../protocol/recipes';
+import type { DropRule } from '../protocol/recipes';
+import type { MeasureOptions } from './analyze/recipe';
 import { type WalkRequest, windowOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './measure';
 

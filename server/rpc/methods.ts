@@ -1,13 +1,14 @@
 // Every request that the server answers: what its params must look like, and what is done. A method that has no row here
 // does not exist.
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors';
 import { findModels } from '../plan/findModels';
 import { inspectModel } from '../plan/inspectModel';
 import { makePlan } from '../plan/makePlan';
 import type { ServerRequests } from '../protocol/server';
 import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
-import { dropSetSchema, recipeSchema } from '../recipes/recipeSchema';
+import { dropSet as dropSetSchema } from '../protocol/recipes';
+import { recipeSchema } from '../recipes/kinds';
 import { lossQuestion, speedQuestion } from '../runs/conversation';
 import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';

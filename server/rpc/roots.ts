@@ -3,8 +3,8 @@
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
-import type { Recipe } from '../protocol/recipes';
-import { mapPaths } from '../recipes/recipeSchema';
+import type { Recipe } from '../recipes/kinds';
+import { mapPaths } from '../recipes/recipePaths';
 
 export interface Roots {
   /** As they were resolved; a run keeps them. */

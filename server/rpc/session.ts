@@ -1,7 +1,7 @@
 // One connected client: the life cycle of the language server protocol by hand, and the table of methods behind it. `exit`
 // and a lost socket end this session; the server and its runs live on.
 import { type CancellationToken, createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isUserError } from '../errors';
 import type { ClientOptions, ErrorData, ServerFacts } from '../protocol/server';
 import type { Runs } from '../runs/runs';

@@ -1,5 +1,5 @@
 // One heavy job at a time on a device, first come, first served. An engine that only stays for questions gives way.
-import type { Recipe } from '../protocol/recipes';
+import type { Recipe } from '../recipes/kinds';
 
 export interface Job {
   /** Ends when the device is free again. Never rejects. */

@@ -6,7 +6,7 @@ import { checkpointName } from '../checkpoint/folder';
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
 import type { Plan, RunControl } from '../protocol/engine';
-import type { Recipe } from '../protocol/recipes';
+import { isResumable, modelsOf, type Recipe, titleOf } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 import type { RunEvent, RunState, RunSummary } from '../protocol/server';
 import { isAnswer, type Question } from './conversation';
@@ -218,9 +218,9 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
         if (JSON.stringify(known.recipe) === JSON.stringify(recipe)) return summaryOf(known);
         throw new UserError('badState', `The run ${runId} has another recipe; choose a new id.`);
       }
-      const model = 'models' in recipe ? recipe.models[0]! : recipe.model;
+      const model = modelsOf(recipe)[0]!;
       const record: RunRecord = {
-        title: `${verbs[recipe.kind]} ${checkpointName(model) || basename(model)}`,
+        title: titleOf(recipe.kind, checkpointName(model) || basename(model)),
         model,
         roots: [...roots],
         createdAtEpochMs: Date.now(),
@@ -279,7 +279,7 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
       const run = find(runId);
       const { state } = run.record.state;
       if (isActive(run.record.state)) return summaryOf(run);
-      if (!resumableKinds.includes(run.recipe.kind))
+      if (!isResumable(run.recipe.kind))
         throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
       if (state === 'done') throw new UserError('badState', 'This run is done; start a new one.');
       run.record.startedAtEpochMs = null;
@@ -340,8 +340,6 @@ export function openRuns(dataFolder: string, onIdle: () => void) {
 
 const idle = { events: null, job: null, engine: null, cancelling: false, again: false };
 
-const resumableKinds: readonly Recipe['kind'][] = ['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study'];
-
 /** A healing goes on from what its last attempt saved; one that saved nothing begins anew. */
 const resumed = (recipe: Recipe): Recipe =>
   recipe.kind === 'heal' ? { ...recipe, resume: recipe.resume || existsSync(join(recipe.out, 'run')) } : recipe;
@@ -356,19 +354,6 @@ function progressReader(): (event: PacedEvent) => { step: string; fraction: numb
     return { step: 'train', fraction: Math.min(1, (event.step.step + 1) / nSteps) };
   };
 }
-
-const verbs: Record<Recipe['kind'], string> = {
-  analyze: 'Analyze',
-  prune: 'Prune',
-  sparsify: 'Sparsify',
-  perplexity: 'Measure',
-  generate: 'Generate with',
-  inspect: 'Inspect',
-  heal: 'Heal',
-  merge: 'Merge',
-  evaluate: 'Evaluate',
-  study: 'Study',
-};
 
 export const isActive = ({ state }: RunState): boolean =>
   state === 'queued' || state === 'running' || state === 'paused';

@@ -2,7 +2,7 @@
 // hold a device without working on it, so they go when it is wanted, when nobody has asked for a while, or when told to.
 import { type Engine, startEngine, type ToldEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
-import type { AnalyzeRecipe } from '../protocol/recipes';
+import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
 import { type Conversation, isAnswer, openConversation, type Question, superseded, takenBack } from './conversation';
 import { deviceOf, type openDeviceQueue } from './deviceQueue';
 

@@ -15,12 +15,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Plan } from '../protocol/engine';
-import type { Recipe } from '../protocol/recipes';
+import type { Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 import type { RunEvent, RunState } from '../protocol/server';
-import { recipeSchema } from '../recipes/recipeSchema';
+import { recipeSchema } from '../recipes/kinds';
 import { openTrash } from './trash';
 
 /** state.json. */

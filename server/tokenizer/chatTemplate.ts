@@ -1,6 +1,6 @@
 // A model's chat template: messages to the text that it was trained on. The only file that touches @huggingface/jinja.
 import { Environment, Interpreter, Template } from '@huggingface/jinja';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors';
 
 export interface Message {

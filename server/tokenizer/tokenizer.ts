@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import { z } from 'zod';
+import * as z from 'zod';
 import { UserError } from '../errors';
 import { type ChatTemplate, chatTemplateOf, type TokenNames } from './chatTemplate';
 import { pieces, safeCut } from './pieces';

@@ -1,6 +1,6 @@
 // tokenizer.json as data: what of it we read, and what we rewrite before the library sees it so that its ids are those of
 // Hugging Face's own library. Pure: no disk, no library.
-import { z } from 'zod';
+import * as z from 'zod';
 
 const part = z.looseObject({ type: z.string() });
 export type TokenizerPart = z.infer<typeof part>;

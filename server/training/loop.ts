@@ -1,5 +1,5 @@
 // The loop around the steps: judges, keeps the best, stops. It says what happens to whoever listens, who also keeps the files.
-import type { LoopOptions } from '../protocol/recipes';
+import type { LoopOptions } from '../recipes/heal/recipe';
 import type { HealEval, HealReport, HealStep, LossPoint } from '../protocol/reports';
 import type { StepResult } from './step';
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readTrainingData, type TrainingItem } from '../../server/data/trainingData';
 import { readTokenWindows } from '../../server/data/tokenWindows';
-import type { TrainingData } from '../../server/protocol/recipes';
+import type { TrainingData } from '../../server/recipes/heal/recipe';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 

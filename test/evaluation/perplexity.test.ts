@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ofBlocks } from '../../server/shared/dropSets';
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { PerplexityRecipe, TokenSource } from '../../server/protocol/recipes';
+import type { PerplexityRecipe } from '../../server/recipes/perplexity/recipe';
+import type { TokenSource } from '../../server/protocol/recipes';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
 

@@ -10,10 +10,11 @@ import {
 } from '../../extension/panels/evaluateRecipe';
 import { openForm } from '../../extension/panels/evaluationForm';
 import { followEvaluation } from '../../extension/panels/evaluationRun';
-import type { EvaluateRecipe, Recipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
+import type { Recipe } from '../../server/recipes/kinds';
 import type { EvaluateReport, Report } from '../../server/protocol/reports';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
-import { recipeSchema } from '../../server/recipes/recipeSchema';
+import { recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
 const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };

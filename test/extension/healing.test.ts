@@ -4,10 +4,10 @@ import { openEarlier } from '../../extension/panels/earlierHealings';
 import { healRecipe, mergeRecipe, openPoints, usualSettings } from '../../extension/panels/healRecipe';
 import { grown } from '../../extension/panels/grown';
 import type { Connection } from '../../extension/connection';
-import type { Recipe } from '../../server/protocol/recipes';
+import type { Recipe } from '../../server/recipes/kinds';
 import type { HealReport, ModelSummary } from '../../server/protocol/reports';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
-import { recipeSchema } from '../../server/recipes/recipeSchema';
+import { recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
 const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ofBlocks, parseDropSet } from '../../server/shared/dropSets';
-import type { RepairOptions } from '../../server/protocol/recipes';
+import type { RepairOptions } from '../../server/recipes/prune/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
 

@@ -1,6 +1,7 @@
 // What evaluations and studies would take, from headers and sizes alone.
 import { describe, expect, it } from 'vitest';
-import type { EvaluateRecipe, StudyRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
+import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { makePlan } from '../../server/plan/makePlan';
 import { modelFolder } from '../fixtures';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { EvaluateRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { EvaluateReport } from '../../server/protocol/reports';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { available, dataFolder, modelFolder } from '../fixtures';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ofBlocks } from '../../server/shared/dropSets';
-import type { GenerateRecipe } from '../../server/protocol/recipes';
+import type { GenerateRecipe } from '../../server/recipes/generate/recipe';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { available, modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineEvent, RunControl } from '../../server/protocol/engine';
-import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealReport } from '../../server/protocol/reports';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { runRecipe } from '../../server/recipes/run';

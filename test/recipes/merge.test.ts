@@ -7,7 +7,8 @@ import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter'
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/shared/dropSets';
-import type { MergeRecipe, TokenSource } from '../../server/protocol/recipes';
+import type { MergeRecipe } from '../../server/recipes/merge/recipe';
+import type { TokenSource } from '../../server/protocol/recipes';
 import { addLowRank } from '../../server/recipes/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';

@@ -8,7 +8,8 @@ import { parse } from 'yaml';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { Dtype, PruneRecipe, TokenSource } from '../../server/protocol/recipes';
+import type { Dtype, TokenSource } from '../../server/protocol/recipes';
+import type { PruneRecipe } from '../../server/recipes/prune/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { DropRule, DropSet, HealRecipe, StudyRecipe, TokenSource } from '../../server/protocol/recipes';
+import type { DropRule, DropSet, TokenSource } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
 import { refusal } from '../refusal';
 

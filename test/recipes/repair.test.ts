@@ -9,7 +9,8 @@ import { pathWithout } from '../../server/model/path';
 import { formatDropSet, ofBlocks, parseDropSet } from '../../server/shared/dropSets';
 import { gapsOf } from '../../server/pruning/repair';
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { DropSet, PruneRecipe, RepairOptions, TokenSource } from '../../server/protocol/recipes';
+import type { DropSet, TokenSource } from '../../server/protocol/recipes';
+import type { PruneRecipe, RepairOptions } from '../../server/recipes/prune/recipe';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -1,6 +1,8 @@
 // Runs a recipe in this process, without an engine of its own.
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { ComputeOptions, MeasureOptions, Recipe } from '../../server/protocol/recipes';
+import type { ComputeOptions } from '../../server/protocol/recipes';
+import type { MeasureOptions } from '../../server/recipes/analyze/recipe';
+import type { Recipe } from '../../server/recipes/kinds';
 import type { Report } from '../../server/protocol/reports';
 import { runRecipe } from '../../server/recipes/run';
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { StudyRecipe } from '../../server/protocol/recipes';
+import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
 import { checkStudy } from '../../server/recipes/studyReady';
 import { planStudy } from '../../server/recipes/studyPlan';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
-import type { SparsifyRecipe } from '../../server/protocol/recipes';
+import type { SparsifyRecipe } from '../../server/recipes/sparsify/recipe';
 import { modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

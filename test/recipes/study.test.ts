@@ -3,7 +3,8 @@ import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
-import type { HealRecipe, StudyRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
 import { carryOut, findings, namesIn, openStudies } from './studies';
 

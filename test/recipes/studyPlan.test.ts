@@ -1,6 +1,7 @@
 // Which steps a study has, in which order, and what they are estimated to take.
 import { describe, expect, it } from 'vitest';
-import type { HealRecipe, StudyRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { planStudy } from '../../server/recipes/studyPlan';
 import { type ChosenSet, supposedSets } from '../../server/recipes/studyVariants';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createMessageConnection, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { WebSocket } from 'ws';
-import type { AnalyzeRecipe } from '../../server/protocol/recipes';
+import type { AnalyzeRecipe } from '../../server/recipes/analyze/recipe';
 import type {
   ErrorData,
   RunEvent,

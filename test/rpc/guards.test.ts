@@ -7,8 +7,8 @@ import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
-import type { Recipe } from '../../server/protocol/recipes';
-import { recipeSchema } from '../../server/recipes/recipeSchema';
+import type { Recipe } from '../../server/recipes/kinds';
+import { recipeSchema } from '../../server/recipes/kinds';
 import { isRunning } from '../cli/espalier';
 import {
   analyzeRecipe,

@@ -13,10 +13,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { DropSet, HealRecipe, PruneRecipe } from '../../server/protocol/recipes';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import type { PruneRecipe } from '../../server/recipes/prune/recipe';
 import type { RunEvent } from '../../server/protocol/server';
 import { childrenOf, isRunning, until } from '../cli/espalier';
-import { recipeSchema } from '../../server/recipes/recipeSchema';
+import { recipeSchema } from '../../server/recipes/kinds';
 import {
   analyzeRecipe,
   bundle,

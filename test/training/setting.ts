@@ -8,7 +8,7 @@ import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
 import { readTokenWindows } from '../../server/data/tokenWindows';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/shared/dropSets';
-import type { AdapterOptions, OptimizerOptions } from '../../server/protocol/recipes';
+import type { AdapterOptions, OptimizerOptions } from '../../server/recipes/heal/recipe';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { openDevice } from '../../server/runtime/device';
 import type { Matrices } from '../../server/training/adapterState';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type AdaptedModule, adaptedModules } from '../../server/model/adapter';
 import { gradientOf } from '../../server/model/blockGradient';
-import type { OptimizerOptions } from '../../server/protocol/recipes';
+import type { OptimizerOptions } from '../../server/recipes/heal/recipe';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
 import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares } from '../../server/training/adamw';

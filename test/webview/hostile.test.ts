@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EvaluationRun } from '../../server/protocol/pages/evaluate';
 import type { HealState } from '../../server/protocol/pages/heal';
-import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { available } from '../fixtures';
 import { chromiumFile, type Harness, type OpenOptions, startHarness } from './harness/browser';

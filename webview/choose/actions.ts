@@ -1,7 +1,8 @@
 // All that a person can do in the panel, by mouse and by keyboard. Each changes the state or asks the host; nothing here
 // knows how the page is drawn.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
-import type { DropSet, RepairOptions } from '../../server/protocol/recipes';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { RepairOptions } from '../../server/recipes/prune/recipe';
 import { type Host, sentenceOf } from '../host';
 import { type Choice, isDropped, protect, type Row, setRange, span, take, toggle } from './choice';
 import { change, redo, undo } from './history';

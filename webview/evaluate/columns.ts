@@ -1,7 +1,7 @@
 // Whose scores stand side by side: the base, its variants, and the variants of other runs beside this one. Each has a name
 // by what it lacks, a colour by whether it was healed, and a shape of its own.
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { EvaluatedModel } from '../../server/protocol/reports';
 import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
 

@@ -1,7 +1,7 @@
 // What the numbers of the table depend on, as a list for people.
 import { html, type TemplateResult } from 'lit';
 import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import { counted, size } from '../../server/shared/numbers';
 import type { Column } from './columns';
 import { isAccuracy } from './cell';

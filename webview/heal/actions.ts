@@ -1,7 +1,7 @@
 // What a person can do on the page, for a run and before one.
 import type { RunControl } from '../../server/protocol/engine';
 import type { HealPage, HealSettings, HealView } from '../../server/protocol/pages/heal';
-import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { pictureOf } from '../chart';
 import { type Host, sentenceOf } from '../host';
 import { hideTip } from '../tip';

@@ -1,6 +1,6 @@
 // Where the curve lies on the page: which part of it is shown, between which losses, and which pixel is which step. The
 // chart, the crosshair and the mouse all ask here.
-import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealEval } from '../../server/protocol/reports';
 import { clock, plain } from '../../server/shared/numbers';
 import { firstAtLeast } from './curve';

@@ -1,6 +1,6 @@
 // The settings of a healing as a list for people, and in what two of them differ.
 import type { HealingState, HealState } from '../../server/protocol/pages/heal';
-import type { HealRecipe } from '../../server/protocol/recipes';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { counted, parameters, plain, share } from '../../server/shared/numbers';
 import { blockRanges } from '../../server/shared/dropSets';
 

@@ -1,5 +1,5 @@
 // BoolQ (Clark et al., 2019), as SuperGLUE has it: a passage, and a question that is answered by yes or no.
-import { z } from 'zod';
+import * as z from 'zod';
 import { hubPlaces, rowsForm, text, wholeNumber } from './forms';
 import type { Question, Split, Task } from './task';
 

@@ -1,6 +1,6 @@
 // The forms in which a task's documents lie on disk: rows with named columns, rows without, and any other text.
 import { basename } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseCsv } from '../../data/csv';
 import { openRows } from '../../data/rows';
 import { decodeUtf8, type FileReport, readBytes } from '../../data/textSource';

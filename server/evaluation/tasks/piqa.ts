@@ -1,6 +1,6 @@
 // PIQA (Bisk et al., 2020): which of two ways leads to a goal.
 import { UserError } from '../../errors';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseJson } from '../../data/textSource';
 import { hubPlaces, rowsForm, text, textForm, wholeNumber } from './forms';
 import type { Question, Split, Task } from './task';

@@ -1,6 +1,6 @@
 // The page of an evaluation, and its conversation with the extension host. Types only.
 import type { Plan, PlanEstimate } from '../engine';
-import type { EvaluateRecipe } from '../recipes';
+import type { EvaluateRecipe } from '../../recipes/evaluate/recipe';
 import type { EvaluateReport, ModelSummary } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests } from './page';

@@ -2,7 +2,7 @@
 // tasks with their paired intervals, base scores of MMLU, perplexities on 8 windows. Made up: every score of the healed
 // variant, the pruned scores of MMLU, which items changed, sizes of files and times.
 import type { EvaluationForm, EvaluationRun, EvaluationState } from '../../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
 import type {
   Comparison,
   EvaluatedModel,
@@ -13,7 +13,7 @@ import type {
   Score,
 } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
-import { recipeSchema } from '../../../server/recipes/recipeSchema';
+import { recipeSchema } from '../../../server/recipes/kinds';
 import type { Case } from './cases';
 import { plan } from './cases';
 import { modelOf, runOf } from './fixture';

@@ -2,10 +2,10 @@
 // settings and peak memory. Made up: the training loss of each step, gradient norms, tokens a second, the diverged run.
 import { usualSettings } from '../../../extension/panels/healRecipe';
 import type { EarlierHealing, HealingState, HealPoints, HealState } from '../../../server/protocol/pages/heal';
-import type { HealRecipe } from '../../../server/protocol/recipes';
+import type { HealRecipe } from '../../../server/recipes/heal/recipe';
 import type { HealEval, HealReport, HealStep, ModelSummary } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
-import { recipeSchema } from '../../../server/recipes/recipeSchema';
+import { recipeSchema } from '../../../server/recipes/kinds';
 import type { Case } from './cases';
 import { plan } from './cases';
 import { modelOf, runOf } from './fixture';

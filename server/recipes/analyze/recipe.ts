@@ -1,0 +1,51 @@
+// analyze: how much each block matters, by scores and by measured loss.
+import * as z from 'zod';
+import { blocks, compute, dropSet, natural, nameOf, path, positive, tokenSource } from '../../protocol/recipes';
+import type { RecipeKind } from '../recipeKind';
+
+const greedy = z.strictObject({
+  count: positive,
+  of: z.enum(['blocks', 'sublayers']).default('blocks'),
+  /** Candidates are given up once they are worse at this confidence; null: all are measured on all windows. */
+  racingConfidence: z.number().gt(0).lt(1).nullable().default(null),
+  protected: blocks.default([]),
+});
+export type GreedyOptions = z.output<typeof greedy>;
+
+const measure = z
+  .strictObject({
+    /** The loss without each single block; `sublayers`: also without each attention and each MLP. */
+    removals: z.enum(['none', 'blocks', 'sublayers']).default('none'),
+    /** Leave out one unit after another, each time the one that costs least (SLEB; for sublayers BlockPruner). */
+    greedy: greedy.nullable().default(null),
+    /** Measure what every method would drop for each count from 1 to this; 0: nothing. */
+    suggestions: natural.max(10_000).default(0),
+    /** Drop sets to measure. */
+    whatIf: z.array(dropSet).max(10_000).default([]),
+  })
+  .prefault({});
+/** Losses to measure beside the scores. */
+export type MeasureOptions = z.output<typeof measure>;
+
+/** Measures no loss. */
+export const noMeasure: MeasureOptions = measure.parse({});
+
+const schema = z.strictObject({
+  kind: z.literal('analyze'),
+  model: path('modelFolder'),
+  source: tokenSource,
+  methods: z.array(nameOf('scoringMethod')).max(100).default(['all']),
+  measure,
+  /** After the work the engine keeps the model and its hidden states and answers questions until it is cancelled. */
+  stay: z.boolean().default(false),
+  compute,
+});
+export type AnalyzeRecipe = z.output<typeof schema>;
+
+export const analyzeKind = {
+  schema,
+  title: 'Analyze',
+  resumable: true,
+  inFiles: true,
+  planned: 'own',
+} as const satisfies RecipeKind;
