@@ -1,16 +1,9 @@
 // What a report needs of an evaluation, which people may have edited: as evaluate --json wrote it, or as a run keeps it.
 import * as z from 'zod';
+import { metricNames } from '../shared/metrics';
 
 const count = z.int().nonnegative();
-const metric = z.enum([
-  'acc',
-  'acc_norm',
-  'acc_bytes',
-  'perplexity',
-  'word_perplexity',
-  'byte_perplexity',
-  'bits_per_byte',
-]);
+const metric = z.enum(metricNames);
 const file = z.object({ name: z.string(), sha256: z.string(), sizeBytes: z.number() });
 const blocks = z.array(count);
 const drop = z.object({ blocks, attention: blocks, mlp: blocks });

@@ -1,14 +1,14 @@
 // A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
-import type { Comparison, EvaluatedGroup, EvaluatedTask, MetricName } from '../protocol/reports';
+import type { Comparison, EvaluatedGroup, EvaluatedTask } from '../protocol/reports';
 import { interval95 } from '../shared/statistics';
-import { metricTable, primaryMetric } from './metricTable';
+import { metricOf, primaryMetric } from '../shared/metrics';
 import { holm, mcnemar, pairedT } from './significance';
 
 /** What one model made of the items of one task. */
 export interface ItemScores {
   readonly task: string;
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly docIds: readonly number[];
   /** 0 or 1 for what counts right answers; else the log-likelihood of the item in nats. */
   readonly values: ArrayLike<number>;
@@ -61,19 +61,9 @@ export function compareWithBase(
 /** The chance of any wrong mark among the tasks of a variant. */
 const familyLevel = 0.05;
 
-/** Whether a comparison says more than noise. Groups are no part of the tasks' correction: theirs is the own interval. */
-export function verdictOf(
-  { metric, delta, significant, interval95 }: Comparison,
-  isGroup: boolean,
-): 'better' | 'worse' | 'noise' {
-  const clear = isGroup ? interval95 !== null && interval95[0] * interval95[1] > 0 : significant;
-  if (!clear || delta === 0) return 'noise';
-  return delta > 0 === metricTable[metric].higherIsBetter ? 'better' : 'worse';
-}
-
 interface Pair {
   readonly task: string;
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly base: readonly number[];
   readonly variant: readonly number[];
   readonly weights: readonly number[];
@@ -109,7 +99,7 @@ const pooled = (group: string, pairs: readonly Pair[]): Pair => ({
  * perplexity compares r itself, which is more nearly normal than its exponential.
  */
 function compare({ task, metric, base, variant, weights }: Pair) {
-  const { fromRatio, slopeAt, of } = metricTable[metric];
+  const { fromRatio, slopeAt, kind } = metricOf(metric);
   const n = base.length;
   const [rBase, rVariant] = [ratio(base, weights), ratio(variant, weights)];
   const meanWeight = sum(weights) / n;
@@ -126,7 +116,7 @@ function compare({ task, metric, base, variant, weights }: Pair) {
     pairedStderr,
     interval95: pairedStderr === null ? null : interval95(delta, pairedStderr),
   };
-  if (of !== 'share') {
+  if (kind !== 'share') {
     const p = n < 2 ? null : pairedT(rVariant - rBase, meanError(moves(1, 1)), n);
     return { ...common, mcnemarP: null, flipped: null, p };
   }

@@ -7,11 +7,10 @@ import type {
   EvaluatedModel,
   EvaluatedTask,
   EvaluateReport,
-  MetricName,
   RunFacts,
   Score,
 } from '../protocol/reports';
-import { metricTable } from './metricTable';
+import { isMetric, metricOf } from '../shared/metrics';
 
 /** Of a task or group: `acc,none` and `acc_stderr,none` for every metric, the filter being none; JSON has no infinity. */
 export type TaskResults = Record<string, string | number | null | Record<string, number>>;
@@ -52,8 +51,8 @@ export function harnessResults(report: EvaluateReport, dateEpochMs: number): Har
   const { kind, models, tasks, groups, scores: _, versions: software, ...rest } = report;
   const base = models[0]!;
   const ofModels = models.map((_, k) => resultsOf(report, k));
-  const directions = (metrics: readonly MetricName[]) =>
-    Object.fromEntries(metrics.map((metric) => [metric, metricTable[metric].higherIsBetter]));
+  const directions = (metrics: readonly string[]) =>
+    Object.fromEntries(metrics.map((metric) => [metric, metricOf(metric).higherIsBetter]));
   const everything = (of: (task: EvaluatedTask) => number, ofGroup: (group: EvaluatedGroup) => number | undefined) =>
     Object.fromEntries(
       [
@@ -186,14 +185,14 @@ function scoresOf(model: number, task: string, found: TaskResults): Score[] {
   const counts = found.sample_count;
   return Object.entries(found).flatMap(([key, value]) => {
     const metric = key.slice(0, -filter.length - 1);
-    if (!key.endsWith(`,${filter}`) || !Object.hasOwn(metricTable, metric)) return [];
+    if (!key.endsWith(`,${filter}`) || !isMetric(metric)) return [];
     const stderr = found[`${metric}_stderr,${filter}`];
     const nItems = typeof counts === 'object' && counts !== null ? counts[key] : found.sample_len;
     return [
       {
         model,
         task,
-        metric: metric as MetricName,
+        metric,
         value: typeof value === 'number' ? value : Number.NaN,
         stderr: typeof stderr === 'number' ? stderr : null,
         nItems: Number(nItems),
@@ -236,7 +235,7 @@ function configOf(task: EvaluatedTask): Record<string, unknown> {
     output_type: outputTypes[task.output],
     metric_list: task.metrics.map((metric) => ({
       metric,
-      higher_is_better: metricTable[metric].higherIsBetter,
+      higher_is_better: metricOf(metric).higherIsBetter,
     })),
     repeats: 1,
     should_decontaminate: false,

@@ -1,6 +1,7 @@
 // One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
-import type { EvaluateReport, MetricName } from '../protocol/reports';
+import type { EvaluateReport } from '../protocol/reports';
 import { interval95 } from '../shared/statistics';
+import { quotedAccuracy } from '../shared/metrics';
 
 export interface MeanAccuracy {
   readonly mean: number;
@@ -33,7 +34,7 @@ export function meanAccuracy(evaluation: EvaluateReport, model: number): MeanAcc
 export interface CountedTask {
   readonly task: string;
   readonly title: string;
-  readonly metric: MetricName;
+  readonly metric: string;
 }
 
 /** Tasks and groups that have an accuracy; what is counted in a group does not count by itself. */
@@ -41,13 +42,12 @@ export function countedTasks({ tasks, groups, scores }: EvaluateReport): Counted
   const inGroups = new Set(groups.flatMap((group) => group.tasks));
   const known = new Set(groups.map(({ group }) => group));
   const outermost = groups.filter(({ parent }) => parent === null || !known.has(parent));
-  const has = (task: string, metric: MetricName) => scores.some((it) => it.task === task && it.metric === metric);
-  const metricOf = (task: string) => (['acc_norm', 'acc'] as const).find((metric) => has(task, metric));
+  const has = (task: string, metric: string) => scores.some((it) => it.task === task && it.metric === metric);
   return [
     ...tasks.filter(({ task }) => !inGroups.has(task)).map(({ task, title }) => ({ task, title })),
     ...outermost.map(({ group, title }) => ({ task: group, title })),
   ].flatMap(({ task, title }) => {
-    const metric = metricOf(task);
+    const metric = quotedAccuracy((name) => has(task, name));
     return metric ? [{ task, title, metric }] : [];
   });
 }

@@ -6,8 +6,9 @@ import { type Bundle, packRequests } from '../execution/packing';
 import type { TokenRequest } from '../execution/tokenTree';
 import type { Scores } from '../execution/scoring';
 import { encodeRequest } from './encode';
-import { type Answer, joined } from './metrics';
+import { joined } from './metrics';
 import type { Item } from './tasks/task';
+import type { Answer } from '../shared/metrics';
 
 export interface PackedTask {
   readonly bundles: readonly Bundle[];

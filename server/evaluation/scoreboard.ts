@@ -1,8 +1,9 @@
 // What is known of an evaluation: answers come in task by task and model by model, scores and comparisons go out. Pure.
 import type { Comparison, EvaluatedGroup, Score } from '../protocol/reports';
 import { compareWithBase } from './compare';
-import { type Answer, groupScore, type ItemValues, itemValues, scoreOf } from './metrics';
+import { groupScore, type ItemValues, itemValues, scoreOf } from './metrics';
 import type { LoadedTask } from './tasks/task';
+import type { Answer } from '../shared/metrics';
 
 export interface Scoreboard {
   /** @param answers by item and request */

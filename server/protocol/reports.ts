@@ -358,15 +358,6 @@ export interface EvaluatedModel {
   tokenizerSha256: string;
 }
 
-export type MetricName =
-  | 'acc'
-  | 'acc_norm'
-  | 'acc_bytes'
-  | 'perplexity'
-  | 'word_perplexity'
-  | 'byte_perplexity'
-  | 'bits_per_byte';
-
 export interface EvaluatedTask {
   task: string;
   title: string;
@@ -381,7 +372,8 @@ export interface EvaluatedTask {
   nItemsOfTask: number;
   /** Accuracy of guessing, in [0, 1]; null where there is none. */
   chance: number | null;
-  metrics: MetricName[];
+  /** Names of the table in shared/metrics.ts, as all metrics here. */
+  metrics: string[];
   files: { name: string; sha256: string; sizeBytes: number }[];
 }
 
@@ -399,7 +391,7 @@ export interface Score {
   model: number;
   /** Or a group. */
   task: string;
-  metric: MetricName;
+  metric: string;
   value: number;
   /** null where the harness gives none. */
   stderr: number | null;
@@ -409,7 +401,7 @@ export interface Score {
 /** A variant against the base on the same items. */
 export interface Comparison {
   task: string;
-  metric: MetricName;
+  metric: string;
   /** Labels. */
   base: string;
   variant: string;

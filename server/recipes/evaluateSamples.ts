@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { writeStaged } from '../checkpoint/stagedFile';
-import { type Answer, itemValues } from '../evaluation/metrics';
+import { itemValues } from '../evaluation/metrics';
 import type { Item, LoadedTask, TextRequest } from '../evaluation/tasks/task';
 import type { Scoreboard } from '../evaluation/scoreboard';
+import { type Answer, isShare } from '../shared/metrics';
 
 /** Writes the file complete or not at all. */
 export const writeSamples = (
@@ -24,7 +25,7 @@ export const writeSamples = (
   });
 
 function linesOf(model: string, task: LoadedTask, answers: readonly (readonly Answer[])[]): string {
-  const accuracies = task.facts.metrics.filter((metric) => metric.startsWith('acc'));
+  const accuracies = task.facts.metrics.filter(isShare);
   const right = accuracies.map((metric) => itemValues(metric, task.items, answers).values);
   return task.items
     .map((item, i) => {

@@ -1,12 +1,13 @@
 // The charts of an evaluation. One appears where its data exists.
-import { metricTable } from '../evaluation/metricTable';
+import { isShare, metricOf } from '../shared/metrics';
 import type { EvaluatedModel, EvaluateReport, Score } from '../protocol/reports';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
-import { figure, intervalOf } from './figures';
+import { intervalOf } from './figures';
 import { percent } from '../shared/numbers';
 import { type Style, stylesOf } from '../shared/styles';
 import { recoveries } from './recovery';
 import { primaryRows, type ScoreRow, scoreOfModel, scoreRows } from './scoreTable';
+import { scoreText } from '../shared/scores';
 
 export interface NamedChart {
   /** Of its file, without the ending. */
@@ -23,7 +24,7 @@ export function evaluationCharts(
   styles: readonly Style[] = stylesOf(report.models),
 ): NamedChart[] {
   const drawn: Drawn = { ...report, styles };
-  const shares = primaryRows(report).filter(({ metric }) => metricTable[metric].of === 'share');
+  const shares = primaryRows(report).filter(({ metric }) => isShare(metric));
   const subjects = shares.filter(({ isGroup, task }) => !isGroup && task.startsWith('mmlu_'));
   const outermost = shares.filter((row) => row.depth === 0);
   const besides = outermost.filter((row) => !subjects.includes(row));
@@ -113,12 +114,12 @@ function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], rep
 function recoveryCharts(report: Drawn): NamedChart[] {
   return perplexityRows(report).flatMap((row) => {
     const recovered = recoveries(report, row);
-    const title = `${row.title}, ${metricTable[row.metric].title}`;
+    const title = `${row.title}, ${metricOf(row.metric).label}`;
     const noteOf = (k: number, value: number) => {
       const fraction = recovered.get(k);
-      if (fraction === undefined) return figure(row.metric, value);
+      if (fraction === undefined) return scoreText(row.metric, value);
       const share = fraction > 0 ? percent(fraction, 0) : 'nothing';
-      return `${figure(row.metric, value)}, ${share} recovered`;
+      return `${scoreText(row.metric, value)}, ${share} recovered`;
     };
     const series = seriesOf(report, (k) => {
       const score = scoreOfModel(row, k);
@@ -153,7 +154,7 @@ const floored = (low: number | null) => (low === null ? null : Math.max(0, low))
 
 /** The first perplexity of every task that has one. */
 function perplexityRows(report: EvaluateReport): ScoreRow[] {
-  const rows = scoreRows(report).filter(({ metric, isGroup }) => metricTable[metric].of === 'perplexity' && !isGroup);
+  const rows = scoreRows(report).filter(({ metric, isGroup }) => metricOf(metric).kind === 'perplexity' && !isGroup);
   return rows.filter((row) => rows.find(({ task }) => task === row.task) === row);
 }
 

@@ -1,10 +1,10 @@
 // What an evaluation's report says, before it is Markdown, HTML or text on a terminal.
-import { metricTable } from '../evaluation/metricTable';
+import { isShare, metricOf } from '../shared/metrics';
 import type { EvaluateReport } from '../protocol/reports';
 import { formatDropSet, isEmpty } from '../shared/dropSets';
-import { difference, figure, flips, unitOf, verdictMarks } from './figures';
 import { type ScoreRow, scoreRows } from './scoreTable';
 import { counted, parameters, percent, size } from '../shared/numbers';
+import { differenceText, flips, scoreText, verdictMarks } from '../shared/scores';
 
 export interface EvaluationParts {
   title: string;
@@ -18,7 +18,7 @@ export interface EvaluationParts {
   effort: string;
 }
 
-/** The first columns are words, the rest figures; for every variant its score, difference with mark, and flips. */
+/** The first columns are words, the rest figures; for every variant its score, differenceText with mark, and flips. */
 export interface ScoreTable {
   head: string[];
   nWordColumns: number;
@@ -69,15 +69,15 @@ function variantCells(row: ScoreRow, model: number): string[] {
   const cell = row.variants[model - 1];
   if (!cell) return ['–', '', ''];
   const { score, comparison, verdict } = cell;
-  const against = comparison ? `${difference(comparison)} ${verdictMarks[verdict]}`.trimEnd() : '';
+  const against = comparison ? `${differenceText(comparison)} ${verdictMarks[verdict]}`.trimEnd() : '';
   return [withUnit(row, score.value), against, comparison ? flips(comparison) : ''];
 }
 
-const withUnit = ({ metric }: ScoreRow, value: number) => `${figure(metric, value)} ${unitOf(metric)}`.trimEnd();
+const withUnit = ({ metric }: ScoreRow, value: number) =>
+  `${scoreText(metric, value)} ${metricOf(metric).unit}`.trimEnd();
 
 /** A base that guesses cannot show a loss. */
-const aboveChance = ({ metric, base, chance }: ScoreRow) =>
-  metricTable[metric].of !== 'share' || chance === null || base.value > chance;
+const aboveChance = ({ metric, base, chance }: ScoreRow) => !isShare(metric) || chance === null || base.value > chance;
 
 const legend = [
   '▼ worse, ▲ better than the base: McNemar’s exact test (Student’s t for perplexities) at 5 % after Holm’s correction over all tasks of the variant; only the metric that speaks for a task is marked (acc_norm, else acc, else its first). A group is marked where its own interval leaves out zero.',

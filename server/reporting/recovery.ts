@@ -1,5 +1,5 @@
 // How much of what pruning cost healing brought back.
-import { metricTable } from '../evaluation/metricTable';
+import { metricOf } from '../shared/metrics';
 import type { EvaluateReport } from '../protocol/reports';
 import { type ScoreRow, scoreOfModel } from './scoreTable';
 
@@ -8,10 +8,10 @@ import { type ScoreRow, scoreOfModel } from './scoreTable';
  * that lacks the same blocks and was not healed is there, too, and is worse than the base.
  */
 export function recoveries({ models }: EvaluateReport, row: ScoreRow): Map<number, number> {
-  const { of, higherIsBetter } = metricTable[row.metric];
+  const { kind, higherIsBetter } = metricOf(row.metric);
   const costOf = (model: number) => {
     const value = scoreOfModel(row, model)?.value ?? Number.NaN;
-    return (higherIsBetter ? -1 : 1) * (of === 'perplexity' ? Math.log(value) : value);
+    return (higherIsBetter ? -1 : 1) * (kind === 'perplexity' ? Math.log(value) : value);
   };
   const found = new Map<number, number>();
   for (const [k, model] of models.entries()) {

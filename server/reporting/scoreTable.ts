@@ -1,8 +1,8 @@
 // The scores of an evaluation in the order in which people read them: tasks, then each group with what is in it, and
 // beside each the variants' differences. Terminal, Markdown and HTML show these rows.
-import { verdictOf } from '../evaluation/compare';
-import { primaryMetric } from '../evaluation/metricTable';
-import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, MetricName, Score } from '../protocol/reports';
+import { type Verdict, verdictOf } from '../shared/scores';
+import { primaryMetric } from '../shared/metrics';
+import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, Score } from '../protocol/reports';
 
 export interface ScoreRow {
   /** Of a task or a group. */
@@ -11,7 +11,7 @@ export interface ScoreRow {
   isGroup: boolean;
   /** How many groups it lies in. */
   depth: number;
-  metric: MetricName;
+  metric: string;
   /** The metric that speaks for the task. */
   isPrimary: boolean;
   nItems: number;
@@ -26,7 +26,7 @@ export interface ScoreRow {
 export interface ScoreCell {
   score: Score;
   comparison: Comparison | null;
-  verdict: ReturnType<typeof verdictOf>;
+  verdict: Verdict;
 }
 
 export function scoreRows(report: EvaluateReport): ScoreRow[] {
@@ -83,7 +83,7 @@ function metricRows({ models, scores, comparisons }: EvaluateReport, named: Name
     const variants = others.map((score, k): ScoreCell | null => {
       const { label } = models[k + 1]!;
       const found = comparisons.find((it) => it.task === task && it.metric === metric && it.variant === label);
-      const verdict = found ? verdictOf(found, isGroup) : 'noise';
+      const verdict = found ? verdictOf(found, isGroup ? 'interval' : 'holm') : 'noise';
       return score ? { score, comparison: found ?? null, verdict } : null;
     });
     const isPrimary = primaryMetric(metrics) === metric;

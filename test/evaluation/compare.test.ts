@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareWithBase, type ItemScores, verdictOf } from '../../server/evaluation/compare';
-import { primaryMetric } from '../../server/evaluation/metricTable';
+import { compareWithBase, type ItemScores } from '../../server/evaluation/compare';
+import { type MetricName, primaryMetric } from '../../server/shared/metrics';
 import { holm, mcnemar, pairedT } from '../../server/evaluation/significance';
-import type { Comparison, MetricName } from '../../server/protocol/reports';
+import type { Comparison } from '../../server/protocol/reports';
 import { available, dataFolder, repoRoot } from '../fixtures';
+import { verdictOf } from '../../server/shared/scores';
 
 interface Row extends Pick<Comparison, 'metric' | 'delta' | 'pairedStderr' | 'interval95' | 'mcnemarP' | 'flipped'> {
   base: number[];
@@ -21,7 +22,7 @@ const reference: {
   holm: { p: number[]; fallen: boolean[] }[];
 } = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/reference/comparisons.json'), 'utf8'));
 
-const items = (metric: MetricName, values: number[], weights: number[] | null = null, task = 't'): ItemScores => ({
+const items = (metric: string, values: number[], weights: number[] | null = null, task = 't'): ItemScores => ({
   task,
   metric,
   docIds: values.map((_, i) => i),
@@ -178,10 +179,10 @@ describe('many tasks', () => {
     expect(row('mmlu', 'acc')).toMatchObject({ delta: -20 / 80, flipped: { toWrong: 20, toRight: 0 } });
   });
   it('names the direction', () => {
-    expect(verdictOf(row('mmlu', 'acc'), true)).toBe('worse');
-    expect(verdictOf(row('mmlu_x', 'acc'), false)).toBe('worse');
-    expect(verdictOf(row('piqa', 'acc_norm'), false)).toBe('noise');
-    expect(verdictOf({ ...row('mmlu_x', 'acc'), metric: 'perplexity' }, false)).toBe('better');
+    expect(verdictOf(row('mmlu', 'acc'), 'interval')).toBe('worse');
+    expect(verdictOf(row('mmlu_x', 'acc'), 'holm')).toBe('worse');
+    expect(verdictOf(row('piqa', 'acc_norm'), 'holm')).toBe('noise');
+    expect(verdictOf({ ...row('mmlu_x', 'acc'), metric: 'perplexity' }, 'holm')).toBe('better');
   });
   it('says nothing of the error of one item', () => {
     const one = compareOne(items('perplexity', [-1]), items('perplexity', [-2]));

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MetricName } from '../../server/protocol/reports';
+import type { MetricName } from '../../server/shared/metrics';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { modelFolder, repoRoot } from '../fixtures';
 

@@ -1,13 +1,12 @@
 // A report as an evaluation of a base and three variants would give it, from items drawn by a seed: what pages and files
 // are tried on. Scores come from the items, comparisons from the real code.
 import { compareWithBase, type ItemScores } from '../../server/evaluation/compare';
-import { metricTable } from '../../server/evaluation/metricTable';
+import { isShare, metricOf } from '../../server/shared/metrics';
 import type {
   EvaluatedGroup,
   EvaluatedModel,
   EvaluatedTask,
   EvaluateReport,
-  MetricName,
   Score,
 } from '../../server/protocol/reports';
 
@@ -194,7 +193,7 @@ function itemsOf(task: EvaluatedTask, model: number, hardness: readonly number[]
   const words = hardness.map((h) => 300 + Math.round(4000 * h));
   const natsOf = hardness.map((h) => nats * (0.85 + 0.3 * h) * (0.97 + 0.06 * random()));
   return task.metrics.map((metric) => {
-    if (metricTable[metric].of === 'share')
+    if (isShare(metric))
       return {
         task: task.task,
         metric,
@@ -213,7 +212,7 @@ function scoreOf(model: number, { task, metric, values, weights }: ItemScores): 
   const x = Array.from(values);
   const total = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
   const n = x.length;
-  const value = metricTable[metric].fromRatio(total(x) / (weights ? total(Array.from(weights)) : n));
+  const value = metricOf(metric).fromRatio(total(x) / (weights ? total(Array.from(weights)) : n));
   const mean = total(x) / n;
   const error = Math.sqrt(total(x.map((v) => (v - mean) ** 2)) / (n - 1) / n);
   return {
@@ -228,7 +227,7 @@ function scoreOf(model: number, { task, metric, values, weights }: ItemScores): 
 
 function groupScore(model: number, group: string, members: readonly ItemScores[]): Score {
   const values = members.flatMap((it) => Array.from(it.values));
-  return { ...scoreOf(model, { ...members[0]!, values, weights: null }), task: group, metric: 'acc' as MetricName };
+  return { ...scoreOf(model, { ...members[0]!, values, weights: null }), task: group, metric: 'acc' };
 }
 
 /** Linear congruential, in [0, 1). */

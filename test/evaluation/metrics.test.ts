@@ -1,9 +1,9 @@
 // What the reference tests do not reach: ties, bytes, single items and groups. Expected numbers are by hand, or from
 // lm_eval.api.metrics.pooled_sample_stderr where it says so.
 import { describe, expect, it } from 'vitest';
-import { type Answer, groupScore, itemValues, joined, prediction, scoreOf } from '../../server/evaluation/metrics';
+import { groupScore, itemValues, joined, prediction, scoreOf } from '../../server/evaluation/metrics';
 import type { Item } from '../../server/evaluation/tasks/task';
-import type { MetricName } from '../../server/protocol/reports';
+import type { Answer, MetricName } from '../../server/shared/metrics';
 
 const answers = (...logLikelihoods: number[]): Answer[] =>
   logLikelihoods.map((logLikelihood) => ({ logLikelihood, isGreedy: false }));

@@ -6,7 +6,7 @@ import { encodeRequest } from '../../server/evaluation/encode';
 import { type ItemValues, itemValues, scoreOf } from '../../server/evaluation/metrics';
 import { loadTask, resolveTasks } from '../../server/evaluation/tasks';
 import type { Item, LoadedTask } from '../../server/evaluation/tasks/task';
-import type { MetricName } from '../../server/protocol/reports';
+import type { MetricName } from '../../server/shared/metrics';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { fixtures, type GoldenRequest, type GoldenTask, readGolden, sha256, storiesTokenizerWithBos } from './golden';

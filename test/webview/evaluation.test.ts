@@ -49,7 +49,7 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     expect(await textOf(it, 'mean')).toMatch(/^Mean of 8 tasks 320 40\.6 38\.8 −1\.9 ± 4\.9/);
     expect(await textOf(it, 'wikitext')).toMatch(/30\.40 75\.60 \+45\.20 ± 4\.10▼ worse.*× 2\.49/);
     expect(await it.page.locator('th.variant bdi').allTextContents()).toEqual(['Without 12–16', 'Healed']);
-    expect(await it.page.locator('#perplexity').innerText()).toMatch(/33\.1\s+90\.7\u202f% recovered/);
+    expect(await it.page.locator('#perplexity').innerText()).toMatch(/33\.10\s+90\.7\u202f% recovered/);
     const settings = (await it.page.textContent('#settings'))!;
     for (const fact of ['the first 40 of each task', 'float32, CPU', '25 blocks, 233.6 MB', 'acc_norm for HellaSwag'])
       expect(settings).toContain(fact);

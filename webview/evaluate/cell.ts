@@ -1,8 +1,10 @@
 // What stands in the table for one model and one task: its value, and its difference to the base. Scores of correctness
 // become percent here, and their differences points.
-import type { Comparison, EvaluatedTask, MetricName } from '../../server/protocol/reports';
+import type { Comparison, EvaluatedTask } from '../../server/protocol/reports';
 import type { Column } from './columns';
 import type { Mismatch } from './mismatch';
+import { metricOf } from '../../server/shared/metrics';
+import { verdictOf } from '../../server/shared/scores';
 
 export type Value =
   | { state: 'known'; value: number; stderr: number | null; nItems: number }
@@ -31,14 +33,12 @@ export type Difference =
   | { state: 'differs'; mismatches: readonly Mismatch[] }
   | { state: 'none' };
 
-export const isAccuracy = (metric: MetricName): boolean => metric.startsWith('acc');
-
-export function valueIn(column: Column, task: string, metric: MetricName, of: EvaluatedTask | null): Value {
+export function valueIn(column: Column, task: string, metric: string, of: EvaluatedTask | null): Value {
   const score = scoreOf(column, task, metric);
   if (!score) return absentIn(column);
   if (of && !column.sheet.over && score.nItems < of.nItems)
     return { state: 'partial', nItems: score.nItems, ofItems: of.nItems };
-  const factor = isAccuracy(metric) ? 100 : 1;
+  const { factor } = metricOf(metric);
   const stderr = score.stderr === null ? null : factor * score.stderr;
   return { state: 'known', value: factor * score.value, stderr, nItems: score.nItems };
 }
@@ -48,7 +48,7 @@ export const absentIn = ({ sheet }: Column): Value => ({ state: sheet.over ? 'ab
 export function differenceOf(
   column: Column,
   task: string,
-  metric: MetricName,
+  metric: string,
   factor: number,
   base: Value,
   value: Value,
@@ -70,15 +70,17 @@ export function differenceOf(
 function judged(
   delta: number,
   interval: readonly [number, number] | null,
-  metric: MetricName,
+  metric: string,
   comparison: Comparison | null,
   byHolm: boolean,
 ): Difference {
   const sure = interval !== null && (interval[0] > 0 || interval[1] < 0);
-  const marked = byHolm && comparison ? comparison.significant : sure;
-  const isGain = isAccuracy(metric) ? delta > 0 : delta < 0;
-  const verdict = marked && delta !== 0 ? (isGain ? 'better' : 'worse') : null;
-  return { state: 'known', delta, interval, sure, verdict, comparison };
+  const significant = comparison?.significant ?? false;
+  const verdict = verdictOf(
+    { metric, delta, significant, interval95: interval && [...interval] },
+    byHolm && comparison ? 'holm' : 'interval',
+  );
+  return { state: 'known', delta, interval, sure, verdict: verdict === 'noise' ? null : verdict, comparison };
 }
 
 export function meanDifference(differences: readonly Difference[]): Difference {
@@ -94,13 +96,13 @@ export function meanDifference(differences: readonly Difference[]): Difference {
 
 export const mismatchesIn = (difference: Difference) => (difference.state === 'differs' ? difference.mismatches : []);
 
-export const comparisonOf = ({ sheet, index }: Column, task: string, metric: MetricName): Comparison | null => {
+export const comparisonOf = ({ sheet, index }: Column, task: string, metric: string): Comparison | null => {
   const { models, comparisons } = sheet.scored;
   const variant = models[index]?.label;
   return comparisons.find((it) => it.task === task && it.metric === metric && it.variant === variant) ?? null;
 };
 
-export const scoreOf = ({ index, sheet }: Column, task: string, metric: MetricName) =>
+export const scoreOf = ({ index, sheet }: Column, task: string, metric: string) =>
   sheet.scored.scores.find((it) => it.model === index && it.task === task && it.metric === metric) ?? null;
 
 export const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

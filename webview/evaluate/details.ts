@@ -1,11 +1,12 @@
 // What more is known of a row: every metric with its standard error, the items that changed, and how sure that is.
 import { html, nothing, type TemplateResult } from 'lit';
 import { counted, plain } from '../../server/shared/numbers';
+import { metricOf } from '../../server/shared/metrics';
+import { scoreText } from '../../server/shared/scores';
 import type { Column } from './columns';
-import { comparisonOf, isAccuracy, scoreOf } from './cell';
+import { comparisonOf, scoreOf } from './cell';
 import type { Row } from './table';
 import { type TableView, variantsOf } from './view';
-import { metricWords } from './words';
 
 export function detailsOf(row: Row, view: TableView): TemplateResult {
   const width = 4 + 3 * view.columns.length;
@@ -21,9 +22,8 @@ function valuesOf(row: Row, column: Column): string {
   const known = metrics.flatMap((metric) => {
     const score = scoreOf(column, row.key, metric);
     if (!score) return [];
-    const [factor, digits] = isAccuracy(metric) ? [100, 1] : [1, 2];
-    const error = score.stderr === null ? '' : `, standard error ${plain(factor * score.stderr, digits)}`;
-    return [`${metricWords[metric]} ${plain(factor * score.value, digits)}${error}`];
+    const error = score.stderr === null ? '' : `, standard error ${scoreText(metric, score.stderr, score.value)}`;
+    return [`${metricOf(metric).label} ${scoreText(metric, score.value)}${error}`];
   });
   return known.length > 0 ? known.join('; ') : row.kind === 'mean' ? 'the mean of the tasks above' : 'no score';
 }

@@ -1,10 +1,12 @@
 // The table for others: as Markdown what is shown, in the digits of the page; as CSV and JSON all there is, in full
 // precision, with the settings and ASCII alone in the names of fields.
+import { isShare, metricOf } from '../../server/shared/metrics';
+import { verdictMarks } from '../../server/shared/scores';
 import type { Column } from './columns';
-import { comparisonOf, isAccuracy, scoreOf } from './cell';
+import { comparisonOf, scoreOf } from './cell';
 import { allRows, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
-import { differenceText, intervalText, marks, metricWords, valueText } from './words';
+import { differenceText, intervalText, valueText } from './words';
 
 export function markdownOf(view: TableView): string {
   const variants = variantsOf(view);
@@ -19,13 +21,13 @@ export function markdownOf(view: TableView): string {
   ];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   const rows = view.shown.map(({ row, depth }) => {
-    const unit = isAccuracy(row.metric) ? '' : `, ${metricWords[row.metric]}`;
+    const unit = isShare(row.metric) ? '' : `, ${metricOf(row.metric).label}`;
     return line([
       `${'&nbsp;&nbsp;'.repeat(depth)}${escaped(row.title)}${unit}`,
       String(nItemsOf(row) ?? ''),
       valueText(row, row.base),
       ...row.cells.flatMap(({ value, difference }) => {
-        const verdict = difference.state === 'known' && difference.verdict ? marks[difference.verdict] : '';
+        const verdict = difference.state === 'known' && difference.verdict ? verdictMarks[difference.verdict] : '';
         const said = [differenceText(row, difference, value), intervalText(row, difference), verdict];
         return [valueText(row, value), said.filter(Boolean).join(' ')];
       }),

@@ -1,10 +1,10 @@
 // What the marks of the table mean, and which differences so many questions cannot show.
 import { html, nothing, type TemplateResult } from 'lit';
 import { duration, plain } from '../../server/shared/numbers';
+import { isShare } from '../../server/shared/metrics';
 import { icon, link } from '../ui';
 import type { EvaluateActions } from './actions';
 import { settingsIn } from './settings';
-import { isAccuracy } from './cell';
 import type { Row } from './table';
 import { type TableView, variantsOf } from './view';
 
@@ -32,7 +32,7 @@ export function legend(view: TableView, act: EvaluateActions): TemplateResult {
 
 /** By the interval in the middle of all: half of the differences of that size would be seen, half would not. */
 function resolution(rows: readonly Row[], key: (sign: unknown, text: string) => TemplateResult) {
-  const tasks = rows.filter(({ kind, metric }) => kind === 'task' && isAccuracy(metric));
+  const tasks = rows.filter(({ kind, metric }) => kind === 'task' && isShare(metric));
   const halves = tasks
     .flatMap(({ cells }) =>
       cells.flatMap(({ difference }) =>

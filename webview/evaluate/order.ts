@@ -1,5 +1,6 @@
 // Which rows are shown and in what order: sorted, filtered, only the significant ones, groups opened and closed.
 import type { EvaluationSort, EvaluationView } from '../../server/protocol/pages/evaluate';
+import { isShare } from '../../server/shared/metrics';
 import { leavesOf, type Row } from './table';
 
 export interface ShownRow {
@@ -58,7 +59,7 @@ function sorted(rows: readonly Row[], sort: EvaluationSort | null): Row[] {
   return rows.map((row) => (isMovable(row) ? movable[next++]! : row));
 }
 
-const isMovable = ({ kind, metric }: Row) => kind === 'task' && metric.startsWith('acc');
+const isMovable = ({ kind, metric }: Row) => kind === 'task' && isShare(metric);
 
 function keyOf({ title, base, cells }: Row, { by, variant }: EvaluationSort): number | string | null {
   if (by === 'task') return title;

@@ -1,10 +1,11 @@
 // The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that a healing won back.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { perplexity as written, share } from '../../server/shared/numbers';
+import { share } from '../../server/shared/numbers';
+import { metricOf } from '../../server/shared/metrics';
+import { scoreText } from '../../server/shared/scores';
 import { type Column, lacksOf } from './columns';
 import { scoreOf } from './cell';
 import type { TableView } from './view';
-import { metricWords } from './words';
 
 /** Bars end here, times the base: what is beyond is a number alone. */
 const longestRatio = 8;
@@ -25,7 +26,7 @@ export function perplexity(view: TableView): TemplateResult | typeof nothing {
   return html`
     <section aria-labelledby="perplexity-title">
       <h2 id="perplexity-title">Perplexity and recovery</h2>
-      <p class="small quiet">${task.title}, ${metricWords[metric]}; the bar starts at 0, the line is base${isCut ? `, and it ends at ${longestRatio} times base` : ''}</p>
+      <p class="small quiet">${task.title}, ${metricOf(metric).label}; the bar starts at 0, the line is base${isCut ? `, and it ends at ${longestRatio} times base` : ''}</p>
       <table id="perplexity"><caption class="sr">Perplexity of each model and the share of its rise that is won back</caption><tbody>
         ${rows.map(({ column, value, nItems }) => {
           const back = nItems === base.nItems ? recovered(column, value, base.value, rows) : null;
@@ -36,7 +37,7 @@ export function perplexity(view: TableView): TemplateResult | typeof nothing {
               <td class="fill"><svg width="100%" height="16" aria-hidden="true">
                 ${svg`<rect class=${column.kind} y="3" width=${width(value)} height="10"></rect>
                   <line class="here" x1=${width(base.value)} x2=${width(base.value)} y1="-4" y2="20"></line>`}</svg></td>
-              <td class="num">${written(value)}</td>
+              <td class="num">${scoreText(metric, value)}</td>
               <td class="num">${back === null ? nothing : html`<b class="strong">${share(back)}</b> <span class="quiet">recovered</span>`}</td>
             </tr>`;
         })}

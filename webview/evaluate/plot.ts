@@ -1,9 +1,9 @@
 // The difference of each variant as a dot with its interval, around a line for zero: hollow while zero is inside.
 import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { signed } from '../../server/shared/numbers';
+import { isShare } from '../../server/shared/metrics';
 import type { Column, Shape } from './columns';
 import type { PlotScale } from './scale';
-import { isAccuracy } from './cell';
 import type { Row } from './table';
 
 /** Between the dots of two variants. */
@@ -19,7 +19,7 @@ export function plot(row: Row, columns: readonly Column[], scale: PlotScale): Te
     <svg class="dots" width="100%" height=${height} aria-hidden="true">
       ${scale.marks.filter((mark) => mark !== 0).map((mark) => svg`<line class="grid" x1=${scale.place(mark)} x2=${scale.place(mark)} y2=${height}></line>`)}
       <line class="zero" x1=${zero} x2=${zero} y2=${height}></line>
-      ${isAccuracy(row.metric) ? columns.map((column, i) => dot(row, column, i, top + i * gapPx, scale)) : nothing}
+      ${isShare(row.metric) ? columns.map((column, i) => dot(row, column, i, top + i * gapPx, scale)) : nothing}
     </svg>`;
 }
 

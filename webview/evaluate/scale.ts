@@ -1,6 +1,6 @@
 // One axis for all plots of a table: differences in points around zero, wide enough for every interval.
+import { isShare } from '../../server/shared/metrics';
 import { roundValues } from '../heal/scale';
-import { isAccuracy } from './cell';
 import { allRows, type Row } from './table';
 
 export interface PlotScale {
@@ -13,7 +13,7 @@ export interface PlotScale {
 
 export function plotScale(rows: readonly Row[]): PlotScale {
   const ends = allRows(rows)
-    .filter(({ metric }) => isAccuracy(metric))
+    .filter(({ metric }) => isShare(metric))
     .flatMap(({ cells }) =>
       cells.flatMap(({ difference }) =>
         difference.state === 'known' ? (difference.interval ?? [difference.delta]).map(Math.abs) : [],

@@ -3,16 +3,18 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
 import { plain } from '../../server/shared/numbers';
+import { isShare, metricOf } from '../../server/shared/metrics';
+import { verdictMarks } from '../../server/shared/scores';
 import { icon } from '../ui';
 import type { EvaluateActions } from './actions';
 import type { Column } from './columns';
 import { detailsOf } from './details';
 import type { ShownRow } from './order';
 import { axis, plot, sign } from './plot';
-import { type Cell, isAccuracy } from './cell';
+import type { Cell } from './cell';
 import { leavesOf, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
-import { differenceText, intervalText, marks, metricWords, valueText, verdictText } from './words';
+import { differenceText, intervalText, valueText, verdictText } from './words';
 
 export const scores = (view: TableView, act: EvaluateActions): TemplateResult => html`
   <div class="scroll">
@@ -92,7 +94,7 @@ function line({ row, depth, open }: ShownRow, view: TableView, act: EvaluateActi
       <td class="num quiet">${n ?? ''}</td>
       <td class="num">${valueText(row, row.base)}</td>
       ${row.cells.map((cell) => cells(row, cell))}
-      ${variants.length === 0 ? nothing : html`<td class="plot">${isAccuracy(row.metric) ? plot(row, variants, view.scale) : times(row, variants)}</td>`}
+      ${variants.length === 0 ? nothing : html`<td class="plot">${isShare(row.metric) ? plot(row, variants, view.scale) : times(row, variants)}</td>`}
     </tr>
     ${isDetailed ? detailsOf(row, view) : nothing}`;
 }
@@ -109,7 +111,7 @@ function cells(row: Row, { value, difference }: Cell): TemplateResult {
       >${
         differs
           ? nothing
-          : html`<span class="mark" title=${verdictText(difference) || nothing}>${verdict ? marks[verdict] : ''}<span class="sr">${verdictText(difference)}</span></span>`
+          : html`<span class="mark" title=${verdictText(difference) || nothing}>${verdict ? verdictMarks[verdict] : ''}<span class="sr">${verdictText(difference)}</span></span>`
       }</td>`;
 }
 
@@ -119,7 +121,7 @@ function aside(row: Row) {
     const n = leavesOf(row.children).length;
     return html` <span class="small quiet">${n === 1 ? '1 task' : `${n} ${row.key.startsWith('mmlu') ? 'subjects' : 'tasks'}`}</span>`;
   }
-  return isAccuracy(row.metric) ? nothing : html` <span class="small quiet">${metricWords[row.metric]}</span>`;
+  return isShare(row.metric) ? nothing : html` <span class="small quiet">${metricOf(row.metric).label}</span>`;
 }
 
 function cannotShow({ base, chance, kind }: Row) {

@@ -4,11 +4,10 @@ import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import { counted, size } from '../../server/shared/numbers';
 import type { Column } from './columns';
-import { isAccuracy } from './cell';
 import { allRows, type Row } from './table';
 import type { TableView } from './view';
-import { metricWords } from './words';
 import { blockRanges } from '../../server/shared/dropSets';
+import { isShare, metricOf } from '../../server/shared/metrics';
 
 export const settingsList = (view: TableView): TemplateResult => html`
   <section aria-labelledby="settings-title">
@@ -53,7 +52,7 @@ export function questions({ items }: EvaluateRecipe): string {
 
 const shots = (tasks: readonly Row[]) => mostlyOf(tasks, ({ nFewShot }) => String(nFewShot ?? 0));
 const metrics = (tasks: readonly Row[]) =>
-  mostlyOf(tasks, ({ metric }) => (isAccuracy(metric) ? metric : metricWords[metric]));
+  mostlyOf(tasks, ({ metric }) => (isShare(metric) ? metric : metricOf(metric).label));
 const versions = (tasks: readonly Row[]) => mostlyOf(tasks, ({ task }) => String(task?.version ?? '–'));
 
 /** `acc_norm, acc for BoolQ`: what most have, then what others have. */

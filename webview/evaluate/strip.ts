@@ -1,14 +1,14 @@
 // On a narrow page the differences leave the table and become a chart of their own.
 import { html, nothing, type TemplateResult } from 'lit';
+import { isShare } from '../../server/shared/metrics';
 import { axis, plot, sign } from './plot';
-import { isAccuracy } from './cell';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText } from './words';
 
 export function strip(view: TableView): TemplateResult | typeof nothing {
   const variants = variantsOf(view);
   const shown = view.shown.filter(
-    ({ row, depth }) => isAccuracy(row.metric) && (depth === 0 || view.state.host.view.filter !== ''),
+    ({ row, depth }) => isShare(row.metric) && (depth === 0 || view.state.host.view.filter !== ''),
   );
   if (variants.length === 0 || shown.length === 0) return nothing;
   const label = shown

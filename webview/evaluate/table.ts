@@ -1,26 +1,17 @@
 // The scores as rows: a task with its value under each variant and its difference to the base, groups with their tasks
 // under them, and the mean.
-import type { EvaluatedGroup, EvaluatedTask, MetricName } from '../../server/protocol/reports';
-import {
-  absentIn,
-  average,
-  type Cell,
-  differenceOf,
-  isAccuracy,
-  meanDifference,
-  mismatchesIn,
-  type Value,
-  valueIn,
-} from './cell';
+import type { EvaluatedGroup, EvaluatedTask } from '../../server/protocol/reports';
+import { absentIn, average, type Cell, differenceOf, meanDifference, mismatchesIn, type Value, valueIn } from './cell';
 import type { Column } from './columns';
 import { differencesBetween } from './mismatch';
+import { isShare, metricOf, primaryMetric } from '../../server/shared/metrics';
 
 export interface Row {
   /** The name of a task or group, or `mean`. */
   readonly key: string;
   readonly title: string;
   readonly kind: 'task' | 'group' | 'mean';
-  readonly metric: MetricName;
+  readonly metric: string;
   readonly task: EvaluatedTask | null;
   /** In percent; null where there is none. */
   readonly chance: number | null;
@@ -30,12 +21,6 @@ export interface Row {
   readonly cells: readonly Cell[];
   readonly children: readonly Row[];
 }
-
-/** Of a task the number that people quote. */
-export const mainMetric = ({ metrics }: Pick<EvaluatedTask, 'metrics'>): MetricName =>
-  (['acc_norm', 'acc', 'word_perplexity', 'perplexity'] as const).find((name) => metrics.includes(name)) ??
-  metrics[0] ??
-  'acc';
 
 /** Tasks, then groups, then the mean of the tasks, then what is no share of right answers. */
 export function rowsOf(columns: readonly Column[]): Row[] {
@@ -54,16 +39,16 @@ export function rowsOf(columns: readonly Column[]): Row[] {
     );
   const known = new Set(groups.map(({ group }) => group));
   const single = tasks.filter(({ group }) => group === null || !known.has(group)).map(rowOf);
-  const right = single.filter(({ metric }) => isAccuracy(metric));
-  const others = single.filter(({ metric }) => !isAccuracy(metric));
+  const right = single.filter(({ metric }) => isShare(metric));
+  const others = single.filter(({ metric }) => !isShare(metric));
   const tops = groups.filter(({ parent }) => parent === null || !known.has(parent)).map(grouped);
   const mean = right.length > 1 ? [meanRow(right)] : [];
   return [...right, ...tops, ...mean, ...others];
 }
 
 function taskRow(task: EvaluatedTask, columns: readonly Column[]): Row {
-  const metric = mainMetric(task);
-  const factor = isAccuracy(metric) ? 100 : 1;
+  const metric = primaryMetric(task.metrics);
+  const { factor } = metricOf(metric);
   const [base, ...variants] = columns;
   const baseValue = valueIn(base!, task.task, metric, task);
   return {
@@ -107,15 +92,7 @@ function groupRow(group: EvaluatedGroup, children: Row[], columns: readonly Colu
       const mismatches = leaves.flatMap(({ cells }) => mismatchesIn(cells[i]!.difference));
       return {
         value,
-        difference: differenceOf(
-          column,
-          group.group,
-          metric,
-          isAccuracy(metric) ? 100 : 1,
-          baseValue,
-          value,
-          mismatches,
-        ),
+        difference: differenceOf(column, group.group, metric, metricOf(metric).factor, baseValue, value, mismatches),
       };
     }),
     children,

@@ -1,7 +1,8 @@
 // What a task is: a row of data about a benchmark, as lm-evaluation-harness defines it, and the forms in which its
 // documents may lie on disk. Every form is read into questions, from which prompts are made.
-import type { EvaluatedTask, MetricName } from '../../protocol/reports';
+import type { EvaluatedTask } from '../../protocol/reports';
 import type { FileReport } from '../../data/textSource';
+import type { MetricName } from '../../shared/metrics';
 
 /** As the data sets name them. */
 export type Split = 'train' | 'validation' | 'test' | 'dev';

@@ -8,7 +8,6 @@ import type {
   EvaluatedModel,
   EvaluatedTask,
   EvaluateReport,
-  MetricName,
   ModelSummary,
   Score,
 } from '../../../server/protocol/reports';
@@ -17,6 +16,7 @@ import { recipeSchema } from '../../../server/recipes/kinds';
 import type { Case } from './cases';
 import { plan } from './cases';
 import { modelOf, runOf } from './fixture';
+import type { MetricName } from '../../../server/shared/metrics';
 
 /** In percent and points: task, title, metric, chance, base, then value and half of the interval of both variants. */
 type Line = [
