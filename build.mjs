@@ -25,7 +25,7 @@ const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 
 /** The script of all pages: what reports errors comes first, then the pages register themselves, and the last part opens one. */
 const pages = (await readdir('webview')).filter((folder) => existsSync(join('webview', folder, 'page.ts')));
-const pagesScript = ['witness', ...pages.sort().map((folder) => `${folder}/page`), 'main'];
+const pagesScript = ['errorReporter', ...pages.sort().map((folder) => `${folder}/page`), 'main'];
 
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [

@@ -9,7 +9,7 @@
 // The page asks page/open; everything else follows from the answer.
 import { sentenceOf } from './host';
 import { mountPage } from './pages';
-import { host } from './witness';
+import { host } from './errorReporter';
 
 const root = document.querySelector('main') ?? document.body.appendChild(document.createElement('main'));
 void host.ask('page/open', {}).then(

@@ -7,7 +7,7 @@ const choice = (blocks: number[], halves: Partial<Choice['drop']> = {}, kept: nu
   drop: { ...emptyDropSet, blocks, ...halves },
   protected: kept,
 });
-const block = (k: number) => ({ block: k, half: null });
+const block = (k: number) => ({ block: k, sublayer: null });
 
 const edits: { name: string; edited: Choice; is: Choice }[] = [
   { name: 'a click drops a block', edited: toggle(choice([3]), block(1)), is: choice([1, 3]) },
@@ -15,17 +15,17 @@ const edits: { name: string; edited: Choice; is: Choice }[] = [
   { name: 'a protected block stays', edited: toggle(choice([], {}, [1]), block(1)), is: choice([], {}, [1]) },
   {
     name: 'a half can be dropped',
-    edited: toggle(choice([]), { block: 2, half: 'mlp' }),
+    edited: toggle(choice([]), { block: 2, sublayer: 'mlp' }),
     is: choice([], { mlp: [2] }),
   },
   {
     name: 'a block that loses its second half goes as a whole',
-    edited: toggle(choice([1], { mlp: [2] }), { block: 2, half: 'attention' }),
+    edited: toggle(choice([1], { mlp: [2] }), { block: 2, sublayer: 'attention' }),
     is: choice([1, 2]),
   },
   {
     name: 'a half of a dropped block cannot be toggled',
-    edited: toggle(choice([2]), { block: 2, half: 'attention' }),
+    edited: toggle(choice([2]), { block: 2, sublayer: 'attention' }),
     is: choice([2]),
   },
   {

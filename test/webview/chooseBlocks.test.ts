@@ -7,12 +7,12 @@ import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenOptions, type OpenPage } from './harness/browser';
 import { measureAll, plan } from './harness/cases';
 import { answerTo, modelOf, referenceFile, reportOf, runOf, stateOf } from './harness/fixture';
-import { asks, eventually, judgedPages } from './harness/judged';
+import { asks, eventually, checkedPages } from './harness/checkedPages';
 
 const ready = available(referenceFile('smollm2-135m')) && available(chromiumFile);
 
 describe.skipIf(!ready)('the choose-blocks panel', () => {
-  const openJudged = judgedPages();
+  const openChecked = checkedPages();
 
   const model = modelOf('smollm2-135m');
   const report = reportOf('smollm2-135m');
@@ -23,7 +23,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     options: Partial<OpenOptions> = {},
   ) {
     const state = stateOf(report, model, changes);
-    const opened = await openJudged({
+    const opened = await openChecked({
       page: 'chooseBlocks',
       answers: {
         'page/open': () => ({ page: 'chooseBlocks', state }),
@@ -33,16 +33,18 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       },
       ...options,
     });
-    await opened.page.waitForSelector('#spine');
+    await opened.page.waitForSelector('#blocks');
     return { ...opened, state, text: (selector: string) => opened.page.textContent(selector), ...on(opened) };
   }
 
   const on = ({ page, asked }: OpenPage) => ({
-    row: (block: number, half?: string) =>
-      page.locator(`#spine tr[data-block="${block}"]${half ? `[data-half="${half}"]` : ':not([data-half])'}`),
+    row: (block: number, sublayer?: string) =>
+      page.locator(
+        `#blocks tr[data-block="${block}"]${sublayer ? `[data-sublayer="${sublayer}"]` : ':not([data-sublayer])'}`,
+      ),
     dropped: () =>
       page
-        .locator('#spine tr.dropped:not(.part)')
+        .locator('#blocks tr.dropped:not(.part)')
         .evaluateAll((rows) =>
           rows.map((row) => Number((row as never as { dataset: { block: string } }).dataset.block)),
         ),
@@ -67,31 +69,31 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
 
   it('drops and keeps blocks at a click, a range with Shift', async () => {
     const { page, row, dropped, fact } = await open();
-    await row(12).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
     await row(16)
-      .locator('td.trunk')
+      .locator('td.name-column')
       .click({ modifiers: ['Shift'] });
     await eventually(dropped, [12, 13, 14, 15, 16]);
-    await row(14).locator('td.trunk').click();
+    await row(14).locator('td.name-column').click();
     await eventually(dropped, [12, 13, 15, 16]);
     expect(await fact('Drop')).toBe('Drop12–13, 15–16 4 of 30 blocks'.replace(' 4', '4'));
     expect(await row(13).getAttribute('aria-selected')).toBe('true');
-    await row(0).locator('td.trunk').click();
+    await row(0).locator('td.name-column').click();
     await page.waitForTimeout(50);
     expect(await dropped()).toEqual([12, 13, 15, 16]);
   });
 
   it('is a grid with one tab stop that is worked by keys', async () => {
     const { page, row, dropped } = await open();
-    expect(await page.locator('#spine tr[tabindex="0"]').count()).toBe(1);
-    await page.focus('#spine tr[tabindex="0"]');
+    expect(await page.locator('#blocks tr[tabindex="0"]').count()).toBe(1);
+    await page.focus('#blocks tr[tabindex="0"]');
     const press = async (...keys: string[]) => {
       for (const key of keys) await page.keyboard.press(key);
     };
     const focused = () =>
       page.evaluate(
         () =>
-          (globalThis as never as { document: { activeElement: { dataset: { block?: string; half?: string } } } })
+          (globalThis as never as { document: { activeElement: { dataset: { block?: string; sublayer?: string } } } })
             .document.activeElement.dataset,
       );
     await press('End', 'ArrowUp', 'ArrowUp');
@@ -111,7 +113,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     await press(' ');
     await eventually(dropped, []);
     await press('ArrowUp', 'ArrowRight', 'ArrowDown', ' ');
-    await eventually(focused, { block: '2', half: 'attention' });
+    await eventually(focused, { block: '2', sublayer: 'attention' });
     await eventually(() => row(2, 'attention').getAttribute('aria-selected'), 'true');
     await press('ArrowDown', ' ');
     await eventually(dropped, [2]);
@@ -136,8 +138,8 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         },
       },
     );
-    await row(12).locator('td.trunk').click();
-    await row(13).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
+    await row(13).locator('td.name-column').click();
     await eventually(() => fact('Loss').then((it) => it?.replace(/\+0.*/, '')), 'Loss, estimated; measuring≈ 3.710 ');
     await expect.poll(() => answer).toBeDefined();
     const final = answerTo(report, { blocks: [12, 13], attention: [], mlp: [] });
@@ -160,7 +162,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     // The page's own clock stands still meanwhile: how fast the keys come is not the machine's to say.
     await page.clock.install();
     await page.clock.pauseAt(Date.now() + 60_000);
-    await page.focus('#spine tr[tabindex="0"]');
+    await page.focus('#blocks tr[tabindex="0"]');
     await row(3).focus();
     for (let i = 0; i < 6; i++) await page.keyboard.press('Shift+ArrowDown');
     await page.clock.runFor(80);
@@ -172,8 +174,8 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
 
   it('does not ask for what the report holds', async () => {
     const { row, fact, page, questions } = await open();
-    await row(14).locator('td.trunk').click();
-    await row(17).locator('td.trunk').click();
+    await row(14).locator('td.name-column').click();
+    await row(17).locator('td.name-column').click();
     await eventually(() => fact('Loss').then((it) => it?.startsWith('Loss, measured3.639 +0.226 ± ')), true);
     await page.waitForTimeout(300);
     expect(questions()).toEqual([]);
@@ -190,11 +192,11 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         },
       },
     );
-    await row(3).locator('td.trunk').click();
-    await row(5).locator('td.trunk').click();
+    await row(3).locator('td.name-column').click();
+    await row(5).locator('td.name-column').click();
     await eventually(async () => (await text('.refusal'))?.includes('The engine ended: out of memory.'), true);
     refuse = false;
-    await row(7).locator('td.trunk').click();
+    await row(7).locator('td.name-column').click();
     await eventually(() => fact('Loss').then((it) => it?.startsWith('Loss, measured')), true);
   });
 
@@ -203,14 +205,14 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     await page.locator('#methods tbody tr', { hasText: 'Angular distance' }).locator('button.take').nth(4).click();
     await eventually(dropped, [12, 13, 14, 15, 16]);
     await page.click('#methods >> text=Relative magnitude');
-    await eventually(async () => (await text('#spine tr[data-block="11"] td.value'))?.trim(), '0.606');
+    await eventually(async () => (await text('#blocks tr[data-block="11"] td.value'))?.trim(), '0.606');
     expect(await text('#surprises')).toContain(
       'Block 28 costs more than it looks: 20th of 30 by relative magnitude, but 26th measured',
     );
     await page.focus('#method');
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('ArrowUp');
-    await eventually(async () => (await text('#spine tr[data-block="11"] td.value'))?.trim(), '0.038');
+    await eventually(async () => (await text('#blocks tr[data-block="11"] td.value'))?.trim(), '0.038');
   });
 
   it('measures all suggestions on demand', async () => {
@@ -289,7 +291,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       },
     );
     expect(await page.locator('#prune').getAttribute('disabled')).not.toBeNull();
-    await row(12).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
     await page.click('#repair');
     await eventually(() => text('#prune').then((it) => it?.trim()), 'Prune 1 Block…');
     await page.click('#prune');
@@ -327,7 +329,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         'choose/saveRecipe': () => ({ file: '/recipes/prune.yaml' }),
       },
     );
-    await row(12).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
     await page.click('#prune');
     await eventually(async () => (await text('#message'))?.includes('the disk is full'), true);
     await page.click('#save-recipe');
@@ -339,7 +341,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       {},
       { 'choose/speed': () => ({ baseMs: 1300, prunedMs: 1000, nTokens: 1024 }) },
     );
-    await row(12).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
     await eventually(() => fact('Speed-up'), 'Speed-up× 1.03estimated measure');
     await page.click('#facts >> text=measure');
     await eventually(() => fact('Speed-up'), 'Speed-up× 1.30measured');
@@ -352,7 +354,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       { 'choose/speed': () => new Promise((resolve) => (answer = resolve)) },
     );
     const nAsked = () => asks({ asked }, 'choose/ask').length;
-    await row(12).locator('td.trunk').click();
+    await row(12).locator('td.name-column').click();
     await page.click('#facts >> text=measure');
     await eventually(async () => (await fact('Speed-up'))?.includes('measuring'), true);
     const before = nAsked();
@@ -376,8 +378,8 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         },
       },
     );
-    await row(3).locator('td.trunk').click();
-    await row(5).locator('td.trunk').click();
+    await row(3).locator('td.name-column').click();
+    await row(5).locator('td.name-column').click();
     await eventually(async () => kept().at(-1), [3, 5]);
     const memory = await page.evaluate(() =>
       (globalThis as never as { sessionStorage: { getItem(name: string): string } }).sessionStorage.getItem('state'),
@@ -388,7 +390,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       choice: { drop: { blocks: [3, 5] } },
     });
     await page.reload();
-    await page.waitForSelector('#spine');
+    await page.waitForSelector('#blocks');
     await eventually(dropped, [3, 5]);
   });
 
@@ -408,8 +410,8 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     const running = runOf({ state: 'running', step: 'removals', fraction: 0.2 });
     const { methods, lossNats, removals } = report;
     await notify('choose/state', stateOf({ methods, lossNats }, model, { run: running, offer }));
-    await page.waitForSelector('#spine .predicted');
-    expect(await page.locator('#spine rect.measured').count()).toBe(0);
+    await page.waitForSelector('#blocks .predicted');
+    expect(await page.locator('#blocks rect.measured').count()).toBe(0);
     expect((await text('#running'))?.replace(/\s+/g, ' ')).toContain('Loss without each block18 of 30');
     await notify(
       'choose/state',
@@ -418,7 +420,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         offer,
       }),
     );
-    await eventually(() => page.locator('#spine rect.measured').count(), 30);
+    await eventually(() => page.locator('#blocks rect.measured').count(), 30);
     await notify('choose/state', stateOf(report, model, { run: runOf({ state: 'done' }) }));
     await page.waitForSelector('#running', { state: 'detached' });
     await page.waitForSelector('#surprises');
@@ -434,8 +436,8 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
   ])('says that the connection is $connection.state, and lets nothing be written', async ({ connection, says }) => {
     const { text, page, row, questions } = await open({ connection });
     expect(await text('#connection')).toContain(says);
-    await row(3).locator('td.trunk').click();
-    await row(4).locator('td.trunk').click();
+    await row(3).locator('td.name-column').click();
+    await row(4).locator('td.name-column').click();
     await page.waitForTimeout(250);
     expect(await page.locator('#prune').getAttribute('disabled')).not.toBeNull();
     expect(questions()).toEqual([]);

@@ -13,14 +13,14 @@ import {
   evaluationState,
   wholeMmlu,
 } from './harness/evaluation';
-import { asks, eventually, judgedPages } from './harness/judged';
+import { asks, eventually, checkedPages } from './harness/checkedPages';
 
 describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
-  const openJudged = judgedPages();
+  const openChecked = checkedPages();
   const quiet: Answers = { 'evaluate/keep': () => null, 'evaluate/settings': () => null, 'text/copy': () => null };
 
   async function open(state: EvaluationState = evaluationState(), answers: Answers = {}, width = 900) {
-    const opened = await openJudged({
+    const opened = await openChecked({
       page: 'evaluate',
       width,
       answers: { 'page/open': () => ({ page: 'evaluate', state }), ...quiet, ...answers },

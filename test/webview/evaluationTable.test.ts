@@ -9,7 +9,7 @@ import { csvOf, jsonOf, markdownOf } from '../../webview/evaluate/exports';
 import { differencesBetween } from '../../webview/evaluate/mismatch';
 import { mismatchNotes } from '../../webview/evaluate/mismatchNotes';
 import { nextSort, shownRows } from '../../webview/evaluate/order';
-import { plotScale } from '../../webview/evaluate/scale';
+import { plotScale } from '../../webview/evaluate/plot';
 import { allRows, type Row, rowsOf } from '../../webview/evaluate/table';
 import { mmluChoiceOf, taskChoices, withMmlu, withTask } from '../../webview/evaluate/tasks';
 import { tableViewOf } from '../../webview/evaluate/view';

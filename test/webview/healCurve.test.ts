@@ -1,10 +1,10 @@
 // The points of a healing, without a page: how they are kept, averaged, thinned and written down.
 import { describe, expect, it } from 'vitest';
-import { binned } from '../../webview/heal/bins';
+import { downsampled } from '../../webview/heal/downsample';
 import { csvOf } from '../../webview/heal/csv';
 import { firstAtLeast, openCurve } from '../../webview/heal/curve';
-import { frameOf } from '../../webview/heal/frame';
-import { linear, logarithmic } from '../../webview/heal/scale';
+import { plotAreaOf } from '../../webview/heal/plotArea';
+import { linear, logarithmic } from '../../webview/components/axisScale';
 import { differences, scientific, settingsOf } from '../../webview/heal/settings';
 import { type PageState, runViewOf } from '../../webview/heal/view';
 import type { HealPoints, HealState } from '../../server/protocol/pages/heal';
@@ -99,7 +99,7 @@ describe('thinning', () => {
     y[31_337] = 99;
     y[7] = -99;
     y[20_000] = Number.NaN;
-    const points = binned({ x, y, length: n, pixel: (it) => (it / n) * 500, at: (it) => (it / 500) * n });
+    const points = downsampled({ x, y, length: n, pixel: (it) => (it / n) * 500, at: (it) => (it / 500) * n });
     expect(points.length).toBeLessThanOrEqual(2000);
     expect(points).toContainEqual([31_337, 99]);
     expect(points).toContainEqual([7, -99]);
@@ -111,7 +111,7 @@ describe('thinning', () => {
 
   it('leaves few points as they are', () => {
     const [x, y] = [Float64Array.of(1, 2, 3), Float64Array.of(5, 4, 6)];
-    expect(binned({ x, y, length: 3, pixel: (it) => it * 100, at: (it) => it / 100 })).toEqual([
+    expect(downsampled({ x, y, length: 3, pixel: (it) => it * 100, at: (it) => it / 100 })).toEqual([
       [1, 5],
       [2, 4],
       [3, 6],
@@ -138,9 +138,9 @@ describe('100 000 points', () => {
         };
         const draw = () => {
           const now = runViewOf(state, view.healing, curve);
-          const frame = frameOf(now, 900, 500);
+          const frame = plotAreaOf(now, 900, 500);
           const one = (values: Float64Array) =>
-            binned({ x: now.x.values, y: values, length: n, pixel: frame.xPixel, at: frame.xAt }).length;
+            downsampled({ x: now.x.values, y: values, length: n, pixel: frame.xPixel, at: frame.xAt }).length;
           return one(curve.column('lossNats')) + one(curve.smoothed(0.9)) + one(curve.column('gradNorm'));
         };
         draw();
@@ -183,16 +183,16 @@ describe('axes', () => {
     { logX: true, by: 'seconds' as const },
   ])('find the value of a pixel: $by, log $logX', ({ logX, by }) => {
     const { view } = viewOf(63, { logX, by });
-    const frame = frameOf(view, 600, 400);
+    const frame = plotAreaOf(view, 600, 400);
     for (const pixel of [40, 133, 520]) expect(frame.xPixel(frame.xAt(pixel))).toBeCloseTo(pixel, 6);
   });
 
   it('show a zoomed part alone, with the losses that lie in it', () => {
-    const whole = frameOf(viewOf(63).view, 600, 400);
-    const part = frameOf(viewOf(63, { overlays: [] }, { from: 40, to: 60 }).view, 600, 400);
+    const whole = plotAreaOf(viewOf(63).view, 600, 400);
+    const part = plotAreaOf(viewOf(63, { overlays: [] }, { from: 40, to: 60 }).view, 600, 400);
     expect(part.shown).toEqual({ from: 40, to: 60 });
     expect(part.high).toBeLessThan(whole.high);
-    expect(frameOf(viewOf(63, {}, { from: -5, to: 1e9 }).view, 600, 400).shown).toEqual(whole.whole);
+    expect(plotAreaOf(viewOf(63, {}, { from: -5, to: 1e9 }).view, 600, 400).shown).toEqual(whole.whole);
   });
 
   it('firstAtLeast finds the first', () => {

@@ -6,14 +6,14 @@ import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenPage } from './harness/browser';
 import { healForm, healRecipe, healReport, healRun, healState, heldOut, pointsOf, stepsOf } from './harness/healing';
-import { asks, eventually, judgedPages } from './harness/judged';
+import { asks, eventually, checkedPages } from './harness/checkedPages';
 
 describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
-  const openJudged = judgedPages();
+  const openChecked = checkedPages();
   const quiet: Answers = { 'heal/keep': () => null, 'heal/control': () => null, 'heal/settings': () => null };
 
   async function open(state: HealState, answers: Answers = {}, nDone = 63) {
-    const opened = await openJudged({
+    const opened = await openChecked({
       page: 'heal',
       height: 830,
       answers: { 'page/open': () => ({ page: 'heal', state }), ...quiet, ...answers },

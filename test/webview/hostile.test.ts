@@ -60,7 +60,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
         await page.waitForSelector('.new:not(:empty)', { state: 'attached' });
       }
       if (name === 'evaluation') await page.click('#scores tr[data-row] >> nth=1', { position: { x: 4, y: 4 } });
-      if (name === 'chooseBlocks') await page.hover('#spine tr[data-block="12"]');
+      if (name === 'chooseBlocks') await page.hover('#blocks tr[data-block="12"]');
       await page.waitForTimeout(150);
       const found = await page.evaluate(() => {
         const it = globalThis as never as {

@@ -3,11 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { available } from '../fixtures';
 import { blockRanges, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
 import { factsOf, headInBlocks } from '../../webview/choose/facts';
-import { lossOf, measuredSets, setOfUnits } from '../../webview/choose/measured';
+import { lossOf, measuredSets, dropSetOf } from '../../webview/choose/measured';
 import { scoredMethods, suggestion } from '../../webview/choose/methods';
-import { median, rankCorrelation, ranks } from '../../webview/choose/ranks';
-import { initialState } from '../../webview/choose/store';
-import { surprises } from '../../webview/choose/surprises';
+import { median, rankCorrelation, ranks, surprises } from '../../webview/choose/ranks';
+import { initialState } from '../../webview/choose/state';
 import { betterSet, viewOf } from '../../webview/choose/view';
 import { modelOf, referenceFile, reportOf, stateOf } from './harness/fixture';
 
@@ -67,7 +66,7 @@ describe('a set of units', () => {
       ],
       is: ofBlocks([2]),
     },
-  ])('is $is', ({ units, is }) => expect(setOfUnits(units)).toEqual(is));
+  ])('is $is', ({ units, is }) => expect(dropSetOf(units)).toEqual(is));
 });
 
 describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers', () => {

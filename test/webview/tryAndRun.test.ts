@@ -6,10 +6,10 @@ import { available } from '../fixtures';
 import { type Answers, chromiumFile } from './harness/browser';
 import { plan } from './harness/cases';
 import { modelOf, runOf } from './harness/fixture';
-import { eventually, judgedPages } from './harness/judged';
+import { eventually, checkedPages } from './harness/checkedPages';
 
 describe.skipIf(!available(chromiumFile))('the other pages', () => {
-  const openJudged = judgedPages();
+  const openChecked = checkedPages();
 
   const base = modelOf('smollm2-135m');
   const variant: ModelSummary = { ...base, name: 'without-12-16', folder: '/models/without', nBlocks: 25 };
@@ -30,7 +30,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
       maxTokens: 20,
       connection: { state: 'connected' as const },
     };
-    const opened = await openJudged({
+    const opened = await openChecked({
       page: 'try',
       answers: { 'page/open': () => ({ page: 'try', state }), ...answers },
     });
@@ -113,7 +113,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
   });
 
   async function openRun(changes: Partial<RunPageState>, answers: Answers = {}) {
-    const opened = await openJudged({
+    const opened = await openChecked({
       page: 'run',
       answers: { 'page/open': () => ({ page: 'run', state: runState(changes) }), ...answers },
     });

@@ -28,7 +28,7 @@ describe.skipIf(!workbenchAvailable())('a hostile workspace', () => {
     expect(await panel.locator('header .text').textContent()).toContain(hostileName);
     await panel.locator('#analyze').click();
     await window.pick('TinyStories');
-    await panel.locator('#spine tr[data-block="4"] td.cost', { hasText: /[+−]\d/ }).waitFor({ timeout: 90_000 });
+    await panel.locator('#blocks tr[data-block="4"] td.cost', { hasText: /[+−]\d/ }).waitFor({ timeout: 90_000 });
   });
 
   it('writes its text into the panel of a prompt, as text', async () => {

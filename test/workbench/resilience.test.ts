@@ -100,7 +100,7 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
       proxy.farewell(3);
       await window.reload();
       await eventually('three farewells', () => proxy.nFarewells === 3);
-      await window.panel.locator('#ended, #spine').first().waitFor({ timeout: 60_000 });
+      await window.panel.locator('#ended, #blocks').first().waitFor({ timeout: 60_000 });
       await measured(window);
       expect(await window.toasts.count()).toBe(0);
     } finally {
@@ -116,7 +116,7 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
     expect(workbench.server()).toEqual(server);
     await other.close();
     expect(processIsAlive(server.pid)).toBe(true);
-    await window.panel.locator('#spine tr[data-block="3"] td.trunk').click();
+    await window.panel.locator('#blocks tr[data-block="3"] td.name-column').click();
     await window.panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor();
   });
 

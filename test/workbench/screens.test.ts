@@ -52,7 +52,7 @@ describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tok
     await panel.locator('#running').waitFor({ state: 'detached', timeout: 500_000 });
     await window.showContainer('Espalier');
     await window.row('Models', model).first().locator('.monaco-tl-twistie').click();
-    for (const block of drop) await panel.locator(`#spine tr[data-block="${block}"] td.trunk`).click();
+    for (const block of drop) await panel.locator(`#blocks tr[data-block="${block}"] td.name-column`).click();
     await panel.locator('#facts dt', { hasText: 'Loss, measured' }).waitFor({ timeout: 60_000 });
     await blocksOfTree().click();
     await window.row('Models', /Block 0/).waitFor();

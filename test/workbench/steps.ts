@@ -10,7 +10,7 @@ export async function openChooseBlocks(window: WorkbenchWindow, folder = 'storie
   await window.row('Models', folder).first().waitFor({ timeout: 60_000 });
   await window.showContainer('Explorer');
   await window.chooseFromMenu(window.file(folder), 'Prune Model…');
-  await window.panel.locator('#spine').waitFor();
+  await window.panel.locator('#blocks').waitFor();
 }
 
 /**
@@ -40,5 +40,5 @@ export async function measured(window: WorkbenchWindow): Promise<void> {
   const { panel } = window;
   await panel.locator('#running').waitFor({ state: 'detached', timeout: 90_000 });
   for (const block of [0, 1, 2, 3, 4])
-    await panel.locator(`#spine tr[data-block="${block}"] td.cost`, { hasText: /[+−]\d/ }).waitFor();
+    await panel.locator(`#blocks tr[data-block="${block}"] td.cost`, { hasText: /[+−]\d/ }).waitFor();
 }

@@ -34,15 +34,15 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
     await window.chooseFromMenu(window.file('stories260k'), 'Prune Model…');
     await window.panel.locator('#empty').waitFor();
     expect(await window.panel.locator('header .text').textContent()).toContain('5 blocks');
-    expect(await window.panel.locator('#spine tr[data-block]').count()).toBe(5);
+    expect(await window.panel.locator('#blocks tr[data-block]').count()).toBe(5);
   });
 
   it('measures all blocks on a text', async () => {
     await window.panel.locator('#analyze').click();
     await window.pick('tinystories.txt');
     await window.panel.locator('#methods, aside').first().waitFor({ timeout: 90_000 });
-    await window.panel.locator('#spine tr[data-block="4"] td.cost', { hasText: /[+−]\d\.\d{3}/ }).waitFor();
-    const scores = await window.panel.locator('#spine tr[data-block] td.value').allTextContents();
+    await window.panel.locator('#blocks tr[data-block="4"] td.cost', { hasText: /[+−]\d\.\d{3}/ }).waitFor();
+    const scores = await window.panel.locator('#blocks tr[data-block] td.value').allTextContents();
     expect(scores).toHaveLength(5);
     for (const score of scores) expect(score.trim()).toMatch(/^\d+\.\d+$/);
   });
@@ -55,7 +55,7 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
       const text = await facts.filter({ hasText: /[+−]\d\.\d{3} ± \d\.\d{3} nats/ }).textContent();
       return text!;
     };
-    await panel.locator('#spine tr[data-block="1"] td.trunk').click();
+    await panel.locator('#blocks tr[data-block="1"] td.name-column').click();
     const one = await measuredFacts('1 of 5 blocks');
 
     expect(await panel.locator('#span').textContent()).toMatch(/^1: 0\.\d{4}, /);

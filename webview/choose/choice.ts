@@ -4,10 +4,10 @@ import type { DropSet } from '../../server/protocol/recipes';
 import { normalized, withoutBlocks } from '../../server/shared/dropSets';
 import type { Sublayer } from '../../server/shared/sublayers';
 
-/** A row that can be dropped: a block, or a sublayer of one. */
+/** A row that can be dropped: a block, or the sublayer of one. */
 export interface Row {
   readonly block: number;
-  readonly half: Sublayer | null;
+  readonly sublayer: Sublayer | null;
 }
 
 export interface Choice {
@@ -17,16 +17,25 @@ export interface Choice {
 
 export const span = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 
+export const isRow = (a: Row, b: Row): boolean => a.block === b.block && a.sublayer === b.sublayer;
+
+/** Blocks that are one span of at most so many neighbours; null where they are not. */
+export function takenSpan(drop: readonly number[], most: number): { first: number; count: number } | null {
+  const [first, last] = [drop[0], drop.at(-1)];
+  if (first === undefined || last! - first !== drop.length - 1 || drop.length > most) return null;
+  return { first, count: drop.length };
+}
+
 /** A sublayer goes with its block. */
-export const isDropped = (drop: DropSet, { block, half }: Row): boolean =>
-  drop.blocks.includes(block) || (half !== null && drop[half].includes(block));
+export const isDropped = (drop: DropSet, { block, sublayer }: Row): boolean =>
+  drop.blocks.includes(block) || (sublayer !== null && drop[sublayer].includes(block));
 
 export function setRows(choice: Choice, rows: readonly Row[], dropped: boolean): Choice {
   const free = rows.filter(({ block }) => !choice.protected.includes(block));
   const drop = { ...choice.drop };
-  for (const { block, half } of free) {
-    if (half !== null && drop.blocks.includes(block)) continue;
-    const list = half ?? 'blocks';
+  for (const { block, sublayer } of free) {
+    if (sublayer !== null && drop.blocks.includes(block)) continue;
+    const list = sublayer ?? 'blocks';
     drop[list] = dropped ? [...drop[list], block] : drop[list].filter((other) => other !== block);
   }
   return { ...choice, drop: normalized(drop) };
@@ -37,7 +46,7 @@ export const toggle = (choice: Choice, row: Row): Choice => setRows(choice, [row
 /** All blocks from one end to the other, whichever is first. */
 export function setRange(choice: Choice, from: number, to: number, dropped: boolean): Choice {
   const first = Math.min(from, to);
-  const rows = span(first, Math.abs(to - from) + 1).map((block): Row => ({ block, half: null }));
+  const rows = span(first, Math.abs(to - from) + 1).map((block): Row => ({ block, sublayer: null }));
   return setRows(choice, rows, dropped);
 }
 

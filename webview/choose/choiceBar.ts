@@ -1,10 +1,9 @@
 // What the choice costs, always in view, and what can be done with it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { PruningState } from '../../server/protocol/pages/chooseBlocks';
-import type { ModelSummary } from '../../server/protocol/reports';
 import {
-  counted,
   costWithInterval,
+  counted,
   loss as lossText,
   parameters,
   perplexity,
@@ -14,18 +13,22 @@ import {
   size,
   speedUp,
 } from '../../server/shared/numbers';
-import { stepInWords } from '../steps';
-import { button, checkbox, icon, link, progressBar, told } from '../ui';
-import type { Actions } from './actions';
 import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dropSets';
-import { betterSet, greedySetOf, type View } from './view';
 import { normalQuantile } from '../../server/shared/statistics';
+import { stepInWords } from '../components/runState';
+import type { ModelSummary } from '../../server/protocol/reports';
+import { button, checkbox, icon, link, progressBar, messageLine } from '../components/controls';
+import type { Actions } from './actions';
+import { canAsk } from './questions';
+import { isConnected } from './state';
+import { greedySetOf } from './suggestions';
+import { betterSet, type View } from './view';
 
 export function choiceBar(view: View, act: Actions): TemplateResult {
   const { state, choice, facts } = view;
   const { model, analysis } = state.host;
   const exact = `${plain(facts.nParameters, 0)} of ${plain(model.nParameters, 0)}`;
-  const whole = analysis?.perplexity === undefined ? '' : `from ${perplexity(analysis.perplexity)}`;
+  const ofOriginal = analysis?.perplexity === undefined ? '' : `from ${perplexity(analysis.perplexity)}`;
   return html`
     <footer id="choice" aria-label="Present choice">
       <div>
@@ -34,7 +37,7 @@ export function choiceBar(view: View, act: Actions): TemplateResult {
           ${fact('Parameters', html`<b title=${exact}>${parameters(facts.nParameters)}</b>`, parametersNote(view))}
           ${fact(`Size, ${dtypeName(model)}`, html`<b>${size(facts.sizeBytes)}</b>`, fromText(`from ${size(model.sizeBytes)}`))}
           ${speed(view, act)} ${lossFact(view)}
-          ${fact('Perplexity', perplexityValue(view), fromText(whole))}
+          ${fact('Perplexity', perplexityValue(view), fromText(ofOriginal))}
         </dl>
         ${better(view, act)} ${outcome(view, act)}
         <div class="row buttons">${buttons(view, act)}</div>
@@ -50,18 +53,18 @@ const fromText = (text: string) => html`<span class="small quiet from">${text}</
 const dtypeName = ({ dtype }: ModelSummary) => dtype.toUpperCase();
 
 function dropNote({ choice, nBlocks }: View) {
-  const halves = choice.drop.attention.length + choice.drop.mlp.length;
+  const nSublayers = choice.drop.attention.length + choice.drop.mlp.length;
   const parts = [
     `${choice.drop.blocks.length} of ${nBlocks} blocks`,
-    halves > 0 ? counted(halves, 'half', 'halves') : '',
+    nSublayers > 0 ? counted(nSublayers, 'half', 'halves') : '',
   ];
   return fromText(parts.filter(Boolean).join(', '));
 }
 
 function parametersNote({ facts, state }: View) {
-  const whole = state.host.model.nParameters;
-  const parts = [`from ${parameters(whole)}`];
-  if (facts.nParameters < whole) parts.push(signedShare(facts.nParameters / whole - 1));
+  const nBefore = state.host.model.nParameters;
+  const parts = [`from ${parameters(nBefore)}`];
+  if (facts.nParameters < nBefore) parts.push(signedShare(facts.nParameters / nBefore - 1));
   if (facts.nParametersZeroed > 0) parts.push(`${parameters(facts.nParametersZeroed)} zeroed`);
   return fromText(parts.join(', '));
 }
@@ -70,7 +73,7 @@ function speed({ state, facts, choice }: View, act: Actions) {
   const measured = state.speed?.key === keyOf(choice.drop) ? state.speed : null;
   if (measured?.state === 'measured')
     return fact('Speed-up', html`<b>${speedUp(measured.ratio)}</b>`, html`<span class="small quiet">measured</span>`);
-  const offer = state.host.measuresSpeed && !isEmpty(choice.drop) && act.canAsk();
+  const offer = state.host.measuresSpeed && !isEmpty(choice.drop) && canAsk(state);
   const note =
     measured?.state === 'measuring'
       ? html`${icon('sync', 'spin')} measuring`
@@ -122,11 +125,11 @@ function estimateOf({
   state,
 }: View): { lossNats: number; costNats: number; costStandardError: number | null } | null {
   const partly = state.asking?.estimate;
-  const whole = state.host.analysis?.lossNats;
+  const originalNats = state.host.analysis?.lossNats;
   // The loss of some windows is not that of all, but what the set adds to it hardly depends on them.
-  if (partly && whole !== undefined)
+  if (partly && originalNats !== undefined)
     return {
-      lossNats: whole + partly.costNats,
+      lossNats: originalNats + partly.costNats,
       costNats: partly.costNats,
       costStandardError: partly.costStandardError,
     };
@@ -139,7 +142,7 @@ function perplexityValue(view: View) {
   return value ? html`<b class="guess">≈ ${perplexity(Math.exp(value.lossNats))}</b>` : html`<b class="quiet">–</b>`;
 }
 
-/** From the whole model to the choice, to scale, with the best set of the same size that a search found. */
+/** The cost from the original model to the choice, to scale, with the best set of the same size that a search found. */
 function gauge(view: View, costNats: number, standardError: number | null, estimated = false) {
   const n = view.choice.drop.blocks.length;
   const best = view.greedy.find(
@@ -147,15 +150,15 @@ function gauge(view: View, costNats: number, standardError: number | null, estim
   );
   const most = Math.max(1.4, ...view.greedy.map((it) => it.costNats * 1.5));
   const x = (nats: number) => 4 + (Math.min(Math.max(nats, 0), most) / most) * 136;
-  const half = standardError === null ? 0 : normalQuantile * standardError;
+  const reach = standardError === null ? 0 : normalQuantile * standardError;
   return html`<svg class="gauge" width="144" height="14" aria-hidden="true">
-    <line class="guide" x1="4" x2="140" y1="8" y2="8"></line><line class="whole" x1="4" x2="4" y1="2" y2="14"></line>
+    <line class="guide" x1="4" x2="140" y1="8" y2="8"></line><line class="original" x1="4" x2="4" y1="2" y2="14"></line>
     ${
       best && greedySetOf(view.greedy, n, view.choice.protected)
         ? svg`<path class="mark" d="M0-4L4 0L0 4L-4 0Z" transform="translate(${x(best.costNats)} 8)"></path>`
         : nothing
     }
-    ${half > 0 ? svg`<line class="interval" x1=${x(costNats - half)} x2=${x(costNats + half)} y1="8" y2="8"></line>` : nothing}
+    ${reach > 0 ? svg`<line class="interval" x1=${x(costNats - reach)} x2=${x(costNats + reach)} y1="8" y2="8"></line>` : nothing}
     <circle class=${estimated ? 'dot hollow' : 'dot'} cx=${x(costNats)} cy="8" r="4"></circle>
   </svg>`;
 }
@@ -176,10 +179,10 @@ function outcome({ state }: View, act: Actions) {
   const { message } = state;
   const written = pruning && outcomeOf(pruning);
   return html`
-    ${message ? html`<div id="message">${told(message.kind, message.text)}</div>` : nothing}
+    ${message ? html`<div id="message">${messageLine(message.kind, message.text)}</div>` : nothing}
     ${
       written
-        ? html`<div id="pruned">${told(
+        ? html`<div id="pruned">${messageLine(
             written.kind,
             written.text,
             written.kind === 'done' ? button({ id: 'try', label: 'Try It', onPress: act.tryIt }) : nothing,
@@ -223,17 +226,17 @@ function buttons(view: View, act: Actions) {
       ${button({ id: 'cancel-prune', label: 'Cancel', onPress: () => act.cancelRun(run.runId) })}`;
   }
   const n = choice.drop.blocks.length;
-  const halves = nDropped(choice.drop) - n;
-  const what = [n > 0 ? counted(n, 'Block') : '', halves > 0 ? counted(halves, 'Half', 'Halves') : '']
+  const nSublayers = nDropped(choice.drop) - n;
+  const what = [n > 0 ? counted(n, 'Block') : '', nSublayers > 0 ? counted(nSublayers, 'Half', 'Halves') : '']
     .filter(Boolean)
     .join(', ');
   const empty = isEmpty(choice.drop);
   const nothingLeft = facts.nBlocksLeft < 1;
-  const off = empty || nothingLeft || !act.isConnected() || state.busy !== null;
+  const off = empty || nothingLeft || !isConnected(state) || state.busy !== null;
   return html`
     ${button({
       id: 'prune',
-      look: 'primary',
+      appearance: 'primary',
       label: empty ? 'Prune' : `Prune ${what}…`,
       disabled: off,
       onPress: act.prune,

@@ -1,15 +1,15 @@
 // How many: the loss added by number of blocks, for the search (a line), what methods pick (their marks) and the present
 // choice (orange, with its interval; hollow while it is only estimated).
 import { html, nothing, type TemplateResult } from 'lit';
-import { chart, type Colours } from '../chart';
 import { cost, plain } from '../../server/shared/numbers';
-import { hideTip, showTip } from '../tip';
-import type { Actions } from './actions';
 import { dropSetInWords, isEmpty, keyOf } from '../../server/shared/dropSets';
+import { normalQuantile } from '../../server/shared/statistics';
+import { chart, type Colours } from '../components/chart';
+import { hideTip, showTip } from '../components/tooltip';
+import type { Actions } from './actions';
 import { suggestion } from './methods';
 import { lossOf } from './measured';
 import type { View } from './view';
-import { normalQuantile } from '../../server/shared/statistics';
 
 interface Point {
   n: number;

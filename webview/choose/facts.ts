@@ -6,7 +6,7 @@ import { isDropped } from './choice';
 export interface Facts {
   nBlocksLeft: number;
   nParameters: number;
-  /** Of dropped halves: zeroed and skipped, but still in the file. */
+  /** Of dropped sublayers: zeroed and skipped, but still in the file. */
   nParametersZeroed: number;
   sizeBytes: number;
   /** From counted work, where the head costs as much as so many blocks as it has their parameters. */
@@ -15,12 +15,12 @@ export interface Facts {
 
 export function factsOf(model: ModelSummary, drop: DropSet): Facts {
   const n = drop.blocks.length;
-  const half = parametersOfHalves(model);
+  const each = sublayerParameters(model);
   const nParameters = model.nParameters - n * model.nParametersPerBlock;
   return {
     nBlocksLeft: model.nBlocks - n,
     nParameters,
-    nParametersZeroed: drop.attention.length * half.attention + drop.mlp.length * half.mlp,
+    nParametersZeroed: drop.attention.length * each.attention + drop.mlp.length * each.mlp,
     sizeBytes: (model.sizeBytes * nParameters) / model.nParameters,
     speedUp: workOf(model, { blocks: [], attention: [], mlp: [] }) / workOf(model, drop),
   };
@@ -31,17 +31,17 @@ export const headInBlocks = (model: ModelSummary): number =>
   (model.vocabularySize * model.width) / model.nParametersPerBlock;
 
 function workOf(model: ModelSummary, drop: DropSet): number {
-  const half = parametersOfHalves(model);
-  const perBlock = half.attention + half.mlp;
+  const each = sublayerParameters(model);
+  const perBlock = each.attention + each.mlp;
   let work = headInBlocks(model);
   for (let block = 0; block < model.nBlocks; block++)
     for (const name of ['attention', 'mlp'] as const)
-      if (!isDropped(drop, { block, half: name }) && !model.droppedSublayers[name].includes(block))
-        work += half[name] / perBlock;
+      if (!isDropped(drop, { block, sublayer: name }) && !model.droppedSublayers[name].includes(block))
+        work += each[name] / perBlock;
   return work;
 }
 
 /** Matrices alone: projections of queries, keys, values and output; gate, up and down. */
-function parametersOfHalves({ width, mlpWidth, nHeads, nKeyValueHeads, headWidth }: ModelSummary) {
+function sublayerParameters({ width, mlpWidth, nHeads, nKeyValueHeads, headWidth }: ModelSummary) {
   return { attention: 2 * width * headWidth * (nHeads + nKeyValueHeads), mlp: 3 * width * mlpWidth };
 }

@@ -2,16 +2,16 @@
 // the stronger the blue. Hatched spans hold a surprise. A click or Enter takes the span.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { guard } from 'lit/directives/guard.js';
+import { blockRanges } from '../../server/shared/dropSets';
 import { counted, plain } from '../../server/shared/numbers';
-import { hideTip, showTip } from '../tip';
-import { icon } from '../ui';
+import { hideTip, showTip } from '../components/tooltip';
+import { icon } from '../components/controls';
 import type { Actions } from './actions';
-import { span } from './choice';
+import { span, takenSpan } from './choice';
 import type { ScoredMethod } from './methods';
 import { median } from './ranks';
-import { mostSpan, spanMethod, takenSpan } from './spans';
-import type { View } from './view';
-import { blockRanges } from '../../server/shared/dropSets';
+import { mostSpan } from './state';
+import { spanMethod, type View } from './view';
 
 const cellHeight = 11;
 const left = 24;

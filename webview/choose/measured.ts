@@ -1,9 +1,9 @@
 // What is known of the loss of drop sets: measured sets from the report and from answers, and for all others the sum of
 // what leaving out each part alone costs.
-import type { DropSet } from '../../server/protocol/recipes';
-import type { AnalyzeReport, MeasuredLoss, Unit } from '../../server/protocol/reports';
 import { emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
+import type { DropSet } from '../../server/protocol/recipes';
+import type { AnalyzeReport, MeasuredLoss, Unit } from '../../server/protocol/reports';
 
 export type LossOfChoice =
   | ({ kind: 'measured' } & MeasuredLoss)
@@ -23,12 +23,12 @@ export function measuredSets(
   report?.removals?.blocks?.forEach((measured, block) => {
     add(ofBlocks([block]), measured);
   });
-  for (const half of sublayers)
-    report?.removals?.[half]?.forEach((measured, block) => {
-      add({ ...emptyDropSet, [half]: [block] }, measured);
+  for (const sublayer of sublayers)
+    report?.removals?.[sublayer]?.forEach((measured, block) => {
+      add({ ...emptyDropSet, [sublayer]: [block] }, measured);
     });
   report?.greedy?.steps?.forEach((step, i) => {
-    add(setOfUnits(report.greedy!.order.slice(0, i + 1)), step);
+    add(dropSetOf(report.greedy!.order.slice(0, i + 1)), step);
   });
   for (const { drop, ...measured } of report?.suggestions ?? []) add(drop, measured);
   for (const { drop, ...measured } of report?.whatIf ?? []) add(drop, measured);
@@ -37,12 +37,12 @@ export function measuredSets(
 }
 
 export function lossOf(drop: DropSet, report: Partial<AnalyzeReport> | null, sets: MeasuredSets): LossOfChoice {
-  const whole = report?.lossNats;
-  if (whole === undefined) return { kind: 'unknown' };
+  const originalNats = report?.lossNats;
+  if (originalNats === undefined) return { kind: 'unknown' };
   if (isEmpty(drop))
     return {
       kind: 'measured',
-      lossNats: whole,
+      lossNats: originalNats,
       standardError: report?.lossStandardError ?? null,
       costNats: 0,
       costStandardError: 0,
@@ -50,7 +50,7 @@ export function lossOf(drop: DropSet, report: Partial<AnalyzeReport> | null, set
   const measured = sets.get(keyOf(drop));
   if (measured) return { kind: 'measured', ...measured };
   const costNats = sumOfSingles(drop, sets);
-  return costNats === null ? { kind: 'unknown' } : { kind: 'estimated', lossNats: whole + costNats, costNats };
+  return costNats === null ? { kind: 'unknown' } : { kind: 'estimated', lossNats: originalNats + costNats, costNats };
 }
 
 /** Null where one of its parts was not measured. */
@@ -69,7 +69,7 @@ export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
   return sum;
 }
 
-export function setOfUnits(units: readonly Unit[]): DropSet {
+export function dropSetOf(units: readonly Unit[]): DropSet {
   const drop: DropSet = { blocks: [], attention: [], mlp: [] };
   for (const unit of units) {
     if (typeof unit === 'number') drop.blocks.push(unit);

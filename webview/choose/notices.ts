@@ -1,15 +1,14 @@
 // What a person must know before the numbers: no analysis yet, one that runs or has failed, a lost connection, blocks
 // that cost more than they look. Each says what is so and offers the way on.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { Plan } from '../../server/protocol/engine';
-import type { ConnectionState } from '../../server/protocol/pages/page';
-import type { RunSummary } from '../../server/protocol/server';
-import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
-import { stepInWords } from '../steps';
-import { button, icon, link, progressBar } from '../ui';
-import type { Actions } from './actions';
-import type { View } from './view';
 import { blockRanges } from '../../server/shared/dropSets';
+import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
+import { connectionNotice } from '../components/connectionNotice';
+import { secondsLeft, stepInWords } from '../components/runState';
+import { button, icon, link, progressBar } from '../components/controls';
+import type { Actions } from './actions';
+import { isConnected } from './state';
+import type { View } from './view';
 
 export function notices(view: View, act: Actions): TemplateResult {
   return html`
@@ -21,40 +20,9 @@ export function notices(view: View, act: Actions): TemplateResult {
     <p class="sr" role="status">${statusOf(view)}</p>`;
 }
 
-/** Nothing while all is well. Numbers on the page stay true without a connection, so it only says what waits. */
-export function connectionNotice(connection: ConnectionState, act: { restart: () => void; openLog: () => void }) {
-  const note = (text: string, ...ways: unknown[]) =>
-    html`<p class="note" id="connection">
-      ${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span>
-    </p>`;
-  const stays = 'What was measured stays; nothing new can be.';
-  switch (connection.state) {
-    case 'connected':
-      return nothing;
-    case 'starting':
-      return html`<p class="note quiet-note" id="connection">
-        ${icon('sync', 'spin')}<span>The compute server is starting.</span>
-      </p>`;
-    case 'reconnecting':
-      return note(
-        `The connection to the compute server is lost; trying again (${connection.attempt}). ${stays}`,
-        link('Open Log', act.openLog),
-      );
-    case 'stopped':
-      return note(`The compute server is stopped. ${stays}`, link('Start It', act.restart));
-    case 'failed':
-      return note(
-        `The compute server cannot be reached: ${connection.message}`,
-        link('Try Again', act.restart),
-        ' · ',
-        link('Open Log', act.openLog),
-      );
-  }
-}
-
 function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
   const { model, offer, source } = state.host;
-  const off = !act.isConnected() || state.busy !== null;
+  const off = !isConnected(state) || state.busy !== null;
   const windows =
     source?.kind === 'text' && source.windows
       ? `${counted(source.windows, 'window')} of ${source.tokens} tokens`
@@ -70,7 +38,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
         Nothing is written to the model folder.
       </p>
       <div class="row">
-        ${button({ id: 'analyze', look: 'primary', label: 'Measure Blocks', disabled: off, onPress: act.analyze })}
+        ${button({ id: 'analyze', appearance: 'primary', label: 'Measure Blocks', disabled: off, onPress: act.analyze })}
         ${button({ label: 'Choose Text…', disabled: off, onPress: act.chooseText })}
       </div>
     </section>`;
@@ -110,18 +78,18 @@ interface Stage {
  * What an analysis does, one after the other. The engine tells the step that it is at and how far; what the report holds
  * already is done.
  */
-export function stages({ state, removals, halves, nBlocks, methods, greedy }: View): Stage[] {
+export function stages({ state, removals, sublayers, nBlocks, methods, greedy }: View): Stage[] {
   const { run, offer, analysis } = state.host;
   const measure = offer?.measure;
-  const sublayers = halves.attention.costs.some(Boolean) || measure?.removals === 'sublayers';
+  const hasSublayers = sublayers.attention.costs.some(Boolean) || measure?.removals === 'sublayers';
   const search = Math.max(greedy.length, measure?.greedy?.count ?? 0);
   const parts = [
     { name: 'Hidden states: influence, angular, magnitude', step: 'analyze', of: 1, there: methods.length > 0 },
     ...((measure?.removals ?? 'blocks') === 'none'
       ? []
       : [{ name: 'Loss without each block', step: 'removals', of: nBlocks, there: removals.every(Boolean) }]),
-    ...(sublayers
-      ? [{ name: 'Sublayers', step: 'removals', of: 2 * nBlocks, there: halves.mlp.costs.every(Boolean) }]
+    ...(hasSublayers
+      ? [{ name: 'Sublayers', step: 'removals', of: 2 * nBlocks, there: sublayers.mlp.costs.every(Boolean) }]
       : []),
     ...(search > 0 ? [{ name: 'Greedy search', step: 'search', of: search, there: greedy.length > 0 }] : []),
     ...(measure?.suggestions
@@ -134,29 +102,22 @@ export function stages({ state, removals, halves, nBlocks, methods, greedy }: Vi
     if (there) return { name, state: 'done', note: '' };
     const total = of > 1 ? String(of) : '';
     if (i !== now || !running) return { name, state: 'waits', note: total };
-    return { name, state: 'now', note: step === run.step ? progressOf(name, of, run.fraction, sublayers) : total };
+    return { name, state: 'now', note: step === run.step ? progressOf(name, of, run.fraction, hasSublayers) : total };
   });
 }
 
 /** Blocks, attention and MLP are thirds of one step. */
-function progressOf(name: string, of: number, fraction: number, sublayers: boolean): string {
+function progressOf(name: string, of: number, fraction: number, hasSublayers: boolean): string {
   const part =
-    name === 'Sublayers' ? (3 * fraction - 1) / 2 : sublayers && name.startsWith('Loss') ? 3 * fraction : fraction;
+    name === 'Sublayers' ? (3 * fraction - 1) / 2 : hasSublayers && name.startsWith('Loss') ? 3 * fraction : fraction;
   const within = Math.max(0, Math.min(1, part));
   return of > 1 ? `${Math.floor(within * of)} of ${of}` : share(within, 0);
-}
-
-/** Of the whole run, by its plan: the engine's progress is that of a step. */
-export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
-  if (run.startedAtEpochMs === null || !plan) return null;
-  const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
-  return left > 1 ? left : null;
 }
 
 function ended(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;
   const some = view.methods.length > 0 || view.removals.some(Boolean);
-  const off = !act.isConnected() || view.state.busy !== null;
+  const off = !isConnected(view.state) || view.state.busy !== null;
   const mark = run.state === 'cancelled' ? icon('info') : icon('error', 'bad');
   const [first, rest] =
     run.state === 'failed'
@@ -177,7 +138,7 @@ function ended(view: View, act: Actions): TemplateResult {
       <p class="row top">${mark}<span class="strong text">${first}</span></p>
       <p class="quiet">${rest}</p>
       <div class="row">
-        ${button({ id: 'analyze', look: 'primary', label: 'Measure Again', disabled: off, onPress: act.analyze })}
+        ${button({ id: 'analyze', appearance: 'primary', label: 'Measure Again', disabled: off, onPress: act.analyze })}
         ${button({ label: 'Open Run', onPress: () => act.openRun(run.runId) })}
         ${button({ label: 'Open Log', onPress: act.openLog })}
       </div>

@@ -1,21 +1,21 @@
-// The choose-blocks panel: which blocks to drop, and how many. The host keeps its state true; the page adds what only it
-// knows, such as the steps that can be undone, and draws all of it from one state.
+// The choose-blocks page: which blocks to drop, and how many. The host sends what it knows of the model and its analysis;
+// the page adds what only it knows, such as the steps that can be undone, and draws all of it from one state.
 import { html, nothing, render, svg, type TemplateResult } from 'lit';
 import type { ChooseBlocksPage, ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import { counted } from '../../server/shared/numbers';
-import { renderer } from '../frames';
 import type { Host } from '../host';
+import { openPageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
 import { actionsOn, type Actions } from './actions';
 import { choiceBar } from './choiceBar';
 import { curve } from './curve';
 import { heatMap } from './heatMap';
 import { notices } from './notices';
-import { choiceTools, spine } from './spine';
-import { initialState, openStore } from './store';
+import { blockTable, choiceTools } from './blockTable';
+import { openQuestions } from './questions';
+import { initialState, nextState } from './state';
 import { suggestionTable } from './suggestionTable';
 import { type View, viewOf } from './view';
-import { whatIf } from './whatIf';
 
 registerPage<ChooseBlocksPage>('chooseBlocks', mountChooseBlocks);
 
@@ -23,37 +23,36 @@ function mountChooseBlocks(root: HTMLElement, host: Host<ChooseBlocksPage>, init
   let focusWanted = false;
   const draw = () => {
     render(page(viewOf(store.state), act), root);
-    if (focusWanted) root.querySelector<HTMLElement>('#spine tr[tabindex="0"]')?.focus();
+    if (focusWanted) root.querySelector<HTMLElement>('#blocks tr[tabindex="0"]')?.focus();
     focusWanted = false;
   };
-  const store = openStore(initialState(initial), renderer(draw));
-  const asking = whatIf(store, host);
-  const act = actionsOn(store, host, asking, () => {
+  const soon = renderer(draw);
+  const store = openPageStore(initialState(initial), nextState, soon);
+  const questions = openQuestions(store, host);
+  const focusRow = () => {
     focusWanted = true;
-    store.update({});
-  });
+    soon();
+  };
+  const act = actionsOn({ store, host, questions, focusRow });
 
-  host.on('choose/state', (state) => {
-    const before = store.state.host;
-    // Answers are those of one analysis: another text, other numbers.
-    const other = state.run?.runId !== before.run?.runId;
-    const forgotten = { answers: new Map(), asking: null, queue: null, speed: null, refusal: null };
-    store.update({ host: state, ...(other ? forgotten : {}) });
-    asking.hostChanged(
-      other || state.run?.state !== before.run?.state || state.connection.state !== before.connection.state,
+  host.on('choose/state', (next) => {
+    const { run, connection } = store.state.host;
+    store.dispatch({ type: 'host', host: next });
+    questions.hostChanged(
+      next.run?.runId !== run?.runId || next.run?.state !== run?.state || next.connection.state !== connection.state,
     );
   });
-  host.on('choose/pruning', (pruning) => store.update({ host: { ...store.state.host, pruning } }));
+  host.on('choose/pruning', (pruning) => store.dispatch({ type: 'pruning', pruning }));
   window.addEventListener('keydown', (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== 'z') return;
     if (event.shiftKey) act.redo();
     else act.undo();
     event.preventDefault();
   });
-  // A window that is reloaded before anything was chosen brings the panel back, too.
+  // A window that is reloaded before anything was chosen brings the page back, too.
   host.remember({ page: 'chooseBlocks', folder: initial.model.folder, choice: initial.choice });
   draw();
-  asking.choiceChanged();
+  questions.choiceChanged();
 }
 
 function page(view: View, act: Actions): TemplateResult {
@@ -66,7 +65,7 @@ function page(view: View, act: Actions): TemplateResult {
       </header>
       ${notices(view, act)}
       <div class="columns ${analysed ? '' : 'alone'}">
-        <section aria-label="Blocks">${spine(view, act)}</section>
+        <section aria-label="Blocks">${blockTable(view, act)}</section>
         ${analysed ? html`<aside>${suggestionTable(view, act)}${curve(view, act)}${heatMap(view, act)}</aside>` : nothing}
       </div>
     </div>

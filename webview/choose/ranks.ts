@@ -1,4 +1,4 @@
-// Order among numbers: ranks, their correlation, the median.
+// Order among numbers: ranks, their correlation, the median, and the blocks that a method ranks far too low.
 
 /** 1 for the least; of equal values the earlier one comes first. */
 export function ranks(values: readonly number[]): number[] {
@@ -26,6 +26,22 @@ export function rankCorrelation(a: readonly number[], b: readonly number[]): num
 /** Of an even number of values the upper one of the two in the middle; 0 of none. */
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+const atLeastTimes = 3;
+const atLeastNats = 0.3;
+
+/**
+ * Blocks that cost more than a method says: at least 0.3 nats more, and more than three times as much, as the block whose
+ * measured cost has the rank that the method gives.
+ */
+export function surprises(methodRanks: readonly number[], costs: readonly number[], kept: readonly number[]): number[] {
+  const ascending = [...costs].sort((a, b) => a - b);
+  return costs.flatMap((cost, block) => {
+    const expected = ascending[methodRanks[block]! - 1]!;
+    const surprising = cost > atLeastTimes * expected && cost - expected > atLeastNats;
+    return surprising && !kept.includes(block) ? [block] : [];
+  });
+}
 
 function sharedRanks(values: readonly number[]): number[] {
   const order = orderOf(values);

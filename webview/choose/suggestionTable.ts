@@ -2,11 +2,13 @@
 // each number of blocks. A click on a number takes that set.
 import { html, nothing, type TemplateResult } from 'lit';
 import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
-import { hideTip, showTip } from '../tip';
-import { link, tool } from '../ui';
-import type { Actions } from './actions';
 import { dropSetInWords, keyOf } from '../../server/shared/dropSets';
-import { countsShown, type SuggestionCell, type SuggestionRow, type View } from './view';
+import { hideTip, showTip } from '../components/tooltip';
+import { link, tool } from '../components/controls';
+import type { Actions } from './actions';
+import { canAsk } from './questions';
+import type { SuggestionCell, SuggestionRow } from './suggestions';
+import { countsShown, type View } from './view';
 
 export function suggestionTable(view: View, act: Actions): TemplateResult {
   const { counts, suggestions, mostCount, method } = view;
@@ -92,8 +94,8 @@ function measureAll(view: View, act: Actions) {
   const { state, unmeasured, phase } = view;
   if (state.queue)
     return html`<span>Measuring, ${counted(state.queue.length, 'set')} left. </span>${link('Stop', act.stopMeasuring)}`;
-  if (unmeasured.length === 0 || phase !== 'ready' || !act.canAsk()) return nothing;
-  const times = [...act.answerTimesMs()];
+  if (unmeasured.length === 0 || phase !== 'ready' || !canAsk(state)) return nothing;
+  const times = state.answerTimesMs;
   const mean = times.reduce((a, b) => a + b, 0) / times.length;
   const seconds = times.length > 0 ? `, ${duration((mean * unmeasured.length) / 1000)}` : '';
   return link(`Measure all${seconds}`, () => act.measureAll(unmeasured));

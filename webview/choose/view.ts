@@ -1,83 +1,32 @@
-// Everything that the panel shows of one state, computed once before a rendering: ranks, surprises, known losses,
+// Everything that the page shows of one state, computed once before a rendering: ranks, surprises, known losses,
 // suggestions. No part of the page computes such things for itself.
-import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
+import type { Sublayer } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
-import type { Estimate, MeasuredLoss } from '../../server/protocol/reports';
+import type { MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
-import type { Choice, Row } from './choice';
+import type { Choice } from './choice';
 import { type Facts, factsOf } from './facts';
-import type { History } from './history';
-import { type LossOfChoice, lossOf, type MeasuredSets, measuredSets, setOfUnits } from './measured';
-import { isVariant, type ScoredMethod, scoredMethods, suggestion } from './methods';
-import { median, rankCorrelation, ranks } from './ranks';
-import { surprises } from './surprises';
-import { keyOf } from '../../server/shared/dropSets';
-
-export interface PageState {
-  readonly host: ChooseBlocksState;
-  readonly history: History<Choice>;
-  readonly method: string;
-  readonly open: ReadonlySet<number>;
-  readonly allOpen: boolean;
-  /** The row that the keyboard is on, and the other end of a range. */
-  readonly current: Row;
-  readonly anchor: number;
-  /** The first count of the table of suggestions. */
-  readonly firstCount: number;
-  readonly cell: { first: number; count: number };
-  /** Blocks under the pointer in the map or the table. */
-  readonly preview: readonly number[];
-  readonly repair: boolean;
-  /** Final answers of the engine by drop set. */
-  readonly answers: ReadonlyMap<string, MeasuredLoss>;
-  readonly asking: Asking | null;
-  /** Why the newest question was refused. */
-  readonly refusal: string | null;
-  /** Drop sets yet to be measured of those asked for at once; null when none was asked for. */
-  readonly queue: readonly DropSet[] | null;
-  readonly speed: { key: string; state: 'measuring' | 'failed' | 'measured'; ratio: number; message: string } | null;
-  /** What came of the last press of a button that asks the host. */
-  readonly message: { kind: 'failed' | 'done'; text: string } | null;
-  readonly busy: 'prune' | 'saveRecipe' | 'analyze' | null;
-}
-
-export interface Asking {
-  readonly question: number;
-  readonly key: string;
-  readonly estimate: Estimate | null;
-}
-
-export interface SuggestionCell {
-  drop: DropSet;
-  loss: LossOfChoice;
-  least: boolean;
-}
-
-export interface SuggestionRow {
-  name: string;
-  label: string;
-  mark: string;
-  kind: 'method' | 'removals' | 'greedy';
-  correlation: number | null;
-  /** By count from `counts[0]` on; null where there is none. */
-  cells: (SuggestionCell | null)[];
-}
+import { dropSetOf, type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';
+import { isVariant, type ScoredMethod, scoredMethods } from './methods';
+import { median, ranks, surprises } from './ranks';
+import type { PageState } from './state';
+import { type GreedySet, type SuggestionRow, suggestionRows, unmeasuredSets } from './suggestions';
 
 export interface View {
   state: PageState;
   choice: Choice;
   nBlocks: number;
   methods: ScoredMethod[];
-  /** Of the strip: without variants, but with the one chosen. */
+  /** Of the strip of ranks: without variants, but with the one chosen. */
   shownMethods: ScoredMethod[];
   method: ScoredMethod | null;
   /** By block; null where it is not measured yet. */
   removals: (MeasuredLoss | null)[];
-  halves: Record<'attention' | 'mlp', { costs: (MeasuredLoss | null)[]; norms: number[] | null }>;
+  sublayers: Record<Sublayer, SublayerNumbers>;
   costRanks: number[] | null;
   surprises: number[];
-  /** Where the wings end: four times the median. */
-  wings: { score: number; cost: number; attention: number; mlp: number };
+  /** The values at which the bars of the table end: four times the median. */
+  barEnds: { score: number; cost: number } & Record<Sublayer, number>;
   sets: MeasuredSets;
   loss: LossOfChoice;
   facts: Facts;
@@ -86,8 +35,14 @@ export interface View {
   suggestions: SuggestionRow[];
   /** Suggested sets that are only estimated. */
   unmeasured: DropSet[];
-  greedy: { drop: DropSet; costNats: number }[];
+  greedy: GreedySet[];
   phase: Phase;
+}
+
+/** By block: what leaving the sublayer out costs, and the norm of its output over that of its input. */
+export interface SublayerNumbers {
+  costs: (MeasuredLoss | null)[];
+  norms: number[] | null;
 }
 
 /** What the analysis is about: an engine that can be asked is there in `ready` alone. */
@@ -102,58 +57,23 @@ export function viewOf(state: PageState): View {
   const choice = history.present;
   const methods = scoredMethods(analysis?.methods);
   const method = methods.find(({ name }) => name === state.method) ?? methods[0] ?? null;
-  const removals = filled(analysis?.removals?.blocks, nBlocks);
-  const costs = removals.map((it) => it?.costNats ?? Number.NaN);
-  const complete = !costs.some(Number.isNaN);
+  const shownMethods = methods.filter(({ name }) => !isVariant(name) || name === method?.name);
+  const removals = byBlock(analysis?.removals?.blocks, nBlocks);
+  const known = removals.flatMap((removal) => (removal ? [removal.costNats] : []));
+  const costs = known.length === nBlocks ? known : null;
+  const sublayers = sublayersOf(analysis, nBlocks);
   const sets = measuredSets(analysis, state.answers);
+  const greedy = greedySetsOf(analysis);
   const mostCount = Math.max(1, Math.min(nBlocks - 1, nBlocks - choice.protected.length));
   const counts = Array.from({ length: countsShown }, (_, i) => firstCount + i).filter((n) => n <= mostCount);
-  const known = costs.filter((cost) => !Number.isNaN(cost));
-  const norms = (name: string) => (analysis?.methods?.[name]?.scores as number[] | undefined) ?? null;
-  const half = (name: 'attention' | 'mlp', scores: string) => ({
-    costs: filled(analysis?.removals?.[name] ?? undefined, nBlocks),
-    norms: norms(scores),
+  const suggestions = suggestionRows({
+    methods: shownMethods,
+    costs,
+    greedy,
+    counts,
+    kept: choice.protected,
+    lossOf: (drop) => lossOf(drop, analysis, sets),
   });
-  const halves = { attention: half('attention', 'relativeAttentionNorm'), mlp: half('mlp', 'relativeMlpNorm') };
-  const greedySteps = analysis?.greedy?.steps ?? [];
-  const greedy = greedySteps.map(({ costNats }, i) => ({
-    drop: setOfUnits(analysis!.greedy!.order.slice(0, i + 1)),
-    costNats,
-  }));
-
-  const cellFor = (drop: DropSet | null): SuggestionCell | null =>
-    drop && { drop, loss: lossOf(drop, analysis, sets), least: false };
-  const shownMethods = methods.filter(({ name }) => !isVariant(name) || name === method?.name);
-  const suggestions: SuggestionRow[] = shownMethods.map((it) => ({
-    name: it.name,
-    label: it.label,
-    mark: it.mark,
-    kind: 'method',
-    correlation: complete && nBlocks > 2 ? rankCorrelation(it.scores, costs) : null,
-    cells: counts.map((n) => cellFor(suggestion(it, n, choice.protected))),
-  }));
-  if (complete)
-    suggestions.push({
-      name: 'removals',
-      label: 'Loss without it',
-      mark: '┃',
-      kind: 'removals',
-      correlation: null,
-      cells: counts.map((n) => cellFor(suggestion({ scores: costs, spans: null }, n, choice.protected))),
-    });
-  if (greedy.length > 0)
-    suggestions.push({
-      name: 'greedy',
-      label: 'Greedy search',
-      mark: '',
-      kind: 'greedy',
-      correlation: null,
-      cells: counts.map((n) => cellFor(greedySetOf(greedy, n, choice.protected))),
-    });
-  counts.forEach((_, i) => {
-    markLeast(suggestions.flatMap(({ cells }) => cells[i] ?? []));
-  });
-
   return {
     state,
     choice,
@@ -162,14 +82,14 @@ export function viewOf(state: PageState): View {
     shownMethods,
     method,
     removals,
-    halves,
-    costRanks: complete ? ranks(costs) : null,
-    surprises: complete && method ? surprises(method.ranks, costs, choice.protected) : [],
-    wings: {
+    sublayers,
+    costRanks: costs && ranks(costs),
+    surprises: costs && method ? surprises(method.ranks, costs, choice.protected) : [],
+    barEnds: {
       score: 4 * median(method?.scores ?? []),
       cost: 4 * median(known),
-      attention: 4 * median(halves.attention.norms ?? []),
-      mlp: 4 * median(halves.mlp.norms ?? []),
+      attention: 4 * median(sublayers.attention.norms ?? []),
+      mlp: 4 * median(sublayers.mlp.norms ?? []),
     },
     sets,
     loss: lossOf(choice.drop, analysis, sets),
@@ -177,25 +97,13 @@ export function viewOf(state: PageState): View {
     counts,
     mostCount,
     suggestions,
-    unmeasured: distinct(
-      suggestions.flatMap(({ cells }) =>
-        cells.flatMap((cell) => (cell && cell.loss.kind !== 'measured' ? [cell.drop] : [])),
-      ),
-    ),
+    unmeasured: unmeasuredSets(suggestions),
     greedy,
     phase: phaseOf(host.run, analysis?.lossNats !== undefined),
   };
 }
 
-/** A search step that counts blocks, and only while it keeps to the protected ones. */
-export function greedySetOf(greedy: View['greedy'], count: number, kept: readonly number[]): DropSet | null {
-  const step = greedy.find(({ drop }) => drop.blocks.length + (drop.attention.length + drop.mlp.length) / 2 === count);
-  if (!step) return null;
-  const { blocks, attention, mlp } = step.drop;
-  return [...blocks, ...attention, ...mlp].some((block) => kept.includes(block)) ? null : step.drop;
-}
-
-/** A measured set of as many whole blocks that costs clearly less; from the search, the methods and all that was asked. */
+/** A measured set of as many whole blocks that costs clearly less: of the search or of a method. */
 export function betterSet(view: View): { drop: DropSet; costNats: number; label: string } | null {
   const { loss, choice } = view;
   const n = choice.drop.blocks.length;
@@ -217,6 +125,26 @@ export function betterSet(view: View): { drop: DropSet; costNats: number; label:
   return candidates.sort((a, b) => a.costNats - b.costNats)[0] ?? null;
 }
 
+/** The method whose heat map is drawn: the chosen one if it scores spans, else the first that does. */
+export const spanMethod = ({ method, methods }: View): ScoredMethod | null =>
+  method?.spans ? method : (methods.find(({ spans }) => spans !== null) ?? null);
+
+type Analysis = PageState['host']['analysis'];
+
+function sublayersOf(analysis: Analysis, nBlocks: number): View['sublayers'] {
+  const numbers = (sublayer: Sublayer, method: string): SublayerNumbers => ({
+    costs: byBlock(analysis?.removals?.[sublayer] ?? undefined, nBlocks),
+    norms: (analysis?.methods?.[method]?.scores as number[] | undefined) ?? null,
+  });
+  return { attention: numbers('attention', 'relativeAttentionNorm'), mlp: numbers('mlp', 'relativeMlpNorm') };
+}
+
+const greedySetsOf = (analysis: Analysis): GreedySet[] =>
+  (analysis?.greedy?.steps ?? []).map(({ costNats }, i) => ({
+    drop: dropSetOf(analysis!.greedy!.order.slice(0, i + 1)),
+    costNats,
+  }));
+
 function phaseOf(run: RunSummary | null, measured: boolean): Phase {
   switch (run?.state) {
     case undefined:
@@ -231,14 +159,6 @@ function phaseOf(run: RunSummary | null, measured: boolean): Phase {
   }
 }
 
-function markLeast(cells: SuggestionCell[]): void {
-  const costs = cells.flatMap(({ loss }) => (loss.kind === 'measured' ? [loss.costNats] : []));
-  const least = Math.min(...costs);
-  for (const cell of cells) cell.least = cell.loss.kind === 'measured' && cell.loss.costNats === least;
-}
-
 /** Partial reports hold what is known so far. */
-const filled = (list: readonly (MeasuredLoss | null | undefined)[] | undefined, n: number): (MeasuredLoss | null)[] =>
+const byBlock = (list: readonly (MeasuredLoss | null | undefined)[] | undefined, n: number): (MeasuredLoss | null)[] =>
   Array.from({ length: n }, (_, k) => list?.[k] ?? null);
-
-const distinct = (drops: DropSet[]): DropSet[] => [...new Map(drops.map((drop) => [keyOf(drop), drop])).values()];

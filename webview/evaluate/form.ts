@@ -1,13 +1,13 @@
 // Before a run: which models on which tasks, how many questions of each, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
-import type { ModelSummary } from '../../server/protocol/reports';
+import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, memory, size } from '../../server/shared/numbers';
-import { button, checkbox, dropdown, icon, numberField } from '../ui';
+import type { ModelSummary } from '../../server/protocol/reports';
+import { button, checkbox, dropdown, icon, numberField } from '../components/controls';
 import type { EvaluateActions } from './actions';
 import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
 import type { PageState } from './view';
-import { blockRanges } from '../../server/shared/dropSets';
 
 export function form(
   { host, failure, busy, written }: PageState,
@@ -33,7 +33,7 @@ export function form(
       ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
       ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
       <p class="row" id="start-row">
-        ${button({ id: 'start', look: 'primary', label: 'Start Evaluation', disabled: off || !ready, onPress: act.start })}
+        ${button({ id: 'start', appearance: 'primary', label: 'Start Evaluation', disabled: off || !ready, onPress: act.start })}
         ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off || !ready, onPress: act.saveRecipe })}
         <span class="text quiet" id="plan" role="status">${planned(shown)}</span>
       </p>

@@ -1,8 +1,8 @@
 // What each model wrote by itself: a model that only repeats itself may still score well.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { GenerationCheck } from '../../server/protocol/reports';
 import { plain, share } from '../../server/shared/numbers';
-import { icon } from '../ui';
+import type { GenerationCheck } from '../../server/protocol/reports';
+import { icon } from '../components/controls';
 import type { Column } from './columns';
 import type { TableView } from './view';
 

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { duration, plain } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
-import { icon, link } from '../ui';
+import { icon, link } from '../components/controls';
 import type { EvaluateActions } from './actions';
 import { settingsIn } from './settings';
 import type { Row } from './table';

@@ -1,12 +1,10 @@
 // What a person must know before the numbers: how the run stands, what cannot be compared, what the engine warns of.
 import { html, nothing, type TemplateResult } from 'lit';
+import { clock, share } from '../../server/shared/numbers';
+import { runStyles, secondsLeft, stepInWords } from '../components/runState';
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
-import { clock, share } from '../../server/shared/numbers';
-import { looks } from '../looks';
-import { secondsLeft } from '../choose/notices';
-import { stepInWords } from '../steps';
-import { icon, link, progressBar } from '../ui';
+import { icon, link, progressBar } from '../components/controls';
 import type { EvaluateActions } from './actions';
 import { mismatchNotes } from './mismatchNotes';
 import { isActive, type TableView } from './view';
@@ -22,7 +20,7 @@ export function notices(view: TableView, act: EvaluateActions): TemplateResult {
     ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
     ${written ? html`<p class="small quiet text" role="status">Written to <bdi>${written}</bdi></p>` : nothing}
     ${warnings(view, act)}
-    <p class="sr" role="status">${looks[run.state].label}${plan === null && run.state === 'queued' ? ', waits for another run' : ''}</p>`;
+    <p class="sr" role="status">${runStyles[run.state].label}${plan === null && run.state === 'queued' ? ', waits for another run' : ''}</p>`;
 }
 
 function progress(run: RunSummary, plan: Plan | null): TemplateResult {

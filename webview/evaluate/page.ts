@@ -1,13 +1,13 @@
 // The page of an evaluation: the form before it, then the table of its scores as they come, with what they depend on.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { EvaluatePage, EvaluationState } from '../../server/protocol/pages/evaluate';
-import { connectionNotice } from '../choose/notices';
 import { counted } from '../../server/shared/numbers';
-import { renderer } from '../frames';
-import type { Host } from '../host';
+import { connectionNotice } from '../components/connectionNotice';
+import { runStyles } from '../components/runState';
+import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import { looks } from '../looks';
-import { button, icon, searchField, tool } from '../ui';
+import type { Host } from '../host';
+import { button, icon, searchField, tool } from '../components/controls';
 import { actionsOn, type EvaluateActions } from './actions';
 import { form } from './form';
 import { generation } from './generation';
@@ -16,7 +16,7 @@ import { notices } from './notices';
 import { perplexity } from './perplexity';
 import { scores } from './scores';
 import { questions, settingsList } from './settings';
-import { strip } from './strip';
+import { strip } from './differenceChart';
 import { isActive, type PageState, type TableView, tableViewOf, variantsOf } from './view';
 
 registerPage<EvaluatePage>('evaluate', mountEvaluate);
@@ -93,7 +93,7 @@ function subtitle({ models, shown }: EvaluationState, view: TableView | null): T
 function controls({ evaluation, state }: TableView, act: EvaluateActions): TemplateResult {
   const off = state.host.connection.state !== 'connected' || state.busy;
   const { run } = evaluation;
-  const look = looks[run.state];
+  const look = runStyles[run.state];
   return html`
     ${run.state === 'done' ? nothing : html`<span class="state" id="run-state">${icon(look.icon, look.kind)}<span>${look.label}</span></span>`}
     <span class="row controls" role="toolbar" aria-label="Evaluation">
@@ -102,7 +102,13 @@ function controls({ evaluation, state }: TableView, act: EvaluateActions): Templ
       ${
         isActive(run)
           ? button({ id: 'cancel', label: 'Cancel', disabled: off, onPress: act.cancel })
-          : button({ id: 'evaluate', look: 'primary', label: 'Evaluate…', disabled: off, onPress: () => act.again({}) })
+          : button({
+              id: 'evaluate',
+              appearance: 'primary',
+              label: 'Evaluate…',
+              disabled: off,
+              onPress: () => act.again({}),
+            })
       }
     </span>`;
 }

@@ -1,10 +1,36 @@
-// The difference of each variant as a dot with its interval, around a line for zero: hollow while zero is inside.
+// Differences drawn: each variant is a dot with its interval around a line for zero, hollow while zero is inside. All rows
+// of a table share one axis, in points, that is wide enough for every interval.
 import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { signed } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
+import { roundValues } from '../components/axisScale';
 import type { Column, Shape } from './columns';
-import type { PlotScale } from './scale';
-import type { Row } from './table';
+import { allRows, type Row } from './table';
+
+export interface PlotScale {
+  /** The axis goes from -reach to reach, in points. */
+  readonly reach: number;
+  readonly marks: readonly number[];
+  /** A share of the width, as an attribute takes it. What lies beyond the axis is drawn at its end. */
+  place(points: number): string;
+}
+
+export function plotScale(rows: readonly Row[]): PlotScale {
+  const ends = allRows(rows)
+    .filter(({ metric }) => isShare(metric))
+    .flatMap(({ cells }) =>
+      cells.flatMap(({ difference }) =>
+        difference.state === 'known' ? (difference.interval ?? [difference.delta]).map(Math.abs) : [],
+      ),
+    )
+    .filter(Number.isFinite);
+  const reach = Math.min(110, Math.max(2, 1.06 * Math.max(0, ...ends)));
+  return {
+    reach,
+    marks: roundValues(-reach, reach, 4),
+    place: (points) => `${(50 * (1 + Math.max(-reach, Math.min(reach, points)) / reach)).toFixed(2)}%`,
+  };
+}
 
 /** Between the dots of two variants. */
 const gapPx = 10;

@@ -3,7 +3,7 @@ import type { EvaluationRun, EvaluationState } from '../../server/protocol/pages
 import type { RunSummary } from '../../server/protocol/server';
 import { type Column, columnsOf } from './columns';
 import { shownRows, type ShownRow } from './order';
-import { plotScale, type PlotScale } from './scale';
+import { type PlotScale, plotScale } from './plot';
 import { type Row, rowsOf } from './table';
 
 export interface PageState {

@@ -2,12 +2,12 @@
 import type { RunControl } from '../../server/protocol/engine';
 import type { HealPage, HealSettings, HealView } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
-import { pictureOf } from '../chart';
+import { pictureOf } from '../components/chart';
 import { type Host, sentenceOf } from '../host';
-import { hideTip } from '../tip';
+import { hideTip } from '../components/tooltip';
 import type { Curve } from './curve';
 import { csvOf } from './csv';
-import { exportedOption } from './exported';
+import { pictureOption } from './lossChart';
 import { type PageState, type RunView, runViewOf } from './view';
 
 export interface HealActions {
@@ -98,7 +98,7 @@ export function actionsOn({ host, state, curve, update }: ActionWiring): HealAct
       const content =
         kind === 'csv'
           ? csvOf(view)
-          : pictureOf((colours, w, h) => exportedOption(view, colours, w, h), kind, width, height);
+          : pictureOf((colours, w, h) => pictureOption(view, colours, w, h), kind, width, height);
       void written(host.ask('heal/export', { kind, content }));
     },
     overlay(id, shown) {

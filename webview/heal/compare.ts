@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EarlierHealing } from '../../server/protocol/pages/heal';
 import { loss, share } from '../../server/shared/numbers';
-import { button, checkbox } from '../ui';
+import { button, checkbox } from '../components/controls';
 import type { HealActions } from './actions';
 import { allSettings, differences, lacks } from './settings';
 import { type RunView, shareBack } from './view';

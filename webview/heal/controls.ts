@@ -1,20 +1,20 @@
 // How the run stands, and the ways on, in the head of the page.
 import { html, type TemplateResult } from 'lit';
-import { type Look, looks } from '../looks';
-import { button, type IconName, icon } from '../ui';
+import { type RunStyle, runStyles } from '../components/runState';
+import { button, type IconName, icon } from '../components/controls';
 import type { HealActions } from './actions';
 import type { Phase, RunView } from './view';
 
 /** A healing's phases beyond the states of any run. */
-const phases: Record<Phase, Look> = {
-  ...looks,
-  preparing: { ...looks.running, label: 'Preparing' },
-  diverged: { ...looks.failed, label: 'Diverged' },
-  done: { ...looks.done, label: 'Finished' },
+const phases: Record<Phase, RunStyle> = {
+  ...runStyles,
+  preparing: { ...runStyles.running, label: 'Preparing' },
+  diverged: { ...runStyles.failed, label: 'Diverged' },
+  done: { ...runStyles.done, label: 'Finished' },
 };
 
 export const labelOf = ({ phase, healing }: RunView): string =>
-  healing.run.state === 'queued' ? looks.queued.label : phases[phase].label;
+  healing.run.state === 'queued' ? runStyles.queued.label : phases[phase].label;
 
 export function status(view: RunView, act: HealActions): TemplateResult {
   const look = phases[view.phase];
@@ -51,7 +51,7 @@ function controls(view: RunView, act: HealActions): TemplateResult[] {
       return [
         button({
           id: 'continue',
-          look: 'primary',
+          appearance: 'primary',
           label: words('debug-continue', 'Resume'),
           disabled: off || stopping || asked === 'continue',
           onPress: () => act.control('continue'),
@@ -64,7 +64,7 @@ function controls(view: RunView, act: HealActions): TemplateResult[] {
         ? [
             button({
               id: 'merge',
-              look: phase === 'done' ? 'primary' : 'secondary',
+              appearance: phase === 'done' ? 'primary' : 'secondary',
               label: 'Merge into Model…',
               disabled: off || state.busy || merging?.run.state === 'running' || merging?.run.state === 'queued',
               onPress: act.merge,
@@ -75,7 +75,7 @@ function controls(view: RunView, act: HealActions): TemplateResult[] {
       return [
         button({
           id: 'resume',
-          look: 'primary',
+          appearance: 'primary',
           label: savedStep(view) > 0 ? `Resume from Step ${savedStep(view)}` : 'Run Again',
           title: run.title,
           disabled: off,

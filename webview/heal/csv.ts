@@ -1,5 +1,4 @@
-// The curve as a table: full precision, ASCII, units in the names of its columns. A row is a step that is done, from 1; row
-// 0 is the model before the first.
+// The curve as a CSV table for others, in full precision.
 import { tokensPerStep } from './settings';
 import { type RunView, shareBack } from './view';
 
@@ -17,7 +16,8 @@ const columns = [
   'memory_bytes',
 ];
 
-export function csvOf({ curve, healing, state, dense, pruned }: RunView): string {
+/** ASCII, with units in the names of columns. A row is a step that is done, from 1; row 0 is the model before the first. */
+export function csvOf({ curve, healing, state, original: dense, pruned }: RunView): string {
   const perStep = tokensPerStep(healing.recipe);
   const smoothed = curve.smoothed(state.host.view.smoothing);
   const judged = new Map(curve.evals.map((it) => [it.step, it]));

@@ -1,12 +1,12 @@
 // Before a run: what to train on and how, what that is planned to cost, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
+import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, memory } from '../../server/shared/numbers';
-import { button, dropdown, icon, numberField } from '../ui';
+import { button, dropdown, icon, numberField } from '../components/controls';
 import type { HealActions } from './actions';
 import { choiceOf, scientific, targetChoices } from './settings';
 import type { PageState } from './view';
-import { blockRanges } from '../../server/shared/dropSets';
 
 export function form(state: PageState, shown: HealForm, act: HealActions): TemplateResult {
   const { host, failure, busy, written } = state;
@@ -73,7 +73,7 @@ export function form(state: PageState, shown: HealForm, act: HealActions): Templ
       ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
       ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
       <p class="row" id="start-row">
-        ${button({ id: 'start', look: 'primary', label: 'Start Healing…', disabled: off || textName === null, onPress: act.start })}
+        ${button({ id: 'start', appearance: 'primary', label: 'Start Healing…', disabled: off || textName === null, onPress: act.start })}
         ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off || textName === null, onPress: act.saveRecipe })}
         <span class="text quiet" id="plan" role="status">${planned(shown)}</span>
       </p>

@@ -1,7 +1,21 @@
-// What the lines and marks of the loss chart are.
+// The legend of the loss chart, and how earlier runs are told apart in it without a hue: by dashes, by the shape of their
+// points, and by a name.
 import { html, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
-import { dashes, overlayName, shapes } from './marks';
+import type { EarlierHealing } from '../../server/protocol/pages/heal';
+import { blockRanges } from '../../server/shared/dropSets';
 import type { RunView } from './view';
+
+export const dashes: readonly number[][] = [
+  [7, 3, 2, 3],
+  [4, 3],
+  [1, 3],
+  [10, 4],
+];
+export const shapes = ['rect', 'triangle', 'circle', 'pin'] as const;
+
+/** What an earlier run is called where it is drawn. */
+export const overlayName = ({ removedBlocks, recipe }: EarlierHealing): string =>
+  `held out, ${removedBlocks.length > 0 ? blockRanges(removedBlocks) : `rank ${recipe.adapter.rank}`}`;
 
 export const legend = ({ overlays }: RunView): TemplateResult => html`
   <p class="row small" id="legend">

@@ -1,17 +1,17 @@
 // The curve as the chart draws it: training loss faint, its average strong, held-out points as diamonds that are never
 // averaged, the lines of the pruned and the dense model, earlier runs in grey, and where the run is now.
-import type { ChartOption, Colours } from '../chart';
 import { loss } from '../../server/shared/numbers';
-import { binned } from './bins';
+import type { ChartOption, Colours } from '../components/chart';
+import { downsampled } from './downsample';
 import { firstAtLeast } from './curve';
-import { type Frame, frameOf, margins } from './frame';
-import { dashes, overlayName, shapes } from './marks';
-import { nextJudgement, type RunView } from './view';
+import { type PlotArea, plotAreaOf, margins } from './plotArea';
+import { dashes, overlayName, shapes } from './legend';
+import { nextEvaluation, type RunView } from './view';
 
 type Points = [number, number][];
 
-export function lossOption(view: RunView, colours: Colours, widthPx: number, heightPx: number): ChartOption {
-  const frame = frameOf(view, widthPx, heightPx);
+export function lossChartOption(view: RunView, colours: Colours, widthPx: number, heightPx: number): ChartOption {
+  const frame = plotAreaOf(view, widthPx, heightPx);
   const { x, y } = frame;
   const text = { color: colours.quiet, fontSize: 11, fontFamily: colours.font };
   const plainAxis = { type: 'value', axisLine: { show: false }, axisTick: { show: false } };
@@ -48,7 +48,7 @@ export function lossOption(view: RunView, colours: Colours, widthPx: number, hei
   };
 }
 
-const zoomers = ({ x, shown }: Frame, colours: Colours) => {
+const zoomers = ({ x, shown }: PlotArea, colours: Colours) => {
   const range = { startValue: x.place(shown.from), endValue: x.place(shown.to), filterMode: 'none' };
   return [
     // Without a key the wheel scrolls the page, and dragging chooses a part (frame.ts).
@@ -75,7 +75,7 @@ const zoomers = ({ x, shown }: Frame, colours: Colours) => {
   ];
 };
 
-function series(view: RunView, frame: Frame, colours: Colours, text: object): object[] {
+function series(view: RunView, frame: PlotArea, colours: Colours, text: object): object[] {
   const { curve, x: axis, phase } = view;
   const { x, y, shown } = frame;
   const placed = (points: Points): Points => points.map(([a, b]) => [x.place(a), y.place(b)]);
@@ -83,7 +83,9 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
   const from = Math.max(0, firstAtLeast(axis.values, curve.length, shown.from) - 1);
   const to = Math.min(curve.length, firstAtLeast(axis.values, curve.length, shown.to) + 1);
   const bins = (values: Float64Array) =>
-    placed(binned({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel, at: frame.xAt }, from, to));
+    placed(
+      downsampled({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel, at: frame.xAt }, from, to),
+    );
   const line = (id: string, data: Points, z: number, style: object, more: object = {}) => ({
     id,
     name: id,
@@ -108,7 +110,7 @@ function series(view: RunView, frame: Frame, colours: Colours, text: object): ob
     [x.place(at), y.place(frame.high)],
   ];
   const now = axis.at(curve.nDone);
-  const next = view.phase === 'running' || view.phase === 'paused' ? nextJudgement(view) : null;
+  const next = view.phase === 'running' || view.phase === 'paused' ? nextEvaluation(view) : null;
   return [
     ...frame.references.map(({ name, lossNats, shiftPx }) =>
       line(
@@ -187,3 +189,24 @@ const marked = (id: string, point: [number, number], formatter: string, position
   data: [point],
   label: { show: true, formatter, position, distance: 8, opacity: 1, ...label },
 });
+
+/** For a file, which has nothing around it: with a legend, without what only a mouse needs or only the moment means. */
+export function pictureOption(view: RunView, colours: Colours, widthPx: number, heightPx: number): ChartOption {
+  const option = lossChartOption(view, colours, widthPx, heightPx);
+  const lines = ['train', 'train, smoothed'].map((name) => ({ name, itemStyle: { opacity: 0 } }));
+  const marked = ['held out', ...view.overlays.map(overlayName)].map((name) => ({ name }));
+  return {
+    ...option,
+    series: (option.series as { id: string }[]).filter(({ id }) => id !== 'now' && id !== 'next'),
+    dataZoom: [],
+    legend: {
+      data: [...lines, ...marked],
+      left: margins.left,
+      bottom: 0,
+      itemWidth: 22,
+      itemHeight: 10,
+      itemGap: 14,
+      textStyle: { color: colours.foreground, fontSize: 11, fontFamily: colours.font },
+    },
+  };
+}

@@ -1,8 +1,8 @@
 // What a person must know of a run, below its head: a sentence with the way out.
 import { html, nothing, type TemplateResult } from 'lit';
 import { loss, memory, share } from '../../server/shared/numbers';
-import { stepInWords } from '../steps';
-import { button, icon, link, progressBar } from '../ui';
+import { stepInWords } from '../components/runState';
+import { button, icon, link, progressBar } from '../components/controls';
 import type { HealActions } from './actions';
 import { savedStep } from './controls';
 import type { RunView } from './view';
@@ -54,7 +54,7 @@ function diverged({ healing, curve, state }: RunView, act: HealActions): Templat
       <div class="row ways">
         ${button({
           id: 'half',
-          look: 'primary',
+          appearance: 'primary',
           label: 'Train Again at Half the Learning Rate…',
           disabled: state.host.connection.state !== 'connected',
           onPress: () => act.again({ learningRate: recipe.optimizer.learningRate / 2 }),

@@ -2,21 +2,21 @@
 // numbers; the page is drawn from them at most ten times a second.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { HealPage, HealState } from '../../server/protocol/pages/heal';
-import { connectionNotice } from '../choose/notices';
-import { renderer } from '../frames';
-import type { Host } from '../host';
+import { connectionNotice } from '../components/connectionNotice';
+import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import { hideTip } from '../tip';
+import type { Host } from '../host';
+import { hideTip } from '../components/tooltip';
 import { actionsOn, type HealActions } from './actions';
 import { comparison, settingsList } from './compare';
 import { labelOf, status } from './controls';
 import { type Curve, openCurve } from './curve';
 import { form } from './form';
-import { lead } from './lead';
+import { lead } from './result';
 import { notices } from './notices';
 import { plot } from './plot';
 import { lacks, tokensPerStep } from './settings';
-import { smallCharts } from './small';
+import { smallCharts } from './smallCharts';
 import { type PageState, type RunView, runViewOf } from './view';
 
 const pointsEveryMs = 100;

@@ -1,18 +1,18 @@
 // The loss on the page: its tools, the chart and the crosshair over it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { chart } from '../chart';
 import { counted, loss, plain } from '../../server/shared/numbers';
-import { dropdown, tool } from '../ui';
+import { chart } from '../components/chart';
+import { dropdown, tool } from '../components/controls';
 import type { HealActions } from './actions';
-import { margins } from './frame';
+import { margins } from './plotArea';
 import { legend } from './legend';
-import { lossOption } from './lossChart';
-import { frameNow, onDown, onKey, onMove, plotBox, tipText, zoomTo } from './pointing';
+import { lossChartOption } from './lossChart';
+import { plotAreaNow, onDown, onKey, onMove, plotBox, tipText, zoomTo } from './interaction';
 import type { RunView } from './view';
 
 export function plot(view: RunView, act: HealActions): TemplateResult {
   const { curve, state, healing } = view;
-  const key = [curve.version, healing.remainingSeconds, healing.run.state, view.nSteps, view.dense?.lossNats];
+  const key = [curve.version, healing.remainingSeconds, healing.run.state, view.nSteps, view.original?.lossNats];
   const shown = [state.zoom, state.host.view, view.overlays.map(({ evals }) => evals.length), view.pruned?.lossNats];
   return html`
     ${tools(view, act)}
@@ -31,7 +31,7 @@ export function plot(view: RunView, act: HealActions): TemplateResult {
         ${chart({
           key: JSON.stringify([key, shown]),
           live: true,
-          option: (colours, width, height) => lossOption(view, colours, width, height),
+          option: (colours, width, height) => lossChartOption(view, colours, width, height),
           onZoom: (from, to) => zoomTo(act, from, to),
         })}
       ></div>
@@ -91,7 +91,7 @@ function tools({ state }: RunView, act: HealActions): TemplateResult {
 function crosshair(view: RunView): TemplateResult | typeof nothing {
   const { cross, drag } = view.state;
   const figure = plotBox();
-  const frame = cross || drag ? frameNow(view) : null;
+  const frame = cross || drag ? plotAreaNow(view) : null;
   if (!figure || !frame) return nothing;
   const bottom = figure.clientHeight - margins.bottom;
   const at = cross ? frame.xPixel(view.x.at(cross.step)) : Number.NaN;

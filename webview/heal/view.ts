@@ -29,7 +29,7 @@ export interface RunView {
   readonly last: HealEval | null;
   /** Of the share that is back, as far as it is known. */
   readonly recovered: number | null;
-  readonly dense: LossPoint | null;
+  readonly original: LossPoint | null;
   readonly pruned: LossPoint | null;
   readonly overlays: readonly EarlierHealing[];
   /** The share of the loss lost by pruning that is back; for the newest judgement. */
@@ -62,7 +62,7 @@ export function runViewOf(state: PageState, healing: HealingState, curve: Curve)
     nSteps,
     last,
     recovered: last ? shareBack(last, dense, pruned) : null,
-    dense,
+    original: dense,
     pruned,
     overlays: host.earlier.filter((it) => host.view.overlays.includes(it.run.runId)),
     phase: phaseOf(healing, run.state),
@@ -112,7 +112,7 @@ function axisOf({ host }: PageState, healing: HealingState, curve: Curve, nSteps
 }
 
 /** When the model is judged next, by the time that the steps up to then will take. */
-export function nextJudgement({ curve, nSteps, healing, x, phase }: RunView): { at: number; label: string } | null {
+export function nextEvaluation({ curve, nSteps, healing, x, phase }: RunView): { at: number; label: string } | null {
   const every = healing.recipe.loop.evaluateEverySteps;
   const step = Math.min(nSteps, (Math.floor(curve.nDone / every) + 1) * every);
   if (curve.nDone === 0 || step <= curve.nDone) return null;

@@ -1,17 +1,16 @@
 // The page of a run, of any kind: what it is and how far, what it was planned to cost, the recipe that made it, and what
 // came of it.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { Plan } from '../../server/protocol/engine';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
-import type { RunSummary } from '../../server/protocol/server';
-import { connectionNotice, secondsLeft } from '../choose/notices';
 import { clock, counted, duration, memory, share } from '../../server/shared/numbers';
-import { renderer } from '../frames';
+import { connectionNotice } from '../components/connectionNotice';
+import { runStyles, secondsLeft, stepInWords } from '../components/runState';
+import type { Plan } from '../../server/protocol/engine';
+import type { RunSummary } from '../../server/protocol/server';
+import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
 import { type Host, sentenceOf } from '../host';
-import { looks } from '../looks';
-import { stepInWords } from '../steps';
-import { button, icon, progressBar, told, tool } from '../ui';
+import { button, icon, progressBar, messageLine, tool } from '../components/controls';
 import { summaryOf } from './summary';
 
 interface State {
@@ -74,7 +73,7 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
         <span class="quiet text" title=${run.model}><bdi>${run.model}</bdi></span>
       </header>
       ${connectionNotice(host.connection, act)} ${stateCard(host, act)}
-      ${failure ? told('failed', failure) : nothing}
+      ${failure ? messageLine('failed', failure) : nothing}
       <div class="run-columns">
         ${report ? facts('Report', summaryOf(report)) : nothing} ${plan ? facts('Plan', planFacts(plan)) : nothing}
         <section aria-labelledby="recipe-title" class="recipe">
@@ -83,7 +82,7 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
           <p class="small quiet">The same as a file: <code>espalier run RECIPE.yaml</code></p>
         </section>
       </div>
-      <p class="sr" role="status">${looks[run.state].label}</p>
+      <p class="sr" role="status">${runStyles[run.state].label}</p>
     </div>`;
 }
 
@@ -97,7 +96,7 @@ const copyTool = (copied: boolean, act: Actions) =>
   });
 
 function stateCard({ run, report, plan }: RunPageState, act: Actions): TemplateResult {
-  const look = looks[run.state];
+  const look = runStyles[run.state];
   const ways = waysOn(run, report, act);
   return html`
     <section class="card" id="state" aria-label="State">
@@ -122,11 +121,11 @@ function waysOn(run: RunSummary, report: RunPageState['report'], act: Actions): 
       return [button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })];
     case 'done': {
       const out = report && 'out' in report ? report.out : null;
-      return out ? [button({ id: 'try', look: 'primary', label: 'Try It', onPress: () => act.tryIt(out) })] : [];
+      return out ? [button({ id: 'try', appearance: 'primary', label: 'Try It', onPress: () => act.tryIt(out) })] : [];
     }
     default:
       return [
-        button({ id: 'resume', look: 'primary', label: 'Run Again', onPress: act.resume }),
+        button({ id: 'resume', appearance: 'primary', label: 'Run Again', onPress: act.resume }),
         button({ label: 'Open Log', onPress: act.openLog }),
       ];
   }

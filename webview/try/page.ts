@@ -1,14 +1,14 @@
 // The try panel: one prompt, and what each model makes of it, side by side; the base comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
-import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
-import { connectionNotice } from '../choose/notices';
+import { blockRanges } from '../../server/shared/dropSets';
 import { counted, parameters, size, tokensPerSecond } from '../../server/shared/numbers';
-import { renderer } from '../frames';
+import { connectionNotice } from '../components/connectionNotice';
+import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
+import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
 import { type Host, sentenceOf, wasSuperseded } from '../host';
-import { button, icon, textArea, told } from '../ui';
-import { blockRanges } from '../../server/shared/dropSets';
+import { button, icon, textArea, messageLine } from '../components/controls';
 
 interface State {
   readonly host: TryState;
@@ -131,7 +131,7 @@ function page(state: State, act: Actions): TemplateResult {
               ? button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })
               : button({
                   id: 'generate',
-                  look: 'primary',
+                  appearance: 'primary',
                   label: 'Generate',
                   disabled: !connected || state.prompt.trim() === '',
                   onPress: act.generate,
@@ -145,7 +145,7 @@ function page(state: State, act: Actions): TemplateResult {
             > tokens</label>
           <span class="quiet small">Each token is the likeliest one, so that the models can be compared.</span>
         </div>
-        ${state.failure ? told('failed', state.failure) : nothing}
+        ${state.failure ? messageLine('failed', state.failure) : nothing}
       </div>
       <div class="models">${models.map((model, i) => column(state, model, i))}</div>
       <p class="sr" role="status">${{ never: '', now: 'Generating.', ended: 'Done.', cancelled: 'Cancelled.' }[state.runs]}</p>

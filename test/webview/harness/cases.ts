@@ -41,7 +41,7 @@ export function cases(
     ),
     choose('choose-5-blocks', stateOf(small, modelOf('stories260k'))),
     choose('choose-80-blocks', stateOf(stretched(report, 80), stretched(report, 80).model), { fullPage: true }),
-    choose('choose-focus', chosen, { before: async ({ page }) => page.focus('#spine tr[data-block="12"]') }),
+    choose('choose-focus', chosen, { before: async ({ page }) => page.focus('#blocks tr[data-block="12"]') }),
     choose('choose-map-focus', chosen, {
       before: async ({ page }) => {
         await page.focus('#heat svg');
@@ -103,7 +103,7 @@ export function cases(
 const openBlock =
   (block: number) =>
   async ({ page }: OpenPage) => {
-    await page.focus(`#spine tr[data-block="${block}"]`);
+    await page.focus(`#blocks tr[data-block="${block}"]`);
     await page.keyboard.press('ArrowRight');
   };
 

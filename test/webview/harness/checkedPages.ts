@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { type Harness, type OpenOptions, type OpenPage, type PageRequests, startHarness } from './browser';
 
-/** To be called in a describe. The pages that are opened by what it gives are judged and closed after each test. */
-export function judgedPages(): (options: OpenOptions) => Promise<OpenPage> {
+/** To be called in a describe. The pages that are opened by what it gives are checked and closed after each test. */
+export function checkedPages(): (options: OpenOptions) => Promise<OpenPage> {
   let harness: Harness;
   const opened: OpenPage[] = [];
   beforeAll(async () => {

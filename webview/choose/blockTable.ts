@@ -1,31 +1,32 @@
-// The trunk of blocks: what the method predicts grows to the left, what was measured to the right, so that a block the
-// method misjudges is lopsided. A grid with one tab stop; rows are blocks and, where they are opened, their sublayers.
+// The table of blocks. Each row has the block's name in the middle, a bar to the left for the method's score and a bar to
+// the right for the measured cost, so that a block whose cost the method mispredicts looks lopsided. Rows are blocks and,
+// where they are opened, their sublayers. The table is one tab stop.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { MeasuredLoss } from '../../server/protocol/reports';
-import { costWithInterval, cost as costText, loss, ordinal, plain } from '../../server/shared/numbers';
+import { cost as costText, costWithInterval, loss, ordinal, plain } from '../../server/shared/numbers';
+import { normalQuantile } from '../../server/shared/statistics';
 import { type Sublayer, sublayerNames } from '../../server/shared/sublayers';
-import { hideTip, showTip } from '../tip';
-import { dropdown, icon, tool } from '../ui';
+import type { MeasuredLoss } from '../../server/protocol/reports';
+import { hideTip, showTip } from '../components/tooltip';
+import { dropdown, icon, tool } from '../components/controls';
 import type { Actions } from './actions';
-import { isDropped, type Row } from './choice';
+import { isDropped, isRow, type Row } from './choice';
 import { headInBlocks } from './facts';
 import type { ScoredMethod } from './methods';
-import { isRow, visibleRows } from './rows';
+import { visibleRows } from './state';
 import type { View } from './view';
-import { normalQuantile } from '../../server/shared/statistics';
 
-export function spine(view: View, act: Actions): TemplateResult {
+export function blockTable(view: View, act: Actions): TemplateResult {
   const { method, methods, state, nBlocks } = view;
   const rows = visibleRows(state);
   const measured = view.removals.some(Boolean);
   const head = Math.round(headInBlocks(state.host.model));
   return html`
     <table
-      id="spine" role="treegrid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
+      id="blocks" role="treegrid" aria-multiselectable="true" aria-label="Blocks" aria-rowcount=${rows.length + 3}
       @keydown=${(event: KeyboardEvent) => act.keyOnRow(event)}
     >
       <colgroup>
-        <col class="value"><col><col class="trunk"><col><col class="cost"><col class="rank"><col class="lock">
+        <col class="value"><col><col class="name-column"><col><col class="cost"><col class="rank"><col class="lock">
       </colgroup>
       <thead>
         <tr>
@@ -40,7 +41,7 @@ export function spine(view: View, act: Actions): TemplateResult {
                 })
               : nothing
           }</th>
-          <th class="trunk">Drop</th>
+          <th class="name-column">Drop</th>
           <th class="heading" colspan="2">${
             measured ? html`<span class="strong">Loss added without it</span><br />measured, nats` : nothing
           }</th>
@@ -55,7 +56,7 @@ export function spine(view: View, act: Actions): TemplateResult {
       </thead>
       <tbody>
         ${end('embed', method ? 'faint line: median' : '', measured ? 'bars end at 4 × median' : '')}
-        ${rows.map((row) => (row.half === null ? blockRow(view, act, row.block) : halfRow(view, act, row.block, row.half)))}
+        ${rows.map((row) => (row.sublayer === null ? blockRow(view, act, row.block) : sublayerRow(view, act, row.block, row.sublayer)))}
         ${end('head', '', `costs as much time as ${head === 1 ? '1 block' : `${head} blocks`}`)}
       </tbody>
     </table>
@@ -69,13 +70,13 @@ const methodTitle = ({ label, shownPer }: ScoredMethod): string => (shownPer ===
 const end = (name: string, left: string, right: string) => html`
   <tr class="end">
     <td colspan="2" class="num quiet small">${left}</td>
-    <td class="trunk">${name}</td>
+    <td class="name-column">${name}</td>
     <td colspan="4" class="quiet small">${right}</td>
   </tr>`;
 
 function blockRow(view: View, act: Actions, block: number): TemplateResult {
-  const { method, choice, wings, state, nBlocks } = view;
-  const row: Row = { block, half: null };
+  const { method, choice, barEnds, state, nBlocks } = view;
+  const row: Row = { block, sublayer: null };
   const [dropped, kept] = [isDropped(choice.drop, row), choice.protected.includes(block)];
   const surprising = view.surprises.includes(block);
   const removal = view.removals[block]!;
@@ -96,11 +97,11 @@ function blockRow(view: View, act: Actions, block: number): TemplateResult {
       @focus=${() => act.currentIs(row)}
     >
       <td class="value num">${score === undefined ? '' : plain(score / method!.shownPer, method!.digits)}</td>
-      <td>${score === undefined ? nothing : wing('left', score, method!.errors[block] ?? null, wings.score)}</td>
-      <td class="trunk" @click=${(event: MouseEvent) => act.pick(event, row)}>
+      <td>${score === undefined ? nothing : valueBar('left', score, method!.errors[block] ?? null, barEnds.score)}</td>
+      <td class="name-column" @click=${(event: MouseEvent) => act.pick(event, row)}>
         <span>${kept ? icon('lock') : html`<span class="box"></span>`}<span class="name">${block}</span></span>
       </td>
-      <td>${removal ? wing('right', removal.costNats, removal.costStandardError, wings.cost) : nothing}</td>
+      <td>${removal ? valueBar('right', removal.costNats, removal.costStandardError, barEnds.cost) : nothing}</td>
       <td class="cost num">${
         surprising ? html`${icon('warning', 'warn')}<span class="sr">Costs more than it looks. </span> ` : nothing
       }<span class=${surprising ? 'strong' : ''}>${removal ? costText(removal.costNats) : ''}</span></td>
@@ -117,33 +118,33 @@ const protectButton = (block: number, kept: boolean, act: Actions) => html`
 
 const shortNames: Record<Sublayer, string> = { attention: 'attn', mlp: 'mlp' };
 
-function halfRow(view: View, act: Actions, block: number, half: Sublayer): TemplateResult {
-  const { choice, state, wings, halves: both } = view;
-  const row: Row = { block, half };
-  const whole = choice.drop.blocks.includes(block);
-  const gone = state.host.model.droppedSublayers[half].includes(block);
+function sublayerRow(view: View, act: Actions, block: number, sublayer: Sublayer): TemplateResult {
+  const { choice, state, barEnds, sublayers } = view;
+  const row: Row = { block, sublayer };
+  const withBlock = choice.drop.blocks.includes(block);
+  const gone = state.host.model.droppedSublayers[sublayer].includes(block);
   const [dropped, kept] = [isDropped(choice.drop, row) || gone, choice.protected.includes(block)];
-  const removal = both[half].costs[block]!;
-  const norm = both[half].norms?.[block];
-  const name = sublayerNames[half];
+  const removal = sublayers[sublayer].costs[block]!;
+  const norm = sublayers[sublayer].norms?.[block];
+  const name = sublayerNames[sublayer];
   const label = [
     `${name} of block ${block}`,
-    gone ? 'already left out' : whole ? 'goes with its block' : dropped ? 'dropped' : '',
+    gone ? 'already left out' : withBlock ? 'goes with its block' : dropped ? 'dropped' : '',
     norm === undefined ? '' : `norm of its output over its input ${plain(norm, 2)}`,
     removal ? `loss without it ${costWithInterval(removal.costNats, removal.costStandardError)} nats` : '',
   ];
   return html`
     <tr
-      class="part ${dropped ? 'dropped' : ''}" data-block=${block} data-half=${half} aria-level="2"
-      tabindex=${isRow(state.current, row) ? 0 : -1} aria-selected=${dropped} aria-disabled=${whole || gone || kept}
+      class="part ${dropped ? 'dropped' : ''}" data-block=${block} data-sublayer=${sublayer} aria-level="2"
+      tabindex=${isRow(state.current, row) ? 0 : -1} aria-selected=${dropped} aria-disabled=${withBlock || gone || kept}
       aria-label=${label.filter(Boolean).join(', ')} @focus=${() => act.currentIs(row)}
     >
       <td class="value num quiet">${norm === undefined ? '' : plain(norm, 2)}</td>
-      <td>${norm === undefined ? nothing : wing('left', norm, null, wings[half])}</td>
-      <td class="trunk" @click=${(event: MouseEvent) => act.pick(event, row)}>
-        <span>${kept ? icon('lock') : html`<span class="box ${whole || gone ? 'off' : ''}"></span>`}<span class="name quiet">${shortNames[half]}</span></span>
+      <td>${norm === undefined ? nothing : valueBar('left', norm, null, barEnds[sublayer])}</td>
+      <td class="name-column" @click=${(event: MouseEvent) => act.pick(event, row)}>
+        <span>${kept ? icon('lock') : html`<span class="box ${withBlock || gone ? 'off' : ''}"></span>`}<span class="name quiet">${shortNames[sublayer]}</span></span>
       </td>
-      <td>${removal ? wing('right', removal.costNats, removal.costStandardError, wings.cost) : nothing}</td>
+      <td>${removal ? valueBar('right', removal.costNats, removal.costStandardError, barEnds.cost) : nothing}</td>
       <td class="cost num">${removal ? costText(removal.costNats) : ''}</td>
       <td class="rank quiet nowrap" colspan="2" title="Norm of the ${name} output over the norm of its input">${
         norm === undefined ? '' : 'norm out / in'
@@ -151,13 +152,13 @@ function halfRow(view: View, act: Actions, block: number, half: Sublayer): Templ
     </tr>`;
 }
 
-/** A bar away from the trunk, its 95 % interval, and a cut where it is longer than there is room. */
-function wing(side: 'left' | 'right', value: number, standardError: number | null, scale: number): TemplateResult {
+/** A bar away from the column of names, its 95 % interval, and a cut where the bar is longer than there is room. */
+function valueBar(side: 'left' | 'right', value: number, standardError: number | null, scale: number): TemplateResult {
   const at = (part: number) => `${(100 * (side === 'left' ? 1 - part : part)).toFixed(2)}%`;
   const part = scale > 0 ? Math.min(Math.max(value, 0) / scale, 1) : 0;
   const error = scale > 0 && standardError !== null ? (normalQuantile * standardError) / scale : 0;
   const cut = value > scale && scale > 0;
-  return html`<svg class="wing" width="100%" height="20" aria-hidden="true">
+  return html`<svg class="value-bar" width="100%" height="20" aria-hidden="true">
     <line class="guide" x1=${at(0.25)} x2=${at(0.25)} y1="0" y2="20"></line>
     <rect
       class=${side === 'left' ? 'predicted' : 'measured'} x=${side === 'left' ? at(part) : 0} y="5"
@@ -197,18 +198,18 @@ function strip(view: View, block: number): TemplateResult {
 
 /** All numbers of a block, one fact a line. */
 function describe(view: View, block: number): string {
-  const { method, costRanks, nBlocks, choice, halves: both, state } = view;
+  const { method, costRanks, nBlocks, choice, sublayers, state } = view;
   const removal = view.removals[block]!;
   const kept = choice.protected.includes(block) ? ', protected' : '';
   const dropped = choice.drop.blocks.includes(block) ? ', dropped' : '';
   const rank = costRanks ? `, ${ordinal(costRanks[block]!)} of ${nBlocks}` : '';
-  const half = (name: Sublayer) =>
-    both[name].costs[block]
-      ? `without its ${sublayerNames[name]} ${measuredText(both[name].costs[block]!)}`
+  const sublayer = (name: Sublayer) =>
+    sublayers[name].costs[block]
+      ? `without its ${sublayerNames[name]} ${measuredText(sublayers[name].costs[block]!)}`
       : choice.drop[name].includes(block)
         ? `its ${sublayerNames[name]} is dropped`
         : '';
-  const parts = [half('attention'), half('mlp')].filter(Boolean).join(', ');
+  const parts = [sublayer('attention'), sublayer('mlp')].filter(Boolean).join(', ');
   return [
     `Block ${block}${kept}${dropped}`,
     method?.scores[block] === undefined
@@ -231,7 +232,7 @@ const exactScore = ({ scores, shownPer, digits }: ScoredMethod, block: number): 
 const measuredText = ({ costNats, costStandardError }: MeasuredLoss) => costWithInterval(costNats, costStandardError);
 const windows = (n: number) => (n === 1 ? '1 window' : `${n} windows`);
 
-/** The buttons over the trunk that concern the whole choice. */
+/** The buttons over the table that concern the whole choice. */
 export function choiceTools({ state }: View, act: Actions): TemplateResult {
   const { past, future } = state.history;
   return html`

@@ -28,13 +28,20 @@ export interface ButtonOptions {
   label: Content;
   onPress: () => void;
   /** One primary button a page. */
-  look?: 'primary' | 'secondary';
+  appearance?: 'primary' | 'secondary';
   disabled?: boolean;
   id?: string;
   title?: string;
 }
 
-export const button = ({ label, onPress, look = 'secondary', disabled = false, id, title }: ButtonOptions) => html`
+export const button = ({
+  label,
+  onPress,
+  appearance: look = 'secondary',
+  disabled = false,
+  id,
+  title,
+}: ButtonOptions) => html`
   <vscode-button
     id=${id ?? nothing} title=${title ?? nothing} appearance=${look} ?disabled=${disabled}
     @click=${() => !disabled && onPress()}
@@ -175,7 +182,7 @@ export const icon = (name: IconName, kind = '') =>
   html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;
 
 /** A sentence with its icon: what went wrong, or what came of it. */
-export const told = (kind: 'failed' | 'done', text: Content, ...more: unknown[]) => html`
+export const messageLine = (kind: 'failed' | 'done', text: Content, ...more: unknown[]) => html`
   <p class="row top tight told" role=${kind === 'failed' ? 'alert' : 'status'}>
     ${kind === 'failed' ? icon('error', 'bad') : icon('pass')}<span class="text">${text}</span>${more}
   </p>`;

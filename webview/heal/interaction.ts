@@ -1,23 +1,23 @@
 // The mouse and the keys on the loss chart: they move the crosshair over the steps that were logged, and choose which part
 // is shown.
 import { clock, loss } from '../../server/shared/numbers';
-import { hideTip, showTip } from '../tip';
+import { hideTip, showTip } from '../components/tooltip';
 import type { HealActions } from './actions';
 import { firstAtLeast } from './curve';
-import { type Frame, frameOf, margins } from './frame';
+import { type PlotArea, plotAreaOf, margins } from './plotArea';
 import { tokensPerStep } from './settings';
 import type { RunView } from './view';
 
 export const plotBox = (): HTMLElement | null => document.getElementById('loss');
 
-export function frameNow(view: RunView): Frame | null {
+export function plotAreaNow(view: RunView): PlotArea | null {
   const figure = plotBox();
-  return figure && figure.clientWidth > 0 ? frameOf(view, figure.clientWidth, figure.clientHeight) : null;
+  return figure && figure.clientWidth > 0 ? plotAreaOf(view, figure.clientWidth, figure.clientHeight) : null;
 }
 
 export function onMove(event: MouseEvent, act: HealActions): void {
   const view = act.now();
-  const frame = view && frameNow(view);
+  const frame = view && plotAreaNow(view);
   if (!frame || view.state.cross?.pinned) return;
   const pixel = event.clientX - plotBox()!.getBoundingClientRect().left;
   const step = stepNear(view, frame, pixel);
@@ -30,7 +30,7 @@ export function onMove(event: MouseEvent, act: HealActions): void {
 export function onKey(event: KeyboardEvent, act: HealActions): void {
   // Keys come faster than the page is drawn.
   const view = act.now();
-  const frame = view && frameNow(view);
+  const frame = view && plotAreaNow(view);
   if (!frame) return;
   const { curve, state } = view;
   if (event.ctrlKey || event.metaKey || event.altKey || curve.length === 0) return;
@@ -67,7 +67,7 @@ export function onKey(event: KeyboardEvent, act: HealActions): void {
 /** A part is chosen by dragging over it; with Shift the part is moved, by the chart itself. */
 export function onDown(event: MouseEvent, act: HealActions): void {
   const view = act.now();
-  const frame = view && frameNow(view);
+  const frame = view && plotAreaNow(view);
   const { left, height, top } = plotBox()!.getBoundingClientRect();
   if (!frame || event.button !== 0 || event.shiftKey || event.clientY > top + height - margins.bottom) return;
   const begin = event.clientX - left;
@@ -88,7 +88,7 @@ export function onDown(event: MouseEvent, act: HealActions): void {
 
 export function zoomTo(act: HealActions, from: number, to: number): void {
   const view = act.now();
-  const frame = view && frameNow(view);
+  const frame = view && plotAreaNow(view);
   if (!frame) return;
   const [low, high] = [frame.x.value(from), frame.x.value(to)];
   const slack = (frame.whole.to - frame.whole.from) * 1e-6;
@@ -110,7 +110,7 @@ export function tipText(view: RunView, step: number): string {
 }
 
 /** The step whose end is nearest to a place on the axis; null: there is none. */
-function stepNear(view: RunView, frame: Frame, pixel: number): number | null {
+function stepNear(view: RunView, frame: PlotArea, pixel: number): number | null {
   const { curve, x } = view;
   if (curve.length === 0) return null;
   const value = frame.xAt(pixel);

@@ -4,7 +4,7 @@ import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealEval } from '../../server/protocol/reports';
 import { clock, plain } from '../../server/shared/numbers';
 import { firstAtLeast } from './curve';
-import { linear, logarithmic, type Scale } from './scale';
+import { linear, logarithmic, type Scale } from '../components/axisScale';
 import { scientific, tokensPerStep } from './settings';
 import type { RunView } from './view';
 
@@ -16,7 +16,7 @@ export interface Range {
   readonly to: number;
 }
 
-export interface Frame {
+export interface PlotArea {
   readonly x: Scale;
   readonly y: Scale;
   readonly whole: Range;
@@ -36,7 +36,7 @@ export interface Frame {
   heldOut(evals: readonly HealEval[], recipe?: HealRecipe): [number, number][];
 }
 
-export function frameOf(view: RunView, widthPx: number, heightPx: number): Frame {
+export function plotAreaOf(view: RunView, widthPx: number, heightPx: number): PlotArea {
   const { logX, logY, by } = view.state.host.view;
   const [x, y] = [logX ? logarithmic : linear, logY ? logarithmic : linear];
   const end = Math.max(view.x.end, view.x.at(view.curve.nDone));
@@ -82,8 +82,8 @@ function within(zoom: Range | null, whole: Range): Range {
 }
 
 /** All that is shown, but for single spikes of the training loss; its last steps are shown whatever they are. */
-function lossRange(view: RunView, shown: Range, y: Scale, heldOut: Frame['heldOut']): { low: number; high: number } {
-  const { curve, x, overlays, dense, pruned } = view;
+function lossRange(view: RunView, shown: Range, y: Scale, heldOut: PlotArea['heldOut']): { low: number; high: number } {
+  const { curve, x, overlays, original: dense, pruned } = view;
   const from = firstAtLeast(x.values, curve.length, shown.from);
   const to = firstAtLeast(x.values, curve.length, shown.to + 1e-9);
   const raw = curve.column('lossNats');
@@ -106,7 +106,7 @@ function lossRange(view: RunView, shown: Range, y: Scale, heldOut: Frame['heldOu
 }
 
 /** Names of lines that lie close are moved apart. */
-function apart({ dense, pruned, state }: RunView, pixel: (nats: number) => number): Frame['references'] {
+function apart({ original: dense, pruned, state }: RunView, pixel: (nats: number) => number): PlotArea['references'] {
   const gap = dense && pruned ? Math.abs(pixel(pruned.lossNats) - pixel(dense.lossNats)) : 99;
   const shift = Math.max(0, (13 - gap) / 2);
   const prunedAbove = !dense || !pruned || pruned.lossNats >= dense.lossNats;

@@ -1,7 +1,7 @@
 // A long curve as few points as its width in pixels can show: of each column of pixels the first, the least, the greatest
 // and the last value, so that no spike is lost and nothing flickers while points come in.
 
-export interface Binning {
+export interface Downsampling {
   /** Ascending. */
   x: ArrayLike<number>;
   y: ArrayLike<number>;
@@ -12,7 +12,7 @@ export interface Binning {
 }
 
 /** Points between the indices `from` and `to` (half-open), as pairs. Values that are none are left out. */
-export function binned({ x, y, length, pixel, at }: Binning, from = 0, to = length): [number, number][] {
+export function downsampled({ x, y, length, pixel, at }: Downsampling, from = 0, to = length): [number, number][] {
   const points: [number, number][] = [];
   let [first, least, greatest, last] = [-1, -1, -1, -1];
   /** Where the next column of pixels begins. */

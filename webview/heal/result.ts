@@ -26,7 +26,7 @@ export function lead(view: RunView): TemplateResult {
 const widthPx = 230;
 
 /** The held-out loss on its way from pruned to dense. */
-function way({ last, dense, pruned, state }: RunView): TemplateResult {
+function way({ last, original: dense, pruned, state }: RunView): TemplateResult {
   if (!last || !dense || !pruned || dense.lossNats >= pruned.lossNats)
     return html`<div class="small quiet" id="way">${
       !pruned
@@ -58,7 +58,7 @@ function way({ last, dense, pruned, state }: RunView): TemplateResult {
 
 type Fact = readonly [name: string, value: string, title?: string];
 
-function facts({ last, dense, pruned, curve, nSteps, healing, phase }: RunView): Fact[] {
+function facts({ last, original: dense, pruned, curve, nSteps, healing, phase }: RunView): Fact[] {
   const { run, remainingSeconds } = healing;
   const spent = curve.length === 0 ? 0 : curve.seconds[curve.length - 1]!;
   const running = phase === 'running' && remainingSeconds !== null;

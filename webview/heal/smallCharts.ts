@@ -1,7 +1,7 @@
 // What goes with the loss, in charts that share its horizontal axis up to the last step: empty room is time that is left.
 import { html, svg, type TemplateResult } from 'lit';
 import { plain } from '../../server/shared/numbers';
-import { binned } from './bins';
+import { downsampled } from './downsample';
 import type { ColumnName } from './curve';
 import { scientific } from './settings';
 import type { RunView } from './view';
@@ -48,7 +48,7 @@ function figure({ name, column, format }: Small, view: RunView): TemplateResult 
 }
 
 function pathOf(values: Float64Array, x: ArrayLike<number>, length: number, end: number): string {
-  const points = binned({
+  const points = downsampled({
     x,
     y: values,
     length,

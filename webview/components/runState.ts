@@ -1,0 +1,49 @@
+// How a run is shown on every page: the icon and word of its state, its step in words, and the time that is left.
+import type { Plan } from '../../server/protocol/engine';
+import type { RunSummary } from '../../server/protocol/server';
+import type { IconName } from './controls';
+
+export interface RunStyle {
+  readonly icon: IconName;
+  readonly kind: string;
+  readonly label: string;
+}
+
+export const runStyles: Record<RunSummary['state'], RunStyle> = {
+  queued: { icon: 'sync', kind: '', label: 'Waiting' },
+  running: { icon: 'sync', kind: 'spin', label: 'Running' },
+  paused: { icon: 'debug-pause', kind: '', label: 'Paused' },
+  done: { icon: 'pass', kind: '', label: 'Done' },
+  failed: { icon: 'error', kind: 'bad', label: 'Failed' },
+  cancelled: { icon: 'info', kind: '', label: 'Cancelled' },
+  interrupted: { icon: 'warning', kind: 'warn', label: 'Interrupted' },
+};
+
+/** What the engine says it is doing, in words for people. A step without a row is shown as it is. */
+const stepWords: Record<string, string> = {
+  load: 'reading weights',
+  compile: 'preparing',
+  write: 'writing',
+  analyze: 'hidden states and scores',
+  removals: 'losses without single blocks',
+  search: 'greedy search',
+  suggestions: 'losses of what the methods pick',
+  train: 'training',
+  judge: 'held-out loss',
+  merge: 'folding the adapter in',
+  'what if': 'losses of the sets asked for',
+};
+
+export const stepInWords = (step: string): string => stepWords[step] ?? step;
+
+/** Of the whole run, by its plan: the engine's progress is that of a step. */
+export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
+  if (run.startedAtEpochMs === null || !plan) return null;
+  const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
+  return left > 1 ? left : null;
+}
+
+type State = RunSummary['state'];
+
+/** It waits, goes on or is paused. */
+export const isActive = (state: State): boolean => state === 'queued' || state === 'running' || state === 'paused';
