@@ -5,7 +5,7 @@ import { forwardMethodNames } from '../server/analysis/importance';
 import { type Measuring, openMeasuring } from '../server/analysis/measuring';
 import { measureRemovals } from '../server/analysis/removals';
 import type { GreedyReport, WorkCounts } from '../server/protocol/reports';
-import { answerWhatIf } from '../server/recipes/whatIf';
+import { answerWhatIf } from '../server/recipes/analyze/whatIf';
 import { forward } from '../server/execution/forward';
 import type { Model } from '../server/execution/model';
 import { least, peers } from './peers';

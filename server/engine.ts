@@ -3,8 +3,8 @@
 // the one sure way to stop one.
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
-import { runRecipe } from './recipes/run';
-import type { Answers } from './recipes/session';
+import { runRecipe } from './recipes/runners';
+import type { Answers } from './recipes/recipeContext';
 
 const abort = new AbortController();
 const tell = (event: EngineEvent): void => void process.send!(event);

@@ -58,7 +58,7 @@ const isChart = (path: string) => path.startsWith('charts/');
 /** By their path. Only this pays for what draws. */
 async function filesOf({ report, dateEpochMs }: Found): Promise<Record<string, string>> {
   if (report.kind === 'study') {
-    const { studyFiles } = await import('../recipes/studyFiles');
+    const { studyFiles } = await import('../recipes/study/files');
     return studyFiles(report, dateEpochMs);
   }
   const [{ evaluationCharts }, { reportHtml }] = await Promise.all([

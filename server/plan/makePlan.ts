@@ -16,12 +16,12 @@ import type { Recipe } from '../recipes/kinds';
 import type { StudyRecipe } from '../recipes/study/recipe';
 import type { TokenSource } from '../protocol/recipes';
 import { checkDropSet } from '../shared/dropSets';
-import { type HealShape, planHealing } from '../recipes/healPlan';
+import { type HealShape, planHealing } from '../recipes/heal/plan';
 import { summarize } from '../recipes/modelSummary';
-import type { Cost } from '../recipes/session';
-import { estimateStudy } from '../recipes/studyEstimate';
-import { analysisStep, planStudy } from '../recipes/studyPlan';
-import { supposedSets } from '../recipes/studyVariants';
+import type { Cost } from '../recipes/recipeContext';
+import { estimateStudy } from '../recipes/study/estimate';
+import { analysisStep, planStudy } from '../recipes/study/steps';
+import { supposedSets } from '../recipes/study/variants';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { type MemoryPlan, planWalk, processBytes } from '../execution/memoryPlan';
 

@@ -11,7 +11,7 @@ import { forward } from '../execution/forward';
 import type { Model } from '../execution/model';
 import { meanAndError } from '../execution/windowStatistics';
 import { withReplaced } from '../execution/weightStore';
-import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './session';
+import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './recipeContext';
 import { windowsFor } from './windows';
 
 export interface Repaired {

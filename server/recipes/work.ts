@@ -9,7 +9,7 @@ import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
 import type { MeasureOptions } from './analyze/recipe';
 import { type WalkRequest, windowOperations } from '../execution/memoryPlan';
-import { measuresNothing, measuringRuns } from './measure';
+import { measuresNothing, measuringRuns } from './analyze/measure';
 
 export interface Work
   extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'> {

@@ -8,7 +8,7 @@ import { harnessTable } from '../../server/evaluation/harnessTable';
 import { readReport } from '../../server/cli/report';
 import { renderEvaluation } from '../../server/cli/renderEvaluation';
 import { madeModels, madeReport, madeTasks } from '../evaluation/madeReport';
-import { studyFiles } from '../../server/recipes/studyFiles';
+import { studyFiles } from '../../server/recipes/study/files';
 import { studyMarkdown } from '../../server/reporting/studyMarkdown';
 import { madeStudy } from '../reporting/madeStudy';
 import { contentsOf, espalier } from './espalier';

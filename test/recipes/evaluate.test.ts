@@ -195,7 +195,7 @@ describe('several models', () => {
 
   it('ends when it is told to', async () => {
     const controller = new AbortController();
-    const { runRecipe } = await import('../../server/recipes/run');
+    const { runRecipe } = await import('../../server/recipes/runners');
     const ended = runRecipe(recipeOf({ tasks, items }), {
       signal: controller.signal,
       emit: (event) => void (event.kind === 'scored' && controller.abort()),

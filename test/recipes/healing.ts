@@ -7,7 +7,7 @@ import type { EngineEvent, RunControl } from '../../server/protocol/engine';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealReport } from '../../server/protocol/reports';
 import { ofBlocks } from '../../server/shared/dropSets';
-import { runRecipe } from '../../server/recipes/run';
+import { runRecipe } from '../../server/recipes/runners';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -9,7 +9,7 @@ import { moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/shared/dropSets';
 import type { MergeRecipe } from '../../server/recipes/merge/recipe';
 import type { TokenSource } from '../../server/protocol/recipes';
-import { addLowRank } from '../../server/recipes/merge';
+import { addLowRank } from '../../server/recipes/merge/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
-import { checkStudy } from '../../server/recipes/studyReady';
-import { planStudy } from '../../server/recipes/studyPlan';
-import { supposedSets } from '../../server/recipes/studyVariants';
+import { checkStudy } from '../../server/recipes/study/inputs';
+import { planStudy } from '../../server/recipes/study/steps';
+import { supposedSets } from '../../server/recipes/study/variants';
 import { repoRoot } from '../fixtures';
 
 const folder = join(repoRoot, 'recipes');

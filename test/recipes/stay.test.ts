@@ -6,7 +6,7 @@ import type { EngineEvent, EngineRequest } from '../../server/protocol/engine';
 import type { AnalyzeRecipe } from '../../server/recipes/analyze/recipe';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate } from '../../server/protocol/reports';
-import { leastInTurns } from '../../server/recipes/speed';
+import { leastInTurns } from '../../server/recipes/analyze/speed';
 import { ofBlocks, parseDropSet } from '../../server/shared/dropSets';
 import { modelFolder, repoRoot } from '../fixtures';
 import { noLosses, onCpu, runHere } from './runHere';

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
-import { planStudy } from '../../server/recipes/studyPlan';
-import { type ChosenSet, supposedSets } from '../../server/recipes/studyVariants';
+import { planStudy } from '../../server/recipes/study/steps';
+import { type ChosenSet, supposedSets } from '../../server/recipes/study/variants';
 import { healing } from './healing';
 import { onCpu } from './runHere';
 

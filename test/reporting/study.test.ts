@@ -9,7 +9,7 @@ import { studyCharts } from '../../server/reporting/studyCharts';
 import { studyHtml } from '../../server/reporting/studyHtml';
 import { studyMarkdown } from '../../server/reporting/studyMarkdown';
 import { restrictedEvaluation } from '../../server/evaluation/restrictedEvaluation';
-import { studyFiles } from '../../server/recipes/studyFiles';
+import { studyFiles } from '../../server/recipes/study/files';
 import { madeStudy } from './madeStudy';
 import { parseXml } from './xml';
 

@@ -1,0 +1,46 @@
+// Answers about drop sets from a model whose hidden states are kept: a first value with its error after one window, then
+// better ones until all windows are measured.
+import type { Measuring } from '../../analysis/measuring';
+import { pathWithout } from '../../model/path';
+import { checkDropSet } from '../../shared/dropSets';
+import type { DropSet } from '../../protocol/recipes';
+import type { Estimate } from '../../protocol/reports';
+
+/**
+ * Tells estimates of the loss without a drop set, the last one final. Throws UserError('badChoice') for one that does not
+ * fit, 'cancelled' after the signal.
+ */
+export async function answerWhatIf(
+  measuring: Measuring,
+  drop: DropSet,
+  signal: AbortSignal,
+  tell: (estimate: Estimate) => void,
+): Promise<void> {
+  const began = performance.now();
+  const { model, nWindows } = measuring;
+  const path = pathWithout(model.config, checkDropSet(drop, model.config.nBlocks));
+  const answer = (loss: Omit<Estimate, 'nWindows' | 'ofWindows' | 'final' | 'elapsedMs'>, measured: number) =>
+    tell({
+      ...loss,
+      nWindows: measured,
+      ofWindows: nWindows,
+      final: measured === nWindows,
+      elapsedMs: performance.now() - began,
+    });
+
+  const known = measuring.known(path);
+  if (known) return answer(known, nWindows);
+  let seen = new Float32Array(0);
+  for (let window = 0; window < nWindows; window++) {
+    // The states of this question stay for the next one, which will differ from it in a block or two.
+    const options = { signal, keeps: () => 'spare' as const };
+    const [nats] = await measuring.nats([path], { first: window, end: window + 1 }, options);
+    const longer = new Float32Array(seen.length + nats!.length);
+    longer.set(seen);
+    longer.set(nats!, seen.length);
+    seen = longer;
+    const loss = measuring.compare(seen);
+    if (window === nWindows - 1) measuring.know(path, loss);
+    answer(loss, window + 1);
+  }
+}

@@ -1,0 +1,122 @@
+// All models that are paths through one checkpoint, on all tasks, with the weights brought in once.
+import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { answersOf, batchTokens, type PackedTask, packTask } from '../../evaluation/packedTask';
+import type { LoadedTask } from '../../evaluation/tasks/task';
+import type { EvaluateRecipe } from './recipe';
+import type { GenerationCheck, RunFacts, ScoringWork, Timing } from '../../protocol/reports';
+import type { Device } from '../../runtime/device';
+import { openTokenizer } from '../../tokenizer/tokenizer';
+import { scoringOperations, scoringWork } from '../../execution/packedCost';
+import type { Bundle, PackedBatch } from '../../execution/packing';
+import { scoreRequests } from '../../execution/scoring';
+import { planScoring } from '../../execution/scoringPlan';
+import { buildTrie } from '../../execution/variantTrie';
+import type { Family } from './models';
+import { checkGeneration } from './generationCheck';
+import { limitOf, noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
+
+/** What becomes known on the way. */
+export interface Told {
+  spent(work: ScoringWork, timing: Timing, memory: RunFacts['memory']): void;
+  /** @param ofMembers answers by member, item and request */
+  scored(task: LoadedTask, ofMembers: readonly ReturnType<typeof answersOf>[]): void;
+  generated(checks: readonly GenerationCheck[]): void;
+}
+
+export async function scoreFamily(
+  device: Device,
+  checkpoint: Checkpoint,
+  { members }: Family,
+  tasks: readonly LoadedTask[],
+  maxTokens: number,
+  recipe: EvaluateRecipe,
+  run: Run,
+  told: Told,
+): Promise<void> {
+  const { config, name, folder } = checkpoint;
+  const began = performance.now();
+  const tokenizer = await openTokenizer(folder);
+  const packed = new Map<LoadedTask, PackedTask>();
+  for (const [i, task] of tasks.entries()) {
+    packed.set(task, packTask(task.items, tokenizer, config, maxTokens));
+    progress(run, `${name}: read the tasks`)((i + 1) / tasks.length);
+  }
+  const tokenizeMs = performance.now() - began;
+
+  const paths = members.map(({ path }) => path);
+  const trie = buildTrie(paths);
+  const all = [...packed.values()];
+  const work = scoringWork(
+    config,
+    bundlesOf(all),
+    trie,
+    all.reduce((n, { nPlainTokens }) => n + nPlainTokens, 0),
+    all.reduce((n, { nRequests }) => n + nRequests, 0),
+  );
+  const plan = planScoring(config, {
+    nTokens: work.nPaddedTokens,
+    batchTokens,
+    nPaths: paths.length,
+    memory: recipe.compute.memory,
+    limitBytes: limitOf(recipe.compute),
+  });
+  const cost = { nWindows: work.nRequests, cacheBytes: 0, operations: work.operations };
+  await withPlannedModel(checkpoint, device, recipe.compute, plan, cost, run, async (model, loadMs) => {
+    let done = 0;
+    const total: Timing = { ...noTime, loadMs, tokenizeMs, tokens: work.nTokens * paths.length };
+    // Weights that are streamed are read once for all tasks.
+    for (const portion of plan.mode === 'resident' ? tasks.map((task) => [task]) : [tasks]) {
+      const parts = portion.map((task) => packed.get(task)!);
+      const share = scoringOperations(config, bundlesOf(parts), trie) / work.operations;
+      const tell = progress(run, `${name}: ${portion.length === 1 ? portion[0]!.facts.title : 'all tasks'}`);
+      const { result, elapsedMs, compileMs } = await timed(device, () =>
+        scoreParts(parts, (bundles, nRequests) =>
+          scoreRequests(model, bundles, nRequests, paths, {
+            groupBytes: plan.groupBytes,
+            signal: run.signal,
+            onProgress: (fraction) => tell(done + share * fraction),
+          }),
+        ),
+      );
+      done += share;
+      total.elapsedMs += elapsedMs;
+      total.compileMs += compileMs;
+      for (const [i, task] of portion.entries()) told.scored(task, result[i]!);
+    }
+    if (recipe.generate) told.generated(await checkGeneration(model, tokenizer, members, run));
+    told.spent(work, total, plan.mode);
+  });
+}
+
+const bundlesOf = (parts: readonly PackedTask[]) => parts.flatMap(({ bundles }) => bundles);
+
+/** Scores several packed tasks as one; answers by task and path. */
+async function scoreParts(
+  parts: readonly PackedTask[],
+  score: (bundles: PackedTask['bundles'], nRequests: number) => ReturnType<typeof scoreRequests>,
+) {
+  const starts = parts.map((_, i) => parts.slice(0, i).reduce((n, { nRequests }) => n + nRequests, 0));
+  const shifted = parts.flatMap(({ bundles }, i) => bundles.map((bundle) => withRequestsFrom(starts[i]!, bundle)));
+  const scores = await score(
+    shifted,
+    parts.reduce((n, { nRequests }) => n + nRequests, 0),
+  );
+  return parts.map((part, i) =>
+    scores.map(({ logLikelihoods, isGreedy }) => {
+      const [first, end] = [starts[i]!, starts[i]! + part.nRequests];
+      return answersOf(part, {
+        logLikelihoods: logLikelihoods.subarray(first, end),
+        isGreedy: isGreedy.subarray(first, end),
+      });
+    }),
+  );
+}
+
+function withRequestsFrom(start: number, { stem, batches }: Bundle): Bundle {
+  if (start === 0) return { stem, batches };
+  const shift = (batch: PackedBatch) => ({
+    ...batch,
+    asks: { ...batch.asks, requests: batch.asks.requests.map((request) => start + request) },
+  });
+  return { stem: stem.map(shift), batches: batches.map(shift) };
+}

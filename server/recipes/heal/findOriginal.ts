@@ -1,0 +1,55 @@
+// The model that a pruned one was made from, where it still is.
+import { homedir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { type Checkpoint, openCheckpoint } from '../../checkpoint/checkpoint';
+import { UserError } from '../../errors';
+
+/**
+ * The folder of the dense model: the one that was named, else one of the name in espalier.json that lies beside the pruned
+ * model or in Hugging Face's cache, and has its blocks. null where there is none.
+ * @throws UserError `badChoice` for one that was named and does not fit.
+ */
+export async function findDense(pruned: Checkpoint, named: string | null): Promise<string | null> {
+  if (named !== null) {
+    await refuseOther(pruned, named);
+    return named;
+  }
+  const base = pruned.provenance?.baseModel;
+  if (!base) return null;
+  const cache = process.env.HF_HUB_CACHE ?? join(process.env.HF_HOME ?? join(homedir(), '.cache/huggingface'), 'hub');
+  const places = [
+    join(dirname(pruned.folder), basename(base.name)),
+    join(cache, `models--${base.name.split('/').join('--')}`),
+  ];
+  for (const folder of places) {
+    const nBlocks = await blocksOf(folder);
+    if (nBlocks === base.nBlocks) return folder;
+  }
+  return null;
+}
+
+async function refuseOther({ config, name }: Checkpoint, folder: string): Promise<void> {
+  const dense = await openCheckpoint(folder);
+  await dense.close();
+  const { vocabularySize, nBlocks } = dense.config;
+  if (vocabularySize !== config.vocabularySize)
+    throw new UserError(
+      'badChoice',
+      `${folder} has ${vocabularySize} tokens in its vocabulary, but ${name} has ${config.vocabularySize}; give the model that it was pruned from as --dense.`,
+    );
+  if (nBlocks < config.nBlocks)
+    throw new UserError(
+      'badChoice',
+      `${folder} has ${nBlocks} blocks, fewer than the ${config.nBlocks} of ${name}; give the model that it was pruned from as --dense.`,
+    );
+}
+
+async function blocksOf(folder: string): Promise<number | null> {
+  try {
+    const checkpoint = await openCheckpoint(folder);
+    await checkpoint.close();
+    return checkpoint.config.nBlocks;
+  } catch {
+    return null; // nothing there, or nothing that we read
+  }
+}

@@ -1,0 +1,68 @@
+// What makes two calls one run: the settings that its numbers depend on, and the data.
+import { resolve } from 'node:path';
+import { UserError } from '../../errors';
+import type { HealRecipe } from './recipe';
+import type { TrainingDataReport } from '../../protocol/reports';
+import { firstDifference } from '../firstDifference';
+
+/** Written down at the beginning of a run. */
+export interface Begun {
+  readonly settings: Settings;
+  readonly dataSha256: string[];
+  /** How it is computed: a run that goes on does so in the same way if it is not told otherwise, whatever memory there is. */
+  readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+type Settings = Pick<HealRecipe, 'adapter' | 'objective' | 'optimizer'> & {
+  model: string;
+  data: Omit<HealRecipe['data'], 'files'>;
+  loop: Omit<HealRecipe['loop'], 'saveEverySteps' | 'activations'>;
+};
+
+export function begunBy(
+  recipe: HealRecipe,
+  data: TrainingDataReport,
+  ways: Begun['ways'],
+  versions: Begun['versions'],
+): Begun {
+  const { files: _, ...rest } = recipe.data;
+  const { saveEverySteps: _save, activations: _activations, ...loop } = recipe.loop;
+  return {
+    settings: {
+      model: resolve(recipe.model),
+      data: rest,
+      adapter: recipe.adapter,
+      objective: recipe.objective,
+      optimizer: recipe.optimizer,
+      loop,
+    },
+    dataSha256: data.files.map((file) => file.sha256),
+    ways,
+    versions,
+  };
+}
+
+export function readBegun(text: string, path: string): Begun {
+  try {
+    const begun = JSON.parse(text) as Begun;
+    if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object')
+      return begun;
+  } catch {
+    // told below
+  }
+  throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
+}
+
+/** Throws UserError('usage') naming the first difference. */
+export function refuseOtherRun(then: Begun, now: Begun, out: string): void {
+  const other = firstDifference(then.settings, now.settings);
+  const where = `The run in ${resolve(out)} was begun with`;
+  if (other)
+    throw new UserError(
+      'usage',
+      `${where} ${other.name} = ${other.before}, not ${other.after}; resume it with that, or begin another in another folder.`,
+    );
+  if (`${then.dataSha256}` !== `${now.dataSha256}`)
+    throw new UserError('usage', `${where} other data; resume it with the same files, or begin another.`);
+}

@@ -1,0 +1,40 @@
+// What a healing will take, before it starts: known exactly once its data is read, and closely from the recipe alone.
+import type { ModelConfig } from '../../model/config';
+import type { HealRecipe } from './recipe';
+import { windowOperations } from '../../execution/memoryPlan';
+import { planTraining, type TrainingPlan } from '../../execution/trainingPlan';
+import type { Cost } from '../recipeContext';
+
+export interface HealShape {
+  /** The most tokens of a training item. */
+  readonly tokensPerWindow: number;
+  readonly nAdapterParameters: number;
+  readonly heldOut: { readonly nWindows: number; readonly tokensPerWindow: number };
+}
+
+/** Throws UserError('cannotFit'). */
+export function planHealing(
+  config: ModelConfig,
+  { loop, compute: { memory } }: HealRecipe,
+  shape: HealShape,
+  limitBytes: number,
+): { plan: TrainingPlan; cost: Cost } {
+  const plan = planTraining(config, { ...loop, ...shape, memory, limitBytes });
+  const nWindows = loop.steps * loop.microBatchWindows * loop.accumulate;
+  return { plan, cost: { nWindows, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
+}
+
+/** Steps there and back, and judgements. The head goes there and back in one walk; frozen weights have no gradient. */
+function operationsOf(
+  config: ModelConfig,
+  loop: HealRecipe['loop'],
+  { tokensPerWindow, heldOut }: HealShape,
+  plan: TrainingPlan,
+): number {
+  const each = windowOperations(config, tokensPerWindow);
+  const ways = plan.keeps === 'keep' ? 2 : 3;
+  const step = loop.microBatchWindows * loop.accumulate * (ways * config.nBlocks * each.block + 2 * each.head);
+  const judgements = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
+  const judged = windowOperations(config, Math.max(2, heldOut.tokensPerWindow));
+  return loop.steps * step + judgements * heldOut.nWindows * (config.nBlocks * judged.block + judged.head);
+}

@@ -1,0 +1,90 @@
+// What a healing works with, read and checked before anything is computed: data, what it is judged by, and the adapter.
+import { readAdapter } from '../../checkpoint/adapter';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { readTrainingData, type TrainingSet } from '../../data/trainingData';
+import { UserError } from '../../errors';
+import { type AdaptedModule, type AdapterForm, adaptedModules } from '../../model/adapter';
+import type { HealRecipe } from './recipe';
+import { openTokenizer } from '../../tokenizer/tokenizer';
+import { freshMatrices, type Matrices } from '../../training/adapterState';
+import type { CountedWindow } from '../../training/batches';
+import { findDense } from './findOriginal';
+import { windowsFor } from '../windows';
+
+export interface Material {
+  readonly data: TrainingSet;
+  readonly heldOut: readonly CountedWindow[];
+  readonly form: AdapterForm;
+  readonly modules: readonly AdaptedModule[];
+  /** What training begins with, by moduleKey. */
+  readonly initial: ReadonlyMap<string, Matrices>;
+  readonly nParameters: number;
+  /** The most tokens of a training item, and the mean. */
+  readonly tokensPerWindow: number;
+  readonly meanTokens: number;
+  /** Folder of the dense model; null where it is not known. */
+  readonly dense: string | null;
+}
+
+/** Throws UserError with a sentence for whatever is not as it has to be. */
+export async function gather(checkpoint: Checkpoint, recipe: HealRecipe): Promise<Material> {
+  const { config, folder, provenance } = checkpoint;
+  const init = recipe.adapter.init === null ? null : await readAdapter(recipe.adapter.init, config);
+  const form = init ? { ...init.options, dropout: recipe.adapter.dropout } : recipe.adapter;
+  const modules = init?.modules ?? adaptedModules(config, recipe.adapter, provenance);
+  const dense = await findDense(checkpoint, recipe.dense);
+  if (recipe.objective.kind === 'distillation' && dense === null)
+    throw new UserError('usage', 'Distillation learns from the dense model: say where it is by --dense FOLDER.');
+  const { contextLength, vocabularySize } = config;
+  const data = await readTrainingData(recipe.data, await openTokenizer(folder), { contextLength, vocabularySize });
+  const lengths = data.training.map(({ ids }) => ids.length);
+  return {
+    data,
+    heldOut: recipe.loop.heldOut ? await countedWindows(checkpoint, recipe.loop.heldOut) : data.heldOut,
+    form,
+    modules,
+    initial: init?.tensors ?? freshMatrices(modules, recipe.data.seed),
+    nParameters: modules.reduce((n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures), 0),
+    tokensPerWindow: Math.max(...lengths),
+    meanTokens: lengths.reduce((sum, n) => sum + n, 0) / lengths.length,
+    dense,
+  };
+}
+
+async function countedWindows(
+  checkpoint: Checkpoint,
+  source: NonNullable<HealRecipe['loop']['heldOut']>,
+): Promise<CountedWindow[]> {
+  const { windows } = await windowsFor(checkpoint, source);
+  return windows.map((ids) => ({ ids, counted: new Uint8Array(ids.length).fill(1) }));
+}
+
+/** Numbers that make no sense are refused before anything is read. */
+export function checkHealing({ optimizer, loop, objective }: HealRecipe): void {
+  const whole = (name: string, value: number, least: number) =>
+    refuseUnless(Number.isInteger(value) && value >= least, name, value, `a whole number of at least ${least}`);
+  const within = (name: string, value: number, low: number, high: number) =>
+    refuseUnless(value >= low && value < high, name, value, `a number from ${low} up to ${high}`);
+  whole('--steps', loop.steps, 1);
+  whole('--micro-batch', loop.microBatchWindows, 1);
+  whole('--accumulate', loop.accumulate, 1);
+  whole('--evaluate-every', loop.evaluateEverySteps, 1);
+  whole('--save-every', loop.saveEverySteps, 1);
+  whole('--warmup', optimizer.warmupSteps, 0);
+  if (loop.patience !== null) whole('--patience', loop.patience, 1);
+  within('--lr', optimizer.learningRate, 0, 10);
+  within('--weight-decay', optimizer.weightDecay, 0, 1);
+  within('--beta1', optimizer.beta1, 0, 1);
+  within('--beta2', optimizer.beta2, 0, 1);
+  refuseUnless(optimizer.epsilon > 0, '--epsilon', optimizer.epsilon, 'a number above 0');
+  if (optimizer.clipNorm !== null)
+    refuseUnless(optimizer.clipNorm > 0, '--clip', optimizer.clipNorm, 'a number above 0');
+  if (objective.kind === 'distillation') {
+    whole('--top-k', objective.topK, 1);
+    refuseUnless(objective.temperature > 0, '--temperature', objective.temperature, 'a number above 0');
+  }
+}
+
+function refuseUnless(good: boolean, name: string, value: number, wanted: string): void {
+  if (!good) throw new UserError('usage', `${name} ${value} makes no sense; give ${wanted}.`);
+}

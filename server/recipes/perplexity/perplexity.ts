@@ -1,0 +1,48 @@
+// perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
+import { perplexity } from '../../evaluation/perplexity';
+import type { PerplexityRecipe } from './recipe';
+import type { PerplexityReport, RunFacts, Timing } from '../../protocol/reports';
+import { pathWithout } from '../../model/path';
+import { checkDropSet } from '../../shared/dropSets';
+import { droppedFields } from '../modelSummary';
+import { noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from '../recipeContext';
+import { windowsFor } from '../windows';
+
+export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<PerplexityReport> =>
+  withDevice(recipe.compute, async (device) => {
+    const models: PerplexityReport['models'] = [];
+    const total: Timing = { ...noTime };
+    let memory: RunFacts['memory'] = 'resident';
+    // The last model is refused before the first is measured.
+    for (const folder of recipe.models)
+      await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
+    for (const folder of recipe.models) {
+      await withCheckpoint(folder, async (checkpoint) => {
+        const { nBlocks } = checkpoint.config;
+        const drop = checkDropSet(recipe.drop, nBlocks);
+        const path = pathWithout(checkpoint.config, drop);
+        const { windows, report: source, tokenizeMs } = await windowsFor(checkpoint, recipe.source);
+        const work = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false, path };
+        await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
+          const options = { path, signal: run.signal, onProgress: progress(run, checkpoint.name) };
+          const { result, elapsedMs, compileMs } = await timed(device, () =>
+            perplexity(model, windows, source, options),
+          );
+          models.push({
+            name: checkpoint.name,
+            folder: checkpoint.folder,
+            ...droppedFields(drop),
+            nBlocks: nBlocks - drop.blocks.length,
+            ...result,
+            source,
+          });
+          memory = model.plan.mode;
+          const spent = { ...noTime, elapsedMs, compileMs, loadMs, tokenizeMs, tokens: model.plan.nTokens };
+          for (const key of Object.keys(spent) as (keyof Timing)[]) total[key] += spent[key];
+        });
+      });
+      // Programs are compiled for one model's shapes.
+      await device.forgetPrograms();
+    }
+    return { kind: 'perplexity', models, ...runFacts(recipe.compute, device, memory, total) };
+  });

@@ -1,0 +1,123 @@
+// prune: choose blocks by a rule and write the checkpoint without them.
+import { importanceMethod } from '../../analysis/importance';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
+import { checkOutput } from '../../checkpoint/stagedFolder';
+import { writeWithoutBlocks } from '../../checkpoint/surgery';
+import { isUserError, UserError } from '../../errors';
+import { checkRule, choose } from '../../pruning/choose';
+import { ofBlocks } from '../../shared/dropSets';
+import { toMergekitYaml } from '../../pruning/mergekit';
+import type { DropSet, Dtype } from '../../protocol/recipes';
+import type { PruneRecipe } from './recipe';
+import type { PruneReport, RepairReport } from '../../protocol/reports';
+import { type Measured, measureImportance } from '../analyze/analyze';
+import { droppedFields, summarize } from '../modelSummary';
+import { runPerplexity } from '../perplexity/perplexity';
+import { peakMemoryBytes } from '../processMemory';
+import { repairLinear } from '../repair';
+import { noTime, progress, type Run, runFacts, versions, withCheckpoint } from '../recipeContext';
+import { scoresForRule } from '../work';
+
+export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
+  withCheckpoint(recipe.model, async (checkpoint) => {
+    await checkOutput(recipe.out, [checkpoint.folder]);
+    if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
+    const measured = await measure(checkpoint, recipe, run);
+    const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });
+    if (recipe.mergekit && (choice.drop.attention.length > 0 || choice.drop.mlp.length > 0))
+      throw new UserError(
+        'usage',
+        'mergekit knows no halves of blocks; leave out --mergekit, or drop whole blocks only.',
+      );
+    const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
+    const writing = progress(run, 'write');
+    const began = performance.now();
+    const written = await writeWithoutBlocks(checkpoint, {
+      drop: choice.drop,
+      out: recipe.out,
+      dtype: recipe.dtype,
+      replaced: (name) => (repaired?.weights.has(name) ? Promise.resolve(repaired.weights.get(name)!) : null),
+      ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
+      provenance: {
+        rule: recipe.rule,
+        scores: choice.scores,
+        order: choice.order,
+        calibration: measured?.source ?? null,
+        ...(repaired && { repair: repaired.report }),
+        versions: versions(),
+      },
+      onProgress: (done, total) => writing(done / total),
+      signal: run.signal,
+    });
+    if (recipe.mergekit) {
+      const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.drop.blocks, recipe.dtype);
+      await writeStagedFile(recipe.mergekit, yaml);
+    }
+    const writeMs = performance.now() - began;
+    const rounding = await measureRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
+    const model = summarize(checkpoint);
+    const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
+    const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
+    const timing = { ...facts.timing, writeMs };
+    return {
+      kind: 'prune',
+      model,
+      out: written.folder,
+      rule: recipe.rule,
+      ...droppedFields(choice.drop),
+      repair: repaired?.report ?? null,
+      keptBlocks: [...written.keptBlocks],
+      removedBlocks: [...written.provenance.removedBlocks],
+      nParamsBefore: model.nParameters,
+      nParamsAfter,
+      sizeBytesBefore: checkpoint.sizeBytes,
+      sizeBytesAfter: written.weightBytes,
+      weightFiles: [...written.weightFiles],
+      rounding,
+      ...facts,
+      timing,
+      peakMemoryBytes: peakMemoryBytes(),
+    };
+  });
+
+/** The scores that the rule asks for; nothing is computed for blocks given by hand or by depth. */
+async function measure(
+  checkpoint: Checkpoint,
+  { rule, source, compute }: PruneRecipe,
+  run: Run,
+): Promise<Measured | null> {
+  const { nBlocks } = checkpoint.config;
+  if (rule.kind !== 'method') {
+    choose(rule, nBlocks, { methods: {} }); // refused before anything is read
+    return null;
+  }
+  const { methods, measure } = scoresForRule(rule);
+  if (!source) throw new UserError('usage', `The method ${rule.method} needs a text: add --text FILE or --ids FILE.`);
+  if (methods[0]) checkRule(rule, nBlocks, importanceMethod(methods[0]).of);
+  return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
+}
+
+/** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
+async function measureRounding(
+  { config }: Checkpoint,
+  { model, out, dtype: wanted, source, compute }: PruneRecipe,
+  drop: DropSet,
+  repair: RepairReport | null,
+  run: Run,
+): Promise<PruneReport['rounding']> {
+  const dtype = wanted ?? (config.dtype.toLowerCase() as Dtype);
+  if (dtype === 'f32' || (dtype === config.dtype.toLowerCase() && !repair)) return null;
+  if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
+  const loss = async (folder: string, dropped: DropSet) => {
+    const recipe = { kind: 'perplexity', models: [folder], drop: dropped, source, compute } as const;
+    return (await runPerplexity({ ...recipe, models: [folder] }, run)).models[0]!.lossNats;
+  };
+  try {
+    const lossNatsBefore = repair?.lossAfter ?? (await loss(model, drop));
+    return { dtype, lossNatsBefore, lossNatsAfter: await loss(out, ofBlocks([])) };
+  } catch (error) {
+    if (isUserError(error) && error.code === 'cancelled') return { dtype, lossNatsBefore: null, lossNatsAfter: null };
+    throw error;
+  }
+}

@@ -1,0 +1,164 @@
+// The folder of a study: what was asked for in study.json, the report of every finished step in steps/, adapters, and models
+// for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isFile } from '../../checkpoint/folder';
+import { writeStagedFile } from '../../checkpoint/stagedFile';
+import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
+import { UserError } from '../../errors';
+import type { StudyRecipe } from './recipe';
+import type { Report } from '../../protocol/reports';
+import { firstDifference } from '../firstDifference';
+import type { Step } from './steps';
+
+/** What is kept of a finished step. */
+export interface KeptStep {
+  readonly elapsedMs: number;
+  readonly report: Report;
+}
+
+export interface CarriedStep extends KeptStep {
+  /** It was there when the study was run this time. */
+  readonly doneBefore: boolean;
+}
+
+/** What a study reads, by what it contains. */
+export interface StudyInputs {
+  readonly modelSha256: string;
+  readonly filesSha256: Readonly<Record<string, string>>;
+}
+
+/** By task. No part of StudyInputs: a study that was begun without them goes on. */
+export type TaskHashes = Readonly<Record<string, string>>;
+
+export interface StudyFolder {
+  /** null where the step has not been finished with these inputs. */
+  kept(step: Step): Promise<KeptStep | null>;
+  keep(step: Step, kept: KeptStep): Promise<void>;
+  /** Files by their paths within the folder, and nothing else beside them in the folders that they lie in. */
+  write(files: Readonly<Record<string, string>>): Promise<void>;
+}
+
+const parts = ['steps', 'models', 'adapters'] as const;
+
+/**
+ * Begins a study, or opens one that was begun with the same recipe. Throws UserError `usage` for a study of another recipe,
+ * `badData` where a text or the model has changed since, `cannotWrite` where something else lies there.
+ */
+export async function openStudyFolder(
+  recipe: StudyRecipe,
+  inputs: StudyInputs,
+  tasksSha256: TaskHashes | null,
+): Promise<StudyFolder> {
+  const out = resolve(recipe.out);
+  const begunFile = join(out, 'study.json');
+  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), { recipe, inputs, tasksSha256 });
+  else {
+    await checkOutput(out, [recipe.model]);
+    await mkdir(out, { recursive: true });
+    await writeStagedFile(begunFile, asJson({ recipe, inputs, tasksSha256 }));
+  }
+  for (const part of parts) await mkdir(join(out, part), { recursive: true });
+  for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
+
+  const fileOf = ({ id }: Step) => join(out, 'steps', `${id}.json`);
+  const prints = new Map<string, string>();
+  /** What a step's result depends on: its recipe, the inputs, and the steps whose results it reads. */
+  function fingerprint({ id, recipe: ofStep, after }: Step): string {
+    const before = after.map((other) => prints.get(other));
+    const print = sha256(asJson({ recipe: ofStep, inputs, before }));
+    prints.set(id, print);
+    return print;
+  }
+  return {
+    async kept(step) {
+      const inputSha256 = fingerprint(step);
+      if (!(await isFile(fileOf(step)))) return null;
+      const kept = parsed(await readFile(fileOf(step), 'utf8')) as (KeptStep & { inputSha256: string }) | null;
+      return kept?.inputSha256 === inputSha256 ? { elapsedMs: kept.elapsedMs, report: kept.report } : null;
+    },
+    keep: (step, { elapsedMs, report }) =>
+      writeStagedFile(
+        fileOf(step),
+        asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
+      ),
+    async write(files) {
+      const inside = Object.keys(files).filter((path) => dirname(path) !== '.');
+      for (const folder of new Set(inside.map(dirname))) {
+        // A folder cannot take another's place in one step; a study that is ended here writes it when it is run again.
+        await removeFolder(join(out, folder));
+        await withStagedFolder(join(out, folder), async (stage) => {
+          for (const path of inside.filter((it) => dirname(it) === folder))
+            await writeFile(join(stage, basename(path)), files[path]!);
+        });
+      }
+      for (const [path, text] of Object.entries(files))
+        if (!inside.includes(path)) await writeStagedFile(join(out, path), text);
+    },
+  };
+}
+
+/** Hashes of files that may be large. */
+export async function hashFiles(paths: readonly string[]): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for (const path of [...new Set(paths)]) {
+    const hash = createHash('sha256');
+    try {
+      for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+    } catch {
+      throw new UserError('notFound', `${path} cannot be read; give another file, or its right place.`);
+    }
+    hashes[path] = hash.digest('hex');
+  }
+  return hashes;
+}
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+
+interface Begun {
+  readonly recipe: StudyRecipe;
+  readonly inputs: StudyInputs;
+  /** Absent in a study of a build that did not look at them. */
+  readonly tasksSha256?: TaskHashes | null;
+}
+
+async function readBegun(path: string): Promise<Begun> {
+  const begun = parsed(await readFile(path, 'utf8')) as Begun | null;
+  if (begun?.recipe && begun.inputs) return begun;
+  throw new UserError('badData', `${path} is damaged, so that its study cannot go on; give the study another out.`);
+}
+
+function refuseOther(out: string, then: Begun, now: Begun): void {
+  const asWritten = parsed(asJson(now.recipe)) as object;
+  const other = firstDifference(then.recipe, asWritten);
+  if (other)
+    throw new UserError(
+      'usage',
+      `The study in ${out} was begun with ${other.name} = ${other.before}, not ${other.after}; go on with that, or give this one another out.`,
+    );
+  const changed = firstDifference(then.inputs.filesSha256, now.inputs.filesSha256)?.name;
+  const task = then.tasksSha256 && firstDifference(then.tasksSha256, now.tasksSha256 ?? {})?.name;
+  const changedInput = changed ?? (task && `The data of ${task}`);
+  const what = then.inputs.modelSha256 === now.inputs.modelSha256 ? changedInput : now.recipe.model;
+  if (what)
+    throw new UserError(
+      'badData',
+      `${what} is not what it was when the study in ${out} was begun; put it back, or give this study another out.`,
+    );
+}
+
+/** How the work is computed is no part of what was asked for. */
+const asJson = (value: object): string =>
+  `${JSON.stringify(value, (key, inner) => (key === 'compute' ? undefined : inner), 1)}\n`;
+
+function parsed(text: string): object | null {
+  try {
+    return JSON.parse(text) as object;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,39 @@
+// How far a study is, from what the step that is being done tells: by the estimated cost of all steps together.
+import type { EngineEvent, StudyPlan } from '../../protocol/engine';
+import type { Step } from './steps';
+
+/** Passes on what concerns the study of a step's events. */
+export function studyProgress(
+  step: Step,
+  { steps }: StudyPlan,
+  emit: (event: EngineEvent) => void,
+): (event: EngineEvent) => void {
+  const total = steps.reduce((sum, { operations }) => sum + operations, 0);
+  const index = steps.findIndex(({ id }) => id === step.id);
+  const before = steps.slice(0, index).reduce((sum, { operations }) => sum + operations, 0);
+  const ofStep = steps[index]?.operations ?? 0;
+  const inner = partOfStep();
+  const tell = (part: number) =>
+    emit({ kind: 'progress', step: step.title, fraction: total === 0 ? 0 : (before + part * ofStep) / total });
+  tell(0);
+  return (event) => {
+    if (event.kind === 'plan') emit(event);
+    const part = inner(event);
+    if (part !== null) tell(part);
+  };
+}
+
+/** Steps of a healing are counted. Other recipes go through phases that nobody has counted: each takes half of what is left. */
+function partOfStep(): (event: EngineEvent) => number | null {
+  let nSteps = 0;
+  let phase: string | null = null;
+  let nPhases = 0;
+  return (event) => {
+    if (event.kind === 'healing') nSteps = event.steps;
+    if (event.kind === 'step' && nSteps > 0) return Math.min(1, (event.step.step + 1) / nSteps);
+    if (event.kind !== 'progress' || nSteps > 0) return null;
+    if (event.step !== phase) nPhases++;
+    phase = event.step;
+    return 1 - 0.5 ** (nPhases - 1) * (1 - 0.5 * event.fraction);
+  };
+}

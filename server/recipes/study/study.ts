@@ -1,0 +1,129 @@
+// study: every method at every count, repaired and healed as asked for, measured beside the base. It is done in steps whose
+// reports are kept, so that a study that was ended goes on after its last finished step.
+import { join } from 'node:path';
+import { cancelled, isUserError, studyEnded } from '../../errors';
+import { isFile, isFolder } from '../../checkpoint/folder';
+import type { StudyPlan } from '../../protocol/engine';
+import type { Recipe } from '../kinds';
+import type { StudyRecipe } from './recipe';
+import type { AnalyzeReport, Report, StudyReport } from '../../protocol/reports';
+import { measureOperationsPerSecond } from '../../runtime/speed';
+import { runAnalyze } from '../analyze/analyze';
+import { runEvaluate } from '../evaluate/evaluate';
+import { runHeal } from '../heal/heal';
+import { runMerge } from '../merge/merge';
+import { runPerplexity } from '../perplexity/perplexity';
+import { runPrune } from '../prune/prune';
+import { type Run, withDevice } from '../recipeContext';
+import { estimateStudy } from './estimate';
+import { type CarriedStep, type KeptStep, openStudyFolder, removeFolder, type StudyFolder } from './folder';
+import { analysisStep, type Batch, modelsThatStay, planStudy, type Step, type StudySteps } from './steps';
+import { studyProgress } from './progress';
+import { prepareStudy } from './inputs';
+import { studyReport } from './report';
+import { chosenSets, supposedSets } from './variants';
+
+type StepKind = 'analyze' | 'evaluate' | 'perplexity' | 'prune' | 'heal' | 'merge';
+
+/** What carries the steps out. */
+export type StepRunners = {
+  readonly [K in StepKind]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Extract<Report, { kind: K }>>;
+};
+
+export const stepRunners: StepRunners = {
+  analyze: runAnalyze,
+  evaluate: runEvaluate,
+  perplexity: runPerplexity,
+  prune: runPrune,
+  heal: runHeal,
+  merge: runMerge,
+};
+
+/** Throws UserError('cancelled') after the signal; what is finished by then stays. */
+export async function runStudy(
+  recipe: StudyRecipe,
+  run: Run,
+  runners: StepRunners = stepRunners,
+): Promise<StudyReport> {
+  const { config, model, shapes, inputs, tasksSha256 } = await prepareStudy(recipe);
+  const folder = await openStudyFolder(recipe, inputs, tasksSha256);
+  const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
+  const carried = new Map<string, CarriedStep>();
+  const tellPlan = (plan: StudySteps): StudyPlan => {
+    const told = estimateStudy(config, plan, shapes, operationsPerSecond, ({ id }) => carried.has(id));
+    run.emit({ kind: 'study', plan: told });
+    return told;
+  };
+
+  const first = analysisStep(recipe);
+  const known = await folder.kept(first);
+  if (known) carried.set(first.id, { ...known, doneBefore: true });
+  else {
+    const told = tellPlan(planStudy(recipe, model, supposedSets(recipe)));
+    carried.set(first.id, await carryOut(first, told));
+  }
+  const sets = chosenSets(recipe, carried.get(first.id)!.report as AnalyzeReport);
+  const plan = planStudy(recipe, model, sets);
+  for (const { id, kept } of await finishedSteps(plan, folder))
+    if (!carried.has(id)) carried.set(id, { ...kept, doneBefore: true });
+
+  const told = tellPlan(plan);
+  for (const [i, step] of plan.steps.entries()) {
+    if (!carried.has(step.id)) carried.set(step.id, await carryOut(step, told));
+    const isLastOfBatch = step.batch !== null && plan.steps[i + 1]?.batch !== step.batch;
+    if (isLastOfBatch) await removeModels(recipe, plan.batches[step.batch!]!);
+  }
+  const report = studyReport(recipe, model, plan, carried);
+  // Only here is it needed what draws.
+  const { studyFiles } = await import('./files');
+  await folder.write(studyFiles(report, Date.now()));
+  return report;
+
+  async function carryOut(step: Step, of: StudyPlan): Promise<CarriedStep> {
+    const began = performance.now();
+    try {
+      if (run.signal.aborted) throw cancelled();
+      const ready = await readyToRun(step.recipe);
+      const carry = runners[step.recipe.kind as StepKind] as (recipe: Recipe, run: Run) => Promise<Report>;
+      const report = await carry(ready, { signal: run.signal, emit: studyProgress(step, of, run.emit) });
+      const kept: KeptStep = { elapsedMs: performance.now() - began, report };
+      await folder.keep(step, kept);
+      return { ...kept, doneBefore: false };
+    } catch (error) {
+      throw isUserError(error) && error.code === 'cancelled' ? studyEnded(recipe.out) : error;
+    }
+  }
+}
+
+/** A healing goes on from its last saved state; a folder that a step was killed behind is written again. */
+async function readyToRun(recipe: Recipe): Promise<Recipe> {
+  if (recipe.kind === 'heal' && (await isFile(join(recipe.out, 'run', 'recipe.json'))))
+    return { ...recipe, resume: true };
+  if ('out' in recipe) await removeFolder(recipe.out);
+  return recipe;
+}
+
+/**
+ * The steps that need not be done again. Of a batch that is not complete, those whose folder is still there; of one that
+ * is, all: its models may have been removed.
+ */
+async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promise<{ id: string; kept: KeptStep }[]> {
+  const kept = new Map<string, KeptStep>();
+  for (const step of steps) {
+    const found = await folder.kept(step);
+    if (found) kept.set(step.id, found);
+  }
+  const isComplete = (batch: number) => steps.every((step) => step.batch !== batch || kept.has(step.id));
+  const finished: { id: string; kept: KeptStep }[] = [];
+  for (const { id, recipe, batch } of steps) {
+    const found = kept.get(id);
+    const isThere = !('out' in recipe) || (batch !== null && isComplete(batch)) || (await isFolder(recipe.out));
+    if (found && isThere) finished.push({ id, kept: found });
+  }
+  return finished;
+}
+
+async function removeModels(recipe: StudyRecipe, batch: Batch): Promise<void> {
+  const stay = modelsThatStay(recipe, batch);
+  for (const folder of batch.folders) if (!stay.includes(folder)) await removeFolder(folder);
+}
