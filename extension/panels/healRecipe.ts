@@ -1,21 +1,28 @@
 // The recipe that a healing's form stands for, and the curve that a run has told so far; pure.
 import type { HealPoints, HealSettings, HealView } from '../../server/protocol/pages/heal';
 import type { ComputeOptions } from '../../server/protocol/recipes';
-import type { HealRecipe } from '../../server/recipes/heal/recipe';
+import {
+  defaultDistillation,
+  defaultEvaluateEverySteps,
+  type HealRecipe,
+  healDefaults,
+} from '../../server/recipes/heal/recipe';
 import type { MergeRecipe } from '../../server/recipes/merge/recipe';
 import type { RunEvent } from '../../server/protocol/server';
 
+const { adapter, optimizer, loop, data, objective, resume } = healDefaults;
+
 export const usualSettings: HealSettings = {
-  rank: 8,
-  alpha: 16,
-  targets: ['all-linear'],
-  learningRate: 5e-4,
-  schedule: 'linear',
-  warmupSteps: 10,
-  steps: 100,
-  microBatchWindows: 4,
-  tokens: 256,
-  objective: 'nextToken',
+  rank: adapter.rank,
+  alpha: adapter.alpha,
+  targets: adapter.targets,
+  learningRate: optimizer.learningRate,
+  schedule: optimizer.schedule,
+  warmupSteps: optimizer.warmupSteps,
+  steps: loop.steps,
+  microBatchWindows: loop.microBatchWindows,
+  tokens: data.tokens,
+  objective: objective.kind,
 };
 
 export const usualView: HealView = { smoothing: 0.9, by: 'step', logX: false, logY: false, overlays: [] };
@@ -27,58 +34,21 @@ export interface HealPlaces {
   readonly out: string;
 }
 
-/** Judged and saved four times on the way, and not more often than every ten steps. */
+/** What the form does not ask for is as it is by default. */
 export function healRecipe(settings: HealSettings, places: HealPlaces, compute: ComputeOptions): HealRecipe {
-  const every = Math.max(10, Math.min(500, Math.ceil(settings.steps / 4)));
   const distils = settings.objective === 'distillation' && places.dense !== null;
+  const { rank, alpha, targets, learningRate, schedule, warmupSteps, steps, microBatchWindows, tokens } = settings;
+  const evaluateEverySteps = defaultEvaluateEverySteps(steps);
   return {
     kind: 'heal',
     model: places.model,
-    data: {
-      files: [places.file],
-      field: null,
-      format: 'auto',
-      tokens: settings.tokens,
-      start: 0,
-      bos: 'none',
-      order: 'shuffled',
-      heldOutFraction: 0.05,
-      seed: 0,
-    },
-    adapter: {
-      rank: settings.rank,
-      alpha: settings.alpha,
-      targets: settings.targets,
-      blocks: 'all',
-      rankPattern: {},
-      alphaPattern: {},
-      rsLora: false,
-      dropout: 0,
-      init: null,
-    },
-    objective: distils ? { kind: 'distillation', topK: 64, temperature: 1 } : { kind: 'nextToken' },
-    optimizer: {
-      learningRate: settings.learningRate,
-      schedule: settings.schedule,
-      warmupSteps: settings.warmupSteps,
-      beta1: 0.9,
-      beta2: 0.999,
-      epsilon: 1e-8,
-      weightDecay: 0,
-      clipNorm: 1,
-    },
-    loop: {
-      steps: settings.steps,
-      microBatchWindows: settings.microBatchWindows,
-      accumulate: 1,
-      evaluateEverySteps: every,
-      heldOut: null,
-      patience: null,
-      saveEverySteps: every,
-      activations: 'auto',
-    },
+    data: { ...data, files: [places.file], tokens },
+    adapter: { ...adapter, rank, alpha, targets },
+    objective: distils ? defaultDistillation : { kind: 'nextToken' },
+    optimizer: { ...optimizer, learningRate, schedule, warmupSteps },
+    loop: { ...loop, steps, microBatchWindows, evaluateEverySteps },
     dense: places.dense,
-    resume: false,
+    resume,
     out: places.out,
     compute,
   };

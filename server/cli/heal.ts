@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { parseBlockList } from '../shared/dropSets';
 import type { BosMode } from '../protocol/recipes';
-import type { HealRecipe, Objective } from '../recipes/heal/recipe';
+import { defaultEvaluateEverySteps, type HealRecipe, type Objective } from '../recipes/heal/recipe';
 import type { Recipe } from '../recipes/kinds';
 import type { HealReport } from '../protocol/reports';
 import {
@@ -125,7 +125,7 @@ const withOptions = (command: Command): Command =>
     .option('--steps <n>', 'steps to make', natural, 100)
     .option('--micro-batch <windows>', 'windows that go through the model together', natural, 4)
     .option('--accumulate <n>', 'micro-batches of a step', natural, 1)
-    .option('--evaluate-every <steps>', 'judge every so many steps (default: a quarter of all)', positive)
+    .option('--evaluate-every <steps>', 'judge every so many steps (default: a quarter of all, at most 500)', positive)
     .option('--save-every <steps>', 'save what --resume needs every so many steps (default: 25)', positive)
     .option('--patience <n>', 'stop after so many judgements without a better one', positive)
     .addOption(
@@ -178,7 +178,7 @@ function recipeOf(model: string, flags: HealFlags): HealRecipe {
       steps: flags.steps,
       microBatchWindows: flags.microBatch,
       accumulate: flags.accumulate,
-      evaluateEverySteps: flags.evaluateEvery ?? Math.max(1, Math.ceil(flags.steps / 4)),
+      evaluateEverySteps: flags.evaluateEvery ?? defaultEvaluateEverySteps(flags.steps),
       heldOut: heldOutOf(flags),
       patience: flags.patience ?? null,
       saveEverySteps: flags.saveEvery ?? 25,

@@ -7,7 +7,7 @@ import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
-import type { MeasureOptions } from './analyze/recipe';
+import { type MeasureOptions, noMeasure } from './analyze/recipe';
 import { type WalkRequest, windowOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './analyze/measure';
 
@@ -73,11 +73,10 @@ function cacheBytesFor(
 
 /** What has to be measured so that a method can choose. */
 export function scoresForRule({ method, count, protected: kept }: DropRule & { kind: 'method' }) {
-  const nothing: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
-  if (method === 'removal') return { methods: [], measure: { ...nothing, removals: 'blocks' as const } };
+  if (method === 'removal') return { methods: [], measure: { ...noMeasure, removals: 'blocks' as const } };
   const greedy = { count, of: 'blocks' as const, racingConfidence: null, protected: kept };
-  if (method === 'greedy') return { methods: [], measure: { ...nothing, greedy } };
-  return { methods: methodNames([method]), measure: nothing };
+  if (method === 'greedy') return { methods: [], measure: { ...noMeasure, greedy } };
+  return { methods: methodNames([method]), measure: noMeasure };
 }
 
 /** `all` is every method that needs forward passes only, `none` leaves the losses. Throws UserError('usage') for a name that is none. */

@@ -74,8 +74,8 @@ export const optimizer = z
 /** AdamW (arXiv:1711.05101). */
 export type OptimizerOptions = z.output<typeof optimizer>;
 
-/** How often a run is evaluated that says nothing of it: four times on its way. */
-export const defaultEvaluateEverySteps = (steps: number): number => Math.max(1, Math.ceil(steps / 4));
+/** How often a run is evaluated that says nothing of it: four times on its way, and at least every 500 steps. */
+export const defaultEvaluateEverySteps = (steps: number): number => Math.min(500, Math.max(1, Math.ceil(steps / 4)));
 
 export const loop = z
   .strictObject({
@@ -118,6 +118,12 @@ const schema = z.strictObject({
   compute,
 });
 export type HealRecipe = z.output<typeof schema>;
+
+/** What a healing is by default. Its paths stand for nothing. */
+export const healDefaults: HealRecipe = schema.parse({ kind: 'heal', model: '-', data: { files: ['-'] }, out: '-' });
+
+/** What a distillation is by default. */
+export const defaultDistillation = objective.parse({ kind: 'distillation' });
 
 export const healKind = {
   schema,

@@ -1,5 +1,5 @@
 // The steps of a study, each a recipe of its own, so that whatever a study does can be done by hand. Pure.
-import type { AnalyzeRecipe, MeasureOptions } from '../analyze/recipe';
+import { type AnalyzeRecipe, type MeasureOptions, noMeasure } from '../analyze/recipe';
 import type { Recipe } from '../kinds';
 import type { StudyRecipe } from './recipe';
 import type { ModelSummary } from '../../protocol/reports';
@@ -72,8 +72,6 @@ export function analysisStep({
   const recipe: AnalyzeRecipe = { kind: 'analyze', model, source, methods: names, measure, stay: false, compute };
   return { id: 'analyze', title: `score blocks by ${methods.join(', ')}`, recipe, after: [], batch: null };
 }
-
-const noMeasure: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };
 
 /** What is measured on the base alone, leaving blocks out while walking. */
 function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): Step[] {

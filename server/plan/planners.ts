@@ -1,0 +1,174 @@
+// The work of each kind of recipe, from the model's headers and the sizes of files. A kind that is declared as planned by a
+// planner of its own has a row here.
+import { stat } from 'node:fs/promises';
+import { pathsAtOnce } from '../analysis/measuring';
+import type { Checkpoint } from '../checkpoint/checkpoint';
+import { readTokenWindows } from '../data/tokenWindows';
+import { UserError } from '../errors';
+import { evaluationTokens } from '../evaluation/taskSizes';
+import { type MemoryPlan, planWalk } from '../execution/memoryPlan';
+import { adaptedModules } from '../model/adapter';
+import type { ModelConfig } from '../model/config';
+import { pathWithout } from '../model/path';
+import type { DropSet, TokenSource } from '../protocol/recipes';
+import type { EvaluateRecipe } from '../recipes/evaluate/recipe';
+import { type HealShape, planHealing } from '../recipes/heal/plan';
+import type { HealRecipe } from '../recipes/heal/recipe';
+import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '../recipes/kinds';
+import { summarize } from '../recipes/modelSummary';
+import type { Cost } from '../recipes/recipeContext';
+import { estimateStudy } from '../recipes/study/estimate';
+import type { StudyRecipe } from '../recipes/study/recipe';
+import { analysisStep, planStudy } from '../recipes/study/steps';
+import { supposedSets } from '../recipes/study/variants';
+import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
+import { checkDropSet } from '../shared/dropSets';
+
+export interface PlannedRun {
+  readonly plan: MemoryPlan;
+  readonly cost: Cost;
+}
+
+/** Recipes that compute something. */
+export type ComputingRecipe = Exclude<Recipe, { kind: KindPlanned<'nothing'> }>;
+
+/** null: weights are only read and written. */
+export async function plannedRun(
+  recipe: ComputingRecipe,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+): Promise<PlannedRun | null> {
+  const { planned } = kinds[recipe.kind];
+  if (planned === 'writing') return null;
+  if (planned === 'windows') return plannedWindows(recipe as RecipeOf<KindPlanned<'windows'>>, checkpoint, limitBytes);
+  const planner = planners[recipe.kind as KindPlanned<'own'>] as Planner<Kind>;
+  return planner(recipe, checkpoint, limitBytes);
+}
+
+type Planner<K extends Kind> = (
+  recipe: RecipeOf<K>,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+) => Promise<PlannedRun | null>;
+
+const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
+  async analyze(recipe, checkpoint, limitBytes) {
+    const { measure, stay } = recipe;
+    const wanted = { methods: methodNames(recipe.methods), measure, stay };
+    const shape = await shapeOf(recipe.source, checkpoint);
+    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limitBytes), recipe, checkpoint, limitBytes);
+  },
+
+  /** What the rule has to measure; nothing where blocks are named. */
+  async prune(recipe, checkpoint, limitBytes) {
+    if (recipe.rule.kind !== 'method' || recipe.source === null) return null;
+    const wanted = { ...scoresForRule(recipe.rule), stay: false };
+    const shape = await shapeOf(recipe.source, checkpoint);
+    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limitBytes), recipe, checkpoint, limitBytes);
+  },
+
+  async generate(recipe, checkpoint, limitBytes) {
+    const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
+    const work = { nWindows: 1, tokensPerWindow, keepStates: false, path: pathOf(recipe.drop, checkpoint) };
+    return plannedWork(work, recipe, checkpoint, limitBytes);
+  },
+
+  heal: async (recipe, checkpoint, limitBytes) =>
+    planHealing(checkpoint.config, recipe, await shapeOfHealing(recipe, checkpoint), limitBytes),
+
+  evaluate: async (recipe, checkpoint, limitBytes) =>
+    plannedWork(evaluationWork(checkpoint.config, recipe), recipe, checkpoint, limitBytes),
+
+  study: plannedStudy,
+};
+
+/** One forward pass over the windows of a source. */
+async function plannedWindows(
+  recipe: RecipeOf<KindPlanned<'windows'>>,
+  checkpoint: Checkpoint,
+  limitBytes: number,
+): Promise<PlannedRun | null> {
+  if (recipe.source === null) return null;
+  const shape = await shapeOf(recipe.source, checkpoint);
+  const path = 'drop' in recipe ? { path: pathOf(recipe.drop, checkpoint) } : {};
+  return plannedWork({ ...shape, keepStates: false, ...path }, recipe, checkpoint, limitBytes);
+}
+
+const pathOf = (drop: DropSet, { config }: Checkpoint) => pathWithout(config, checkDropSet(drop, config.nBlocks));
+
+function plannedWork(work: Work, { compute }: ComputingRecipe, { config }: Checkpoint, limitBytes: number): PlannedRun {
+  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+  const { nWindows, cacheBytes = 0 } = work;
+  return { plan, cost: { nWindows, cacheBytes, operations: operationsOf(config, work) } };
+}
+
+/** Requests are packed to about as many tokens as windows of text. */
+function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: EvaluateRecipe): Work {
+  const nWindows = Math.max(1, Math.ceil(evaluationTokens(tasks, items, fewShot) / packedTokens));
+  const more = { blockRuns: (drops.length * config.nBlocks) / 2, headRuns: drops.length };
+  const nVariants = Math.min(drops.length, pathsAtOnce);
+  return { nWindows, tokensPerWindow: packedTokens, keepStates: false, nVariants, more };
+}
+
+const packedTokens = 512;
+
+/** The time of all its steps, and the memory of the largest that reads the base: the analysis, or the first healing. */
+async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedRun> {
+  const { config } = checkpoint;
+  const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
+  const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];
+  const healed = healing && (await shapeOfHealing(healing, checkpoint));
+  const shapes = {
+    source: await shapeOf(recipe.source, checkpoint),
+    perplexity: recipe.perplexity && (await shapeOf(recipe.perplexity, checkpoint)),
+    heldOut: healed?.heldOut ?? null,
+  };
+  const estimated = estimateStudy(config, steps, shapes, 1, () => false);
+  const operations = estimated.steps.reduce((sum, step) => sum + step.operations, 0);
+  const analysis = (await planners.analyze(analysisStep(recipe).recipe, checkpoint, limitBytes))!;
+  const training = healing && healed ? planHealing(config, healing, healed, limitBytes).plan : null;
+  const plan = training && training.totalBytes > analysis.plan.totalBytes ? training : analysis.plan;
+  return { plan, cost: { ...analysis.cost, operations } };
+}
+
+/** Items of data are taken to be as long as they may be. */
+async function shapeOfHealing(recipe: HealRecipe, checkpoint: Checkpoint): Promise<HealShape> {
+  const { data, loop, adapter } = recipe;
+  const modules = adaptedModules(checkpoint.config, adapter, checkpoint.provenance);
+  const text = { kind: 'text' as const, windows: null, atMost: true, sampling: 'consecutive' as const, ...data };
+  const ofData = await shapeOf(text, checkpoint);
+  const share = data.order === 'sequential' ? 0 : data.heldOutFraction;
+  return {
+    tokensPerWindow: data.tokens,
+    nAdapterParameters: modules.reduce(
+      (n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures),
+      0,
+    ),
+    heldOut: loop.heldOut
+      ? await shapeOf(loop.heldOut, checkpoint)
+      : { nWindows: Math.ceil(share * ofData.nWindows), tokensPerWindow: data.tokens },
+  };
+}
+
+/** About what tokenizers make of English text. Nothing is tokenised for a plan; the run itself plans exactly. */
+const bytesPerToken = 4;
+
+async function shapeOf(
+  source: TokenSource,
+  { config }: Checkpoint,
+): Promise<{ nWindows: number; tokensPerWindow: number }> {
+  if (source.kind === 'ids') {
+    const { contextLength, vocabularySize } = config;
+    const { windows } = await readTokenWindows(source, null, { contextLength, vocabularySize });
+    return { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+  }
+  let nBytes = 0;
+  for (const file of source.files) {
+    const stats = await stat(file).catch(() => null);
+    if (!stats?.isFile()) throw new UserError('notFound', `There is no file ${file}; choose another text.`);
+    nBytes += stats.size;
+  }
+  const there = Math.max(1, Math.floor((nBytes / bytesPerToken - source.start) / source.tokens));
+  const nWindows = source.windows === null ? there : source.atMost ? Math.min(there, source.windows) : source.windows;
+  return { nWindows, tokensPerWindow: source.tokens };
+}
