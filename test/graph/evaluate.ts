@@ -1,6 +1,6 @@
 // A second meaning of every op, to hold onnxruntime against: plain loops in float64, shapes by NumPy's rules and not by
 // the ops' own.
-import { type Graph, topologicalOrder, type Value } from '../../server/graph/value';
+import { type Graph, size, topologicalOrder, type Value } from '../../server/graph/value';
 
 export interface Numbers {
   readonly shape: readonly number[];
@@ -51,38 +51,49 @@ const ops: Record<string, Evaluate> = {
   MatMul([a, b]) {
     const [m, k, n] = [a!.shape.at(-2)!, a!.shape.at(-1)!, b!.shape.at(-1)!];
     const batch = numpyShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2));
-    return make([...batch, m, n], (at) => {
-      const [row, column] = [at.at(-2)!, at.at(-1)!];
-      let sum = 0;
-      for (let i = 0; i < k; i++)
-        sum += get(a!, [...at.slice(0, -2), row, i]) * get(b!, [...at.slice(0, -2), i, column]);
-      return sum;
-    });
+    // Which matrix of each side belongs to which of the result.
+    const [as, bs] = [broadcast(a!.shape.slice(0, -2), batch), broadcast(b!.shape.slice(0, -2), batch)];
+    const data = new Float64Array(as.length * m * n);
+    for (let item = 0; item < as.length; item++)
+      for (let row = 0; row < m; row++)
+        for (let column = 0; column < n; column++) {
+          let sum = 0;
+          for (let i = 0; i < k; i++)
+            sum += a!.data[(as[item]! * m + row) * k + i]! * b!.data[(bs[item]! * k + i) * n + column]!;
+          data[(item * m + row) * n + column] = sum;
+        }
+    return { shape: [...batch, m, n], data };
   },
   Linear([x, w, bias]) {
-    return make([...x!.shape.slice(0, -1), w!.shape[0]!], (at) => {
-      let sum = bias ? bias.data[at.at(-1)!]! : 0;
-      for (let i = 0; i < w!.shape[1]!; i++) sum += get(x!, [...at.slice(0, -1), i]) * get(w!, [at.at(-1)!, i]);
-      return sum;
-    });
+    const [nOut, nIn] = w!.shape as [number, number];
+    const nRows = x!.data.length / nIn;
+    const data = new Float64Array(nRows * nOut);
+    for (let row = 0; row < nRows; row++)
+      for (let out = 0; out < nOut; out++) {
+        let sum = bias ? bias.data[out]! : 0;
+        for (let i = 0; i < nIn; i++) sum += x!.data[row * nIn + i]! * w!.data[out * nIn + i]!;
+        data[row * nOut + out] = sum;
+      }
+    return { shape: [...x!.shape.slice(0, -1), nOut], data };
   },
   LowRankLinear([x, w, , , bias], attributes) {
     return ops.Linear!(bias ? [x!, w!, bias] : [x!, w!], attributes);
   },
   Outer([a, b]) {
-    return make([a!.shape[1]!, b!.shape[1]!], ([i, j]) => {
-      let sum = 0;
-      for (let r = 0; r < a!.shape[0]!; r++) sum += get(a!, [r, i!]) * get(b!, [r, j!]);
-      return sum;
-    });
+    const [nRows, m] = a!.shape as [number, number];
+    const n = b!.shape[1]!;
+    const data = new Float64Array(m * n);
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++)
+        for (let r = 0; r < nRows; r++) data[i * n + j]! += a!.data[r * m + i]! * b!.data[r * n + j]!;
+    return { shape: [m, n], data };
   },
-  Softmax([x]) {
-    return make(x!.shape, (at) => {
-      let sum = 0;
-      for (let i = 0; i < x!.shape.at(-1)!; i++) sum += Math.exp(get(x!, [...at.slice(0, -1), i]) - get(x!, at));
-      return 1 / sum;
-    });
-  },
+  Softmax: rowwise((row) => {
+    const largest = row.reduce((found, x) => Math.max(found, x));
+    const exps = row.map((x) => Math.exp(x - largest));
+    const sum = exps.reduce((all, x) => all + x, 0);
+    return exps.map((x) => x / sum);
+  }),
   Reshape([x], { shape }: { shape: number[] }) {
     return { shape, data: x!.data };
   },
@@ -103,7 +114,7 @@ const ops: Record<string, Evaluate> = {
     });
   },
   Expand([x], { shape }: { shape: number[] }) {
-    return make(shape, (at) => get(x!, at));
+    return { shape, data: Float64Array.from(broadcast(x!.shape, shape), (from) => x!.data[from]!) };
   },
   Concat(xs, { axis }: { axis: number }) {
     const extent = xs.reduce((sum, x) => sum + x.shape[axis]!, 0);
@@ -127,12 +138,10 @@ const ops: Record<string, Evaluate> = {
     return make([...places!.shape, ...x!.shape.slice(1)], ([row, ...rest]) => get(x!, [get(places!, [row!]), ...rest]));
   },
   RmsNorm([x, weight], { epsilon }: { epsilon: number }) {
-    const width = x!.shape.at(-1)!;
-    return make(x!.shape, (at) => {
-      let squares = 0;
-      for (let i = 0; i < width; i++) squares += get(x!, at.with(-1, i)) ** 2;
-      return (get(x!, at) / Math.sqrt(squares / width + epsilon)) * weight!.data[at.at(-1)!]!;
-    });
+    return rowwise((row) => {
+      const rms = Math.sqrt(row.reduce((sum, v) => sum + v ** 2, 0) / row.length + epsilon);
+      return row.map((v, i) => (v / rms) * weight!.data[i]!);
+    })([x!], undefined as never);
   },
   Rotary([x, positions, cos, sin]) {
     const half = x!.shape[3]! / 2;
@@ -160,45 +169,76 @@ export function numpyShape(a: readonly number[], b: readonly number[]): number[]
 }
 
 function binary(f: (a: number, b: number) => number): Evaluate {
-  return ([a, b]) => make(numpyShape(a!.shape, b!.shape), (at) => f(get(a!, at), get(b!, at)));
+  return ([a, b]) => {
+    const shape = numpyShape(a!.shape, b!.shape);
+    const [as, bs] = [broadcast(a!.shape, shape), broadcast(b!.shape, shape)];
+    return { shape, data: Float64Array.from(as, (from, i) => f(a!.data[from]!, b!.data[bs[i]!]!)) };
+  };
 }
 
 function unary(f: (x: number) => number): Evaluate {
   return ([x]) => ({ shape: x!.shape, data: x!.data.map(f) });
 }
 
+/** Each row of the last axis by itself. */
+function rowwise(f: (row: Float64Array) => Float64Array): Evaluate {
+  return ([x]) => {
+    const width = x!.shape.at(-1)!;
+    const data = new Float64Array(x!.data.length);
+    for (let start = 0; start < data.length; start += width) data.set(f(x!.data.subarray(start, start + width)), start);
+    return { shape: x!.shape, data };
+  };
+}
+
 function reduction(f: (values: number[]) => number): Evaluate {
   return ([x], { axes }: { axes: number[] }) => {
     const shape = axes.reduce((kept, axis) => kept.with(axis, 1), [...x!.shape]);
-    const folded = axes.reduce((all, axis) => all.with(axis, x!.shape[axis]!), new Array<number>(shape.length).fill(1));
-    return make(shape, (at) =>
-      f(
-        [...places(folded)].map((inside) =>
-          get(
-            x!,
-            at.map((n, i) => n + inside[i]!),
-          ),
-        ),
-      ),
-    );
+    const groups = Array.from({ length: size(shape) }, (): number[] => []);
+    // Seen from x the result repeats along the reduced axes: that says which element goes into which sum.
+    for (const [i, group] of broadcast(shape, x!.shape).entries()) groups[group]!.push(x!.data[i]!);
+    return { shape, data: Float64Array.from(groups, f) };
   };
+}
+
+/**
+ * For every place of a shape, in row-major order, the offset of the element that a tensor shows there; leading axes may be
+ * more than it has, and its axes of extent 1 count for every place.
+ */
+function broadcast(own: readonly number[], shape: readonly number[]): Int32Array {
+  const nMore = shape.length - own.length;
+  let offsets = Int32Array.of(0);
+  for (const [axis, extent] of shape.entries()) {
+    const n = own[axis - nMore] ?? 1;
+    const longer = new Int32Array(offsets.length * extent);
+    for (let i = 0; i < longer.length; i++)
+      longer[i] = offsets[Math.floor(i / extent)]! * n + (n === 1 ? 0 : i % extent);
+    offsets = longer;
+  }
+  return offsets;
 }
 
 /** The element at a place, whose leading axes may be more than x has; axes of extent 1 count for every place. */
 function get(x: Numbers, at: readonly number[]): number {
+  const nMore = at.length - x.shape.length;
   let offset = 0;
-  for (const [i, n] of x.shape.entries()) offset = offset * n + (n === 1 ? 0 : at[i + at.length - x.shape.length]!);
+  for (let axis = 0; axis < x.shape.length; axis++) {
+    const n = x.shape[axis]!;
+    offset = offset * n + (n === 1 ? 0 : at[axis + nMore]!);
+  }
   return x.data[offset]!;
 }
 
+/** Made element by element; `f` is given one index tuple after the other, in row-major order, and keeps none. */
 function make(shape: readonly number[], f: (at: number[]) => number): Numbers {
-  return { shape, data: Float64Array.from(places(shape), f) };
-}
-
-/** All index tuples of a shape in row-major order. */
-function* places(shape: readonly number[], before: readonly number[] = []): Generator<number[]> {
-  if (shape.length === 0) yield [...before];
-  else for (let i = 0; i < shape[0]!; i++) yield* places(shape.slice(1), [...before, i]);
+  const data = new Float64Array(size(shape));
+  const at = new Array<number>(shape.length).fill(0);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = f(at);
+    let axis = shape.length - 1;
+    while (axis >= 0 && at[axis]! + 1 === shape[axis]) at[axis--] = 0;
+    if (axis >= 0) at[axis]!++;
+  }
+  return { shape, data };
 }
 
 /** The same numbers every time, uniform in [-2, 2). */
