@@ -6,11 +6,12 @@ import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { wireHash } from './scripts/wireHash.mjs';
 
 process.chdir(dirname(fileURLToPath(import.meta.url)));
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
-/** Tells two builds of one version apart, so that a window does not talk to a server of another state of the source. */
+/** Tells two builds of one version apart. Whether a running server may be used is decided by the hash of the wire alone. */
 async function sourceHash() {
   const hash = createHash('sha256');
   const files = await readdir('server', { recursive: true });
@@ -19,6 +20,7 @@ async function sourceHash() {
   return hash.digest('hex').slice(0, 12);
 }
 const buildName = `${version}+${await sourceHash()}`;
+const wire = await wireHash('.');
 
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
@@ -53,7 +55,11 @@ for (const { entry, parts, out, ...options } of bundles) {
     outfile,
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],
-    define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(buildName) },
+    define: {
+      __ESPALIER_VERSION__: JSON.stringify(version),
+      __ESPALIER_BUILD__: JSON.stringify(buildName),
+      __ESPALIER_WIRE__: JSON.stringify(wire),
+    },
     sourcemap: 'linked',
     logLevel: 'warning',
   });

@@ -9,7 +9,11 @@ const pictures = process.env.ESPALIER_SCREENS ? [] : ['test/workbench/*creens.te
 const curves = process.env.ESPALIER_CURVES ? [] : ['test/webview/curves.test.ts'];
 
 export default defineConfig({
-  define: { __ESPALIER_VERSION__: JSON.stringify(version), __ESPALIER_BUILD__: JSON.stringify(`${version}+test`) },
+  define: {
+    __ESPALIER_VERSION__: JSON.stringify(version),
+    __ESPALIER_BUILD__: JSON.stringify(`${version}+test`),
+    __ESPALIER_WIRE__: JSON.stringify('test'),
+  },
   test: {
     // Against tests that hang, not against slow machines: the longest takes about a minute on two quiet cores.
     testTimeout: 600_000,

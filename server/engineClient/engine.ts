@@ -1,11 +1,11 @@
-// The engine as a child process: starts it with one recipe, passes on what it tells, says how it ended. Whoever starts an
-// engine owns it; the engine in turn ends by itself when its owner is gone.
+// The engine as a child process: starts it with one recipe, passes its events on, says how it ended. The process that
+// starts an engine owns it; the engine ends by itself when its owner is gone.
 import { fork } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
-import type { EngineEvent, EngineRequest } from '../protocol/engine';
+import { type EngineEvent, type EngineRequest, isOutcome, type Outcome } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
-import type { Report } from '../protocol/reports';
 
 export interface Engine {
   readonly pid: number | undefined;
@@ -13,23 +13,22 @@ export interface Engine {
   send(request: EngineRequest): void;
   /** Asks it to stop between two micro-batches, and kills it when it takes longer than `graceMs`. */
   cancel(graceMs: number): void;
-  /** How the work came out; known while an engine that stays still lives. Never rejects. */
+  /** How the work ended; a warm engine lives on after it. Never rejects. */
   readonly outcome: Promise<Outcome>;
   /** The process is gone. Never rejects. */
   readonly ended: Promise<void>;
 }
 
-export type Outcome =
-  | { readonly kind: 'done'; readonly report: Report }
-  | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly stack?: string };
-
-/** What the engine tells beside its outcome. */
-export type ToldEvent = Exclude<EngineEvent, { kind: 'done' | 'failed' }>;
+/** What the engine emits beside its outcome. */
+export type OngoingEvent = Exclude<EngineEvent, Outcome>;
 
 /** Our bundles lie side by side. */
 const engineFile = () => join(__dirname, 'engine.cjs');
 
-export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void): Engine {
+/** False where an update has removed the folder of this program. */
+export const engineExists = (): boolean => existsSync(engineFile());
+
+export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
   const child = fork(engineFile(), {
     env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
@@ -39,17 +38,17 @@ export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void)
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4000);
   });
-  // A message that meets a dying engine is lost; the outcome says what became of it.
+  // A message to a dying engine is lost; the outcome says how the engine ended.
   const send = (request: EngineRequest) => void (child.connected && child.send(request, () => {}));
 
-  let told: Outcome | null = null;
+  let reported: Outcome | null = null;
   let settle: (outcome: Outcome) => void;
   const outcome = new Promise<Outcome>((resolve) => {
     settle = resolve;
   });
   child.on('message', (event: EngineEvent) => {
-    if (event.kind === 'done' || event.kind === 'failed') {
-      told = event;
+    if (isOutcome(event)) {
+      reported = event;
       settle(event);
     } else onEvent(event);
   });
@@ -59,7 +58,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void)
   });
   const ended = gone.then(async (how) => {
     // An engine that was killed in the middle of writing could not remove what it had begun.
-    if ('out' in recipe && !told) await removeAbandonedStages(recipe.out);
+    if ('out' in recipe && !reported) await removeAbandonedStages(recipe.out);
     settle(death(how, stderr));
   });
   send({ kind: 'start', recipe });
@@ -84,7 +83,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: ToldEvent) => void)
 const inspectorArguments = (port: string | undefined): string[] =>
   port && /^\d+$/.test(port) ? [`--inspect-brk=127.0.0.1:${port}`] : [];
 
-/** What is said about an engine that ended without a word. */
+/** The outcome of an engine that ended without reporting one. */
 function death(how: string, stderr: string): Outcome {
   if (how === 'SIGKILL')
     return {

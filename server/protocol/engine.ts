@@ -1,5 +1,5 @@
-// Between whoever starts an engine (command line, compute server) and the engine process, over IPC: requests go in,
-// events come out. Types only.
+// Between a process that starts an engine (command line, compute server) and the engine process, over IPC: requests go in,
+// events come out. What becomes of each kind of event is one row of `engineEvents`.
 import type { DropSet } from './recipes';
 import type { Recipe } from '../recipes/kinds';
 import type {
@@ -51,9 +51,9 @@ export interface StudyPlan {
 }
 
 /**
- * What the engine is told. One recipe a process. `ask` and `time` are questions to an engine that stays
- * (AnalyzeRecipe.stay), after `done`: what a drop set costs, and how much time it saves. A newer question of either kind
- * ends the work on older ones; `withdraw` ends it where there is none.
+ * Requests to the engine. One recipe a process. `ask` and `time` are questions to a warm engine (AnalyzeRecipe.stay), after
+ * `done`: what a drop set costs, and how much time it saves. A newer question of either kind cancels the older one;
+ * `withdraw` cancels it where there is no newer one.
  */
 export type EngineRequest =
   | { kind: 'start'; recipe: Recipe }
@@ -67,18 +67,18 @@ export type EngineRequest =
 export type RunControl = 'pause' | 'continue' | 'stopAndSave';
 
 /**
- * What the engine tells. `done` or `failed` comes exactly once and ends the work; an engine that stays tells `estimate`s
- * after it, the last one of a question with `final` true, or `timed`, or `refused`.
+ * Events of the engine. `done` or `failed` comes exactly once and ends the work; a warm engine emits `estimate`s after it,
+ * the last one of a question with `final` true, or `timed`, or `refused`.
  */
 export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
-  /** Of a study: what is before it, told again once it is known which sets there are. */
+  /** Of a study: what it will do; emitted again once it is known which drop sets there are. */
   | { kind: 'study'; plan: StudyPlan }
   | { kind: 'progress'; step: string; fraction: number }
   | { kind: 'text'; text: string }
   /** A part of an analysis that is known before its end. */
   | { kind: 'partial'; report: Partial<AnalyzeReport> }
-  /** Healing: what will be trained on, the lines to compare with, a step, a judgement. After a resume those of before come again. */
+  /** Healing: the training data, the losses to compare with, a step, an evaluation. After a resume earlier ones come again. */
   | { kind: 'healing'; adapter: AdapterSummary; data: TrainingDataReport; steps: number }
   | { kind: 'references'; dense: LossPoint | null; pruned: LossPoint | null }
   | { kind: 'step'; step: HealStep; remainingSeconds: number; memoryBytes: number }
@@ -94,3 +94,56 @@ export type EngineEvent =
   | { kind: 'estimate'; question: number; estimate: Estimate }
   | { kind: 'timed'; question: number; speed: MeasuredSpeed }
   | { kind: 'refused'; question: number; code: string; message: string };
+
+/**
+ * What becomes of an event: `run` is kept among the events of its run, which clients see; `state` changes the state of the
+ * run; `outcome` ends the work; `answer` goes to the client that asked. Of paced events a run keeps at most one every
+ * `everyMs`: the newest, or all of them joined.
+ */
+interface EngineEventRow {
+  becomes: 'run' | 'state' | 'outcome' | 'answer';
+  paced: { keep: 'newest' | 'joined'; everyMs: number } | null;
+}
+
+/** One row for every kind of event. */
+export const engineEvents = {
+  plan: { becomes: 'run', paced: null },
+  study: { becomes: 'run', paced: null },
+  progress: { becomes: 'run', paced: { keep: 'newest', everyMs: 250 } },
+  text: { becomes: 'run', paced: { keep: 'joined', everyMs: 50 } },
+  partial: { becomes: 'run', paced: null },
+  healing: { becomes: 'run', paced: null },
+  references: { becomes: 'run', paced: null },
+  step: { becomes: 'run', paced: null },
+  evaluation: { becomes: 'run', paced: null },
+  scored: { becomes: 'run', paced: null },
+  paused: { becomes: 'state', paced: null },
+  done: { becomes: 'outcome', paced: null },
+  failed: { becomes: 'outcome', paced: null },
+  estimate: { becomes: 'answer', paced: null },
+  timed: { becomes: 'answer', paced: null },
+  refused: { becomes: 'answer', paced: null },
+} as const satisfies { [K in EngineEvent['kind']]: EngineEventRow };
+
+type Rows = typeof engineEvents;
+type EventsThatBecome<B extends EngineEventRow['becomes']> = Extract<
+  EngineEvent,
+  { kind: { [K in keyof Rows]: Rows[K]['becomes'] extends B ? K : never }[keyof Rows] }
+>;
+
+/** Events of the work that a run keeps. */
+export type WorkEvent = EventsThatBecome<'run'>;
+/** Events of which a run keeps a few a second. */
+export type PacedEvent = Extract<
+  EngineEvent,
+  { kind: { [K in keyof Rows]: Rows[K]['paced'] extends null ? never : K }[keyof Rows] }
+>;
+/** Ends the work. */
+export type Outcome = EventsThatBecome<'outcome'>;
+/** Answers to a question. */
+export type AnswerEvent = EventsThatBecome<'answer'>;
+
+export const isWorkEvent = (event: EngineEvent): event is WorkEvent => engineEvents[event.kind].becomes === 'run';
+export const isPacedEvent = (event: EngineEvent): event is PacedEvent => engineEvents[event.kind].paced !== null;
+export const isOutcome = (event: EngineEvent): event is Outcome => engineEvents[event.kind].becomes === 'outcome';
+export const isAnswer = (event: EngineEvent): event is AnswerEvent => engineEvents[event.kind].becomes === 'answer';

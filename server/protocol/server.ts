@@ -1,16 +1,16 @@
 // Between clients (the extension) and the compute server, JSON-RPC 2.0 over a websocket; the language of recipe files
 // (LSP) shares the connection. Types only.
-import type { EngineEvent, Plan, PlanEstimate, RunControl } from './engine';
+import type { Incompatibility, ProtocolName } from './compatibility';
+import type { Plan, PlanEstimate, RunControl, WorkEvent } from './engine';
 import type { DropSet } from './recipes';
 import type { Recipe } from '../recipes/kinds';
 import type { Estimate, MeasuredSpeed, ModelSummary, Report } from './reports';
 
-/** Also the websocket's subprotocol; both ends must say the same. */
-export type ProtocolName = 'espalier.v1';
-
-/** Handed over in `initialize` as initializationOptions. */
+/** Sent with `initialize` as initializationOptions. */
 export interface ClientOptions {
   protocol: ProtocolName;
+  /** A hash of what goes over the wire; it decides whether the server serves this client. */
+  wire: string;
   build: string;
   /** Absolute folders below which this connection may name paths. A run keeps those it began with. */
   roots: string[];
@@ -24,24 +24,26 @@ export interface ServerLock {
   /** Goes into the header `Authorization: Bearer TOKEN` of the upgrade. */
   token: string;
   protocol: ProtocolName;
+  /** Servers from before it existed have none. */
+  wire?: string | undefined;
   build: string;
 }
 
 /**
- * The `data` of every error that the server answers with. Codes are those of errors.ts, and `superseded`, `internal`,
- * `notReady` (before initialize or after shutdown), `unknownMethod`, and `versionMismatch`: then `server` says what this
- * one is, and only server/status and server/stop are still served.
+ * The `data` of every error that the server answers with. Codes are those of errors.ts, and `internal`. A client that the
+ * server cannot serve gets `otherBuild`, under which clients of every build know it, and the reason.
  */
 export interface ErrorData {
   code: string;
+  reason?: Incompatibility;
   /** For `otherBuild`: the server's. */
   build?: string;
-  server?: ServerFacts;
 }
 
 /** In the result of `initialize`, under `espalier`. */
 export interface ServerFacts {
   protocol: ProtocolName;
+  wire: string;
   build: string;
   pid: number;
   node: string;
@@ -51,12 +53,12 @@ export interface ServerFacts {
 export type RunState =
   | { state: 'queued' }
   | { state: 'running'; step: string; fraction: number }
-  /** Waits between two steps until it is told to go on; it keeps its device. */
+  /** Waits between two steps until it is continued; it keeps its device. */
   | { state: 'paused'; step: string; fraction: number }
   | { state: 'done' }
   | { state: 'failed'; code: string; message: string }
   | { state: 'cancelled' }
-  /** The server ended in the middle of it. */
+  /** The server ended while the run was active. */
   | { state: 'interrupted' };
 
 export type RunSummary = {
@@ -72,28 +74,13 @@ export type RunSummary = {
   lastSeq: number;
 } & RunState;
 
-/** What happened in a run; `seq` counts from 1 without gaps. */
+/** An event of a run; `seq` counts from 1 without gaps. */
 export interface RunEvent {
   seq: number;
   atEpochMs: number;
   event:
     | { kind: 'state'; state: RunState }
-    | Extract<
-        EngineEvent,
-        {
-          kind:
-            | 'plan'
-            | 'study'
-            | 'progress'
-            | 'text'
-            | 'partial'
-            | 'healing'
-            | 'references'
-            | 'step'
-            | 'evaluation'
-            | 'scored';
-        }
-      >
+    | WorkEvent
     /** The report is fetched with runs/get. */
     | { kind: 'reported' };
 }

@@ -1,10 +1,8 @@
-// Who may come in, decided before the upgrade, and how much a guest may say. Browsers always send an Origin and are
-// refused for it; a page that rebinds its name to loopback still names itself in Host; everybody else needs the token.
+// Which connections are accepted, decided before the upgrade, and how much a client may send. Browsers always send an Origin
+// and are refused for it; a page that rebinds its name to loopback still names itself in Host; all others need the token.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { ProtocolName } from '../protocol/server';
-
-export const protocolName: ProtocolName = 'espalier.v1';
+import { protocolName } from '../protocol/compatibility';
 
 /** The largest message. */
 export const maxPayloadBytes = 4 * 2 ** 20;

@@ -1,5 +1,5 @@
-// The lock file says who serves a data folder: process, port, token, build. Only its owner may read it. It appears
-// complete or not at all (written beside, then linked), and linking fails where another server was first.
+// The lock file names the server of a data folder: process, port, token, protocol, build. Only its owner may read it. It
+// appears complete or not at all (written beside, then linked), and linking fails where another server was first.
 import { createHash, randomUUID } from 'node:crypto';
 import { chmodSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { UserError } from '../errors';
+import { protocolName, protocolVersion, versionOf } from '../protocol/compatibility';
 import type { ServerLock } from '../protocol/server';
-import { protocolName } from './guards';
 
 export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
 
@@ -104,17 +104,17 @@ const lockSchema: z.ZodType<ServerLock> = z.object({
   port: z.int().positive().max(65_535),
   token: z.string().min(1),
   protocol: z.literal(protocolName),
+  wire: z.string().optional(),
   build: z.string(),
 });
 /** All that is sure about the lock of a later protocol. */
-const namedSchema = z.object({ protocol: z.string().regex(/^espalier\.v\d{1,9}$/) });
-const versionOf = (protocol: string) => Number(protocol.slice('espalier.v'.length));
+const namedSchema = z.object({ protocol: z.string() });
 
 /** null: it makes no sense. Throws for a later protocol. */
 function understood(text: string, path: string): ServerLock | null {
   const content = parsed(text);
   const named = namedSchema.safeParse(content);
-  if (named.success && versionOf(named.data.protocol) > versionOf(protocolName))
+  if (named.success && (versionOf(named.data.protocol) ?? 0) > protocolVersion)
     throw new UserError(
       'otherBuild',
       `A server of a newer Espalier holds this folder (it speaks ${named.data.protocol}, this one ${protocolName}): ` +

@@ -9,7 +9,7 @@ import type { ServerRequests } from '../protocol/server';
 import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
 import { dropSet as dropSetSchema } from '../protocol/recipes';
 import { recipeSchema } from '../recipes/kinds';
-import { lossQuestion, speedQuestion } from '../runs/conversation';
+import { lossQuery, speedQuery } from '../runs/queryQueue';
 import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';
 import { type Roots, rootsOf } from './roots';
@@ -97,14 +97,14 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     async handle({ runId, question, drop }, { runs, outbox, signal }) {
       const onEstimate = (estimate: ServerRequests['runs/ask']['result']) =>
         outbox.estimate({ runId, question, estimate });
-      const answer = await runs.ask(runId, lossQuestion(outbox, drop, signal, onEstimate));
+      const answer = await runs.ask(runId, lossQuery(outbox, drop, signal, onEstimate));
       outbox.dropEstimate(runId);
       return answer;
     },
   },
   'runs/time': {
     params: z.strictObject({ runId, drop: dropSetSchema }),
-    handle: ({ runId, drop }, { runs, outbox, signal }) => runs.ask(runId, speedQuestion(outbox, drop, signal)),
+    handle: ({ runId, drop }, { runs, outbox, signal }) => runs.ask(runId, speedQuery(outbox, drop, signal)),
   },
   'models/find': {
     params: z.strictObject({ folders: z.array(path).max(1000) }),

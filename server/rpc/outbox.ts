@@ -1,17 +1,14 @@
-// What one client is told without asking: one message at a time with a pause behind each, so that no client gets more than
+// What one client is sent without a request: one message at a time with a pause after each, so that no client gets more than
 // thirty a second, and none while it has not taken what it was sent. Events wait in their runs' logs, not here.
 import type { RunEvent, RunSummary, ServerNotifications } from '../protocol/server';
+import type { RunSubscriber } from '../runs/effects';
 
-export interface Outbox {
+export interface Outbox extends RunSubscriber {
   /** Sends the events of a run after `since`, now and as they come. */
   follow(runId: string, since: number): void;
   unfollow(runId: string): void;
-  /** The run has new events. */
-  grew(runId: string): void;
-  changed(run: RunSummary): void;
-  deleted(runId: string): void;
-  /** A newer estimate for the same run takes the place of one that has not been sent. */
-  estimate(estimate: ServerNotifications['runs/estimate']): void;
+  /** A newer estimate of the same run replaces one that has not been sent. */
+  estimate(estimate: Estimate): void;
   /** An estimate that waits is not sent any more: the question has its answer. */
   dropEstimate(runId: string): void;
   end(): void;
@@ -32,85 +29,107 @@ const mostEventBytes = 2 ** 20;
 export function openOutbox({ eventsAfter, send, waitingBytes }: OutboxWiring): Outbox {
   /** Runs that are followed, and the last event that was sent of each. */
   const sent = new Map<string, number>();
-  /** What there is to say, in the order in which it came up. */
-  const due = new Map<string, () => void>();
   const changedRuns = new Map<string, RunSummary>();
   const deletedRuns = new Set<string>();
-  let timer: NodeJS.Timeout | null = null;
-  let ended = false;
+  const due = openDueMessages(waitingBytes);
+  const estimates = openEstimates(due, (estimate) => send('runs/estimate', estimate));
 
-  const put = (key: string, say: () => void) => {
-    if (ended) return;
-    if (!due.has(key)) due.set(key, say);
-    timer ??= setTimeout(next, 0);
+  const sendEvents = (runId: string) => {
+    const since = sent.get(runId);
+    if (since === undefined) return;
+    const waiting = eventsAfter(runId, since);
+    const events = firstOf(waiting);
+    if (events.length === 0) return;
+    sent.set(runId, events.at(-1)!.seq);
+    send('runs/events', { runId, events });
+    if (events.length < waiting.length) onEvents(runId);
   };
-  const next = () => {
-    timer = null;
-    const first = due.entries().next().value;
-    if (!first) return;
-    if (waitingBytes() < mostWaitingBytes) {
-      due.delete(first[0]);
-      first[1]();
-    }
-    timer = setTimeout(next, pauseMs);
+  const onEvents = (runId: string) => {
+    if (sent.has(runId)) due.put(`events ${runId}`, () => sendEvents(runId));
   };
-  const grew = (runId: string) => {
-    if (!sent.has(runId)) return;
-    put(`events ${runId}`, () => {
-      const since = sent.get(runId);
-      if (since === undefined) return;
-      const waiting = eventsAfter(runId, since);
-      const events = firstOf(waiting);
-      if (events.length === 0) return;
-      sent.set(runId, events.at(-1)!.seq);
-      send('runs/events', { runId, events });
-      if (events.length < waiting.length) grew(runId);
-    });
+  const sendChanges = () => {
+    send('runs/changed', { runs: [...changedRuns.values()], deleted: [...deletedRuns] });
+    changedRuns.clear();
+    deletedRuns.clear();
   };
-  const tellChanges = () =>
-    put('changed', () => {
-      send('runs/changed', { runs: [...changedRuns.values()], deleted: [...deletedRuns] });
-      changedRuns.clear();
-      deletedRuns.clear();
-    });
-  const estimates = new Map<string, ServerNotifications['runs/estimate']>();
 
   return {
     follow(runId, since) {
       sent.set(runId, since);
-      grew(runId);
+      onEvents(runId);
     },
     unfollow: (runId) => void sent.delete(runId),
-    grew,
-    changed(run) {
+    onEvents,
+    onChanged(run) {
       changedRuns.set(run.runId, run);
-      tellChanges();
+      due.put('changed', sendChanges);
     },
-    deleted(runId) {
+    onDeleted(runId) {
       sent.delete(runId);
       changedRuns.delete(runId);
       deletedRuns.add(runId);
-      tellChanges();
+      due.put('changed', sendChanges);
     },
-    estimate(estimate) {
-      const { runId } = estimate;
-      estimates.set(runId, estimate);
-      put(`estimate ${runId}`, () => {
-        const newest = estimates.get(runId);
-        estimates.delete(runId);
-        if (newest) send('runs/estimate', newest);
-      });
-    },
-    dropEstimate(runId) {
-      estimates.delete(runId);
-      due.delete(`estimate ${runId}`);
-    },
+    estimate: estimates.put,
+    dropEstimate: estimates.drop,
     end() {
+      due.end();
+      sent.clear();
+    },
+  };
+}
+
+type Estimate = ServerNotifications['runs/estimate'];
+
+/** Of each run the newest estimate. */
+function openEstimates(due: ReturnType<typeof openDueMessages>, send: (estimate: Estimate) => void) {
+  const newest = new Map<string, Estimate>();
+  const sendNewest = (runId: string) => {
+    const estimate = newest.get(runId);
+    newest.delete(runId);
+    if (estimate) send(estimate);
+  };
+  return {
+    put(estimate: Estimate): void {
+      const { runId } = estimate;
+      newest.set(runId, estimate);
+      due.put(`estimate ${runId}`, () => sendNewest(runId));
+    },
+    drop(runId: string): void {
+      newest.delete(runId);
+      due.drop(`estimate ${runId}`);
+    },
+  };
+}
+
+/** Messages in the order in which they became due, at most one with each key; each is made when it is sent. */
+function openDueMessages(waitingBytes: () => number) {
+  const due = new Map<string, () => void>();
+  let timer: NodeJS.Timeout | null = null;
+  let ended = false;
+
+  const next = () => {
+    timer = null;
+    const first = due.entries().next().value;
+    if (!first) return;
+    // Before the message is made, which may put the next one.
+    timer = setTimeout(next, pauseMs);
+    if (waitingBytes() >= mostWaitingBytes) return;
+    due.delete(first[0]);
+    first[1]();
+  };
+  return {
+    put(key: string, send: () => void): void {
+      if (ended) return;
+      if (!due.has(key)) due.set(key, send);
+      timer ??= setTimeout(next, 0);
+    },
+    drop: (key: string): void => void due.delete(key),
+    end(): void {
       ended = true;
       if (timer) clearTimeout(timer);
       timer = null;
       due.clear();
-      sent.clear();
     },
   };
 }

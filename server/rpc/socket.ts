@@ -13,7 +13,8 @@ import {
   type MessageWriter,
 } from 'vscode-jsonrpc/node';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import { allowance, maxPayloadBytes, messageRate, protocolName } from './guards';
+import { protocolName } from '../protocol/compatibility';
+import { allowance, maxPayloadBytes, messageRate } from './guards';
 
 /** One connected client. */
 export interface ClientSocket {

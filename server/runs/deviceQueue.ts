@@ -1,4 +1,4 @@
-// One heavy job at a time on a device, first come, first served. An engine that only stays for questions gives way.
+// One heavy job at a time on a device, in the order of arrival. Warm engines are evicted before a job starts.
 import type { Recipe } from '../recipes/kinds';
 
 export interface Job {
@@ -6,14 +6,16 @@ export interface Job {
   start(): Promise<void>;
 }
 
-/** What a recipe computes on; null: on nothing that could be taken. */
+/** The device that a recipe computes on; null: it needs none. */
 export function deviceOf(recipe: Recipe): string | null {
   if (recipe.kind === 'inspect') return null;
   return recipe.compute.device === 'auto' ? 'cpu' : recipe.compute.device;
 }
 
-/** @param makeRoom ends what stays on a device; the next job waits for it */
-export function openDeviceQueue(makeRoom: (device: string) => Promise<void>) {
+export type DeviceQueue = ReturnType<typeof openDeviceQueue>;
+
+/** @param evictFrom ends the warm engines of a device; the next job waits for it */
+export function openDeviceQueue(evictFrom: (device: string) => Promise<void>) {
   const waiting = new Map<string, Job[]>();
   const busy = new Set<string>();
   let open = true;
@@ -22,13 +24,14 @@ export function openDeviceQueue(makeRoom: (device: string) => Promise<void>) {
     if (busy.has(device)) return;
     busy.add(device);
     for (let job = waiting.get(device)?.shift(); open && job; job = waiting.get(device)?.shift()) {
-      await makeRoom(device);
+      await evictFrom(device);
       await job.start();
     }
     busy.delete(device);
   };
   return {
     add(device: string | null, job: Job): void {
+      if (!open) return;
       if (device === null) return void job.start();
       waiting.set(device, [...(waiting.get(device) ?? []), job]);
       void next(device);

@@ -1,26 +1,13 @@
-// Runs on disk: DATA/runs/<runId>/ with recipe.json, state.json, events.jsonl and, in the end, report.json. What is written
-// here is what a server that was killed leaves to the next one.
-import {
-  appendFileSync,
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+// Runs on disk: DATA/runs/<runId>/ with recipe.json, state.json, events.jsonl and, in the end, report.json. A server that was
+// killed leaves these files to the next one.
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Plan } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 import type { RunEvent, RunState } from '../protocol/server';
 import { recipeSchema } from '../recipes/kinds';
+import { parsedJson, readJson, replaceFile } from './jsonFile';
 import { openTrash } from './trash';
 
 /** state.json. */
@@ -49,9 +36,7 @@ export function openRunStore(dataFolder: string) {
   mkdirSync(top, { recursive: true, mode: 0o700 });
   const trash = openTrash(dataFolder);
   const fileOf = (runId: string, name: string) => join(top, runId, name);
-  const speedFile = join(dataFolder, 'speed.json');
-  const readSpeeds = () => speedSchema.catch({}).parse(readJson(speedFile));
-  /** Events of one run that is over, as they were read last. */
+  /** The events of the run that has ended and was read last. */
   let read: { runId: string; events: RunEvent[] } | null = null;
 
   return {
@@ -96,16 +81,7 @@ export function openRunStore(dataFolder: string) {
     },
     saveReport: (runId: string, report: Report): void => replaceFile(fileOf(runId, 'report.json'), report),
     report: (runId: string): Report | null => readJson(fileOf(runId, 'report.json')) as Report | null,
-    /** How fast the device of a run was measured to be, for estimates. Not being able to keep it harms nothing. */
-    rememberSpeed({ device, operationsPerSecond }: Plan): void {
-      if (operationsPerSecond === undefined) return;
-      try {
-        replaceFile(speedFile, { ...readSpeeds(), [device]: operationsPerSecond });
-      } catch {}
-    },
-    /** null: no run has measured it yet. */
-    operationsPerSecond: (device: string): number | null => readSpeeds()[device] ?? null,
-    /** Moves it to the trash. Gives back how much room it takes, which is free when it goes from there. */
+    /** Moves it to the trash. Returns its size, which becomes free when the trash is emptied. */
     remove(runId: string): number {
       const folder = join(top, runId);
       const freedBytes = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
@@ -115,9 +91,6 @@ export function openRunStore(dataFolder: string) {
     },
   };
 }
-
-/** Operations per second, by device. */
-const speedSchema = z.record(z.string(), z.number().positive());
 
 const nullableTime = z.number().nullable();
 const stateSchema: z.ZodType<RunState> = z.discriminatedUnion('state', [
@@ -153,39 +126,10 @@ function readEvents(path: string): RunEvent[] {
   const events: RunEvent[] = [];
   for (const line of text.slice(0, end).split('\n')) {
     if (line === '') continue;
-    const event = parsed(line) as RunEvent | null;
+    const event = parsedJson(line) as RunEvent | null;
     // After a gap nothing can be trusted any more; there is none unless somebody edits the file.
     if (event?.seq !== events.length + 1) break;
     events.push(event);
   }
   return events;
-}
-
-function readJson(path: string): unknown {
-  try {
-    return parsed(readFileSync(path, 'utf8'));
-  } catch {
-    return null;
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
-/** Written beside, synced, renamed: the file is the old one or the new one, never half of it. */
-function replaceFile(path: string, content: unknown): void {
-  const stage = `${path}.partial`;
-  writeFileSync(stage, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-  const file = openSync(stage, 'r+');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(stage, path);
 }

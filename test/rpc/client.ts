@@ -92,7 +92,7 @@ export const openSocket = (lock: ServerLock, options: object = {}): Promise<WebS
   });
 };
 
-/** Speaks JSON-RPC, but has not been introduced. */
+/** Speaks JSON-RPC, but has not sent `initialize`. */
 export async function connectRaw(lock: ServerLock): Promise<{ socket: WebSocket; connection: MessageConnection }> {
   const socket = await openSocket(lock);
   const connection = createMessageConnection(new SocketReader(socket), new SocketWriter(socket));
@@ -136,7 +136,7 @@ export async function connect(lock: ServerLock, roots: readonly string[] = [stor
     processId: null,
     capabilities: {},
     rootUri: null,
-    initializationOptions: { protocol: lock.protocol, build: lock.build, roots: rootFolders(roots) },
+    initializationOptions: { protocol: lock.protocol, wire: lock.wire, build: lock.build, roots: rootFolders(roots) },
   });
   await connection.sendNotification('initialized', {});
   return client;

@@ -19,8 +19,8 @@ beforeAll(async () => {
     const message = JSON.parse(String(data)) as { id?: number };
     if (message.id !== undefined) answers.set(message.id, [...(answers.get(message.id) ?? []), message]);
   });
-  const { protocol, build } = server.lock;
-  await ask('initialize', { initializationOptions: { protocol, build, roots: [stories] } });
+  const { protocol, wire, build } = server.lock;
+  await ask('initialize', { initializationOptions: { protocol, wire, build, roots: [stories] } });
 });
 afterAll(async () => {
   socket.terminate();

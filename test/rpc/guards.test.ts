@@ -18,6 +18,7 @@ import {
   errorOf,
   newFolder,
   openSocket,
+  reaches,
   type StartedServer,
   startServer,
   stories,
@@ -358,7 +359,7 @@ describe('paths', () => {
     const started = await client.request('runs/start', { runId, recipe: { kind: 'inspect', model: at(name) } });
     expect(started.model).toBe(at('model'));
     expect((await client.request('runs/get', { runId })).recipe).toEqual({ kind: 'inspect', model: at('model') });
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await reaches(client, runId, ['done', 'failed']);
     await client.request('runs/delete', { runId });
   });
 

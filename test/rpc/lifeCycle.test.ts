@@ -47,19 +47,22 @@ describe('a connection', () => {
     open.push(socket);
     return { socket, connection };
   };
-  const introduced = async (): Promise<Client> => {
+  const initialized = async (): Promise<Client> => {
     const client = await connect(server.lock);
     open.push(client.socket);
     return client;
   };
-  const options = () => ({ protocol: server.lock.protocol, build: server.lock.build, roots: [] as string[] });
+  const options = () => {
+    const { protocol, wire, build } = server.lock;
+    return { protocol, wire, build, roots: [] as string[] };
+  };
 
   it('is told to initialize first', async () => {
     const { connection } = await raw();
     expect(await errorOf(connection.sendRequest('runs/list', {}))).toMatchObject({ code: -32002 });
   });
 
-  it('learns whom it speaks with', async () => {
+  it('is told which server it has', async () => {
     const { connection } = await raw();
     const result = await connection.sendRequest('initialize', { initializationOptions: options() });
     expect(result).toMatchObject({
@@ -69,16 +72,16 @@ describe('a connection', () => {
   });
 
   it('is initialized once', async () => {
-    const { connection } = await introduced();
+    const { connection } = await initialized();
     expect(await errorOf(connection.sendRequest('initialize', { initializationOptions: options() }))).toMatchObject({
       code: -32600,
     });
   });
 
   it.each([
-    { what: 'another build', change: { build: '0.0.1+cafe' } },
+    { what: 'an older build', change: { wire: 'other', build: '0.0.1+cafe' } },
     { what: 'another protocol', change: { protocol: 'espalier.v2' } },
-  ])('of $what hears both builds', async ({ change }) => {
+  ])('of $what is told both builds', async ({ change }) => {
     const { connection } = await raw();
     const wanted = { ...options(), ...change };
     const error = await errorOf(connection.sendRequest('initialize', { initializationOptions: wanted }));
@@ -89,22 +92,22 @@ describe('a connection', () => {
   });
 
   it.each([[undefined], [null], [{}], [{ initializationOptions: {} }], [{ initializationOptions: { roots: 5 } }]])(
-    'that introduces itself as %j is refused',
+    'that sends initialize with %j is refused',
     async (params) => {
       const { connection } = await raw();
       expect(await errorOf(connection.sendRequest('initialize', params as object))).toMatchObject({ code: -32602 });
     },
   );
 
-  it('hears that a method is unknown', async () => {
-    const { connection } = await introduced();
+  it('is told that a method is unknown', async () => {
+    const { connection } = await initialized();
     for (const method of ['runs/burn', 'constructor', '__proto__', 'textDocument/hover'])
       expect(await errorOf(connection.sendRequest(method, {}))).toMatchObject({ code: -32601 });
   });
 
   it('is over after shutdown, and exit closes it and nothing else', async () => {
-    const other = await introduced();
-    const { connection, socket } = await introduced();
+    const other = await initialized();
+    const { connection, socket } = await initialized();
     expect(await connection.sendRequest('shutdown')).toBeNull();
     expect(await errorOf(connection.sendRequest('runs/list', {}))).toMatchObject({ code: -32600 });
     const closed = new Promise<number>((resolve) => socket.once('close', resolve));
@@ -114,7 +117,7 @@ describe('a connection', () => {
   });
 
   it('starts an analysis that ends with its report and its events in order', async () => {
-    const client = await introduced();
+    const client = await initialized();
     const runId = randomUUID();
     const recipe = analyzeRecipe();
     const started = await client.request('runs/start', { runId, recipe });

@@ -1,13 +1,13 @@
-// A client that connects and does not say who it is, on a clock of our own.
+// A client that connects and does not send `initialize`, on a fake clock.
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import type { ServerFacts } from '../../server/protocol/server';
-import { introductionMs, openSession, type SessionServer } from '../../server/rpc/session';
+import { initializeWithinMs, openSession, type SessionServer } from '../../server/rpc/session';
 import type { ClientSocket } from '../../server/rpc/socket';
 import { errorOf } from './client';
 
-const facts: ServerFacts = { protocol: 'espalier.v1', build: 'b', pid: 1, node: 'v20', dataFolder: '/d' };
+const facts: ServerFacts = { protocol: 'espalier.v1', wire: 'w', build: 'b', pid: 1, node: 'v20', dataFolder: '/d' };
 
 /** A session whose timer goes off when it is told to, and the client's end. */
 function session() {
@@ -26,7 +26,12 @@ function session() {
   const timers: { ms: number; act(): void }[] = [];
   openSession(socket, {
     facts: () => facts,
-    runs: { listen: () => () => {}, forget: () => {}, list: () => [] } as unknown as SessionServer['runs'],
+    runs: {
+      subscribe: () => () => {},
+      cancelQueriesOf: () => {},
+      canStartEngines: () => true,
+      list: () => [],
+    } as unknown as SessionServer['runs'],
     control: {} as SessionServer['control'],
     log: () => {},
     after(ms, act) {
@@ -39,17 +44,19 @@ function session() {
   });
   const client = createMessageConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
   client.listen();
-  const initialize = (build: string) =>
-    client.sendRequest('initialize', { initializationOptions: { protocol: 'espalier.v1', build, roots: [] } });
+  const initialize = (wire: string) =>
+    client.sendRequest('initialize', {
+      initializationOptions: { protocol: 'espalier.v1', wire, build: 'c', roots: [] },
+    });
   return { client, closed, timers, up, initialize };
 }
 
 describe('a client', () => {
-  it('that never says initialize is closed after 10 s', async () => {
+  it('that never sends initialize is closed after 10 s', async () => {
     const { client, closed, timers } = session();
     expect(await errorOf(client.sendRequest('runs/list', {}))).toMatchObject({ code: -32002 });
     expect(timers.map(({ ms }) => ms)).toEqual([10_000]);
-    expect(introductionMs).toBe(10_000);
+    expect(initializeWithinMs).toBe(10_000);
     expect(closed).toEqual([]);
     timers[0]!.act();
     expect(closed).toEqual([1008]);
@@ -63,9 +70,9 @@ describe('a client', () => {
     expect(closed).toEqual([1008]);
   });
 
-  it('that has said it stays', async () => {
+  it('that has sent it stays', async () => {
     const { client, closed, timers, initialize } = session();
-    await initialize('b');
+    await initialize('w');
     expect(timers).toEqual([]);
     expect(await client.sendRequest('runs/list', {})).toEqual([]);
     expect(closed).toEqual([]);

@@ -1,4 +1,4 @@
-// Questions that a client takes back by $/cancelRequest, on the built server.
+// Queries that a client cancels by $/cancelRequest, on the built server.
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,8 +40,8 @@ afterEach(() => {
 
 const drop = (block: number) => ({ blocks: [block], attention: [], mlp: [] });
 
-/** What a question is answered with that is taken back after a while, and how long that took. */
-async function takenBack(method: 'runs/ask' | 'runs/time', params: object, afterMs: number) {
+/** The answer to a query that is cancelled after a while, and how long that took. */
+async function cancelledAfter(method: 'runs/ask' | 'runs/time', params: object, afterMs: number) {
   const source = new CancellationTokenSource();
   sources.push(source);
   const error = errorOf(client.connection.sendRequest(method, { runId, ...params }, source.token));
@@ -51,7 +51,7 @@ async function takenBack(method: 'runs/ask' | 'runs/time', params: object, after
   return { ...(await error), answeredMs: performance.now() - began };
 }
 
-describe('a question that is taken back', () => {
+describe('a query that is cancelled', () => {
   it.each([
     { what: 'about a loss, at once', method: 'runs/ask', params: { question: 1, drop: drop(0) }, afterMs: 0 },
     {
@@ -63,7 +63,7 @@ describe('a question that is taken back', () => {
     { what: 'about a speed, at once', method: 'runs/time', params: { drop: drop(0) }, afterMs: 0 },
     { what: 'about a speed, while it is measured', method: 'runs/time', params: { drop: drop(0) }, afterMs: 300 },
   ] as const)('$what, is answered so', async ({ method, params, afterMs }) => {
-    const { code, reason, answeredMs } = await takenBack(method, params, afterMs);
+    const { code, reason, answeredMs } = await cancelledAfter(method, params, afterMs);
     expect({ code, reason }).toEqual({ code: -32800, reason: 'cancelled' });
     expect(answeredMs).toBeLessThan(500);
     // The engine is free for the next one.
@@ -73,7 +73,7 @@ describe('a question that is taken back', () => {
 
   it('is not waited for by others', async () => {
     const other = await connect(server.lock);
-    const mine = takenBack('runs/time', { drop: drop(0) }, 300);
+    const mine = cancelledAfter('runs/time', { drop: drop(0) }, 300);
     const theirs = other.request('runs/ask', { runId, question: 1, drop: drop(2) });
     expect(await mine).toMatchObject({ code: -32800 });
     expect(await theirs).toMatchObject({ final: true });
@@ -83,7 +83,7 @@ describe('a question that is taken back', () => {
   it('brings no engine up', async () => {
     process.kill(childrenOf(server.pid)[0]!, 'SIGKILL');
     await until('it is gone', () => childrenOf(server.pid).length === 0);
-    expect(await takenBack('runs/ask', { question: 1, drop: drop(0) }, 50)).toMatchObject({ code: -32800 });
+    expect(await cancelledAfter('runs/ask', { question: 1, drop: drop(0) }, 50)).toMatchObject({ code: -32800 });
     await until('none has stayed', () => childrenOf(server.pid).length === 0, 5000);
   });
 

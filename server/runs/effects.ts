@@ -1,0 +1,154 @@
+// Carries out what follows from the transitions of a run's life: on disk, on its engine, in the queue of its device, and for
+// those who subscribe to runs. An effect that fails is an event of that life, too: a full disk fails its run, and the server
+// lives on.
+import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
+import type { RunEvent, RunSummary } from '../protocol/server';
+import { resumed, startAttempt } from './attempt';
+import { deviceOf, type DeviceQueue } from './deviceQueue';
+import { isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
+import { type Run, type RunTable, summaryOf } from './runTable';
+import type { openSpeeds } from './speeds';
+import type { RunStore } from './store';
+import type { WarmEngines } from './warmEngines';
+
+/** Is told what happens to runs. */
+export interface RunSubscriber {
+  onEvents(runId: string): void;
+  onChanged(run: RunSummary): void;
+  onDeleted(runId: string): void;
+}
+
+/** What the runs of a server share. */
+export interface RunParts {
+  readonly store: RunStore;
+  readonly speeds: ReturnType<typeof openSpeeds>;
+  readonly table: RunTable;
+  readonly warm: WarmEngines;
+  readonly devices: DeviceQueue;
+  readonly subscribers: Set<RunSubscriber>;
+}
+
+export type Dispatch = (run: Run, event: RunLifeEvent) => void;
+
+/** @param onIdle is called whenever the last active run has ended */
+export function openDispatch(parts: RunParts, onIdle: () => void): Dispatch {
+  const dispatch: Dispatch = (run, event) => {
+    const { life, effects } = transition(run.life, event);
+    run.life = life;
+    run.record.state = runStateOf(life);
+    for (const effect of effects) {
+      try {
+        // The row of an effect takes that effect.
+        (rows[effect.do] as (run: Run, effect: RunEffect) => void)(run, effect);
+      } catch (error) {
+        dispatch(run, faultOf(effect, error));
+        return;
+      }
+    }
+  };
+
+  const rows = effectRows(parts, dispatch, onIdle);
+  return dispatch;
+}
+
+type EffectRows = { readonly [D in RunEffect['do']]: (run: Run, effect: Extract<RunEffect, { do: D }>) => void };
+
+const effectRows = (parts: RunParts, dispatch: Dispatch, onIdle: () => void): EffectRows => ({
+  open: (run) => open(parts, run),
+  joinQueue: (run) => joinQueue(parts, run, dispatch),
+  leaveQueue(run) {
+    if (run.job) parts.devices.remove(run.job);
+  },
+  startEngine: (run) => startEngineOf(run, dispatch),
+  tellEngine: (run, { action }) => run.attempt?.engine.send({ kind: 'control', action }),
+  stopEngine(run, { graceMs }) {
+    if (run.attempt) run.attempt.engine.cancel(graceMs);
+    else dispatch(run, { kind: 'engineGone' });
+  },
+  keepWarm: (run) => keepWarm(parts, run),
+  append: (run, { event }) => append(parts, run, event),
+  saveReport: ({ runId }, { report }) => parts.store.saveReport(runId, report),
+  saveState: (run) => saveState(parts, run),
+  publish: (run) => publish(parts, run),
+  close(run) {
+    close(parts, run);
+    if (parts.table.nActive() === 0) onIdle();
+  },
+});
+
+function open({ store }: RunParts, run: Run): void {
+  run.events = [...store.events(run.runId)];
+  // The newest may have been lost with the power, after the record that counts them was synced.
+  run.record.lastSeq = run.events.length;
+  run.record.startedAtEpochMs = null;
+  run.record.endedAtEpochMs = null;
+  store.forgetEvents(run.runId);
+}
+
+function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
+  const job = {
+    start: () =>
+      new Promise<void>((free) => {
+        if (run.job !== job || run.life.state !== 'queued') return free(); // cancelled while the device was made free
+        run.free = free;
+        dispatch(run, { kind: 'turn' });
+      }),
+  };
+  run.job = job;
+  devices.add(deviceOf(run.recipe), job);
+}
+
+function startEngineOf(run: Run, dispatch: Dispatch): void {
+  const recipe = run.resumes ? resumed(run.recipe) : run.recipe;
+  run.attempt = startAttempt(recipe, (event, attempt) => {
+    // A warm engine ends later than its run, which may have a new attempt by then.
+    if (run.attempt === attempt) dispatch(run, event);
+  });
+}
+
+function keepWarm({ warm }: RunParts, { runId, attempt }: Run): void {
+  if (attempt) attempt.onWarmEvent = warm.keep(runId, attempt.recipe as AnalyzeRecipe, attempt.engine);
+}
+
+function append({ store, speeds, subscribers }: RunParts, run: Run, event: RunEvent['event']): void {
+  const next: RunEvent = { seq: run.record.lastSeq + 1, atEpochMs: Date.now(), event };
+  store.append(run.runId, next);
+  run.record.lastSeq = next.seq;
+  run.events?.push(next);
+  if (event.kind === 'plan') speeds.remember(event.plan);
+  for (const subscriber of subscribers) subscriber.onEvents(run.runId);
+}
+
+function saveState(parts: RunParts, run: Run): void {
+  const { runId, record } = run;
+  if (record.state.state === 'running') record.startedAtEpochMs ??= Date.now();
+  if (!isActive(record.state)) record.endedAtEpochMs = Date.now();
+  append(parts, run, { kind: 'state', state: record.state });
+  parts.store.saveRecord(runId, record);
+  publish(parts, run);
+}
+
+function publish({ subscribers }: RunParts, run: Run): void {
+  for (const subscriber of subscribers) subscriber.onChanged(summaryOf(run));
+}
+
+function close({ store }: RunParts, run: Run): void {
+  run.events = null;
+  run.attempt = null;
+  run.job = null;
+  store.forgetEvents(run.runId);
+  run.free?.();
+  run.free = null;
+}
+
+const diskEffects: readonly RunEffect['do'][] = ['open', 'append', 'saveReport', 'saveState'];
+
+function faultOf(effect: RunEffect, error: unknown): RunLifeEvent {
+  return diskEffects.includes(effect.do)
+    ? { kind: 'fault', code: 'cannotWrite', message: diskSentence(error) }
+    : { kind: 'fault', code: 'internal', message: String(error) };
+}
+
+export const errorCode = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
+export const diskSentence = (error: unknown): string =>
+  `The run cannot be kept on disk (${errorCode(error)}); free some space.`;

@@ -1,0 +1,24 @@
+// How fast each device was measured to be, in DATA/speed.json: runs measure it, and plans are estimated with it.
+import { join } from 'node:path';
+import * as z from 'zod';
+import type { Plan } from '../protocol/engine';
+import { readJson, replaceFile } from './jsonFile';
+
+export function openSpeeds(dataFolder: string) {
+  const file = join(dataFolder, 'speed.json');
+  const read = () => speedSchema.catch({}).parse(readJson(file));
+  return {
+    /** Keeps what a run has measured. Without a place on disk the estimates are missing, and nothing else. */
+    remember({ device, operationsPerSecond }: Plan): void {
+      if (operationsPerSecond === undefined) return;
+      try {
+        replaceFile(file, { ...read(), [device]: operationsPerSecond });
+      } catch {}
+    },
+    /** null: no run has measured it yet. */
+    operationsPerSecond: (device: string): number | null => read()[device] ?? null,
+  };
+}
+
+/** Operations per second, by device. */
+const speedSchema = z.record(z.string(), z.number().positive());
