@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
+import { protocolVersion, versionOf } from '../server/protocol/compatibility';
 import type { ServerLock } from '../server/protocol/server';
 import { chooseNode } from './nodeChoice';
 
@@ -40,7 +41,7 @@ export const serverLogFile = (dataFolder: string): string => join(dataFolder, 's
 /** The server of a newer Espalier may speak otherwise, and is not displaced. */
 function refuseLater(dataFolder: string): void {
   const protocol: unknown = readLock(dataFolder)?.protocol;
-  if (typeof protocol !== 'string' || !(Number(/^espalier\.v(\d+)$/.exec(protocol)?.[1] ?? 0) > 1)) return;
+  if (typeof protocol !== 'string' || (versionOf(protocol) ?? 0) <= protocolVersion) return;
   throw new UserError(
     'otherBuild',
     `The compute server is that of a newer Espalier (it speaks ${protocol}): update this extension, or end that server; ` +

@@ -2,9 +2,9 @@
 // left, and what is wrong with the server.
 import type { ConnectionState } from '../server/protocol/pages/page';
 import type { RunSummary } from '../server/protocol/server';
+import { clock } from '../server/shared/numbers';
 import { percent, secondsLeft } from './trees/labels';
 import { shownRuns } from './trees/runRows';
-import { clock } from '../server/shared/numbers';
 
 export interface StatusText {
   readonly text: string;
@@ -21,11 +21,6 @@ export function statusText(
   trusted: boolean,
   nowEpochMs: number,
 ): StatusText {
-  const shown = shownRuns(runs);
-  const running = shown.find(({ state }) => state === 'running') ?? shown.find(({ state }) => state === 'paused');
-  const nQueued = shown.filter(({ state }) => state === 'queued').length;
-  const waiting = nQueued > 0 ? `${nQueued} more ${nQueued === 1 ? 'waits' : 'wait'}.` : '';
-  const showModels = { does: 'models.focus' } as const;
   switch (connection.state) {
     case 'failed':
       return {
@@ -49,37 +44,54 @@ export function statusText(
         click: { does: 'showLog' },
       };
     case 'stopped':
-      return trusted
-        ? {
-            text: '$(circle-slash) Espalier',
-            tooltip: 'The compute server is stopped. Click to start it.',
-            level: 'quiet',
-            click: { does: 'restartServer' },
-          }
-        : {
-            text: 'Espalier',
-            tooltip: 'Espalier computes only in folders that you trust.',
-            level: 'quiet',
-            click: showModels,
-          };
-    case 'connected': {
-      if (running?.state !== 'running' && running?.state !== 'paused')
-        return { text: 'Espalier', tooltip: waiting || 'Nothing is running.', level: 'quiet', click: showModels };
-      const left = secondsLeft(running, nowEpochMs);
-      const verb = running.title.split(' ')[0];
-      if (running.state === 'paused')
-        return {
-          text: `$(debug-pause) Espalier: ${verb} paused at ${percent(running.fraction)}`,
-          tooltip: [`${running.title} is paused and keeps its memory.`, waiting].filter(Boolean).join(' '),
-          level: 'quiet',
-          click: { does: 'openRun', run: running },
-        };
-      return {
-        text: `$(sync~spin) Espalier: ${verb} ${percent(running.fraction)}${left === null ? '' : `, ${clock(left)} left`}`,
-        tooltip: [`${running.title}: ${running.step}.`, waiting].filter(Boolean).join(' '),
-        level: 'quiet',
-        click: { does: 'openRun', run: running },
-      };
-    }
+      return trusted ? stopped : untrusted;
+    case 'connected':
+      return whenConnected(shownRuns(runs), nowEpochMs);
   }
+}
+
+const stopped: StatusText = {
+  text: '$(circle-slash) Espalier',
+  tooltip: 'The compute server is stopped. Click to start it.',
+  level: 'quiet',
+  click: { does: 'restartServer' },
+};
+
+const untrusted: StatusText = {
+  text: 'Espalier',
+  tooltip: 'Espalier computes only in folders that you trust.',
+  level: 'quiet',
+  click: { does: 'models.focus' },
+};
+
+/** The run that is going on, or else the one that is paused. */
+function whenConnected(runs: readonly RunSummary[], nowEpochMs: number): StatusText {
+  const nQueued = runs.filter(({ state }) => state === 'queued').length;
+  const waiting = nQueued > 0 ? `${nQueued} more ${nQueued === 1 ? 'waits' : 'wait'}.` : '';
+  const run = runs.find(({ state }) => state === 'running') ?? runs.find(({ state }) => state === 'paused');
+  if (run?.state !== 'running' && run?.state !== 'paused')
+    return {
+      text: 'Espalier',
+      tooltip: waiting || 'Nothing is running.',
+      level: 'quiet',
+      click: { does: 'models.focus' },
+    };
+  const verb = run.title.split(' ')[0];
+  const left = secondsLeft(run, nowEpochMs);
+  const [text, fact] =
+    run.state === 'paused'
+      ? [
+          `$(debug-pause) Espalier: ${verb} paused at ${percent(run.fraction)}`,
+          `${run.title} is paused and keeps its memory.`,
+        ]
+      : [
+          `$(sync~spin) Espalier: ${verb} ${percent(run.fraction)}${left === null ? '' : `, ${clock(left)} left`}`,
+          `${run.title}: ${run.step}.`,
+        ];
+  return {
+    text,
+    tooltip: [fact, waiting].filter(Boolean).join(' '),
+    level: 'quiet',
+    click: { does: 'openRun', run },
+  };
 }

@@ -50,7 +50,7 @@ const packages: Record<string, readonly string[]> = {
   'onnxruntime-common': ['server/runtime/'],
   ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
   'vscode-jsonrpc': ['webview/host.ts', 'server/rpc/', 'extension/socket.ts', 'extension/panels/'],
-  'vscode-languageclient': ['extension/connection.ts'],
+  'vscode-languageclient': ['extension/serverClient.ts', 'extension/connection.ts'],
   lit: ['webview/'],
   echarts: ['webview/components/chart.ts', 'server/reporting/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/components/controls.ts'],
