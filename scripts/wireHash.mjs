@@ -1,6 +1,6 @@
 // A hash of what goes over the wire between clients and the compute server: the types of its conversations, without their
-// comments and layout, and the schema of recipes. A running server is used by every client that has the same hash, whatever
-// else their builds differ in. As a program: `node scripts/wireHash.mjs [ROOT]` prints it.
+// comments and layout, the schema of recipes, and the names of methods and tasks. A running server is used by every client
+// that has the same hash, whatever else their builds differ in. As a program: `node scripts/wireHash.mjs [ROOT]` prints it.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -16,7 +16,7 @@ export async function wireHash(root) {
     const text = await readFile(join(root, 'server/protocol', `${name}.ts`), 'utf8');
     hash.update(`${name}\0`).update(withoutComments(text));
   }
-  hash.update(JSON.stringify(await recipeJsonSchema(root)));
+  hash.update(JSON.stringify(await recipeForms(root)));
   return hash.digest('hex').slice(0, 12);
 }
 
@@ -27,13 +27,15 @@ function withoutComments(text) {
   return tokens.filter((token) => !/^\/[/*]/.test(token)).join(' ');
 }
 
-/** With defaults and limits. What a refinement checks beyond that is not in it. */
-async function recipeJsonSchema(root) {
+/** The schema of recipes with defaults and limits, but without refinements, and the names of methods and tasks. */
+async function recipeForms(root) {
   const { outputFiles } = await build({
     stdin: {
       contents: `import * as z from 'zod';
         import { recipeSchema } from './server/recipes/kinds';
-        export const schema = z.toJSONSchema(recipeSchema, { io: 'input', unrepresentable: 'any' });`,
+        import { namesOf } from './server/recipes/recipeNames';
+        const schema = z.toJSONSchema(recipeSchema, { io: 'input', unrepresentable: 'any', metadata: z.registry() });
+        export const forms = [schema, namesOf('scoringMethod'), namesOf('choosingMethod'), namesOf('task')];`,
       resolveDir: root,
     },
     bundle: true,
@@ -43,7 +45,7 @@ async function recipeJsonSchema(root) {
     logLevel: 'warning',
   });
   const code = Buffer.from(outputFiles[0].contents).toString('base64');
-  return (await import(`data:text/javascript;base64,${code}`)).schema;
+  return (await import(`data:text/javascript;base64,${code}`)).forms;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -28,6 +28,9 @@ const tables: Record<NamedThing, { readonly word: string; readonly names: readon
   task: { word: 'task', names: taskNames() },
 };
 
+/** All names that a recipe may use for such a thing. */
+export const namesOf = (thing: NamedThing): readonly string[] => tables[thing].names;
+
 interface Named {
   readonly place: Place;
   readonly name: string;
