@@ -1,6 +1,6 @@
 // All importance methods against a bare forward pass with loss over the same windows.
 import { analyze } from '../server/analysis/analyze';
-import { forwardMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/shared/methods';
 import { forward } from '../server/execution/forward';
 import { type Setting, takeTurns, withBenchModel } from './setting';
 

@@ -1,7 +1,7 @@
 // Measured losses against the way of the Python tools: a whole forward pass for every candidate.
 import { analyze } from '../server/analysis/analyze';
 import { greedySearch } from '../server/analysis/greedy';
-import { forwardMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/shared/methods';
 import { type Measuring, openMeasuring } from '../server/analysis/measuring';
 import { measureRemovals } from '../server/analysis/removals';
 import type { GreedyReport, WorkCounts } from '../server/protocol/reports';

@@ -1,7 +1,7 @@
 // What benchmarks share: a model that is ready, and taking turns.
 import { join } from 'node:path';
 import { keepsStates } from '../server/analysis/analyze';
-import { forwardMethodNames } from '../server/analysis/importance';
+import { forwardMethodNames } from '../server/shared/methods';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import { readTokenWindows } from '../server/data/tokenWindows';
 import type { TokenSource } from '../server/protocol/recipes';

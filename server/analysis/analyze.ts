@@ -10,7 +10,7 @@ import {
   type WindowScores,
 } from './collectors';
 import type { MethodScores } from '../protocol/reports';
-import { type ImportanceMethodName, importanceMethod } from './importance';
+import { importanceMethod, type ImportanceMethodName } from '../shared/methods';
 import { taylorScores } from './taylor';
 import { meanAndError } from '../execution/windowStatistics';
 

@@ -4,8 +4,9 @@ import { concat } from '../graph/ops/movement';
 import { type Graph, input } from '../graph/value';
 import type { Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
-import { type ImportanceMethodName, importanceMethod } from './importance';
-import { type AngleOutput, anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
+import { type AngularScore, importanceMethod, type ImportanceMethodName } from '../shared/methods';
+import { anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
+import { graphArithmetic } from './importance';
 
 /** Values of all windows: per block, or per span as [n - 1][first]. */
 export type WindowScores = Float64Array[] | Float64Array[][];
@@ -36,7 +37,7 @@ export function tokenCollector(
           const scores = names.map((name) => {
             const method = importanceMethod(name);
             if (method.needs !== 'tokens') throw new Error(`${name} is not computed from tokens`);
-            return windowMeans(method.score(norms), parts.batch);
+            return windowMeans(method.score(norms, graphArithmetic), parts.batch);
           });
           return concat(scores, 0);
         },
@@ -71,7 +72,7 @@ export function weightCollector(
           const scores = names.map((name) => {
             const method = importanceMethod(name);
             if (method.needs !== 'weights') throw new Error(`${name} is not computed from weights`);
-            return method.score(named);
+            return method.score(named, graphArithmetic);
           });
           return { name: 'weightScores', outputs: { scores: concat(scores, 0) } };
         });
@@ -96,7 +97,7 @@ export function angleCollector(
     return method.needs === 'states' ? [{ name, output: method.score, spans: perSpan(config.nBlocks, nWindows) }] : [];
   });
   if (angular.length === 0) return null;
-  const outputs: AngleOutput[] = angular.map((a) => a.output);
+  const outputs: AngularScore[] = angular.map((a) => a.output);
   return {
     rows: () => angular.map(({ name, spans }) => [name, spans] as const),
     observer: {

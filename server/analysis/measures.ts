@@ -8,27 +8,19 @@ import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, scalar, type Value } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
 import type { BlockParts } from '../model/block';
-
-/** Lengths of the vectors of every token, each [B*T, 1]; `step` is the length of h[k+1] - h[k]. */
-export interface TokenNorms {
-  readonly entering: Value;
-  readonly attention: Value;
-  readonly between: Value;
-  readonly mlp: Value;
-  readonly leaving: Value;
-  readonly step: Value;
-}
+import type { AngularScore, TokenNorms } from '../shared/methods';
 
 /** Length along the last axis. Square and sum, because onnxruntime's ReduceSumSquare is the slower of the two. */
 export const norm = (x: Value): Value => sqrt(reduceSum(square(x), [-1]));
 
-export const tokenNorms = (parts: BlockParts): TokenNorms => ({
-  entering: norm(parts.hiddenIn),
+/** Each [B*T, 1]. */
+export const tokenNorms = (parts: BlockParts): TokenNorms<Value> => ({
+  hiddenIn: norm(parts.hiddenIn),
   attention: norm(parts.attention),
   between: norm(parts.between),
   mlp: norm(parts.mlp),
-  leaving: norm(parts.hiddenOut),
-  step: norm(sub(parts.hiddenOut, parts.hiddenIn)),
+  hiddenOut: norm(parts.hiddenOut),
+  change: norm(sub(parts.hiddenOut, parts.hiddenIn)),
 });
 
 /**
@@ -52,7 +44,7 @@ export function anglesBetweenStates(
   nStates: number,
   width: number,
   { batch, tokens }: BatchShape,
-  outputs: readonly AngleOutput[],
+  outputs: readonly AngularScore[],
 ): Graph {
   const states = Array.from({ length: nStates }, (_, i) => input(`h${i}`, [batch * tokens, width]));
   const anglesOf = (start: number, end: number): Value => {
@@ -72,14 +64,12 @@ export function anglesBetweenStates(
       chunks.push(reduceSum(anglesOf(start + at, start + Math.min(tokens, at + stackedTokens)), [0]));
     return scale(chunks.reduce(add), 1 / tokens);
   };
-  const made: Record<AngleOutput, () => Value> = {
+  const made: Record<AngularScore, () => Value> = {
     lastToken: () => concat(windows.map(lastOf), 0),
     allTokens: () => concat(windows.map(meanOf), 0),
   };
   return { name: 'anglesBetweenStates', outputs: Object.fromEntries(outputs.map((name) => [name, made[name]()])) };
 }
-
-export type AngleOutput = 'allTokens' | 'lastToken';
 
 /** All states of this many tokens together stay in cache. */
 const stackedTokens = 128;

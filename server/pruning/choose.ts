@@ -3,6 +3,7 @@ import { UserError } from '../errors';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport, GreedyReport, MethodScores } from '../protocol/reports';
 import { checkDropSet, normalized, ofBlocks } from '../shared/dropSets';
+import { leastBlocks, leastSpan } from '../shared/leastScores';
 
 export interface Choice {
   readonly drop: DropSet;
@@ -15,9 +16,6 @@ export interface Choice {
 /** What there is to choose by. */
 export type Scores = Pick<AnalyzeReport, 'methods'> & Partial<Pick<AnalyzeReport, 'removals' | 'greedy'>>;
 
-/** Methods that measure losses instead of scoring: the loss without each block, and the search that starts anew after each. */
-export const measuredMethods = ['removal', 'greedy'] as const;
-
 /** Applies a rule to a model of `nBlocks` blocks. Throws UserError('badChoice') when it cannot be followed. */
 export function choose(rule: DropRule, nBlocks: number, { methods, removals, greedy }: Scores): Choice {
   if (rule.kind === 'chosen') {
@@ -27,7 +25,7 @@ export function choose(rule: DropRule, nBlocks: number, { methods, removals, gre
   checkCount(rule.count, nBlocks, checkProtected(rule.protected, nBlocks));
   if (rule.kind === 'deepest') return deepest(rule.count, nBlocks, rule.protected);
   if (rule.method === 'removal' && removals)
-    return leastBlocks(
+    return ofLeastBlocks(
       removals.blocks.map((it) => it.lossNats),
       rule.count,
       rule.protected,
@@ -40,8 +38,8 @@ export function choose(rule: DropRule, nBlocks: number, { methods, removals, gre
     throw new UserError('badChoice', `There are no scores of the method ${rule.method}; this report has: ${known}.`);
   }
   return method.of === 'span'
-    ? leastSpan(method.scores as number[][], rule.count, rule.protected)
-    : leastBlocks(method.scores as number[], rule.count, rule.protected);
+    ? ofLeastSpan(method.scores as number[][], rule.count, rule.protected)
+    : ofLeastBlocks(method.scores as number[], rule.count, rule.protected);
 }
 
 /** Refuses what no scores can make possible, before any are measured. `of`: what a score of the method belongs to. */
@@ -52,12 +50,10 @@ export function checkRule(rule: DropRule, nBlocks: number, of: MethodScores['of'
   choose(rule, nBlocks, { methods: { [rule.method]: { unit: '', of, paper: '', scores, standardErrors: scores } } });
 }
 
-/** One shot: the blocks with the lowest scores; ties go to the lower number (ShortGPT, arXiv:2403.03853). */
-function leastBlocks(scores: readonly number[], count: number, kept: readonly number[]): Choice {
-  const order = scores.map((_, k) => k).filter((k) => !kept.includes(k));
-  order.sort((a, b) => scores[a]! - scores[b]! || a - b);
-  order.length = count;
-  return { drop: ofBlocks([...order].sort((a, b) => a - b)), order, scores: order.map((k) => scores[k]!) };
+function ofLeastBlocks(scores: readonly number[], count: number, kept: readonly number[]): Choice {
+  // That enough are free was checked with the count.
+  const order = leastBlocks(scores, count, kept) ?? [];
+  return { drop: ofBlocks(order), order, scores: order.map((k) => scores[k]!) };
 }
 
 /** What a search left out first. Other blocks cannot be protected afterwards: each step depends on those before it. */
@@ -79,18 +75,14 @@ function firstOfSearch({ order, lossNats }: GreedyReport, count: number, kept: r
   return { drop, order: whole ? blocks : drop.blocks, scores: whole ? lossNats.slice(0, count) : [] };
 }
 
-/** The consecutive blocks across which the hidden state turns least (arXiv:2403.17887). */
-function leastSpan(scores: readonly (readonly number[])[], count: number, kept: readonly number[]): Choice {
-  const row = scores[count - 1]!;
-  const allowed = row.map((_, first) => first).filter((first) => !kept.some((k) => k >= first && k < first + count));
-  if (allowed.length === 0)
+function ofLeastSpan(scores: readonly (readonly number[])[], count: number, kept: readonly number[]): Choice {
+  const order = leastSpan(scores, count, kept);
+  if (!order)
     throw new UserError(
       'badChoice',
       `No ${count} consecutive blocks are free of the protected ones; protect fewer or drop fewer.`,
     );
-  const first = allowed.reduce((best, at) => (row[at]! < row[best]! ? at : best));
-  const order = Array.from({ length: count }, (_, i) => first + i);
-  return { drop: ofBlocks(order), order, scores: [row[first]!] };
+  return { drop: ofBlocks(order), order, scores: [scores[count - 1]![order[0]!]!] };
 }
 
 /** The deepest blocks but the very last one, which prepares the output (arXiv:2403.17887, section 4). */

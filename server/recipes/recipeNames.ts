@@ -1,10 +1,9 @@
 // Names of methods and tasks in a recipe: which of them are none, and what may have been meant.
-import { importanceMethodNames } from '../analysis/importance';
+import { choosingMethodNames, importanceMethodNames } from '../shared/methods';
 import { nearestName } from '../evaluation/nearestName';
 import { taskNames } from '../evaluation/tasks';
 import { kinds, type Recipe } from './kinds';
 import { type Place, replaceMeant } from './meanings';
-import { measuredMethods } from '../pruning/choose';
 import type { NamedThing } from './recipeKind';
 
 export interface UnknownName {
@@ -24,7 +23,7 @@ export function unknownName(recipe: Recipe): UnknownName | null {
 
 const tables: Record<NamedThing, { readonly word: string; readonly names: readonly string[] }> = {
   scoringMethod: { word: 'method', names: ['all', 'none', ...importanceMethodNames] },
-  choosingMethod: { word: 'method', names: [...importanceMethodNames, ...measuredMethods, 'deepest'] },
+  choosingMethod: { word: 'method', names: [...importanceMethodNames, ...choosingMethodNames] },
   task: { word: 'task', names: taskNames() },
 };
 

@@ -1,7 +1,7 @@
 // What a recipe's work consists of, in numbers from which memory and time are planned. The engine plans by it before it
 // starts, the server to say what a run would cost; nothing here computes.
 import { keepsStates } from '../analysis/analyze';
-import { forwardMethodNames, type ImportanceMethodName, importanceMethodNames } from '../analysis/importance';
+import { forwardMethodNames, type ImportanceMethodName, importanceMethodNames } from '../shared/methods';
 import { pathsAtOnce } from '../analysis/measuring';
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';

@@ -6,6 +6,7 @@ import { studyReading } from '../evaluation/studyReading';
 import type { TokenSourceReport } from '../protocol/recipes';
 import type { StudyLoss, StudyReport, StudyVariant } from '../protocol/reports';
 import type { NamedChart } from './evaluationCharts';
+import { choosingMethods, isChoosingMethod } from '../shared/methods';
 import { counted, parameters, percent, signed } from '../shared/numbers';
 
 export interface StudyParts {
@@ -58,21 +59,17 @@ const charts = (topic: StudyTopic): StudyPart => ({ kind: 'charts', topic });
 const toReadIt =
   'Blocks count from 0. Intervals are 95 %; those of losses and mean accuracies are of the difference to the whole model.';
 
+const inWords = (method: string) => (isChoosingMethod(method) ? choosingMethods[method] : method);
+
 function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
-  const others = recipe.methods.filter((name) => !(name in methods)).map((name) => measured[name] ?? name);
+  const others = recipe.methods.filter((name) => !(name in methods)).map(inWords);
   return [
     `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${parameters(model.nParameters)} parameters), `,
     `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,
     `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row.`,
   ].join('');
 }
-
-const measured: Record<string, string> = {
-  removal: 'removal (the loss without each single block)',
-  greedy: 'greedy (one block after another, each time the one whose loss is least; SLEB, arXiv:2402.09025)',
-  deepest: 'deepest (the last blocks but one)',
-};
 
 const lossNote = (perplexity: TokenSourceReport) =>
   `Mean loss in nats a token on ${windowsOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;

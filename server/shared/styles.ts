@@ -69,6 +69,18 @@ export const shapePath = {
 
 export type Shape = keyof typeof shapePath;
 
+/** In text, for the shapes that there are signs for. */
+export const shapeMarks = {
+  circle: { full: '●', hollow: '○' },
+  diamond: { full: '◆', hollow: '◇' },
+  triangle: { full: '▲', hollow: '△' },
+  turned: { full: '▼', hollow: '▽' },
+  square: { full: '■', hollow: '□' },
+  plus: { full: '✚', hollow: '✚' },
+} as const satisfies Partial<Record<Shape, { full: string; hollow: string }>>;
+
+export type MarkedShape = keyof typeof shapeMarks;
+
 export interface Style {
   colour: Colour;
   shape: Shape;

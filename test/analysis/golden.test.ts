@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Analysis, analyze } from '../../server/analysis/analyze';
-import { type ImportanceMethodName, importanceMethodNames } from '../../server/analysis/importance';
+import { type ImportanceMethodName, importanceMethodNames } from '../../server/shared/methods';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import type { ComputeOptions } from '../../server/protocol/recipes';
 import type { AnalyzeReport } from '../../server/protocol/reports';

@@ -1,7 +1,7 @@
 // The table of methods is complete, and the arithmetic behind it is good to the last digits that float32 has, where
 // hidden states nearly agree as well. Expected numbers are computed here in float64 from the same float32 vectors.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
+import { importanceMethod, importanceMethodNames } from '../../server/shared/methods';
 import { anglesBetweenStates, norm, oneMinusCosine } from '../../server/analysis/measures';
 import { div, mul, sub } from '../../server/graph/ops/elementwise';
 import { reduceSum } from '../../server/graph/ops/reduce';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { forwardMethodNames } from '../../server/analysis/importance';
+import { forwardMethodNames } from '../../server/shared/methods';
 import type { AnalyzeReport, PerplexityReport, PruneReport } from '../../server/protocol/reports';
 import { modelFolder, repoRoot } from '../fixtures';
 import { espalier, program } from './espalier';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ofBlocks } from '../../server/shared/dropSets';
-import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../server/analysis/importance';
+import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../server/shared/methods';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { Dtype, TokenSource } from '../../server/protocol/recipes';
 import type { PruneRecipe } from '../../server/recipes/prune/recipe';

@@ -2,20 +2,19 @@
 // A method that is not in the table is shown all the same, under its own name.
 import type { DropSet } from '../../server/protocol/recipes';
 import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
-import { span } from './choice';
-import { ranks } from './ranks';
 import { ofBlocks } from '../../server/shared/dropSets';
+import { leastBlocks, leastSpan } from '../../server/shared/leastScores';
+import { importanceMethod, importanceMethodNames, isImportanceMethod } from '../../server/shared/methods';
+import { shapeMarks, shapePath } from '../../server/shared/styles';
+import { ranks } from './ranks';
 
-export interface MethodLook {
+export interface ScoredMethod {
+  readonly name: string;
   readonly label: string;
   /** In text; the same shape is drawn in the strip of ranks. */
   readonly mark: string;
-  /** An SVG path around the origin, 8 units wide. */
+  /** An SVG path around the origin. */
   readonly shape: string;
-}
-
-export interface ScoredMethod extends MethodLook {
-  readonly name: string;
   readonly unit: string;
   readonly scores: readonly number[];
   /** Null where one window gives no spread. */
@@ -28,33 +27,26 @@ export interface ScoredMethod extends MethodLook {
   readonly spans: readonly (readonly number[])[] | null;
 }
 
-const circle = 'M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0';
-const looks: Record<string, MethodLook> = {
-  blockInfluence: { label: 'Block influence', mark: '●', shape: circle },
-  angularDistance: { label: 'Angular distance', mark: '◆', shape: 'M0-4L4 0L0 4L-4 0Z' },
-  relativeMagnitude: { label: 'Relative magnitude', mark: '▲', shape: 'M0-4L3.6 3H-3.6Z' },
-  taylor: { label: 'Taylor', mark: '▼', shape: 'M0 4L3.6-3H-3.6Z' },
-  weightMagnitude: { label: 'Magnitude', mark: '■', shape: 'M-3-3H3V3H-3Z' },
-};
-
-/** Variants of those above: shown when they are chosen, and not in the strip beside their like. */
-const variants: Record<string, MethodLook> = {
-  blockInfluenceAsPublished: { label: 'Block influence, as published', mark: '○', shape: circle },
-  angularDistanceAllTokens: { label: 'Angular distance, all tokens', mark: '◇', shape: 'M0-4L4 0L0 4L-4 0Z' },
-  weightFrobenius: { label: 'Magnitude, Frobenius', mark: '□', shape: 'M-3-3H3V3H-3Z' },
-};
-
-/** The methods of a report that score blocks, in the order of the tables. */
+/** The methods of a report that score blocks: those that look at text, then at weights, then variants, then unknown ones. */
 export function scoredMethods(methods: AnalyzeReport['methods'] | undefined): ScoredMethod[] {
-  const order = [...Object.keys(looks), ...Object.keys(variants)];
-  const place = (name: string) => (order.indexOf(name) + order.length + 1) % (order.length + 1);
   return Object.entries(methods ?? {})
     .filter(([, { of }]) => of === 'block' || of === 'span')
-    .sort(([a], [b]) => place(a) - place(b))
+    .sort(([a], [b]) => placeOf(a) - placeOf(b))
     .map(([name, scores]) => scored(name, scores));
 }
 
-export const isVariant = (name: string): boolean => name in variants;
+function placeOf(name: string): number {
+  const method = known(name);
+  const n = importanceMethodNames.length;
+  if (!method) return 3 * n;
+  const group = method.variantOf ? 2 : method.needs === 'weights' ? 1 : 0;
+  return group * n + (importanceMethodNames as readonly string[]).indexOf(name);
+}
+
+const known = (name: string) => (isImportanceMethod(name) ? importanceMethod(name) : null);
+
+/** Shown when it is chosen, and not in the strip beside the method that it varies. */
+export const isVariant = (name: string): boolean => known(name)?.variantOf !== undefined;
 
 function scored(name: string, method: MethodScores): ScoredMethod {
   const spans = method.of === 'span' ? (method.scores as number[][]) : null;
@@ -65,8 +57,11 @@ function scored(name: string, method: MethodScores): ScoredMethod {
   const greatest = Math.max(0, ...scores.map(Math.abs));
   const shownPer = greatest >= 1e5 ? 1000 : 1;
   const digits = greatest / shownPer >= 100 ? 0 : greatest >= 20 ? 1 : 3;
-  const look = looks[name] ?? variants[name] ?? { label: words(name), mark: '✚', shape: 'M-4 0H4M0-4V4' };
-  return { ...look, name, unit: method.unit, scores, errors, ranks: ranks(scores), shownPer, digits, spans };
+  const row = known(name);
+  const shape = row?.shape ?? 'plus';
+  const mark = shapeMarks[shape][row?.variantOf ? 'hollow' : 'full'];
+  const style = { label: row?.label ?? words(name), mark, shape: shapePath[shape] };
+  return { ...style, name, unit: method.unit, scores, errors, ranks: ranks(scores), shownPer, digits, spans };
 }
 
 /** What a method would drop around the protected blocks; null where it cannot drop so many. */
@@ -75,20 +70,8 @@ export function suggestion(
   count: number,
   kept: readonly number[],
 ): DropSet | null {
-  if (spans) {
-    const row = spans[count - 1] ?? [];
-    const allowed = row.map((_, first) => first).filter((first) => !kept.some((k) => k >= first && k < first + count));
-    if (allowed.length === 0) return null;
-    return ofBlocks(
-      span(
-        allowed.reduce((best, at) => (row[at]! < row[best]! ? at : best)),
-        count,
-      ),
-    );
-  }
-  const free = scores.map((_, k) => k).filter((k) => !kept.includes(k));
-  if (free.length < count) return null;
-  return ofBlocks(free.sort((a, b) => scores[a]! - scores[b]! || a - b).slice(0, count));
+  const blocks = spans ? leastSpan(spans, count, kept) : leastBlocks(scores, count, kept);
+  return blocks && ofBlocks(blocks);
 }
 
 /** `someOtherMethod` as `Some other method`. */

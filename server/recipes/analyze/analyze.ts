@@ -1,6 +1,6 @@
 // analyze: how much does each block matter? Scores from one forward pass, and measured losses where they are asked for.
 import { type Analysis, analyze } from '../../analysis/analyze';
-import type { ImportanceMethodName } from '../../analysis/importance';
+import type { ImportanceMethodName } from '../../shared/methods';
 import { type Measuring, openMeasuring } from '../../analysis/measuring';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import type { AnalyzeRecipe, MeasureOptions } from './recipe';

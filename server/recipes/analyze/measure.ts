@@ -5,11 +5,12 @@ import { measureRemovals } from '../../analysis/removals';
 import { UserError } from '../../errors';
 import type { ModelConfig } from '../../model/config';
 import { pathWithout } from '../../model/path';
-import { choose, measuredMethods } from '../../pruning/choose';
+import { choose } from '../../pruning/choose';
 import { checkDropSet } from '../../shared/dropSets';
 import type { DropSet } from '../../protocol/recipes';
 import type { GreedyOptions, MeasureOptions } from './recipe';
 import type { AnalyzeReport, SuggestionReport } from '../../protocol/reports';
+import { choosingMethodNames } from '../../shared/methods';
 
 /** The parts of a report that come from measured losses. */
 export type MeasuredParts = Pick<AnalyzeReport, 'removals' | 'greedy' | 'suggestions' | 'whatIf' | 'work'>;
@@ -119,7 +120,7 @@ function suggestions(
   scores: Parameters<typeof choose>[2],
   greedy: GreedyOptions | null,
 ): Pick<SuggestionReport, 'method' | 'count' | 'drop'>[] {
-  const names = [...Object.keys(scores.methods), ...measuredMethods, 'deepest'];
+  const names = [...Object.keys(scores.methods), ...choosingMethodNames];
   return names.flatMap((method) => {
     if (method === 'removal' && !scores.removals) return [];
     const reach = method === 'greedy' ? (greedy?.of === 'blocks' ? scores.greedy!.order.length : 0) : most;

@@ -1,5 +1,5 @@
 // prune: choose blocks by a rule and write the checkpoint without them.
-import { importanceMethod } from '../../analysis/importance';
+import { importanceMethod } from '../../shared/methods';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput } from '../../checkpoint/stagedFolder';

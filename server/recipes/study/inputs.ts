@@ -1,7 +1,7 @@
 // What a study needs to know before it starts, read and checked so that a study that starts can finish: the model, the
 // windows of its texts, the sizes that an estimate is made from.
 import { stat } from 'node:fs/promises';
-import { type ImportanceMethodName, importanceMethod, importanceMethodNames } from '../../analysis/importance';
+import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';

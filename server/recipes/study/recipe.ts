@@ -34,7 +34,7 @@ export const studySchema = z.strictObject({
   model: path('modelFolder'),
   /** The text that methods look at, and that repairs are fitted on. */
   source: tokenSource,
-  /** Names of the table in analysis/importance.ts, `removal`, `greedy` or `deepest`. */
+  /** Names of the tables in shared/methods.ts. */
   methods: z.array(method).min(1, 'it names no method').refine(distinct, 'it names a method twice'),
   /** How many blocks go. */
   counts: z.array(count).min(1, 'it names no count').max(1000).refine(distinct, 'it names a count twice'),

@@ -4,6 +4,7 @@ import type { Recipe } from '../kinds';
 import type { StudyRecipe } from './recipe';
 import type { ModelSummary } from '../../protocol/reports';
 import { ofBlocks } from '../../shared/dropSets';
+import { isChoosingMethod } from '../../shared/methods';
 import { type ChosenSet, type PlannedVariant, prunedFolder, variantsOf } from './variants';
 
 export interface Step {
@@ -60,7 +61,7 @@ export function analysisStep({
   protected: kept,
   compute,
 }: StudyRecipe): Step & { recipe: AnalyzeRecipe } {
-  const scoring = methods.filter((name) => !['greedy', 'removal', 'deepest'].includes(name));
+  const scoring = methods.filter((name) => !isChoosingMethod(name));
   const measure: MeasureOptions = {
     ...noMeasure,
     removals: methods.includes('removal') ? 'blocks' : 'none',
