@@ -9,15 +9,19 @@ import type { DeviceName } from '../server/protocol/recipes';
 import type { FoundModel, RunSummary } from '../server/protocol/server';
 import { isResumable } from '../server/recipes/kinds';
 import { openDemo } from './demo';
+import { baseFirst, evaluatedWith } from './lineage';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
-import { baseFirst, evaluatedWith } from './panels/evaluateRecipe';
-import type { PanelHost } from './panels/panelHost';
-import { pickCompared } from './panels/variants';
+import { chooseBlocksPage, placeToChoose } from './panels/choose/panel';
+import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
+import { pickCompared } from './panels/evaluate/variants';
+import { healPage, placeToHeal } from './panels/heal/panel';
+import type { PanelHost } from './panels/pages';
+import { placeToTry, tryPage } from './panels/try/panel';
 import { serverLogFile } from './serverProcess';
+import { requireTrust } from './settings';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
 import { isActive } from './trees/runRows';
-import { requireTrust } from './trust';
 
 export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
 
@@ -27,13 +31,15 @@ type Target = ModelNode | RunSummary | Uri | undefined;
 type Handler = (host: CommandHost, target: Target, selected: readonly Target[]) => unknown;
 
 export const commandTable = {
-  'espalier.pruneModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
-  'espalier.analyzeModel': (host, target) => withModel(host, target, (folder) => host.panels.chooseBlocks(folder)),
-  'espalier.heal': (host, target) => withModel(host, target, (folder) => host.panels.heal(folder)),
+  'espalier.pruneModel': chooseBlocks,
+  'espalier.analyzeModel': chooseBlocks,
+  'espalier.heal': (host, target) =>
+    withModel(host, target, (folder) => host.panels.open(healPage, placeToHeal(folder, host.library))),
   'espalier.evaluateModel': (host, target) =>
-    withModel(host, target, (folder) => host.panels.evaluate(evaluatedWith(folder, host.library.models))),
+    withModel(host, target, (folder) => evaluate(host, evaluatedWith(folder, host.library.models))),
   'espalier.compareModels': compareModels,
-  'espalier.tryModel': (host, target) => withModel(host, target, (folder) => host.panels.try(familyOf(host, folder))),
+  'espalier.tryModel': (host, target) =>
+    withModel(host, target, (folder) => host.panels.open(tryPage, placeToTry(familyOf(host, folder)))),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
   'espalier.openRun': (host, target) =>
@@ -41,7 +47,7 @@ export const commandTable = {
       host,
       target,
       () => true,
-      (run) => host.panels.run(run),
+      (run) => host.panels.openRun(run),
     ),
   'espalier.pauseRun': (host, target) => control(host, target, canControl('running'), 'pause'),
   'espalier.continueRun': (host, target) => control(host, target, canControl('paused'), 'continue'),
@@ -134,16 +140,24 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
   return (await window.showQuickPick(items, { title: 'Model' }))?.folder ?? null;
 }
 
+function chooseBlocks(host: CommandHost, target: Target): Promise<void> {
+  return withModel(host, target, (folder) => host.panels.open(chooseBlocksPage, placeToChoose(folder)));
+}
+
+/** The base first. */
+const evaluate = ({ panels }: CommandHost, folders: string[]): void =>
+  panels.open(evaluatePage, placeToEvaluate(folders));
+
 /** Those that are selected, or one with variants of it that are picked. */
 async function compareModels(host: CommandHost, target: Target, selected: readonly Target[]): Promise<void> {
-  const { library, panels } = host;
+  const { library } = host;
   const several = [...new Set(selected.flatMap((each) => folderOf(each) ?? []))];
-  if (several.length > 1) return panels.evaluate(baseFirst(several, library.models));
+  if (several.length > 1) return evaluate(host, baseFirst(several, library.models));
   await withModel(host, target, async (folder) => {
     if (!library.known) await library.refresh();
     const [base = folder] = evaluatedWith(folder, library.models);
     const compared = await pickCompared(base, library);
-    if (compared) panels.evaluate(compared);
+    if (compared) evaluate(host, compared);
   });
 }
 
@@ -211,7 +225,7 @@ async function runRecipe({ connection, panels }: CommandHost, target: Target): P
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
   const runId = randomUUID();
-  panels.run(await connection.request('runs/start', { runId, recipe }));
+  panels.openRun(await connection.request('runs/start', { runId, recipe }));
 }
 
 async function chooseDevice(): Promise<void> {

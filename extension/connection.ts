@@ -17,7 +17,7 @@ import {
 import { openFollowedRuns } from './followedRuns';
 import { startServerClient } from './serverClient';
 import { endServer, reachServer, type ServerPlace } from './serverProcess';
-import { requireTrust } from './trust';
+import { requireTrust } from './settings';
 
 declare const __ESPALIER_BUILD__: string;
 declare const __ESPALIER_WIRE__: string;

@@ -2,7 +2,8 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { commands, type ExtensionContext, Uri, window, workspace } from 'vscode';
 import type { Library } from './library';
-import type { Panels } from './panels/panelHost';
+import { chooseBlocksPage, placeToChoose } from './panels/choose/panel';
+import type { Panels } from './panels/pages';
 import { holds } from './trees/labels';
 
 export interface DemoHost {
@@ -24,7 +25,7 @@ export async function openDemo({ context, library, panels }: DemoHost): Promise<
   await copyMissing(Uri.joinPath(context.extensionUri, 'dist/demo'), place);
   if (opened) {
     await library.refresh();
-    panels.chooseBlocks(realpathSync(model.fsPath));
+    panels.open(chooseBlocksPage, placeToChoose(realpathSync(model.fsPath)));
     return;
   }
   await context.globalState.update(openNext, model.fsPath);
@@ -37,7 +38,7 @@ export async function goOnWithDemo({ context, panels }: DemoHost): Promise<void>
   const here = workspace.workspaceFolders?.some(({ uri }) => model && holds(uri.fsPath, model));
   if (!model || !here) return;
   await context.globalState.update(openNext, undefined);
-  if (existsSync(model)) panels.chooseBlocks(realpathSync(model));
+  if (existsSync(model)) panels.open(chooseBlocksPage, placeToChoose(realpathSync(model)));
 }
 
 async function askFolder(): Promise<Uri | undefined> {

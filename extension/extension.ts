@@ -1,15 +1,14 @@
 // Entry of the extension host: wires the connection, trees, panels and commands. Activation waits for nothing; the server
 // is reached in the background, and the status bar tells. In Restricted Mode nothing is started.
 import { existsSync, realpathSync } from 'node:fs';
-import { type ExtensionContext, Uri, window, workspace } from 'vscode';
-import { registerCommands } from './commands';
+import { type Disposable, type ExtensionContext, Uri, window, workspace } from 'vscode';
+import { type CommandHost, registerCommands } from './commands';
 import { type Connection, openConnection } from './connection';
 import { showContext } from './context';
 import { goOnWithDemo } from './demo';
-import { openLibrary } from './library';
-import type { PanelHost } from './panels/panelHost';
+import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
-import { readSettings } from './settings';
+import { readSettings, type Settings } from './settings';
 import { showStatus } from './statusBar';
 import { holds } from './trees/labels';
 import { modelsTree } from './trees/modelsTree';
@@ -22,7 +21,6 @@ export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel('Espalier', { log: true });
   const settings = readSettings();
   const dataFolder = context.globalStorageUri.fsPath;
-  const media = Uri.joinPath(context.extensionUri, 'media');
   const demo = Uri.joinPath(context.extensionUri, 'dist/demo').fsPath;
   const place = () => ({
     extensionFolder: context.extensionUri.fsPath,
@@ -30,31 +28,13 @@ export function activate(context: ExtensionContext): void {
     idleSeconds: settings.idleSeconds(),
     nodePath: settings.nodePath(),
   });
-  // All that the server may read. The demo's text may be measured on; its model is copied before it is used.
-  const roots = () => [
-    ...settings.roots().map(({ folder }) => folder),
-    demo,
-    ...[settings.benchmarkData()].filter((folder) => folder !== null),
-  ];
 
-  const opened = openConnection(place, roots, log);
+  const opened = openConnection(place, () => readableFolders(settings, demo), log);
   connection = opened;
-  const ownDemo = existsSync(demo) ? realpathSync(demo) : demo;
-  // A folder of data may hold models, too, but nobody has put them here to be worked with.
-  const hidden = (folder: string) =>
-    holds(ownDemo, folder) || !settings.roots().some((root) => holds(root.folder, folder));
-  const library = openLibrary(opened, settings.roots, hidden, log);
+  const library = openLibrary(opened, settings.roots, hiddenBy(settings, demo), log);
   const parts = { context, connection: opened, library, settings, log };
   const panels = openPanels(parts);
-  const host: Omit<PanelHost, 'dist'> & { dataFolder: string } = { ...parts, panels, dataFolder };
-
-  /** Roots are said when a connection begins. */
-  const reconnect = async () => {
-    if (opened.state.state === 'stopped') return;
-    await opened.stop();
-    opened.start();
-  };
-  const modelFiles = workspace.createFileSystemWatcher('**/{config.json,*.safetensors}');
+  const host: CommandHost = { ...parts, panels, dataFolder };
   context.subscriptions.push(
     log,
     opened,
@@ -62,26 +42,53 @@ export function activate(context: ExtensionContext): void {
     panels,
     ...registerCommands(host),
     window.createTreeView('espalier.models', {
-      treeDataProvider: modelsTree(library, settings.roots, media),
+      treeDataProvider: modelsTree(library, settings.roots, Uri.joinPath(context.extensionUri, 'media')),
       showCollapseAll: true,
       canSelectMany: true,
     }),
     showRuns(library),
     showStatus(opened, library),
     showContext(opened, library),
+    ...watchWorkspace(opened),
+    ...watchModelFiles(library),
+  );
+  opened.start();
+  void goOnWithDemo(host);
+  log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
+}
+
+/** All that the server may read. The demo's text may be measured on; its model is copied before it is used. */
+const readableFolders = (settings: Settings, demo: string): string[] => [
+  ...settings.roots().map(({ folder }) => folder),
+  demo,
+  ...[settings.benchmarkData()].filter((folder) => folder !== null),
+];
+
+/** A folder of data may hold models, too, but nobody has put them here to be worked with. */
+function hiddenBy(settings: Settings, demo: string): (folder: string) => boolean {
+  const ownDemo = existsSync(demo) ? realpathSync(demo) : demo;
+  return (folder) => holds(ownDemo, folder) || !settings.roots().some((root) => holds(root.folder, folder));
+}
+
+function watchWorkspace(opened: Connection): Disposable[] {
+  /** Roots are said when a connection begins. */
+  const reconnect = async () => {
+    if (opened.state.state === 'stopped') return;
+    await opened.stop();
+    opened.start();
+  };
+  return [
     workspace.onDidGrantWorkspaceTrust(() => opened.start()),
     workspace.onDidChangeWorkspaceFolders(() => void reconnect()),
     workspace.onDidChangeConfiguration((change) => {
       if (restarting.some((name) => change.affectsConfiguration(`espalier.${name}`))) void reconnect();
     }),
-    modelFiles,
-    modelFiles.onDidCreate(library.refreshSoon),
-    modelFiles.onDidChange(library.refreshSoon),
-    modelFiles.onDidDelete(library.refreshSoon),
-  );
-  opened.start();
-  void goOnWithDemo(host);
-  log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
+  ];
+}
+
+function watchModelFiles({ refreshSoon }: Library): Disposable[] {
+  const files = workspace.createFileSystemWatcher('**/{config.json,*.safetensors}');
+  return [files, files.onDidCreate(refreshSoon), files.onDidChange(refreshSoon), files.onDidDelete(refreshSoon)];
 }
 
 /** Settings that are said to the server when a connection begins, or decide how it is started. */

@@ -2,7 +2,7 @@
 // to trees, menus and panels.
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import type { AnalyzeReport } from '../server/protocol/reports';
-import type { FoundModel, RunSummary } from '../server/protocol/server';
+import type { FoundModel, RunSummary, ServerNotifications } from '../server/protocol/server';
 import type { Connection } from './connection';
 import { brokenModels } from './brokenModels';
 import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';
@@ -37,103 +37,97 @@ export function openLibrary(
 ): Library {
   const changed = new EventEmitter<void>();
   const modelsChanged = new EventEmitter<void>();
-  const reports = new Map<string, AnalyzeReport>();
-  let models: readonly FoundModel[] = [];
-  let broken: readonly BrokenModel[] = [];
-  let runs: readonly RunSummary[] = [];
-  let known = false;
+  const analyses = openAnalyses(connection, log);
   let timer: NodeJS.Timeout | null = null;
+  const library: { -readonly [Name in keyof Library]: Library[Name] } = {
+    models: [],
+    broken: [],
+    runs: [],
+    known: false,
+    onChange: changed.event,
+    onModels: modelsChanged.event,
+    refresh: () =>
+      refresh().catch((error) => log.warn(`models and runs could not be read: ${error?.message ?? error}`)),
+    refreshSoon() {
+      if (timer) clearTimeout(timer);
+      timer = setTimeout(() => void library.refresh(), refreshAfterMs);
+    },
+    model: (folder) => library.models.find(({ summary }) => summary.folder === folder),
+    analysisOf: (folder) => analyses.of(folder, library.model(folder)?.analysisRunId ?? null),
+    dispose() {
+      if (timer) clearTimeout(timer);
+      for (const each of [...listening, changed, modelsChanged]) each.dispose();
+    },
+  };
 
   async function refresh(): Promise<void> {
     if (connection.state.state !== 'connected') return;
-    try {
-      const [found, listed] = [
-        await connection.request('models/find', { folders: [] }),
-        await connection.request('runs/list', {}),
-      ];
-      models = found.filter(({ summary }) => !hidden(summary.folder));
-      runs = newestFirst(listed);
-      known = true;
-      await tellMenus(models, roots());
-      changed.fire();
-      modelsChanged.fire();
-      const wrong = await brokenModels(found, connection);
-      if (wrong.length === 0 && broken.length === 0) return;
-      broken = wrong;
-      modelsChanged.fire();
-    } catch (error) {
-      log.warn(`models and runs could not be read: ${error instanceof Error ? error.message : error}`);
-    }
+    const found = await connection.request('models/find', { folders: [] });
+    library.runs = newestFirst(await connection.request('runs/list', {}));
+    library.models = found.filter(({ summary }) => !hidden(summary.folder));
+    library.known = true;
+    await showInMenus(library.models, roots());
+    changed.fire();
+    modelsChanged.fire();
+    const broken = await brokenModels(found, connection);
+    if (broken.length === 0 && library.broken.length === 0) return;
+    library.broken = broken;
+    modelsChanged.fire();
   }
-
-  const soon = () => {
-    if (timer) clearTimeout(timer);
-    timer = setTimeout(() => void refresh(), refreshAfterMs);
-  };
 
   const listening = [
     connection.onState(({ state }) => {
-      if (state === 'connected') soon();
+      if (state === 'connected') library.refreshSoon();
       changed.fire();
     }),
-    connection.on('runs/changed', ({ runs: some, deleted }) => {
-      const ended = some.some((run) => run.state === 'done' && !wasDone(runs, run));
-      const others = runs.filter((run) => !deleted.includes(run.runId) && !some.some((it) => it.runId === run.runId));
-      runs = newestFirst([...others, ...some]);
+    connection.on('runs/changed', (change) => {
+      if (mayChangeModels(library.runs, change)) library.refreshSoon();
+      library.runs = withChange(library.runs, change);
       changed.fire();
-      if (ended || deleted.length > 0) soon(); // a folder may have appeared, or an analysis
     }),
   ];
+  return library;
+}
 
-  return {
-    get models() {
-      return models;
-    },
-    get broken() {
-      return broken;
-    },
-    get runs() {
-      return runs;
-    },
-    get known() {
-      return known;
-    },
-    onChange: (listener) => changed.event(listener),
-    onModels: (listener) => modelsChanged.event(listener),
-    refresh,
-    refreshSoon: soon,
-    model: (folder) => models.find(({ summary }) => summary.folder === folder),
-    async analysisOf(folder) {
-      const runId = models.find(({ summary }) => summary.folder === folder)?.analysisRunId;
-      if (!runId) return null;
-      const known = reports.get(runId);
-      if (known) return known;
-      // A run may be gone by now; then nothing is known of the model.
-      const got = await connection.request('runs/get', { runId }).catch((error: unknown) => {
-        log.info(`no report of ${folder}: ${error instanceof Error ? error.message : error}`);
-        return null;
-      });
-      if (got?.report?.kind !== 'analyze') return null;
-      reports.set(runId, got.report);
-      return got.report;
-    },
-    dispose() {
-      if (timer) clearTimeout(timer);
-      for (const each of listening) each.dispose();
-      changed.dispose();
-      modelsChanged.dispose();
-    },
-  };
+type RunsChange = ServerNotifications['runs/changed'];
+
+/** Newest first; pure. */
+export function withChange(runs: readonly RunSummary[], { runs: some, deleted }: RunsChange): RunSummary[] {
+  const gone = new Set([...deleted, ...some.map(({ runId }) => runId)]);
+  return newestFirst([...runs.filter(({ runId }) => !gone.has(runId)), ...some]);
+}
+
+/** A folder may have appeared, or an analysis: a run is done now, or deleted; pure. */
+export function mayChangeModels(runs: readonly RunSummary[], { runs: some, deleted }: RunsChange): boolean {
+  const done = new Set(runs.flatMap(({ runId, state }) => (state === 'done' ? [runId] : [])));
+  return deleted.length > 0 || some.some(({ runId, state }) => state === 'done' && !done.has(runId));
 }
 
 const newestFirst = (runs: readonly RunSummary[]): RunSummary[] =>
   [...runs].sort((a, b) => b.createdAtEpochMs - a.createdAtEpochMs);
 
-const wasDone = (runs: readonly RunSummary[], { runId }: RunSummary): boolean =>
-  runs.some((run) => run.runId === runId && run.state === 'done');
+/** Reports of analyses, each fetched once. */
+function openAnalyses({ request }: Connection, log: LogOutputChannel) {
+  const known = new Map<string, AnalyzeReport>();
+  return {
+    async of(folder: string, runId: string | null): Promise<AnalyzeReport | null> {
+      if (!runId) return null;
+      const report = known.get(runId);
+      if (report) return report;
+      // A run may be gone by now; then nothing is known of the model.
+      const details = await request('runs/get', { runId }).catch((error: unknown) => {
+        log.info(`no report of ${folder}: ${error instanceof Error ? error.message : error}`);
+        return null;
+      });
+      if (details?.report?.kind !== 'analyze') return null;
+      known.set(runId, details.report);
+      return details.report;
+    },
+  };
+}
 
 /** The Explorer offers our commands on what belongs to a model, and nowhere else. */
-async function tellMenus(models: readonly FoundModel[], roots: readonly ModelRoot[]): Promise<void> {
+async function showInMenus(models: readonly FoundModel[], roots: readonly ModelRoot[]): Promise<void> {
   const folders = models.map(({ summary }) => asGiven(summary.folder, roots));
   await commands.executeCommand('setContext', 'espalier.modelFolders', folders);
 }

@@ -4,6 +4,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
 import { workspace } from 'vscode';
+import { UserError } from '../server/errors';
 import type { ComputeOptions, DeviceName } from '../server/protocol/recipes';
 import type { ModelRoot } from './trees/modelNodes';
 
@@ -52,6 +53,12 @@ export function readSettings(): Settings {
       tokens: wholeNumber(all().get('analysis.tokensPerWindow'), 2, 512),
     }),
   };
+}
+
+/** Somebody else's folder makes us do nothing before a person trusts it. Throws UserError in Restricted Mode. */
+export function requireTrust(): void {
+  if (!workspace.isTrusted)
+    throw new UserError('device', 'Espalier computes only in folders that you trust; trust this workspace first.');
 }
 
 const devices = ['auto', 'cpu', 'webgpu'] as const satisfies DeviceName[];

@@ -11,7 +11,7 @@ import { holds } from './trees/labels';
 export interface Texts {
   /** The text of a model; null while none was chosen. */
   known(folder: string): string | null;
-  /** Asks; null when the person thought better of it. */
+  /** Asks; null when cancelled by the user. */
   choose(folder: string): Promise<string | null>;
   source(file: string, model: ModelSummary): TokenSource;
   nameOf(file: string): string;

@@ -7,7 +7,7 @@ import type { Connection } from '../connection';
 import type { Settings } from '../settings';
 import { outFolder, outPlace, refuseOut } from './outFolder';
 
-/** A new folder beside a model, called after it and `what`; null: the person thought better of it. */
+/** A new folder beside a model, called after it and `what`; null: cancelled by the user. */
 export async function askOut(title: string, model: string, settings: Settings, what: string): Promise<string | null> {
   const roots = settings.roots();
   const { parent, name } = outPlace(model, roots, existsSync, what);
@@ -22,7 +22,7 @@ export async function askOut(title: string, model: string, settings: Settings, w
 }
 
 /** Asks for a file in the workspace and writes it; null as above. */
-export async function askAndWrite(
+async function askAndWrite(
   title: string,
   name: string,
   filters: Record<string, string[]>,
@@ -34,6 +34,19 @@ export async function askAndWrite(
   if (!target) return null;
   await workspace.fs.writeFile(target, content);
   return target;
+}
+
+/** Asks where to write what a page has made, and writes it. `png` comes as base64, the others as text. */
+export async function exportFile(
+  name: string,
+  kind: 'csv' | 'json' | 'png' | 'svg',
+  content: string,
+  beside: string,
+): Promise<{ file: string } | null> {
+  const bytes = kind === 'png' ? Buffer.from(content, 'base64') : new TextEncoder().encode(content);
+  const format = kind.toUpperCase();
+  const target = await askAndWrite(`Save as ${format}`, `${name}.${kind}`, { [format]: [kind] }, bytes, beside);
+  return target && { file: target.fsPath };
 }
 
 /** Opens what it has written. */

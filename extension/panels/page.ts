@@ -1,23 +1,19 @@
 // A page in a panel: the document under its strict policy, and the typed conversation with it.
 import { randomBytes } from 'node:crypto';
 import { commands, type Disposable, env, type LogOutputChannel, Uri, type WebviewPanel } from 'vscode';
-import { ResponseError } from 'vscode-jsonrpc/node';
+import { type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { isUserError } from '../../server/errors';
 import type { PageNotifications, PageProtocol, ParamsOf, ResultOf } from '../../server/protocol/pages/page';
-import type { Connection } from '../connection';
-import type { PageName } from './names';
+import type { PanelHost } from './pages';
 import { postConnection } from './post';
 
-/** What the host answers to a page; what every page may ask is answered here. */
+/** What the host answers to a page, besides what every page may ask. */
 export type Answers<P extends PageProtocol> = {
-  [M in 'page/open' | keyof P['requests']]: (params: ParamsOf<P, M>) => Promise<ResultOf<P, M>> | ResultOf<P, M>;
+  /** Everything the page shows. */
+  'page/open': () => Promise<P['state']>;
+} & {
+  [M in keyof P['requests']]: (params: ParamsOf<P, M>) => Promise<ResultOf<P, M>> | ResultOf<P, M>;
 };
-
-export interface PageSurroundings {
-  readonly dist: Uri;
-  readonly log: LogOutputChannel;
-  readonly connection: Connection;
-}
 
 export interface Page<P extends PageProtocol> extends Disposable {
   notify<M extends keyof P['notifications']>(method: M, params: P['notifications'][M]): void;
@@ -25,45 +21,92 @@ export interface Page<P extends PageProtocol> extends Disposable {
   notifyState<M extends keyof P['notifications']>(method: M, state: () => P['notifications'][M]): void;
 }
 
-/** A page redraws all of it with every state: twenty a second look as smooth as more. */
-const stateEveryMs = 50;
-
 export function openPage<P extends PageProtocol>(
   panel: WebviewPanel,
-  name: P['name'] & PageName,
-  { dist, log, connection: server }: PageSurroundings,
+  name: P['name'],
+  host: Pick<PanelHost, 'dist' | 'log' | 'connection'>,
   answers: Answers<P>,
 ): Page<P> {
-  let openedAtEpochMs = Date.now();
+  const { dist, log } = host;
+  const show = () => {
+    panel.webview.html = documentOf(panel, name, dist);
+  };
   panel.webview.options = { enableScripts: true, localResourceRoots: [dist] };
   const connection = postConnection(panel.webview);
   let refused = false;
-  const all: Record<string, unknown> = {
-    'text/copy': async ({ text }: { text: string }) => {
-      await env.clipboard.writeText(text);
-      return null;
+  answerRequests(connection, { ...commonAnswers, ...pageAnswers(name, answers) }, (method, error) => {
+    refused ||= method === 'page/open';
+    return forPage(error, (text) => log.error(`${name}: ${method}: ${text}`));
+  });
+  const watching = logReports(connection, panel, name, log);
+  connection.listen();
+  show();
+  // A page that could not be opened only shows why; with a connection it can try again.
+  const listening = host.connection.onState(({ state }) => {
+    if (state !== 'connected' || !refused) return;
+    refused = false;
+    show();
+  });
+  const notify: Page<P>['notify'] = (method, params) =>
+    void connection.sendNotification(method as string, params).catch(() => {});
+  const later = openThrottle();
+  return {
+    notify,
+    notifyState: (method, state) => later.run(method, () => notify(method, state())),
+    dispose() {
+      for (const each of [later, listening, watching, connection]) each.dispose();
     },
-    async 'log/open'() {
-      await commands.executeCommand('espalier.showLog');
-      return null;
-    },
-    async 'server/restart'() {
-      await commands.executeCommand('espalier.restartServer');
-      return null;
-    },
-    ...answers,
   };
+}
+
+type Answer = (params: never) => unknown;
+
+/** What every page may ask. */
+const commonAnswers: Record<string, Answer> = {
+  'text/copy': async ({ text }: { text: string }) => {
+    await env.clipboard.writeText(text);
+    return null;
+  },
+  async 'log/open'() {
+    await commands.executeCommand('espalier.showLog');
+    return null;
+  },
+  async 'server/restart'() {
+    await commands.executeCommand('espalier.restartServer');
+    return null;
+  },
+};
+
+const pageAnswers = <P extends PageProtocol>(name: P['name'], answers: Answers<P>): Record<string, Answer> => ({
+  ...answers,
+  'page/open': async () => ({ page: name, state: await answers['page/open']() }),
+});
+
+function answerRequests(
+  connection: MessageConnection,
+  answers: Record<string, Answer>,
+  failed: (method: string, error: unknown) => ResponseError<unknown>,
+): void {
   connection.onRequest(async (method: string, params: unknown) => {
-    const answer = Object.hasOwn(all, method) ? all[method] : undefined;
+    const answer = Object.hasOwn(answers, method) ? answers[method] : undefined;
     if (!answer) throw new ResponseError(-32601, `This panel does not answer ${method}.`);
     try {
-      return await (answer as (params: unknown) => unknown)(params);
+      return await answer(params as never);
     } catch (error) {
-      refused ||= method === 'page/open';
-      throw forPage(error, (text) => log.error(`${name}: ${method}: ${text}`));
+      throw failed(method, error);
     }
   });
-  const hear: { [M in keyof PageNotifications]: (params: PageNotifications[M]) => void } = {
+}
+
+/** What the page reports of itself goes to the log. */
+function logReports(
+  connection: MessageConnection,
+  panel: WebviewPanel,
+  name: string,
+  log: LogOutputChannel,
+): Disposable {
+  let openedAtEpochMs = Date.now();
+  const onReport: { [M in keyof PageNotifications]: (params: PageNotifications[M]) => void } = {
     'page/painted': ({ atEpochMs, scriptMs }) =>
       log.info(
         `page ${name} painted ${Math.round(atEpochMs - openedAtEpochMs)} ms after it was opened, its script took ${Math.round(scriptMs)} ms`,
@@ -71,42 +114,32 @@ export function openPage<P extends PageProtocol>(
     'page/violation': (violation) => log.warn(`page ${name} policy violation ${JSON.stringify(violation)}`),
     'page/error': ({ message, stack }) => log.error(`page ${name} error ${message}\n${stack}`),
   };
-  for (const [method, listener] of Object.entries(hear)) connection.onNotification(method, listener);
-  connection.listen();
-  panel.webview.html = documentOf(panel, name, dist);
+  for (const [method, listener] of Object.entries(onReport)) connection.onNotification(method, listener);
   // A page that is not seen is gone, and is made anew when it is seen again.
   let visible = panel.visible;
-  const watching = panel.onDidChangeViewState(() => {
+  return panel.onDidChangeViewState(() => {
     if (panel.visible && !visible) openedAtEpochMs = Date.now();
     visible = panel.visible;
   });
-  // A page that could not be opened only shows why; with a connection it can try again.
-  const listening = server.onState(({ state }) => {
-    if (state !== 'connected' || !refused) return;
-    refused = false;
-    panel.webview.html = documentOf(panel, name, dist);
-  });
+}
 
+/** A page redraws all of it with every state: twenty a second look as smooth as more. */
+const stateEveryMs = 50;
+
+/** Runs at most one of a name every so often; those in between are left out. */
+function openThrottle(): Disposable & { run(name: PropertyKey, action: () => void): void } {
   const timers = new Map<PropertyKey, NodeJS.Timeout>();
-  const notify: Page<P>['notify'] = (method, params) =>
-    void connection.sendNotification(method as string, params).catch(() => {});
   return {
-    notify,
-    notifyState(method, state) {
-      if (timers.has(method)) return;
-      timers.set(
-        method,
-        setTimeout(() => {
-          timers.delete(method);
-          notify(method, state());
-        }, stateEveryMs),
-      );
+    run(name, action) {
+      if (timers.has(name)) return;
+      const timer = setTimeout(() => {
+        timers.delete(name);
+        action();
+      }, stateEveryMs);
+      timers.set(name, timer);
     },
     dispose() {
       for (const timer of timers.values()) clearTimeout(timer);
-      listening.dispose();
-      watching.dispose();
-      connection.dispose();
     },
   };
 }
@@ -121,7 +154,7 @@ function forPage(error: unknown, logged: (text: string) => void): ResponseError<
   return new ResponseError(-32603, message ?? String(error), { code: 'internal' });
 }
 
-function documentOf({ webview }: WebviewPanel, name: PageName, dist: Uri): string {
+function documentOf({ webview }: WebviewPanel, name: string, dist: Uri): string {
   const nonce = randomBytes(16).toString('base64');
   const file = (path: string) => webview.asWebviewUri(Uri.joinPath(dist, path)).toString();
   const policy = [

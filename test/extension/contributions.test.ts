@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { type CommandHost, commandTable, registerCommands } from '../../extension/commands';
-import { panelTypes } from '../../extension/panels/names';
+import { definedPages } from '../../extension/panels/pages';
 import { repoRoot } from '../fixtures';
 import { registeredCommands } from './vscode';
 
@@ -89,13 +89,14 @@ describe('what package.json contributes', () => {
     for (const file of named) expect(existsSync(join(repoRoot, file)), file).toBe(true);
   });
 
-  it('is activated for every kind of panel, and never at every start', () => {
+  it('activates the extension for panels of every page, and never at every start', () => {
     const events: string[] = manifest.activationEvents;
-    expect(events.filter((it) => it.startsWith('onWebviewPanel:')).sort()).toEqual(
-      Object.values(panelTypes)
-        .map((type) => `onWebviewPanel:${type}`)
-        .sort(),
-    );
+    const wanted = definedPages().map(({ type }) => `onWebviewPanel:${type}`);
+    const missing = wanted
+      .filter((event) => !events.includes(event))
+      .map((event) => `add ${event} to activationEvents`);
+    const idle = events.filter((event) => event.startsWith('onWebviewPanel:') && !wanted.includes(event));
+    expect([...missing, ...idle.map((event) => `no page has the type of ${event}`)]).toEqual([]);
     expect(events).not.toContain('*');
   });
 
@@ -137,6 +138,33 @@ describe('what package.json contributes', () => {
     ) as [[string, { onAutoForward: string }]];
     expect('/x/extensions/espalier.espalier-0.1.0/dist/server.cjs /data 60').toMatch(new RegExp(pattern));
     expect(attributes.onAutoForward).toBe('ignore');
+  });
+});
+
+describe('a page', () => {
+  const namesIn = (folder: string, file: RegExp, line: RegExp) =>
+    readdirSync(join(repoRoot, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => file.test(name))
+      .flatMap((name) => line.exec(readFileSync(join(repoRoot, folder, name), 'utf8'))?.[1] ?? []);
+  const declared = namesIn('server/protocol/pages', /\.ts$/, /extends PageProtocol \{\n {2}name: '(\w+)'/);
+  const mounted = namesIn('webview', /[\\/]page\.ts$/, /registerPage<\w+>\('(\w+)'/);
+  const defined = definedPages().map(({ name }) => name);
+
+  it('has its conversation, its panel and its part of the webview', () => {
+    expect(declared.length).toBeGreaterThan(4);
+    const missing = declared.flatMap((name) => [
+      ...(defined.includes(name) ? [] : [`${name}: no panel is defined by definePage, or nobody opens it`]),
+      ...(mounted.includes(name) ? [] : [`${name}: no page.ts of the webview calls registerPage`]),
+    ]);
+    const undeclared = [...defined, ...mounted].filter((name) => !declared.includes(name));
+    expect([...missing, ...undeclared.map((name) => `${name}: no file of server/protocol/pages declares it`)]).toEqual(
+      [],
+    );
+  });
+
+  it('has a type, and keys, of its own', () => {
+    const types = definedPages().map(({ type }) => type);
+    expect(new Set(types).size).toBe(types.length);
   });
 });
 

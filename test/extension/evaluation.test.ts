@@ -1,19 +1,13 @@
 // What the panel of an evaluation makes of its form, of the models that are here, and of the events of its run.
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../extension/connection';
-import {
-  baseFirst,
-  candidatesFor,
-  evaluatedWith,
-  evaluateRecipe,
-  usualEvaluation,
-} from '../../extension/panels/evaluateRecipe';
-import { openForm } from '../../extension/panels/evaluationForm';
-import { followEvaluation } from '../../extension/panels/evaluationRun';
+import { baseFirst, candidatesFor, evaluatedWith, originalOf } from '../../extension/lineage';
+import { openEvaluationForm } from '../../extension/panels/evaluate/form';
+import { type EvaluationPlace, type PlaceEvent, reducePlace } from '../../extension/panels/evaluate/place';
+import { defaultEvaluation, evaluateRecipe } from '../../extension/panels/evaluate/recipe';
+import { evaluationReducer, followOnly } from '../../extension/panels/evaluate/run';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { Recipe } from '../../server/recipes/kinds';
-import type { EvaluateReport, Report } from '../../server/protocol/reports';
-import type { RunEvent, RunSummary } from '../../server/protocol/server';
+import type { EvaluateReport } from '../../server/protocol/reports';
 import { recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
@@ -25,11 +19,11 @@ describe('the recipe of a form', () => {
     { items: 100, is: { first: 0, end: 100 } },
     { items: null, is: null },
   ])('of $items questions is what a recipe file would be', ({ items, is }) => {
-    const recipe = evaluateRecipe({ ...usualEvaluation, items, fewShot: 5, generate: true }, places, compute);
+    const recipe = evaluateRecipe({ ...defaultEvaluation, items, fewShot: 5, generate: true }, places, compute);
     const asFile = recipeSchema.parse({
       kind: 'evaluate',
       models: places.models,
-      tasks: usualEvaluation.tasks,
+      tasks: defaultEvaluation.tasks,
       data: places.data,
       items: is,
       fewShot: 5,
@@ -59,7 +53,7 @@ describe('a form', () => {
         }),
       );
     const settings = { benchmarkData: () => folder, compute: () => compute };
-    const make = () => openForm(memory as never, settings, { request } as never, () => {});
+    const make = () => openEvaluationForm(memory as never, settings, { request } as never, () => {});
     return {
       form: make(),
       make,
@@ -74,7 +68,7 @@ describe('a form', () => {
     const { form, open, choose } = formWith(null);
     await form.plan(places.models);
     expect(form.state).toMatchObject({ dataFolder: null, plan: null });
-    expect(() => form.recipe(usualEvaluation, places.models)).toThrow('choose it first');
+    expect(() => form.recipe(defaultEvaluation, places.models)).toThrow('choose it first');
     choose('/benchmarks');
     const [first, second] = [form.plan(places.models), form.plan([places.models[0]!])];
     expect(open.map(({ recipe }) => recipe.models)).toEqual([places.models, [places.models[0]]]);
@@ -90,14 +84,14 @@ describe('a form', () => {
     open[0]!.refuse('There is no room.');
     await planning;
     expect(form.state).toMatchObject({ plan: null, refusal: 'There is no room.' });
-    await form.take({ ...usualEvaluation, items: 7 });
+    await form.take({ ...defaultEvaluation, items: 7 });
     expect(form.state).toMatchObject({ refusal: null, settings: { items: 7 } });
     expect(make().state.settings.items).toBe(7);
   });
 
   it('asks nothing while no task is chosen', async () => {
     const { form, open } = formWith('/benchmarks');
-    await form.take({ ...usualEvaluation, tasks: [] });
+    await form.take({ ...defaultEvaluation, tasks: [] });
     await form.plan(places.models);
     expect(open).toEqual([]);
   });
@@ -135,11 +129,77 @@ describe('models that belong together', () => {
     expect(evaluatedWith(folder, models)).toEqual(is);
   });
 
+  it.each([
+    { folder: '/w/tiny', is: null },
+    { folder: '/w/tiny-pruned-healed', is: '/w/tiny' },
+    { folder: '/elsewhere/new', is: null },
+  ])('$folder was made from $is in the beginning', ({ folder, is }) => {
+    expect(originalOf(folder, models)).toBe(is);
+  });
+
   it('are offered beside a base: its own variants first, then what reads the same tokens', () => {
     const offered = (folders: string[]) => candidatesFor(folders, models).map(({ summary }) => summary.folder);
     expect(offered(['/w/tiny'])).toEqual(['/w/tiny-pruned', '/w/tiny-pruned-healed', '/w/other']);
     expect(offered(['/w/tiny', '/w/tiny-pruned'])).toEqual(['/w/tiny-pruned-healed', '/w/other']);
     expect(offered(['/w/strange'])).toEqual(['/w/a', '/w/b']);
+  });
+});
+
+describe('what the panel shows', () => {
+  const form: EvaluationPlace = { folders: ['/w/tiny', '/w/a'], runId: null, beside: [] };
+  const run: EvaluationPlace = { folders: ['/w/tiny', '/w/a'], runId: 'r', beside: ['s'] };
+
+  it.each<{ name: string; from: EvaluationPlace; event: PlaceEvent; to: EvaluationPlace }>([
+    {
+      name: 'a form takes more models',
+      from: form,
+      event: { kind: 'modelsAdded', folders: ['/w/b'] },
+      to: { ...form, folders: ['/w/tiny', '/w/a', '/w/b'] },
+    },
+    {
+      name: 'a run and another model become a form',
+      from: run,
+      event: { kind: 'modelsAdded', folders: ['/w/b'] },
+      to: { folders: ['/w/tiny', '/w/a', '/w/b'], runId: null, beside: [] },
+    },
+    {
+      name: 'a run takes others beside it',
+      from: run,
+      event: { kind: 'runsAdded', runIds: ['t'] },
+      to: { ...run, beside: ['s', 't'] },
+    },
+    {
+      name: 'a model leaves a form',
+      from: form,
+      event: { kind: 'modelRemoved', folder: '/w/a' },
+      to: { ...form, folders: ['/w/tiny'] },
+    },
+    {
+      name: 'the last model stays',
+      from: { ...form, folders: ['/w/tiny'] },
+      event: { kind: 'modelRemoved', folder: '/w/tiny' },
+      to: { ...form, folders: ['/w/tiny'] },
+    },
+    {
+      name: 'a run beside is taken away',
+      from: run,
+      event: { kind: 'runRemoved', runId: 's' },
+      to: { ...run, beside: [] },
+    },
+    {
+      name: 'a run is started, alone',
+      from: run,
+      event: { kind: 'started', runId: 'new', models: ['/w/tiny'] },
+      to: { folders: ['/w/tiny'], runId: 'new', beside: [] },
+    },
+    {
+      name: 'all models that were shown go back into a form, each once',
+      from: run,
+      event: { kind: 'formAsked', beside: ['/w/tiny', '/w/c'] },
+      to: { folders: ['/w/tiny', '/w/a', '/w/c'], runId: null, beside: [] },
+    },
+  ])('$name', ({ from, event, to }) => {
+    expect(reducePlace(from, event)).toEqual(to);
   });
 });
 
@@ -153,75 +213,40 @@ describe('an evaluation that is followed', () => {
     warnings: [`${n}`],
   });
   const report = { kind: 'evaluate', ...scored(9) } as unknown as EvaluateReport;
+  const recipe = evaluateRecipe(defaultEvaluation, places, compute);
+  const run = runSummary({ state: 'running', step: 'hellaswag', fraction: 0 }, { kind: 'evaluate' });
+  const first = evaluationReducer.fetched({ run, recipe, plan: null, report: null }, null);
 
-  /** A server whose run is told of by hand. */
-  function served(recipe: Recipe = evaluateRecipe(usualEvaluation, places, compute)) {
-    let tell: (events: RunEvent[]) => void = () => {};
-    let now: { run: RunSummary; report: Report | null } = {
-      run: runSummary({ state: 'running', step: 'hellaswag', fraction: 0 }, { kind: 'evaluate', lastSeq: 0 }),
-      report: null,
-    };
-    let changes = 0;
-    const connection = {
-      request: async () => ({ ...now, recipe, plan: null }),
-      follow(_: string, listener: (events: RunEvent[]) => void) {
-        tell = listener;
-        return {
-          dispose() {
-            tell = () => {};
-          },
-        };
-      },
-    } as unknown as Pick<Connection, 'request' | 'follow'>;
-    return {
-      connection,
-      changed: () => void changes++,
-      nChanges: () => changes,
-      become(next: typeof now) {
-        now = next;
-      },
-      tell: (events: RunEvent[]) => tell(events),
-    };
-  }
-  const event = (seq: number, told: RunEvent['event']): RunEvent => ({ seq, atEpochMs: 0, event: told });
-
-  it('grows with its scores, and has its report at the end instead', async () => {
-    const server = served();
-    const followed = await followEvaluation('1', server.connection, server.changed);
-    expect(followed.state).toMatchObject({ scored: null, report: null });
-    server.tell([
-      event(1, { kind: 'progress', step: 'hellaswag', fraction: 0.25 }),
-      event(2, { kind: 'scored', report: scored(1) }),
-      event(3, { kind: 'scored', report: scored(2) }),
-    ]);
-    expect(followed.state).toMatchObject({ scored: { warnings: ['2'] }, run: { fraction: 0.25, lastSeq: 3 } });
-    server.become({ run: runSummary({ state: 'done' }, { kind: 'evaluate', lastSeq: 5 }), report });
-    server.tell([event(4, { kind: 'reported' }), event(5, { kind: 'state', state: { state: 'done' } })]);
-    await expect.poll(() => followed.state.report).toEqual(report);
-    expect(followed.state).toMatchObject({ scored: null, run: { state: 'done' } });
-    // Replayed after a reconnect, they change nothing of the report.
-    server.tell([event(3, { kind: 'scored', report: scored(2) })]);
-    expect(followed.state).toMatchObject({ scored: null, report: { warnings: ['9'] } });
-    const before = server.nChanges();
-    followed.dispose();
-    server.tell([event(6, { kind: 'progress', step: 'x', fraction: 1 })]);
-    expect(server.nChanges()).toBe(before);
+  it('shows its newest scores, and its report at the end instead', () => {
+    expect(first).toEqual({ run, recipe, plan: null, scored: null, report: null });
+    const [some, more] = [1, 2].map((n) => evaluationReducer.applied!(first, { kind: 'scored', report: scored(n) }));
+    expect([some!.scored?.warnings, more!.scored?.warnings]).toEqual([['1'], ['2']]);
+    expect(evaluationReducer.fetched({ run, recipe, plan: null, report: null }, more!)).toEqual(more);
+    const done = evaluationReducer.fetched({ run, recipe, plan: null, report }, more!);
+    expect(done).toMatchObject({ scored: null, report: { warnings: ['9'] } });
+    // Replayed after a reconnect, scores change nothing of the report.
+    expect(evaluationReducer.applied!(done, { kind: 'scored', report: scored(2) })).toBe(done);
   });
 
-  it('hears how far it is from the list of runs, and never less than it knows', async () => {
-    const server = served();
-    const followed = await followEvaluation('1', server.connection, server.changed);
-    const at = (fraction: number, lastSeq: number) =>
-      runSummary({ state: 'running', step: 'piqa', fraction }, { kind: 'evaluate', lastSeq });
-    followed.heardOf([at(0.5, 7), { ...at(0.9, 9), runId: 'other' }]);
-    followed.heardOf([at(0.4, 6)]);
-    expect(followed.state.run).toMatchObject({ fraction: 0.5, lastSeq: 7 });
-  });
-
-  it('is refused where the run is something else', async () => {
-    const server = served({ kind: 'inspect', model: '/w/tiny' });
-    await expect(followEvaluation('1', server.connection, server.changed)).rejects.toThrow(
+  it('is refused where the run is something else', () => {
+    const other: Recipe = { kind: 'inspect', model: '/w/tiny' };
+    expect(() => evaluationReducer.fetched({ run, recipe: other, plan: null, report: null }, null)).toThrow(
       'This run evaluates nothing',
     );
+  });
+
+  it('stands beside others that are followed once each, and let go when they are shown no more', async () => {
+    const asked: string[] = [];
+    const ended: string[] = [];
+    const follow = async (runId: string) => {
+      asked.push(runId);
+      if (runId === 'gone') throw new Error('There is no such run.');
+      const state = { ...first, run: { ...run, runId } };
+      return { state, update() {}, dispose: () => void ended.push(runId) };
+    };
+    const before = await followOnly(['a', 'gone', 'b'], [], follow);
+    const after = await followOnly(['b', 'c'], before, follow);
+    expect(after.map(({ state }) => state.run.runId)).toEqual(['b', 'c']);
+    expect({ asked, ended }).toEqual({ asked: ['a', 'gone', 'b', 'c'], ended: ['a'] });
   });
 });

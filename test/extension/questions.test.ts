@@ -1,7 +1,7 @@
 // The order in which the page of a choice asks: the server lets a newer question of a window end its older one.
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../extension/connection';
-import { openQuestions } from '../../extension/panels/questions';
+import { openQuestions } from '../../extension/panels/choose/questions';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate, MeasuredSpeed } from '../../server/protocol/reports';
 import { measured } from './rows';

@@ -243,7 +243,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
 
   it('says that nothing is known where there is no dense model', async () => {
     const references = { dense: null, pruned: { lossNats: 4.147, perplexity: 63.2 } };
-    const it = await open({ ...healState({ references }), dense: null }, {}, 0);
+    const it = await open({ ...healState({ references }), original: null }, {}, 0);
     const evals = heldOut(50).map((judged) => ({ ...judged, recoveredFraction: null }));
     await it.notify('heal/points', pointsOf(stepsOf(60), evals));
     await eventually(() => stepText(it), '60 of 100');

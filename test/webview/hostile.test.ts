@@ -181,7 +181,7 @@ const hostileHealing = (text: string): HealState => {
   return {
     ...healState({ run: { ...healRun({ state: 'done' }), title: text }, recipe: poisoned, report, merging }),
     model,
-    dense: { name: text, folder: text },
+    original: { name: text, folder: text },
     earlier: [{ ...earlier!, recipe: poisoned, removedBlocks: [1] }],
     connection: { state: 'failed', message: text },
   };

@@ -1,13 +1,11 @@
 // How soon a panel shows something in a window that has come to rest, beside a bare webview in the same one: nobody's page
 // can be sooner. In a window that still starts it takes as long as the rest of the window does.
 import { describe, expect, it } from 'vitest';
-import type { PageName } from '../../extension/panels/names';
 import { meanAndError } from '../../server/execution/windowStatistics';
 import { runInHost } from './hostSuite';
-import { barePainted, type Painted, paintOrder } from './inHost/paintOrder';
+import { barePainted, pages, type Painted, paintOrder } from './inHost/paintOrder';
 import { workbenchAvailable } from './vsix';
 
-const pages: readonly PageName[] = ['chooseBlocks', 'try', 'run', 'heal', 'evaluate'];
 const limitMs = 1000;
 const long = process.env.ESPALIER_LONG === '1';
 

@@ -1,6 +1,6 @@
 // What the choice costs, always in view, and what can be done with it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { PruningState } from '../../server/protocol/pages/chooseBlocks';
+import type { WritingRun } from '../../server/protocol/pages/page';
 import {
   costWithInterval,
   counted,
@@ -193,7 +193,7 @@ function outcome({ state }: View, act: Actions) {
 }
 
 /** Null while it goes on. */
-function outcomeOf({ run, out }: PruningState): { kind: 'done' | 'failed'; text: string } | null {
+function outcomeOf({ run, out }: WritingRun): { kind: 'done' | 'failed'; text: string } | null {
   switch (run.state) {
     case 'done':
       return { kind: 'done', text: `Written to ${out}.` };

@@ -1,6 +1,7 @@
 // The state of the choose-blocks page and its transitions. `nextState` is a pure function of a state and an action; it asks
 // nobody and draws nothing. What has to happen besides (requests to the host, focus) is in actions.ts and questions.ts.
-import type { ChooseBlocksState, PruningState } from '../../server/protocol/pages/chooseBlocks';
+import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
+import type { WritingRun } from '../../server/protocol/pages/page';
 import { keyOf } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
@@ -58,7 +59,7 @@ export type Action =
   | { type: 'show'; changes: Partial<Pick<PageState, 'method' | 'firstCount' | 'cell' | 'preview' | 'repair'>> }
   // What the host says, and how the requests to it end.
   | { type: 'host'; host: ChooseBlocksState }
-  | { type: 'pruning'; pruning: PruningState }
+  | { type: 'pruning'; pruning: WritingRun }
   | { type: 'requested'; busy: PageState['busy'] }
   | { type: 'requestEnded'; message: PageState['message'] }
   | { type: 'failed'; message: string }

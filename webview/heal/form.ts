@@ -66,7 +66,7 @@ export function form(state: PageState, shown: HealForm, act: HealActions): Templ
         ${field('warmupSteps', 'Warm-up steps', 0)}
         ${choose('objective', 'Objective', [
           { value: 'nextToken', label: 'next token' },
-          ...(host.dense ? [{ value: 'distillation' as const, label: 'what the dense model expects' }] : []),
+          ...(host.original ? [{ value: 'distillation' as const, label: 'what the dense model expects' }] : []),
         ])}
       </fieldset>
       <p class="quiet small" id="dense">${dense(host)}</p>
@@ -91,7 +91,7 @@ function intro({ model }: HealState): TemplateResult {
     : html`<bdi>${model.name}</bdi> has all of its blocks. An adapter can be trained for it all the same; the model itself stays as it is.`;
 }
 
-const dense = ({ dense: known, model }: HealState): TemplateResult | string =>
+const dense = ({ original: known, model }: HealState): TemplateResult | string =>
   known
     ? html`Compared with <bdi title=${known.folder}>${known.name}</bdi>, the model before pruning: ${html`<bdi>${known.folder}</bdi>`}`
     : model.prunedFrom

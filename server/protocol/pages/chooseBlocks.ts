@@ -5,12 +5,13 @@ import type { MeasureOptions } from '../../recipes/analyze/recipe';
 import type { RepairOptions } from '../../recipes/prune/recipe';
 import type { AnalyzeReport, Estimate, MeasuredSpeed, ModelSummary } from '../reports';
 import type { RunSummary } from '../server';
-import type { ConnectionState, PageProtocol, RunRequests } from './page';
+import type { ConnectionState, PageProtocol, RunRequests, WritingRun } from './page';
 
 export interface ChooseBlocksPage extends PageProtocol {
   name: 'chooseBlocks';
   state: ChooseBlocksState;
-  memory: { folder: string; choice: ChoiceState };
+  /** `choice` is null until the page was shown. */
+  memory: { folder: string; choice: ChoiceState | null };
   requests: RunRequests & {
     /** Remembered by the host and put into the window's state. */
     'choose/keep': { params: { choice: ChoiceState }; result: null };
@@ -30,7 +31,7 @@ export interface ChooseBlocksPage extends PageProtocol {
     'choose/state': ChooseBlocksState;
     'choose/estimate': { question: number; estimate: Estimate };
     /** The state of the page's prune run; the same as ChooseBlocksState.pruning. */
-    'choose/pruning': PruningState;
+    'choose/pruning': WritingRun;
   };
 }
 
@@ -48,7 +49,7 @@ export interface ChooseBlocksState {
   /** What an analysis would cost, while there is none: of the text and options that choose/analyze would take. */
   offer?: AnalyzeOffer | null;
   /** The newest prune run that this page started, and its folder. */
-  pruning?: PruningState | null;
+  pruning?: WritingRun | null;
   /** The host answers choose/speed. */
   measuresSpeed?: boolean;
 }
@@ -65,10 +66,4 @@ export interface AnalyzeOffer {
   plan: Plan | null;
   /** What the text is called: a file name, without its folder. */
   textName: string | null;
-}
-
-/** A run that writes a folder, and which one. */
-export interface PruningState {
-  run: RunSummary;
-  out: string;
 }

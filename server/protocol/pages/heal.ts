@@ -3,8 +3,7 @@ import type { Plan, PlanEstimate, RunControl } from '../engine';
 import type { HealRecipe, Objective, OptimizerOptions } from '../../recipes/heal/recipe';
 import type { AdapterSummary, HealEval, HealReport, LossPoint, ModelSummary, TrainingDataReport } from '../reports';
 import type { RunSummary } from '../server';
-import type { PruningState } from './chooseBlocks';
-import type { ConnectionState, PageProtocol, RunRequests } from './page';
+import type { ConnectionState, PageProtocol, RunRequests, WritingRun } from './page';
 
 export interface HealPage extends PageProtocol {
   name: 'heal';
@@ -40,7 +39,7 @@ export interface HealPage extends PageProtocol {
 export interface HealState {
   model: ModelSummary;
   /** The model before pruning, as far as it is known here. */
-  dense: { name: string; folder: string } | null;
+  original: { name: string; folder: string } | null;
   view: HealView;
   connection: ConnectionState;
   /** Of the same model, or cut from the same one; newest first. */
@@ -86,7 +85,7 @@ export interface HealingState {
   /** Asked for, and not yet so. */
   asked: RunControl | null;
   /** The newest run that folds the adapter of this one into the weights. */
-  merging: PruningState | null;
+  merging: WritingRun | null;
 }
 
 /** How the curve is shown; kept over reloads of the window. */

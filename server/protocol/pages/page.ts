@@ -1,5 +1,6 @@
 // What the conversations of all pages with the extension host have in common: JSON-RPC over postMessage. A page knows
 // neither port nor token. Each page declares what is its own in the file beside this one. Types only.
+import type { RunSummary } from '../server';
 
 /** One page's conversation: its name, what it shows, and what both sides say. */
 export interface PageProtocol {
@@ -55,6 +56,12 @@ export type ResultOf<P extends PageProtocol, M extends keyof RequestsOf<P>> = Re
 
 /** What the window keeps of a page; `page` says whose it is. */
 export type MemoryOf<P extends PageProtocol> = { page: P['name'] } & P['memory'];
+
+/** A run that writes a folder, and which one. */
+export interface WritingRun {
+  run: RunSummary;
+  out: string;
+}
 
 export type ConnectionState =
   | { state: 'starting' }

@@ -1,6 +1,6 @@
 // A healing of SmolLM2-135M without five of its blocks. Real: dense and pruned loss, the held-out losses, seconds a step,
 // settings and peak memory. Made up: the training loss of each step, gradient norms, tokens a second, the diverged run.
-import { usualSettings } from '../../../extension/panels/healRecipe';
+import { defaultSettings } from '../../../extension/panels/heal/recipe';
 import type { EarlierHealing, HealingState, HealPoints, HealState } from '../../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../../server/recipes/heal/recipe';
 import type { HealEval, HealReport, HealStep, ModelSummary } from '../../../server/protocol/reports';
@@ -174,7 +174,7 @@ export function healState(change: Partial<HealingState> = {}, others: Partial<He
   const earlier = earlierHealings();
   return {
     model: healedModel,
-    dense: { name: 'SmolLM2-135M', folder: '/models/smollm2-135m' },
+    original: { name: 'SmolLM2-135M', folder: '/models/smollm2-135m' },
     view: { smoothing: 0.9, by: 'step', logX: false, logY: false, overlays: [earlier[0]!.run.runId] },
     connection: { state: 'connected' },
     earlier,
@@ -186,7 +186,7 @@ export function healState(change: Partial<HealingState> = {}, others: Partial<He
 export const healForm = (): HealState['shown'] => ({
   kind: 'form',
   form: {
-    settings: usualSettings,
+    settings: defaultSettings,
     textName: 'wiki.train.raw',
     plan: { ...plan, nTokens: 102_400, totalBytes: 2.1e9, estimatedSeconds: 574 },
     refusal: null,

@@ -1,7 +1,7 @@
 // What goes into the extension host and what comes out of it: which panels to open, and when the bare one was painted.
-import type { PageName } from '../../../extension/panels/names';
+export const pages = ['chooseBlocks', 'try', 'run', 'heal', 'evaluate'] as const;
 
-export type Painted = PageName | 'bare';
+export type Painted = (typeof pages)[number] | 'bare';
 
 const variable = 'PAINT_ORDER';
 export const paintOrder = {

@@ -1,9 +1,9 @@
 // What the page of a choice asks the engine of an analysis. Of one window the engine hears one question at a time: a newer
 // one ends the older one, so a timing waits until the loss is known, and a newer question about a loss ends it.
-import { UserError } from '../../server/errors';
-import type { DropSet } from '../../server/protocol/recipes';
-import type { Estimate, MeasuredSpeed } from '../../server/protocol/reports';
-import type { Connection } from '../connection';
+import { UserError } from '../../../server/errors';
+import type { DropSet } from '../../../server/protocol/recipes';
+import type { Estimate, MeasuredSpeed } from '../../../server/protocol/reports';
+import type { Connection } from '../../connection';
 
 export interface Questions {
   /** What a drop set costs; better and better values on the way. */
@@ -25,8 +25,8 @@ export function openQuestions(
   };
   const ask = async (...[question, drop, onEstimate]: Parameters<Questions['loss']>): Promise<Estimate> => {
     const runId = runOf();
-    const relay = connection.on('runs/estimate', (told) => {
-      if (told.runId === runId && told.question === question) onEstimate(told.estimate);
+    const relay = connection.on('runs/estimate', (event) => {
+      if (event.runId === runId && event.question === question) onEstimate(event.estimate);
     });
     try {
       return await connection.request('runs/ask', { runId, question, drop });

@@ -1,7 +1,7 @@
 // Healings to compare one with: those of the same model, and of others that were cut from the same one.
-import type { EarlierHealing } from '../../server/protocol/pages/heal';
-import type { ModelSummary } from '../../server/protocol/reports';
-import type { Connection } from '../connection';
+import type { EarlierHealing } from '../../../server/protocol/pages/heal';
+import type { ModelSummary } from '../../../server/protocol/reports';
+import type { Connection } from '../../connection';
 
 const mostCompared = 10;
 

@@ -1,12 +1,12 @@
 // What a person picks to stand beside a base: models, and the variants of earlier evaluations of the same base.
 import { type QuickPickItem, window } from 'vscode';
-import { UserError } from '../../server/errors';
-import type { EvaluateReport } from '../../server/protocol/reports';
-import type { FoundModel, RunSummary } from '../../server/protocol/server';
-import type { Connection } from '../connection';
-import type { Library } from '../library';
-import { rowFacts } from '../trees/modelNodes';
-import { candidatesFor } from './evaluateRecipe';
+import { UserError } from '../../../server/errors';
+import type { EvaluateReport } from '../../../server/protocol/reports';
+import type { FoundModel, RunSummary } from '../../../server/protocol/server';
+import type { Connection } from '../../connection';
+import type { Library } from '../../library';
+import { rowFacts } from '../../trees/modelNodes';
+import { candidatesFor } from '../../lineage';
 
 export type PickedVariant = { kind: 'model'; folder: string } | { kind: 'evaluation'; runId: string };
 
@@ -35,7 +35,7 @@ export async function pickVariants(
   return (picked ?? []).map(({ variant }) => variant);
 }
 
-/** Which of the models found under a base to compare with it; null: the person thought better of it. */
+/** Which of the models found under a base to compare with it; null: cancelled by the user. */
 export async function pickCompared(base: string, library: Library): Promise<string[] | null> {
   const items = candidatesFor([base], library.models).map((model) => ({
     ...modelItem(model, library.models),

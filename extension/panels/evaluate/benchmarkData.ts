@@ -1,9 +1,9 @@
 // Where the tasks' data lies: asked once, and kept in the person's own settings, because it widens what the server may read.
 import { realpathSync } from 'node:fs';
 import { ConfigurationTarget, Uri, window, workspace } from 'vscode';
-import type { Settings } from '../settings';
+import type { Settings } from '../../settings';
 
-/** null: the person thought better of it. */
+/** null: cancelled by the user. */
 export async function chooseBenchmarkData(settings: Settings): Promise<string | null> {
   const known = settings.benchmarkData();
   const beside = known === null ? workspace.workspaceFolders?.[0]?.uri : Uri.file(known);

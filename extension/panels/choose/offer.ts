@@ -1,0 +1,66 @@
+// The analysis that is offered while there is none: the text to measure on, and what measuring would cost.
+import { UserError } from '../../../server/errors';
+import type { Plan } from '../../../server/protocol/engine';
+import type { AnalyzeOffer } from '../../../server/protocol/pages/chooseBlocks';
+import type { TokenSource } from '../../../server/protocol/recipes';
+import type { AnalyzeRecipe, MeasureOptions } from '../../../server/recipes/analyze/recipe';
+import type { ModelSummary } from '../../../server/protocol/reports';
+import { openTexts } from '../../texts';
+import { analyzeRecipe, fullMeasure } from '../analyzeRecipe';
+import type { PanelHost } from '../pages';
+
+export interface Offer {
+  state(model: ModelSummary): AnalyzeOffer;
+  /** null: no text was chosen yet. */
+  source(model: ModelSummary): TokenSource | null;
+  /** Throws UserError where no text was chosen yet. */
+  sourceOfRepair(model: ModelSummary): TokenSource;
+  /** Asks for another text; false: cancelled by the user. */
+  chooseText(): Promise<boolean>;
+  /** Asks for a text where none was chosen yet; null: cancelled by the user. */
+  askRecipe(model: ModelSummary, measure: MeasureOptions): Promise<AnalyzeRecipe | null>;
+  /** Asks what an analysis would cost, as far as it can be said. */
+  plan(model: ModelSummary): Promise<void>;
+}
+
+export function openOffer(folder: string, { context, connection, settings, log }: PanelHost): Offer {
+  const texts = openTexts(context, settings);
+  let plan: Plan | null = null;
+  const source = (model: ModelSummary) => {
+    const file = texts.known(folder);
+    return file === null ? null : texts.source(file, model);
+  };
+  const recipeOf = (model: ModelSummary, from: TokenSource, measure: MeasureOptions) =>
+    analyzeRecipe(model, from, measure, settings.compute());
+  return {
+    state(model) {
+      const file = texts.known(folder);
+      return { measure: fullMeasure(model), plan, textName: file && texts.nameOf(file) };
+    },
+    source,
+    sourceOfRepair(model) {
+      const from = source(model);
+      if (!from) throw new UserError('usage', 'A repair needs a text; analyze the model with one first.');
+      return from;
+    },
+    chooseText: async () => (await texts.choose(folder)) !== null,
+    async askRecipe(model, measure) {
+      if (!source(model)) await texts.choose(folder);
+      const from = source(model);
+      return from && recipeOf(model, from, measure);
+    },
+    async plan(model) {
+      plan = null;
+      const from = source(model);
+      if (!from) return;
+      try {
+        const made = await connection.request('plan/make', { recipe: recipeOf(model, from, fullMeasure(model)) });
+        const { estimatedSeconds } = made;
+        // How long it takes is known once something has run on this device.
+        plan = estimatedSeconds === null ? null : { ...made, estimatedSeconds };
+      } catch (error) {
+        log.info(`no plan for ${folder}: ${error instanceof Error ? error.message : error}`);
+      }
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// The recipe that the form of an evaluation stands for; pure.
+import type { EvaluationSettings, EvaluationView } from '../../../server/protocol/pages/evaluate';
+import type { ComputeOptions } from '../../../server/protocol/recipes';
+import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
+
+export const defaultEvaluation: EvaluationSettings = {
+  tasks: ['hellaswag', 'arc_easy', 'arc_challenge', 'boolq', 'piqa', 'winogrande', 'openbookqa', 'lambada_openai'],
+  items: 100,
+  fewShot: null,
+  generate: false,
+};
+
+export const defaultEvaluationView: EvaluationView = { sort: null, filter: '', significant: false, opened: {} };
+
+export interface EvaluationPlaces {
+  /** The base first. */
+  readonly models: readonly string[];
+  readonly data: string;
+}
+
+export function evaluateRecipe(
+  { tasks, items, fewShot, generate }: EvaluationSettings,
+  { models, data }: EvaluationPlaces,
+  compute: ComputeOptions,
+): EvaluateRecipe {
+  return {
+    kind: 'evaluate',
+    models: [...models],
+    drops: [],
+    tasks,
+    data,
+    items: items === null ? null : { first: 0, end: items },
+    fewShot,
+    maxTokens: null,
+    generate,
+    samples: null,
+    compute,
+  };
+}

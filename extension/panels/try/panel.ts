@@ -1,0 +1,163 @@
+// The panel in which one prompt is given to a model and to what was made of it, one after the other.
+import { randomUUID } from 'node:crypto';
+import type { Disposable, WebviewPanel } from 'vscode';
+import { UserError } from '../../../server/errors';
+import type { TryPage, TryState } from '../../../server/protocol/pages/try';
+import type { GenerateRecipe } from '../../../server/recipes/generate/recipe';
+import type { GenerateReport, ModelSummary } from '../../../server/protocol/reports';
+import type { RunSummary } from '../../../server/protocol/server';
+import type { Connection } from '../../connection';
+import { type FollowedRun, followRun, type RunDetails, type RunReducer } from '../../followRun';
+import { modelName } from '../../trees/modelNodes';
+import { isActive } from '../../trees/runRows';
+import { openPage } from '../page';
+import { definePage, type PanelHost } from '../pages';
+
+type Place = TryPage['memory'];
+
+export const tryPage = definePage<TryPage>({
+  name: 'try',
+  type: 'espalier.try',
+  title: 'Try',
+  key: ({ folders }) => `try ${folders.join('\n')}`,
+  fill: fillTry,
+});
+
+/** With a prompt to begin with. */
+export const placeToTry = (folders: string[]): Place => ({ folders, prompt: 'Once upon a time', maxTokens: 64 });
+
+function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost): Disposable {
+  const { connection, settings } = host;
+  const { folders, prompt: firstPrompt, maxTokens: firstMaxTokens } = place;
+  let models: ModelSummary[] = [];
+  let generation: Generation | null = null;
+  let cancelled = false;
+  panel.title = `Try ${folders.map(modelName).join(' and ')}`;
+  const state = (): TryState => ({
+    models,
+    prompt: firstPrompt,
+    maxTokens: firstMaxTokens,
+    connection: connection.state,
+  });
+
+  const page = openPage<TryPage>(panel, 'try', host, {
+    async 'page/open'() {
+      await connection.ready();
+      models = await Promise.all(folders.map((folder) => connection.request('models/inspect', { folder })));
+      return state();
+    },
+    async 'try/generate'({ prompt, maxTokens }) {
+      cancelled = false;
+      const reports: GenerateReport[] = [];
+      for (const [model, summary] of models.entries()) {
+        if (cancelled) break;
+        const recipe = generateRecipe(summary, prompt, maxTokens, settings.compute());
+        generation = generate(recipe, connection, (text) => page.notify('try/text', { model, text }));
+        const report = await generation.report;
+        if (!report) break;
+        reports.push(report);
+        page.notify('try/report', { model, report });
+      }
+      return reports;
+    },
+    async 'try/cancel'() {
+      cancelled = true;
+      await generation?.cancel();
+      return null;
+    },
+  });
+  const listening = connection.onState(() => models.length > 0 && page.notifyState('try/state', state));
+  return {
+    dispose() {
+      cancelled = true;
+      generation?.cancel().catch(() => {});
+      listening.dispose();
+      page.dispose();
+    },
+  };
+}
+
+const generateRecipe = (
+  { folder, contextLength }: ModelSummary,
+  prompt: string,
+  maxTokens: number,
+  compute: GenerateRecipe['compute'],
+): GenerateRecipe => ({
+  kind: 'generate',
+  model: folder,
+  prompt,
+  maxTokens: Math.min(maxTokens, contextLength - 1),
+  drop: { blocks: [], attention: [], mlp: [] },
+  bos: 'tokenizer',
+  cache: true,
+  compute,
+});
+
+interface Generation {
+  /** null: it was cancelled. */
+  readonly report: Promise<GenerateReport | null>;
+  cancel(): Promise<void>;
+}
+
+function generate(recipe: GenerateRecipe, connection: Connection, onText: (text: string) => void): Generation {
+  const runId = randomUUID();
+  let state: 'asked' | 'cancelledEarly' | 'started' | 'ended' = 'asked';
+  const cancelRun = async () => void (await connection.request('runs/cancel', { runId }));
+  async function run(): Promise<GenerateReport | null> {
+    try {
+      const started = await connection.request('runs/start', { runId, recipe });
+      // Asked for before the server knew of the run.
+      if (state === 'cancelledEarly') await cancelRun();
+      state = 'started';
+      return reportOf(await endOf(started, connection, onText));
+    } finally {
+      state = 'ended';
+      // What was tried is on the page; the list of runs is for work.
+      connection.request('runs/delete', { runId }).catch(() => {});
+    }
+  }
+  return {
+    report: run(),
+    async cancel() {
+      if (state === 'asked') state = 'cancelledEarly';
+      else if (state === 'started') await cancelRun();
+    },
+  };
+}
+
+/** The report of a run that has ended; null: it was cancelled. Throws UserError where there is none. */
+export function reportOf({ run, report }: RunDetails): GenerateReport | null {
+  if (run.state === 'cancelled') return null;
+  if (run.state === 'failed') throw new UserError('badData', run.message);
+  if (report?.kind !== 'generate') throw new UserError('device', 'The run ended without text; try again.');
+  return report;
+}
+
+interface Ending {
+  readonly run: RunSummary;
+  /** null: it goes on. */
+  readonly ended: RunDetails | null;
+}
+
+const endingReducer: RunReducer<Ending> = {
+  fetched: (details) => ({ run: details.run, ended: isActive(details.run) ? null : details }),
+};
+
+/** What the server has of a run once it has ended. */
+async function endOf(started: RunSummary, connection: Connection, onText: (text: string) => void): Promise<RunDetails> {
+  let followed: FollowedRun<Ending> | null = null;
+  try {
+    return await new Promise<RunDetails>((resolve) => {
+      followed = followRun({ run: started, ended: null }, connection, endingReducer, {
+        changed({ ended }) {
+          if (ended) resolve(ended);
+        },
+        events(events) {
+          for (const { event } of events) if (event.kind === 'text') onText(event.text);
+        },
+      });
+    });
+  } finally {
+    (followed as FollowedRun<Ending> | null)?.dispose();
+  }
+}
