@@ -1,37 +1,19 @@
-// What makes two scores incomparable though they carry one name, a sentence each.
+// What makes two scores incomparable though they carry one name, a sentence each: the rules of shared/comparability.ts as
+// warnings of a report.
 import type { ItemRange } from '../recipes/evaluate/recipe';
 import type { EvaluatedModel, EvaluatedTask, EvaluateReport } from '../protocol/reports';
+import { modelRules, taskRules } from '../shared/comparability';
 
 /** Of the models of one evaluation, beside the first. */
 export function modelWarnings([base, ...variants]: readonly EvaluatedModel[]): string[] {
-  return modelFacts.flatMap(({ of, sentence }) => {
-    const others = variants.filter((variant) => base && of(variant) !== of(base));
-    return others.map((variant) => sentence(variant, base!));
-  });
+  if (!base) return [];
+  const { tokenizer, precision, length } = modelRules;
+  return [tokenizer, precision, length].flatMap(({ of, sentence }) =>
+    variants
+      .filter((variant) => of({ model: variant }) !== of({ model: base }))
+      .map((variant) => sentence(variant, base)),
+  );
 }
-
-interface ModelFact {
-  of: (model: EvaluatedModel) => string | number;
-  sentence: (variant: EvaluatedModel, base: EvaluatedModel) => string;
-}
-
-const modelFacts: readonly ModelFact[] = [
-  {
-    of: (model) => model.tokenizerSha256,
-    sentence: (variant, base) =>
-      `${variant.label} and ${base.label} have different tokenizers: what counts tokens cannot be compared between them; accuracies and perplexities by word or byte can.`,
-  },
-  {
-    of: (model) => model.dtype,
-    sentence: (variant, base) =>
-      `${variant.label} is in ${variant.dtype} and ${base.label} in ${base.dtype}: a part of the difference may be rounding.`,
-  },
-  {
-    of: (model) => model.maxTokens,
-    sentence: (variant, base) =>
-      `${variant.label} reads at most ${variant.maxTokens} tokens and ${base.label} ${base.maxTokens}: longer items are cut differently; set --max-tokens to compare them.`,
-  },
-];
 
 /** What a comparison of two evaluations needs of them. */
 export type EvaluationSettings = Pick<EvaluateReport, 'models' | 'tasks' | 'items' | 'versions'>;
@@ -42,12 +24,14 @@ export function settingsWarnings(one: EvaluationSettings, other: EvaluationSetti
     const same = other.tasks.find((it) => it.task === task.task);
     return same ? [[task, same] as const] : [];
   });
-  const ofTasks = taskFacts.flatMap(({ what, of }) => {
-    const differ = shared.filter(([a, b]) => of(a) !== of(b));
+  const { data, shots, items: numbers, version } = taskRules;
+  const ofTasks = [data, shots, numbers, version].flatMap(({ of, noun, isNamed }) => {
+    const differ = shared.filter(([a, b]) => of(whole(a)) !== of(whole(b)));
     if (differ.length === 0) return [];
     const [a, b] = differ[0]!;
-    const figures = of(a).length < 40 ? ` (${of(a)} and ${of(b)}${differ.length > 1 ? ` for ${a.task}` : ''})` : '';
-    return [`${namesOf(differ.map(([{ task }]) => task))}: ${what} differ${figures}; evaluate both in the same way.`];
+    const both = `${of(whole(a))} and ${of(whole(b))}${differ.length > 1 ? ` for ${a.task}` : ''}`;
+    const figures = isNamed ? ` (${both})` : '';
+    return [`${namesOf(differ.map(([{ task }]) => task))}: ${noun} differ${figures}; evaluate both in the same way.`];
   });
   const items =
     shared.length > 0 && rangeOf(one.items) !== rangeOf(other.items)
@@ -69,24 +53,8 @@ export function settingsWarnings(one: EvaluationSettings, other: EvaluationSetti
   return [...ofTasks, ...items, ...modelWarnings(bases), ...programs];
 }
 
-interface TaskFact {
-  what: string;
-  of: (task: EvaluatedTask) => string;
-}
-
-const taskFacts: readonly TaskFact[] = [
-  {
-    what: 'the data',
-    of: ({ files }) =>
-      files
-        .map(({ sha256 }) => sha256)
-        .sort()
-        .join(),
-  },
-  { what: 'the examples before each question', of: ({ nFewShot }) => `${nFewShot}` },
-  { what: 'the numbers of items', of: ({ nItems }) => `${nItems}` },
-  { what: "the task's versions", of: ({ version }) => `${version}` },
-];
+/** The ranges of items have a sentence of their own. */
+const whole = (task: EvaluatedTask) => ({ task, firstItem: 0, nItems: task.nItems });
 
 const namesOf = (names: readonly string[]) =>
   names.length <= 3 ? names.join(', ') : `${names.slice(0, 3).join(', ')} and ${names.length - 3} more`;

@@ -2,7 +2,7 @@
 // become percent here, and their differences points.
 import type { Comparison, EvaluatedTask } from '../../server/protocol/reports';
 import type { Column } from './columns';
-import type { Mismatch } from './mismatch';
+import type { Mismatch } from '../../server/shared/comparability';
 import { metricOf } from '../../server/shared/metrics';
 import { verdictOf } from '../../server/shared/scores';
 

@@ -4,6 +4,7 @@ import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/eva
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { EvaluatedModel } from '../../server/protocol/reports';
 import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
+import { baseStyle, type Shape, variantStyle } from '../../server/shared/styles';
 
 export interface Column {
   /** Text from models, as all names. */
@@ -25,14 +26,6 @@ export interface Sheet {
   readonly over: boolean;
 }
 
-export type Shape = 'square' | 'circle' | 'triangle' | 'diamond' | 'bar' | 'cross';
-
-const shapes: Record<Column['kind'], readonly Shape[]> = {
-  base: ['square'],
-  pruned: ['square', 'triangle', 'bar'],
-  healed: ['circle', 'diamond', 'cross'],
-};
-
 /** The base first; nothing while no score is known. */
 export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
   const sheets = runs.flatMap((run) => sheetOf(run) ?? []);
@@ -43,12 +36,12 @@ export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
     sheet.scored.models.slice(1).map((model, i) => ({ model, index: i + 1, sheet, kind: kindOf(model) })),
   );
   const names = namesOf(variants.map(({ model }) => model));
-  const nth = { base: 0, pruned: 0, healed: 0 };
+  const nth = { pruned: 0, healed: 0 };
   const withShape = variants.map((variant, i): Column => {
-    const some = shapes[variant.kind];
-    return { ...variant, name: names[i]!, shape: some[nth[variant.kind]++ % some.length]! };
+    const { shape } = variantStyle(variant.kind, nth[variant.kind]++);
+    return { ...variant, name: names[i]!, shape };
   });
-  return [{ name: 'Base', kind: 'base', shape: 'square', model: base, index: 0, sheet: first }, ...withShape];
+  return [{ name: 'Base', kind: 'base', shape: baseStyle.shape, model: base, index: 0, sheet: first }, ...withShape];
 }
 
 export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet | null {
@@ -62,7 +55,7 @@ export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet |
   };
 }
 
-const kindOf = ({ healed }: EvaluatedModel): Column['kind'] => (healed ? 'healed' : 'pruned');
+const kindOf = ({ healed }: EvaluatedModel) => (healed ? ('healed' as const) : ('pruned' as const));
 
 /** Short where that is enough: `Without 12–16`, `Healed`; longer where two would be called the same. */
 function namesOf(models: readonly EvaluatedModel[]): string[] {

@@ -1,6 +1,6 @@
 // The sentences above the table that say what was scored otherwise, so that no difference is shown.
+import { type Mismatch, rules } from '../../server/shared/comparability';
 import type { Column } from './columns';
-import type { Mismatch } from './mismatch';
 import { leavesOf, type Row } from './table';
 
 /** One sentence for each variant and kind of difference; what all its tasks share is said once. */
@@ -20,22 +20,10 @@ export function mismatchNotes(rows: readonly Row[], columns: readonly Column[]):
     }
   }
   return [...found.values()].map(({ mismatch, column, titles, nShown }) => ({
-    lead: `${subject(titles, nShown)} scored ${phrases[mismatch.what]}: `,
+    lead: `${subject(titles, nShown)} scored ${rules[mismatch.what].scored}: `,
     rest: `base ${mismatch.base}, ${column.name} ${mismatch.variant}.`,
   }));
 }
-
-/** What stands after `HellaSwag was scored`. */
-const phrases: Record<Mismatch['what'], string> = {
-  items: 'on different questions',
-  shots: 'with different examples before each question',
-  data: 'from different files',
-  version: 'by different versions of the task',
-  precision: 'in different precision',
-  length: 'with different longest inputs',
-  tokenizer: 'with different tokenizers',
-  base: 'against another base',
-};
 
 function subject(titles: readonly string[], nShown: number): string {
   if (titles.length === nShown && nShown > 1) return 'All tasks were';

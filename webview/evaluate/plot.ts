@@ -4,7 +4,8 @@ import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 
 import { signed } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
 import { roundValues } from '../components/axisScale';
-import type { Column, Shape } from './columns';
+import { shapePath } from '../../server/shared/styles';
+import type { Column } from './columns';
 import { allRows, type Row } from './table';
 
 export interface PlotScale {
@@ -56,7 +57,7 @@ function dot(row: Row, column: Column, i: number, y: number, scale: PlotScale): 
   const looks = `${column.kind} ${sure ? '' : 'unsure'}`;
   return svg`
     ${interval ? svg`<line class="interval ${looks}" x1=${scale.place(interval[0])} x2=${scale.place(interval[1])} y1=${y} y2=${y}></line>` : nothing}
-    <svg x=${scale.place(delta)} y=${y} overflow="visible"><path class=${looks} d=${paths[column.shape]}></path></svg>`;
+    <svg x=${scale.place(delta)} y=${y} overflow="visible"><path class=${looks} d=${shapePath[column.shape]}></path></svg>`;
 }
 
 export const axis = (scale: PlotScale): TemplateResult => html`
@@ -68,14 +69,4 @@ export const axis = (scale: PlotScale): TemplateResult => html`
 /** What stands for a variant in headings. */
 export const sign = ({ shape, kind }: Column): TemplateResult => html`
   <svg class="sign" width="10" height="10" viewBox="-5 -5 10 10" aria-hidden="true"
-    ><path class=${kind} d=${paths[shape]}></path></svg>`;
-
-/** Around their middle. */
-const paths: Record<Shape, string> = {
-  square: 'M-3.5 -3.5H3.5V3.5H-3.5Z',
-  circle: 'M-3.5 0A3.5 3.5 0 1 1 3.5 0A3.5 3.5 0 1 1 -3.5 0Z',
-  triangle: 'M0 -4L4.2 3.4H-4.2Z',
-  diamond: 'M0 -4.6L4.6 0L0 4.6L-4.6 0Z',
-  bar: 'M-2 -4.4H2V4.4H-2Z',
-  cross: 'M-1.4 -4H1.4V-1.4H4V1.4H1.4V4H-1.4V1.4H-4V-1.4H-1.4Z',
-};
+    ><path class=${kind} d=${shapePath[shape]}></path></svg>`;

@@ -1,6 +1,6 @@
 // What the cells say, in the words and digits of the page; the table, its exports and screen readers all ask here.
 import { halfWidthInUnit, signedInUnit, textInUnit } from '../../server/shared/scores';
-import { shortly } from './mismatch';
+import { rules } from '../../server/shared/comparability';
 import type { Difference, Value } from './cell';
 import type { Row } from './table';
 
@@ -13,7 +13,7 @@ export function valueText(row: Row, value: Value): string {
 /** Without its interval: `−7.5`, or why there is none. */
 export function differenceText(row: Row, difference: Difference, value: Value): string {
   if (difference.state === 'known') return signedInUnit(row.metric, difference.delta);
-  if (difference.state === 'differs') return shortly[difference.mismatches[0]!.what];
+  if (difference.state === 'differs') return rules[difference.mismatches[0]!.what].short;
   return value.state === 'absent' ? 'not run' : '';
 }
 
