@@ -3,7 +3,7 @@
 //
 //   stopped ──start──▶ starting ──opened──▶ connected ──lost──▶ reconnecting ──opened──▶ connected
 //   starting, reconnecting ──attemptFailed──▶ starting, reconnecting or failed, and the client tries again
-//   any with a client ──refused──▶ failed, until a person restarts the server
+//   any with a client ──refused──▶ failed, until the user restarts the server
 import type { ConnectionState } from '../server/protocol/pages/page';
 
 /** `wasConnected`: since the last stop. Only a connection that was there can be lost. */
@@ -17,7 +17,7 @@ export type ConnectionLife =
 
 export type ConnectionEvent =
   | { readonly kind: 'start' }
-  /** `needsPerson`: what went wrong only a person can mend. */
+  /** `needsPerson`: only the user can fix what went wrong. */
   | {
       readonly kind: 'attemptFailed';
       readonly attempt: number;
@@ -36,7 +36,7 @@ export type ConnectionEvent =
 
 export type ConnectionEffect =
   | 'openClient'
-  /** Without a word to the server: the client has no connection. */
+  /** Without a shutdown: the client has no connection. */
   | 'dropClient'
   /** Shuts the connection down. */
   | 'stopClient'
@@ -47,7 +47,7 @@ export interface ConnectionTransition {
   readonly effects: readonly ConnectionEffect[];
 }
 
-/** The same life: nothing has changed, and nobody is told. */
+/** Returns the same life where nothing has changed. */
 export function transition(life: ConnectionLife, event: ConnectionEvent): ConnectionTransition {
   const was = wasConnected(life);
   if (event.kind === 'stop') return to({ state: 'stopped' }, 'stopClient');

@@ -26,8 +26,8 @@ export async function reachServer(place: ServerPlace, signal: AbortSignal): Prom
 }
 
 /**
- * Ends a server that cannot be asked to, such as one of another build. What it ran becomes interrupted. The lock may be a
- * dead server's, whose number somebody else has by now: only a server that answers is ended.
+ * Ends a server that cannot be asked to, such as one with another wire. What it ran becomes interrupted. The lock may be a
+ * dead server's, whose process number another program has by now: only a server that answers is ended.
  */
 export async function endServer(dataFolder: string): Promise<void> {
   const lock = await servingLock(dataFolder);
@@ -63,7 +63,7 @@ function readLock(dataFolder: string): ServerLock | null {
 async function servingLock(dataFolder: string): Promise<ServerLock | null> {
   const lock = readLock(dataFolder);
   if (!lock) return null;
-  // What a dead server has left behind is replaced by the next one.
+  // The lock of a dead server is replaced by the next one.
   return (await accepts(lock.port)) ? lock : null;
 }
 
@@ -80,7 +80,7 @@ const accepts = (port: number): Promise<boolean> =>
   });
 
 const startMs = 10_000;
-/** A server that ends at once may have stood back before one that was faster, whose lock appears in a moment. */
+/** A server that ends at once may have left the folder to one that was faster, whose lock appears in a moment. */
 const afterEndMs = 1000;
 
 async function startServer(place: ServerPlace, signal: AbortSignal): Promise<ServerLock> {
@@ -89,7 +89,7 @@ async function startServer(place: ServerPlace, signal: AbortSignal): Promise<Ser
   const node = await chooseNode({ ...place, here, platform: process.platform });
   signal.throwIfAborted();
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  // The editor may have made it before us, for everybody.
+  // The editor may have made it before, readable for all users.
   if (process.platform !== 'win32') chmodSync(dataFolder, 0o700);
   const log = openSync(serverLogFile(dataFolder), 'a', 0o600);
   let child: ChildProcess;
@@ -123,7 +123,7 @@ async function startServer(place: ServerPlace, signal: AbortSignal): Promise<Ser
   throw new UserError('device', `The compute server did not start; see ${serverLogFile(dataFolder)}.`);
 }
 
-/** What the editor tells its own processes would only confuse a plain Node. */
+/** Variables that the editor sets for its own processes would confuse a plain Node. */
 function serverEnvironment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !/^(VSCODE_|ELECTRON_|NODE_OPTIONS$)/.test(name));
   return Object.fromEntries(kept);

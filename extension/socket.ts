@@ -1,5 +1,5 @@
-// JSON-RPC over a websocket to the compute server: one JSON message a text frame. Messages that arrive before somebody
-// listens wait; a write on a socket that is not open is an error, never silence.
+// JSON-RPC over a websocket to the compute server: one JSON message a text frame. Messages that arrive before listen()
+// wait; a write on a socket that is not open is an error, never silence.
 import {
   AbstractMessageReader,
   AbstractMessageWriter,
@@ -20,7 +20,7 @@ export interface SocketTransports {
 /** Larger than any report: the server's messages are trusted, and analyses of deep models are long. */
 const maxPayloadBytes = 64 << 20;
 
-/** A socket that carries nothing any more is found after two unanswered pings; one may be the fault of a busy window. */
+/** A dead socket is found after two unanswered pings; a single one may be missed by a busy window. */
 const pingEveryMs = 3000;
 const mostMissed = 2;
 
@@ -31,7 +31,7 @@ export function openSocket({ port, token, protocol }: ServerLock): Promise<Socke
     maxPayload: maxPayloadBytes,
     handshakeTimeout: 5000,
   });
-  // Listening begins before the first byte can arrive.
+  // The reader listens before the first byte can arrive.
   const transports = { reader: new SocketReader(socket), writer: new SocketWriter(socket) };
   return new Promise((resolve, reject) => {
     socket.once('open', () => {
@@ -44,7 +44,7 @@ export function openSocket({ port, token, protocol }: ServerLock): Promise<Socke
 
 function watch(socket: WebSocket): void {
   let missed = 0;
-  const heard = () => {
+  const onAlive = () => {
     missed = 0;
   };
   const timer = setInterval(() => {
@@ -52,8 +52,8 @@ function watch(socket: WebSocket): void {
     missed += 1;
     socket.ping();
   }, pingEveryMs);
-  socket.on('pong', heard);
-  socket.on('message', heard);
+  socket.on('pong', onAlive);
+  socket.on('message', onAlive);
   socket.once('close', () => clearInterval(timer));
 }
 

@@ -1,11 +1,11 @@
-// The server's process: `server.cjs DATAFOLDER [IDLESECONDS]`. What must stay secret is in the lock file, never in the
-// arguments, the environment or the log.
+// The server's process: `server.cjs DATAFOLDER [IDLESECONDS]`. Secrets are in the lock file, never in the arguments, the
+// environment or the log.
 import { serve } from './rpc/serve';
 
 const usage = 'usage: server.cjs DATAFOLDER [IDLESECONDS]';
 const log = (text: string) => console.log(`${new Date().toISOString()} ${text}`);
 
-// Whoever reads the log may go; that is no reason to end.
+// The process that reads the log may end; that is no reason to end.
 process.stdout.on('error', () => {});
 process.stderr.on('error', () => {});
 

@@ -9,12 +9,12 @@ export const maxPayloadBytes = 4 * 2 ** 20;
 export const maxClients = 32;
 /** Messages of one connection: bursts of `burst`, `perSecond` in the long run. */
 export const messageRate = { perSecond: 200, burst: 400 };
-/** Wrong tokens that are answered as such; more of them are told to slow down. */
+/** Wrong tokens that are answered with 401; more of them get 429. */
 export const wrongTokenRate = { perSecond: 0.2, burst: 20 };
 
 export type Refusal = '401 Unauthorized' | '403 Forbidden' | '404 Not Found' | '429 Too Many Requests';
 
-/** The first reason to refuse a request for an upgrade; null: it is welcome. */
+/** The first reason to refuse a request for an upgrade; null: it is accepted. */
 export function guard(port: number, token: string): (headers: IncomingHttpHeaders, url: string) => Refusal | null {
   const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port}`);
   const expected = digest(`Bearer ${token}`);

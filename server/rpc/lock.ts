@@ -13,8 +13,8 @@ import type { ServerLock } from '../protocol/server';
 export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
 
 /**
- * False when another living server holds the folder. Throws UserError('otherBuild') where a server of a later protocol
- * holds it, whose lock we do not understand well enough to call it dead.
+ * False when another living server holds the folder. Throws UserError('otherBuild') where the lock is that of a later
+ * protocol: it cannot be known from it whether that server is dead.
  */
 export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
   const path = lockPath(dataFolder);
@@ -27,7 +27,7 @@ export async function takeLock(dataFolder: string, lock: ServerLock): Promise<bo
   }
 }
 
-/** null: there is none, or none that makes sense. Throws as takeLock does. */
+/** null: there is none, or it is damaged. Throws as takeLock does. */
 export function readLock(dataFolder: string): ServerLock | null {
   const text = read(lockPath(dataFolder));
   return text === null ? null : understood(text, lockPath(dataFolder));
@@ -44,7 +44,7 @@ export function holdsLock(dataFolder: string, { token }: ServerLock): boolean {
   try {
     return readLock(dataFolder)?.token === token;
   } catch {
-    return false; // that of a later protocol is not ours
+    return false; // a lock of a later protocol is not ours
   }
 }
 
@@ -56,9 +56,9 @@ const patienceMs = 5000;
 const pauseMs = 10;
 
 /**
- * Puts a file at `path` that nobody else living has. The right to replace a dead server's file is a lock of its own, taken
- * in the same way and named after what that file says. Whoever has the right, and still finds the same file, moves the
- * right there: so a file is replaced by one server, and never one that came after the judgement.
+ * Puts a file at `path` unless a living server has one there. The right to replace a dead server's file is a lock of its own,
+ * taken in the same way and named after the content of that file. The server that has the right, and still finds the same
+ * file, moves its own file there: so a file is replaced by one server, and only the file that was found to be a dead server's.
  */
 async function take(path: string, mine: string): Promise<boolean> {
   for (const began = performance.now(); performance.now() - began < patienceMs; ) {
@@ -69,7 +69,7 @@ async function take(path: string, mine: string): Promise<boolean> {
     if (holder && (await isServing(holder))) return false;
     const right = `${path}.after-${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
     if (!(await take(right, mine))) {
-      await sleep(pauseMs); // whoever has it is about to be the holder
+      await sleep(pauseMs); // the server that has it is about to be the holder
       continue;
     }
     if (read(path) === found) {
@@ -107,10 +107,10 @@ const lockSchema: z.ZodType<ServerLock> = z.object({
   wire: z.string().optional(),
   build: z.string(),
 });
-/** All that is sure about the lock of a later protocol. */
+/** The one field that locks of all protocols have. */
 const namedSchema = z.object({ protocol: z.string() });
 
-/** null: it makes no sense. Throws for a later protocol. */
+/** null: it is damaged. Throws for a later protocol. */
 function understood(text: string, path: string): ServerLock | null {
   const content = parsed(text);
   const named = namedSchema.safeParse(content);
@@ -132,7 +132,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** A process number may have been given to somebody else, so the port is asked as well. */
+/** The process number may belong to another program by now, so the port is tried as well. */
 function isServing({ pid, port }: ServerLock): Promise<boolean> {
   if (!isAlive(pid)) return Promise.resolve(false);
   return new Promise((resolve) => {

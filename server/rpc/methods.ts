@@ -14,12 +14,12 @@ import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';
 import { type Roots, rootsOf } from './roots';
 
-/** What a handler works with: the client that asks, and what all clients share. */
+/** What a handler works with: its client, and what all clients share. */
 export interface Caller {
   readonly roots: Roots;
   readonly outbox: Outbox;
   readonly runs: Runs;
-  /** The client does not want the answer any more. */
+  /** Aborted when the client cancels the request. */
   readonly signal: AbortSignal;
   readonly server: { status(): ServerRequests['server/status']['result']; stop(): void };
 }
@@ -70,7 +70,7 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/resume': {
     params: oneRun,
     handle({ runId }, { runs }) {
-      // Links may have been laid meanwhile: the recipe is judged again, by the roots that it began with.
+      // Links may have changed since: the recipe is checked again, by the roots that it began with.
       rootsOf(runs.rootsOf(runId)).resolveRecipe(runs.recipeOf(runId));
       return runs.resume(runId);
     },

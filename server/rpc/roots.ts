@@ -1,5 +1,5 @@
-// The folders below which a connection may name paths. Every path is resolved with all links before it is judged, and the
-// resolved one is what is used from then on.
+// The folders below which a connection may name paths. Every path is resolved with all links before it is checked, and from
+// then on the resolved one is used.
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
@@ -58,8 +58,8 @@ function realFolder(folder: string): string | null {
 }
 
 /**
- * Resolves the nearest ancestor that exists; what is missing comes behind it. A link that leads nowhere counts as leading
- * where it points to, since a write through it would go there.
+ * Resolves the nearest ancestor that exists and appends what is missing. A dangling link is refused, since a write through it
+ * would go where it points to.
  */
 function realPath(path: string): string {
   let existing = resolve(path);

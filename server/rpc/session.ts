@@ -15,7 +15,7 @@ export interface SessionServer {
   facts(): ServerFacts;
   readonly runs: Runs;
   readonly control: Caller['server'];
-  /** For defects of ours. */
+  /** For defects. */
   log(text: string): void;
   /** Does something later, unless it is cancelled by the function that it returns. */
   after?(ms: number, act: () => void): () => void;

@@ -20,16 +20,16 @@ import { allowance, maxPayloadBytes, messageRate } from './guards';
 export interface ClientSocket {
   readonly reader: MessageReader;
   readonly writer: MessageWriter;
-  /** Bytes that wait to be taken by the other end. */
+  /** Bytes that the client has not taken yet. */
   waitingBytes(): number;
   close(code?: number, reason?: string): void;
   onClose(listener: () => void): void;
 }
 
-/** A ping goes out this often; who has not answered it by the next one is gone. */
+/** A ping is sent this often; a client that has not answered it before the next one is disconnected. */
 const pingMs = 4000;
 
-/** Turns upgrades that were let in into clients. */
+/** Turns accepted upgrades into clients. */
 export function openSockets() {
   const server = new WebSocketServer({
     noServer: true,
@@ -46,13 +46,13 @@ export function openSockets() {
   }, pingMs);
   return {
     nClients: () => server.clients.size,
-    accept(request: IncomingMessage, stream: Duplex, head: Buffer, welcome: (client: ClientSocket) => void) {
+    accept(request: IncomingMessage, stream: Duplex, head: Buffer, onClient: (client: ClientSocket) => void) {
       server.handleUpgrade(request, stream, head, (socket) => {
         answered.add(socket);
         socket.on('pong', () => answered.add(socket));
-        // What is wrong with a socket also closes it.
+        // An error also closes the socket.
         socket.on('error', () => {});
-        welcome(clientOf(socket));
+        onClient(clientOf(socket));
       });
     },
     /** Ends the pinging and every connection. */
@@ -106,7 +106,7 @@ export class SocketReader extends AbstractMessageReader implements MessageReader
     else this.waiting.push(message);
   }
 
-  /** What the connection would not understand gets its answer here. */
+  /** Answers a message that the connection would not understand. */
   private refuse(id: string | number | null, code: number, message: string): void {
     this.socket.send(
       JSON.stringify({ jsonrpc: '2.0', id, error: { code, message, data: { code: 'usage' } } }),

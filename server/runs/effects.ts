@@ -11,7 +11,7 @@ import type { openSpeeds } from './speeds';
 import type { RunStore } from './store';
 import type { WarmEngines } from './warmEngines';
 
-/** Is told what happens to runs. */
+/** Gets what happens to runs. */
 export interface RunSubscriber {
   onEvents(runId: string): void;
   onChanged(run: RunSummary): void;

@@ -70,7 +70,7 @@ export function openRunStore(dataFolder: string) {
         throw error;
       }
     },
-    /** The events of a run that nobody writes to. */
+    /** The events of a run that is not active. */
     events(runId: string): RunEvent[] {
       if (read?.runId !== runId) read = { runId, events: readEvents(fileOf(runId, 'events.jsonl')) };
       return read.events;
@@ -113,7 +113,7 @@ const recordSchema: z.ZodType<RunRecord> = z.object({
   state: stateSchema,
 });
 
-/** The last line may have been cut by the death of its writer: it is taken off, so that the next event begins a line. */
+/** The last line may be incomplete where its writer was killed: it is removed, so that the next event begins a line. */
 function readEvents(path: string): RunEvent[] {
   let text: string;
   try {
@@ -127,7 +127,7 @@ function readEvents(path: string): RunEvent[] {
   for (const line of text.slice(0, end).split('\n')) {
     if (line === '') continue;
     const event = parsedJson(line) as RunEvent | null;
-    // After a gap nothing can be trusted any more; there is none unless somebody edits the file.
+    // Events after a gap are not read; there is a gap only where the file was edited.
     if (event?.seq !== events.length + 1) break;
     events.push(event);
   }

@@ -542,7 +542,7 @@ describe('a full disk', () => {
       expect(await reaches(client, runId, ['failed'])).toMatchObject({ code: 'cannotWrite' });
       rmSync(join(data, 'other'));
       await client.request('runs/resume', { runId });
-      expect((await reaches(client, runId, ['done', 'failed'])).state).toBe('done');
+      expect((await reaches(client, runId, ['done', 'failed'], 60_000)).state).toBe('done');
       await stopServer(server);
     } finally {
       execFileSync('umount', [data]);
