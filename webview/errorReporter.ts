@@ -1,7 +1,8 @@
 // Tells the host what went wrong in the page: what the browser refused under the policy, and errors that nobody caught.
 // It is the first import of the entry, so that it also sees what the other modules do while they are loaded.
 import type { PageProtocol } from '../server/protocol/pages/page';
-import { connectHost, sentenceOf } from './host';
+import { connectHost } from './host';
+import { sentenceOf } from './requests';
 
 export const host = connectHost<PageProtocol>();
 

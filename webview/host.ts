@@ -51,9 +51,6 @@ export function connectHost<P extends PageProtocol>(): Host<P> {
   };
 }
 
-/** The sentence of a failed request. */
-export const sentenceOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** A question that a newer one has ended is no failure. */
 export const wasSuperseded = (error: unknown): boolean =>
   error instanceof ResponseError &&

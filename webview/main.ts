@@ -7,7 +7,7 @@
 //          <link rel="stylesheet" href="webview.css"> </head>
 //   <body data-page="chooseBlocks"> <main></main> <script nonce="N" src="webview.js"></script> </body>
 // The page asks page/open; everything else follows from the answer.
-import { sentenceOf } from './host';
+import { sentenceOf } from './requests';
 import { mountPage } from './pages';
 import { host } from './errorReporter';
 

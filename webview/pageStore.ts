@@ -6,11 +6,11 @@ export interface PageStore<State, Action> {
   dispatch(action: Action): void;
 }
 
-/** `changed` is called after each action that gave another state. */
+/** `changed` is called after each action that gave another state, with that action. */
 export function openPageStore<State, Action>(
   initial: State,
   nextState: (state: State, action: Action) => State,
-  changed: () => void,
+  changed: (action: Action) => void,
 ): PageStore<State, Action> {
   let state = initial;
   return {
@@ -20,7 +20,7 @@ export function openPageStore<State, Action>(
     dispatch(action) {
       const before = state;
       state = nextState(before, action);
-      if (state !== before) changed();
+      if (state !== before) changed(action);
     },
   };
 }

@@ -6,7 +6,8 @@ import { firstAtLeast, openCurve } from '../../webview/heal/curve';
 import { plotAreaOf } from '../../webview/heal/plotArea';
 import { linear, logarithmic } from '../../webview/components/axisScale';
 import { differences, scientific, settingsOf } from '../../webview/heal/settings';
-import { type PageState, runViewOf } from '../../webview/heal/view';
+import type { PageState } from '../../webview/heal/state';
+import { runViewOf } from '../../webview/heal/view';
 import type { HealPoints, HealState } from '../../server/protocol/pages/heal';
 import { healRecipe, healState, heldOut, pointsOf, stepsOf } from './harness/healing';
 

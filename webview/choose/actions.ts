@@ -5,7 +5,8 @@ import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shar
 import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasureOptions } from '../../server/recipes/analyze/recipe';
 import type { RepairOptions } from '../../server/recipes/prune/recipe';
-import { type Host, sentenceOf } from '../host';
+import type { Host } from '../host';
+import { sentenceOf } from '../requests';
 import type { PageStore } from '../pageStore';
 import { type Choice, protect, type Row, span, take } from './choice';
 import type { Questions } from './questions';

@@ -17,10 +17,10 @@ import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dr
 import { normalQuantile } from '../../server/shared/statistics';
 import { stepInWords } from '../components/runState';
 import type { ModelSummary } from '../../server/protocol/reports';
-import { button, checkbox, icon, link, progressBar, messageLine } from '../components/controls';
+import { button, checkbox, link, progressBar, messageLine } from '../components/controls';
+import { icon } from '../components/icons';
 import type { Actions } from './actions';
-import { canAsk } from './questions';
-import { isConnected } from './state';
+import { canAsk, isConnected } from './state';
 import { greedySetOf } from './suggestions';
 import { betterSet, type View } from './view';
 

@@ -5,7 +5,7 @@ import { guard } from 'lit/directives/guard.js';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, plain } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../components/tooltip';
-import { icon } from '../components/controls';
+import { icon } from '../components/icons';
 import type { Actions } from './actions';
 import { span, takenSpan } from './choice';
 import type { ScoredMethod } from './methods';

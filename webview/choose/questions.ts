@@ -1,12 +1,13 @@
 // Asks the engine what a drop set costs, one question at a time. The present choice comes first, after a pause in which
 // nothing was changed; then come the sets that were asked for all at once. A newer question ends the older one.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
-import { isEmpty, keyOf } from '../../server/shared/dropSets';
+import { keyOf } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
-import { type Host, sentenceOf, wasSuperseded } from '../host';
+import { type Host, wasSuperseded } from '../host';
+import { sentenceOf } from '../requests';
 import type { PageStore } from '../pageStore';
 import type { Action, PageState } from './state';
-import { viewOf } from './view';
+import { nextQuestion } from './view';
 
 /** Long enough to move over blocks with a key held down, too short to wait for. */
 const pauseMs = 120;
@@ -72,27 +73,6 @@ export function openQuestions(store: PageStore<PageState, Action>, host: Host<Ch
     },
     stopMeasuring: () => store.dispatch({ type: 'queueDone' }),
   };
-}
-
-/** The engine can be asked: there is a finished analysis, and nothing else of this page runs. */
-export function canAsk({ host }: Pick<PageState, 'host'>): boolean {
-  const { connection, run, analysis, pruning } = host;
-  const isActive = (state: string | undefined) => state === 'queued' || state === 'running';
-  return (
-    connection.state === 'connected' &&
-    analysis?.lossNats !== undefined &&
-    !isActive(run?.state) &&
-    !isActive(pruning?.run.state)
-  );
-}
-
-/** The present choice if its loss is not known, else the next of the queue; null: there is nothing to ask. */
-export function nextQuestion(state: PageState): DropSet | null {
-  if (!canAsk(state)) return null;
-  const { loss, choice, facts, sets } = viewOf(state);
-  const isAskable = !isEmpty(choice.drop) && facts.nBlocksLeft > 0;
-  if (loss.kind !== 'measured' && isAskable && state.refusal === null) return choice.drop;
-  return state.queue?.find((drop) => !sets.has(keyOf(drop))) ?? null;
 }
 
 /** A question would end the timing of the present choice. The timing of another choice may be ended. */

@@ -195,6 +195,18 @@ function afterQuestion(state: PageState, action: QuestionAction): PageState {
 
 export const isConnected = ({ host }: PageState): boolean => host.connection.state === 'connected';
 
+/** The engine can be asked: there is a finished analysis, and nothing else of this page runs. */
+export function canAsk({ host }: Pick<PageState, 'host'>): boolean {
+  const { connection, run, analysis, pruning } = host;
+  const isActive = (state: string | undefined) => state === 'queued' || state === 'running';
+  return (
+    connection.state === 'connected' &&
+    analysis?.lossNats !== undefined &&
+    !isActive(run?.state) &&
+    !isActive(pruning?.run.state)
+  );
+}
+
 /** The rows of the table: every block, and the sublayers of those that are open. */
 export function visibleRows({ host, allOpen, open }: PageState): Row[] {
   return Array.from({ length: host.model.nBlocks }, (_, block) => block).flatMap((block): Row[] => [

@@ -6,7 +6,7 @@ import { dropSetInWords, keyOf } from '../../server/shared/dropSets';
 import { hideTip, showTip } from '../components/tooltip';
 import { link, tool } from '../components/controls';
 import type { Actions } from './actions';
-import { canAsk } from './questions';
+import { canAsk } from './state';
 import type { SuggestionCell, SuggestionRow } from './suggestions';
 import { countsShown, type View } from './view';
 

@@ -4,12 +4,13 @@ import type { Sublayer } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
+import { isEmpty, keyOf } from '../../server/shared/dropSets';
 import type { Choice } from './choice';
 import { type Facts, factsOf } from './facts';
 import { dropSetOf, type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';
 import { isVariant, type ScoredMethod, scoredMethods } from './methods';
 import { median, ranks, surprises } from './ranks';
-import type { PageState } from './state';
+import { canAsk, type PageState } from './state';
 import { type GreedySet, type SuggestionRow, suggestionRows, unmeasuredSets } from './suggestions';
 
 export interface View {
@@ -101,6 +102,15 @@ export function viewOf(state: PageState): View {
     greedy,
     phase: phaseOf(host.run, analysis?.lossNats !== undefined),
   };
+}
+
+/** The present choice if its loss is not known, else the next of the queue; null: there is nothing to ask. */
+export function nextQuestion(state: PageState): DropSet | null {
+  if (!canAsk(state)) return null;
+  const { loss, choice, facts, sets } = viewOf(state);
+  const isAskable = !isEmpty(choice.drop) && facts.nBlocksLeft > 0;
+  if (loss.kind !== 'measured' && isAskable && state.refusal === null) return choice.drop;
+  return state.queue?.find((drop) => !sets.has(keyOf(drop))) ?? null;
 }
 
 /** A measured set of as many whole blocks that costs clearly less: of the search or of a method. */

@@ -1,7 +1,8 @@
 // What every page says of the connection to the compute server, with the way on.
 import { html, nothing } from 'lit';
 import type { ConnectionState } from '../../server/protocol/pages/page';
-import { icon, link } from './controls';
+import { link } from './controls';
+import { icon } from './icons';
 
 /** Nothing while all is well. Numbers on the page stay true without a connection, so it only says what waits. */
 export function connectionNotice(connection: ConnectionState, act: { restart: () => void; openLog: () => void }) {

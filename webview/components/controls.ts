@@ -13,6 +13,7 @@ import {
 } from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
 import { live } from 'lit/directives/live.js';
+import { type IconName, icon } from './icons';
 
 provideVSCodeDesignSystem().register(
   vsCodeButton(),
@@ -148,38 +149,6 @@ export const tool = (options: {
 
 export const link = (label: Content, onPress: () => void, title?: string) =>
   html`<button class="link" type="button" title=${title ?? nothing} @click=${onPress}>${label}</button>`;
-
-/** Of the codicon font; webview.css names the same. */
-export type IconName =
-  | 'layers'
-  | 'discard'
-  | 'redo'
-  | 'lock'
-  | 'unlock'
-  | 'warning'
-  | 'error'
-  | 'sync'
-  | 'check'
-  | 'chevron-left'
-  | 'chevron-right'
-  | 'copy'
-  | 'pass'
-  | 'info'
-  | 'stop'
-  | 'debug-pause'
-  | 'debug-continue'
-  | 'debug-stop'
-  | 'zoom-out'
-  | 'export'
-  | 'arrow-up'
-  | 'arrow-down'
-  | 'chevron-down'
-  | 'close'
-  | 'json'
-  | 'save';
-
-export const icon = (name: IconName, kind = '') =>
-  html`<span class="icon icon-${name} ${kind}" aria-hidden="true"></span>`;
 
 /** A sentence with its icon: what went wrong, or what came of it. */
 export const messageLine = (kind: 'failed' | 'done', text: Content, ...more: unknown[]) => html`

@@ -1,7 +1,7 @@
 // How a run is shown on every page: the icon and word of its state, its step in words, and the time that is left.
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
-import type { IconName } from './controls';
+import type { IconName } from './icons';
 
 export interface RunStyle {
   readonly icon: IconName;

@@ -1,132 +1,117 @@
-// What a person can do on the page: with the table, with the run, and before one.
+// What a person can do on the page of an evaluation: with the table, with the run, and before one. Each function changes the
+// state (state.ts) or asks the host.
 import type {
   EvaluatePage,
   EvaluationSettings,
   EvaluationSort,
   EvaluationView,
 } from '../../server/protocol/pages/evaluate';
-import { type Host, sentenceOf } from '../host';
+import type { Host } from '../host';
+import type { PageStore } from '../pageStore';
+import { requestsOf } from '../requests';
 import { csvOf, jsonOf, markdownOf } from './exports';
 import { nextSort } from './order';
 import { settingsIn } from './settings';
-import { type PageState, tableViewOf } from './view';
-
-export interface EvaluateActions {
-  sort(by: EvaluationSort['by'], variant: number): void;
-  filter(words: string): void;
-  significant(): void;
-  open(group: string, open: boolean): void;
-  /** The row that has the tab stop. */
-  current(row: string): void;
-  details(row: string): void;
-  key(event: KeyboardEvent): void;
-  copy(): void;
-  exportAs(kind: 'csv' | 'json'): void;
-  addVariant(): void;
-  remove(what: { folder: string } | { runId: string }): void;
-  settings(patch: Partial<EvaluationSettings>): void;
-  chooseData(): void;
-  start(): void;
-  repeat(): void;
-  /** The form, with these settings changed. */
-  again(patch: Partial<EvaluationSettings>): void;
-  saveRecipe(): void;
-  cancel(): void;
-  openLog(): void;
-  restart(): void;
-}
+import type { Action, PageState } from './state';
+import { type TableView, tableViewOf } from './view';
 
 export interface ActionWiring {
   readonly host: Host<EvaluatePage>;
-  state(): PageState;
-  update(patch: Partial<PageState>): void;
+  readonly store: PageStore<PageState, Action>;
 }
+
+export type EvaluateActions = ReturnType<typeof actionsOn>;
+
+export const actionsOn = (wiring: ActionWiring) => ({
+  ...tableActions(wiring),
+  ...exportActions(wiring),
+  ...runActions(wiring),
+});
 
 const copiedMs = 2000;
 
-export function actionsOn({ host, state, update }: ActionWiring): EvaluateActions {
-  const tell = (work: Promise<unknown>, patch: Partial<PageState> = {}) => {
-    update({ failure: null, ...patch });
-    return work.then(
-      () => update({ busy: false }),
-      (error: unknown) => update({ busy: false, failure: sentenceOf(error) }),
-    );
+function tableActions({ host, store }: ActionWiring) {
+  const show = (changes: Partial<EvaluationView>) => {
+    store.dispatch({ type: 'view', changes });
+    host.ask('evaluate/keep', { view: store.state.host.view }).catch(() => {});
   };
-  const show = (patch: Partial<EvaluationView>) => {
-    const view = { ...state().host.view, ...patch };
-    update({ host: { ...state().host, view } });
-    host.ask('evaluate/keep', { view }).catch(() => {});
+  const view = () => store.state.host.view;
+  const open = (group: string, isOpen: boolean) => show({ opened: { ...view().opened, [group]: isOpen } });
+  const details = (row: string) => store.dispatch({ type: 'details', row });
+  return {
+    sort: (by: EvaluationSort['by'], variant: number) => show({ sort: nextSort(view().sort, by, variant) }),
+    filter: (filter: string) => show({ filter }),
+    significant: () => show({ significant: !view().significant }),
+    open,
+    details,
+    /** The row that has the tab stop. */
+    current: (row: string) => store.dispatch({ type: 'current', row }),
+    key(event: KeyboardEvent) {
+      const table = tableViewOf(store.state);
+      if (table) onKey(event, table, { open, details });
+    },
   };
+}
+
+function exportActions({ host, store }: ActionWiring) {
+  const { send, write } = requestsOf(store.dispatch);
+  let copied: ReturnType<typeof setTimeout> | undefined;
+  return {
+    copy() {
+      const view = tableViewOf(store.state);
+      if (!view) return;
+      send(host.ask('text/copy', { text: markdownOf(view) }));
+      store.dispatch({ type: 'copied', copied: true });
+      clearTimeout(copied);
+      copied = setTimeout(() => store.dispatch({ type: 'copied', copied: false }), copiedMs);
+    },
+    exportAs(kind: 'csv' | 'json') {
+      const view = tableViewOf(store.state);
+      if (!view) return;
+      write(host.ask('evaluate/export', { kind, content: kind === 'csv' ? csvOf(view) : jsonOf(view) }));
+    },
+  };
+}
+
+function runActions({ host, store }: ActionWiring) {
+  const { send, sendQuietly, write } = requestsOf(store.dispatch);
   const settings = (): EvaluationSettings => {
-    const { shown } = state().host;
+    const { shown } = store.state.host;
     return shown.kind === 'form' ? shown.form.settings : settingsIn(shown.evaluation.recipe);
   };
-  const written = (work: Promise<{ file: string } | null>) =>
-    tell(
-      work.then((result) => update({ written: result?.file ?? null })),
-      { written: null },
-    );
-  const toggled = (row: string) => {
-    const { detailed } = state();
-    return detailed.includes(row) ? detailed.filter((other) => other !== row) : [...detailed, row];
-  };
-  let copied: ReturnType<typeof setTimeout> | undefined;
-
-  const act: EvaluateActions = {
-    sort: (by, variant) => show({ sort: nextSort(state().host.view.sort, by, variant) }),
-    filter: (filter) => show({ filter }),
-    significant: () => show({ significant: !state().host.view.significant }),
-    open: (group, open) => show({ opened: { ...state().host.view.opened, [group]: open } }),
-    current(current) {
-      if (state().current !== current) update({ current });
+  const isForm = () => store.state.host.shown.kind === 'form';
+  return {
+    addVariant: () => send(host.ask('evaluate/addVariant', {})),
+    remove: (what: { folder: string } | { runId: string }) => send(host.ask('evaluate/remove', what)),
+    settings(changes: Partial<EvaluationSettings>) {
+      if (!isForm()) return;
+      store.dispatch({ type: 'settings', changes });
+      sendQuietly(host.ask('evaluate/settings', { settings: settings() }));
     },
-    details: (row) => update({ current: row, detailed: toggled(row) }),
-    key: (event) => pressed(event, state(), act),
-    copy() {
-      const view = tableViewOf(state());
-      if (!view) return;
-      void tell(host.ask('text/copy', { text: markdownOf(view) }), { copied: true });
-      clearTimeout(copied);
-      copied = setTimeout(() => update({ copied: false }), copiedMs);
-    },
-    exportAs(kind) {
-      const view = tableViewOf(state());
-      if (!view) return;
-      void written(host.ask('evaluate/export', { kind, content: kind === 'csv' ? csvOf(view) : jsonOf(view) }));
-    },
-    addVariant: () => void tell(host.ask('evaluate/addVariant', {})),
-    remove: (what) => void tell(host.ask('evaluate/remove', what)),
-    settings(patch) {
-      const { host: now } = state();
-      if (now.shown.kind !== 'form') return;
-      const next = { ...now.shown.form.settings, ...patch };
-      const form = { ...now.shown.form, settings: next, plan: null, refusal: null };
-      update({ host: { ...now, shown: { kind: 'form', form } } });
-      host.ask('evaluate/settings', { settings: next }).catch((error) => update({ failure: sentenceOf(error) }));
-    },
-    chooseData: () => void tell(host.ask('evaluate/data', {})),
-    start: () => void tell(host.ask('evaluate/start', { settings: settings() }), { busy: true }),
-    repeat: () => void tell(host.ask('evaluate/repeat', {}), { busy: true }),
-    again: (patch) => void tell(host.ask('evaluate/again', { settings: { ...settings(), ...patch } })),
-    saveRecipe() {
-      const isForm = state().host.shown.kind === 'form';
-      void written(host.ask('evaluate/saveRecipe', { settings: isForm ? settings() : null }));
-    },
+    chooseData: () => send(host.ask('evaluate/data', {})),
+    start: () => send(host.ask('evaluate/start', { settings: settings() }), 'busy'),
+    repeat: () => send(host.ask('evaluate/repeat', {}), 'busy'),
+    /** The form, with these settings changed. */
+    again: (changes: Partial<EvaluationSettings>) =>
+      send(host.ask('evaluate/again', { settings: { ...settings(), ...changes } })),
+    saveRecipe: () => write(host.ask('evaluate/saveRecipe', { settings: isForm() ? settings() : null })),
     cancel() {
-      const { shown } = state().host;
-      if (shown.kind === 'run') void tell(host.ask('run/cancel', { runId: shown.evaluation.run.runId }));
+      const { shown } = store.state.host;
+      if (shown.kind === 'run') send(host.ask('run/cancel', { runId: shown.evaluation.run.runId }));
     },
-    openLog: () => void tell(host.ask('log/open', {})),
-    restart: () => void tell(host.ask('server/restart', {})),
+    openLog: () => send(host.ask('log/open', {})),
+    restart: () => send(host.ask('server/restart', {})),
   };
-  return act;
 }
 
 /** The rows are one tab stop: arrows move, Right and Left open and close a group, Enter shows what more is known. */
-function pressed(event: KeyboardEvent, state: PageState, act: EvaluateActions): void {
+function onKey(
+  event: KeyboardEvent,
+  view: TableView,
+  act: { open(group: string, isOpen: boolean): void; details(row: string): void },
+): void {
   const row = event.target instanceof HTMLElement && event.target.matches('tr[data-row]') ? event.target : null;
-  const view = tableViewOf(state);
-  if (!row || !view || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
   const rows = [...(row.parentElement?.querySelectorAll<HTMLElement>('tr[data-row]') ?? [])];
   const at = rows.indexOf(row);
   const shown = view.shown[at];

@@ -45,40 +45,45 @@ export function valueIn(column: Column, task: string, metric: string, of: Evalua
 
 export const absentIn = ({ sheet }: Column): Value => ({ state: sheet.over ? 'absent' : 'waiting' });
 
-export function differenceOf(
-  column: Column,
-  task: string,
-  metric: string,
-  factor: number,
-  base: Value,
-  value: Value,
-  mismatches: readonly Mismatch[],
-): Difference {
+/** The scores that are compared: of one task and metric, in the units of the page. */
+export interface ComparedScores {
+  readonly task: string;
+  readonly metric: string;
+  readonly base: Value;
+  readonly value: Value;
+  /** In what they were scored differently; then no difference is shown. */
+  readonly mismatches: readonly Mismatch[];
+}
+
+export function differenceOf(column: Column, { task, metric, base, value, mismatches }: ComparedScores): Difference {
   if (mismatches.length > 0) return { state: 'differs', mismatches };
   if (base.state !== 'known' || value.state !== 'known') return { state: 'none' };
+  const { factor } = metricOf(metric);
   const comparison = comparisonOf(column, task, metric);
   const interval = comparison?.interval95 ?? null;
-  return judged(
+  const isTask = column.sheet.scored.tasks.some((it) => it.task === task);
+  return knownDifference(
+    metric,
     comparison ? factor * comparison.delta : value.value - base.value,
     interval && [factor * interval[0], factor * interval[1]],
-    metric,
     comparison,
-    column.sheet.scored.tasks.some((it) => it.task === task),
+    isTask ? 'holm' : 'interval',
   );
 }
 
-function judged(
+/** `rule`: how the verdict is found where there is a comparison; without one it is found by the interval. */
+function knownDifference(
+  metric: string,
   delta: number,
   interval: readonly [number, number] | null,
-  metric: string,
   comparison: Comparison | null,
-  byHolm: boolean,
+  rule: 'holm' | 'interval',
 ): Difference {
   const sure = interval !== null && (interval[0] > 0 || interval[1] < 0);
   const significant = comparison?.significant ?? false;
   const verdict = verdictOf(
     { metric, delta, significant, interval95: interval && [...interval] },
-    byHolm && comparison ? 'holm' : 'interval',
+    comparison ? rule : 'interval',
   );
   return { state: 'known', delta, interval, sure, verdict: verdict === 'noise' ? null : verdict, comparison };
 }
@@ -91,7 +96,7 @@ export function meanDifference(differences: readonly Difference[]): Difference {
   const delta = average(known.map((each) => each.delta));
   const halves = known.map(({ interval }) => (interval ? (interval[1] - interval[0]) / 2 : null));
   const half = halves.includes(null) ? null : Math.hypot(...(halves as number[])) / known.length;
-  return judged(delta, half === null ? null : [delta - half, delta + half], 'acc', null, false);
+  return knownDifference('acc', delta, half === null ? null : [delta - half, delta + half], null, 'interval');
 }
 
 export const mismatchesIn = (difference: Difference) => (difference.state === 'differs' ? difference.mismatches : []);

@@ -1,5 +1,6 @@
 // Whose scores stand side by side: the base, its variants, and the variants of other runs beside this one. Each has a name
 // by what it lacks, a colour by whether it was healed, and a shape of its own.
+import { isActive } from '../components/runState';
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { EvaluatedModel } from '../../server/protocol/reports';
@@ -51,7 +52,7 @@ export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet |
     runId: run.runId,
     recipe,
     scored: known,
-    over: report !== null || !['queued', 'running', 'paused'].includes(run.state),
+    over: report !== null || !isActive(run.state),
   };
 }
 

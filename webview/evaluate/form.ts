@@ -4,10 +4,11 @@ import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/p
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, memory, size } from '../../server/shared/numbers';
 import type { ModelSummary } from '../../server/protocol/reports';
-import { button, checkbox, dropdown, icon, numberField } from '../components/controls';
+import { button, checkbox, dropdown, numberField } from '../components/controls';
+import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
 import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
-import type { PageState } from './view';
+import type { PageState } from './state';
 
 export function form(
   { host, failure, busy, written }: PageState,

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { plain, share } from '../../server/shared/numbers';
 import type { GenerationCheck } from '../../server/protocol/reports';
-import { icon } from '../components/controls';
+import { icon } from '../components/icons';
 import type { Column } from './columns';
 import type { TableView } from './view';
 

@@ -2,7 +2,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { duration, plain } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
-import { icon, link } from '../components/controls';
+import { link } from '../components/controls';
+import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
 import { settingsIn } from './settings';
 import type { Row } from './table';

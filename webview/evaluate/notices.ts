@@ -1,19 +1,20 @@
 // What a person must know before the numbers: how the run stands, what cannot be compared, what the engine warns of.
 import { html, nothing, type TemplateResult } from 'lit';
 import { clock, share } from '../../server/shared/numbers';
-import { runStyles, secondsLeft, stepInWords } from '../components/runState';
+import { isActive, runStyles, secondsLeft, stepInWords } from '../components/runState';
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
-import { icon, link, progressBar } from '../components/controls';
+import { link, progressBar } from '../components/controls';
+import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
 import { mismatchNotes } from './mismatchNotes';
-import { isActive, type TableView } from './view';
+import type { TableView } from './view';
 
 export function notices(view: TableView, act: EvaluateActions): TemplateResult {
   const { run, plan } = view.evaluation;
   const { failure, written } = view.state;
   return html`
-    ${isActive(run) ? progress(run, plan) : nothing}
+    ${isActive(run.state) ? progress(run, plan) : nothing}
     ${run.state === 'failed' ? ended(run.message, view, act) : nothing}
     ${run.state === 'interrupted' ? ended('The compute server ended in the middle of the evaluation.', view, act, 'warning') : nothing}
     ${run.state === 'cancelled' ? ended('The evaluation was cancelled.', view, act, 'info') : nothing}

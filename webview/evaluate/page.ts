@@ -3,11 +3,12 @@ import { html, nothing, render, type TemplateResult } from 'lit';
 import type { EvaluatePage, EvaluationState } from '../../server/protocol/pages/evaluate';
 import { counted } from '../../server/shared/numbers';
 import { connectionNotice } from '../components/connectionNotice';
-import { runStyles } from '../components/runState';
-import { renderer } from '../pageStore';
+import { isActive, runStyles } from '../components/runState';
+import { openPageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
 import type { Host } from '../host';
-import { button, icon, searchField, tool } from '../components/controls';
+import { button, searchField, tool } from '../components/controls';
+import { icon } from '../components/icons';
 import { actionsOn, type EvaluateActions } from './actions';
 import { form } from './form';
 import { generation } from './generation';
@@ -17,45 +18,22 @@ import { perplexity } from './perplexity';
 import { scores } from './scores';
 import { questions, settingsList } from './settings';
 import { strip } from './differenceChart';
-import { isActive, type PageState, type TableView, tableViewOf, variantsOf } from './view';
+import { initialState, nextState, type PageState } from './state';
+import { type TableView, tableViewOf, variantsOf } from './view';
 
 registerPage<EvaluatePage>('evaluate', mountEvaluate);
 
 function mountEvaluate(root: HTMLElement, host: Host<EvaluatePage>, initial: EvaluationState): void {
-  let state: PageState = {
-    host: initial,
-    current: null,
-    detailed: [],
-    copied: false,
-    failure: null,
-    written: null,
-    busy: false,
-  };
-  const draw = () => render(page(state, act), root);
-  const soon = renderer(draw);
-  const update = (patch: Partial<PageState>) => {
-    state = { ...state, ...patch };
-    soon();
-  };
-  const act = actionsOn({ host, state: () => state, update });
-
+  const draw = () => render(page(store.state, act), root);
+  const store = openPageStore(initialState(initial), nextState, renderer(draw));
+  const act = actionsOn({ host, store });
   host.on('evaluate/state', (next) => {
-    const [before, after] = [runIdOf(state.host), runIdOf(next)];
-    if (before !== after) update({ current: null, detailed: [], failure: null, written: null });
-    // How the table is shown is the page's to say, and what is typed is newer than what comes back.
-    const typed = state.host.shown.kind === 'form' ? state.host.shown.form.settings : null;
-    const shown: EvaluationState['shown'] =
-      typed && next.shown.kind === 'form'
-        ? { ...next.shown, form: { ...next.shown.form, settings: typed } }
-        : next.shown;
-    update({ host: { ...next, view: state.host.view, shown } });
+    store.dispatch({ type: 'host', host: next });
     host.remember(memoryOf(next));
   });
   host.remember(memoryOf(initial));
   draw();
 }
-
-const runIdOf = ({ shown }: EvaluationState) => (shown.kind === 'run' ? shown.evaluation.run.runId : null);
 
 const memoryOf = ({ models, shown }: EvaluationState) => ({
   page: 'evaluate' as const,
@@ -97,10 +75,10 @@ function controls({ evaluation, state }: TableView, act: EvaluateActions): Templ
   return html`
     ${run.state === 'done' ? nothing : html`<span class="state" id="run-state">${icon(look.icon, look.kind)}<span>${look.label}</span></span>`}
     <span class="row controls" role="toolbar" aria-label="Evaluation">
-      ${isActive(run) ? nothing : button({ id: 'add-variant', label: 'Add Variant…', disabled: off, onPress: act.addVariant })}
+      ${isActive(run.state) ? nothing : button({ id: 'add-variant', label: 'Add Variant…', disabled: off, onPress: act.addVariant })}
       ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off, onPress: act.saveRecipe })}
       ${
-        isActive(run)
+        isActive(run.state)
           ? button({ id: 'cancel', label: 'Cancel', disabled: off, onPress: act.cancel })
           : button({
               id: 'evaluate',

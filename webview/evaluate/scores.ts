@@ -5,7 +5,7 @@ import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
 import { plain } from '../../server/shared/numbers';
 import { isShare, metricOf } from '../../server/shared/metrics';
 import { verdictMarks } from '../../server/shared/scores';
-import { icon } from '../components/controls';
+import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
 import type { Column } from './columns';
 import { detailsOf } from './details';

@@ -4,7 +4,7 @@ import type { EvaluatedGroup, EvaluatedTask } from '../../server/protocol/report
 import { absentIn, average, type Cell, differenceOf, meanDifference, mismatchesIn, type Value, valueIn } from './cell';
 import type { Column } from './columns';
 import { differencesBetween } from './mismatch';
-import { isShare, metricOf, primaryMetric } from '../../server/shared/metrics';
+import { isShare, primaryMetric } from '../../server/shared/metrics';
 
 export interface Row {
   /** The name of a task or group, or `mean`. */
@@ -48,7 +48,6 @@ export function rowsOf(columns: readonly Column[]): Row[] {
 
 function taskRow(task: EvaluatedTask, columns: readonly Column[]): Row {
   const metric = primaryMetric(task.metrics);
-  const { factor } = metricOf(metric);
   const [base, ...variants] = columns;
   const baseValue = valueIn(base!, task.task, metric, task);
   return {
@@ -64,7 +63,10 @@ function taskRow(task: EvaluatedTask, columns: readonly Column[]): Row {
       const own = column.sheet.scored.tasks.find((it) => it.task === task.task);
       const value = own ? valueIn(column, task.task, metric, own) : absentIn(column);
       const mismatches = own && value.state === 'known' ? differencesBetween(base!, column, task, own) : [];
-      return { value, difference: differenceOf(column, task.task, metric, factor, baseValue, value, mismatches) };
+      return {
+        value,
+        difference: differenceOf(column, { task: task.task, metric, base: baseValue, value, mismatches }),
+      };
     }),
     children: [],
   };
@@ -92,7 +94,7 @@ function groupRow(group: EvaluatedGroup, children: Row[], columns: readonly Colu
       const mismatches = leaves.flatMap(({ cells }) => mismatchesIn(cells[i]!.difference));
       return {
         value,
-        difference: differenceOf(column, group.group, metric, metricOf(metric).factor, baseValue, value, mismatches),
+        difference: differenceOf(column, { task: group.group, metric, base: baseValue, value, mismatches }),
       };
     }),
     children,

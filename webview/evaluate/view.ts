@@ -1,23 +1,10 @@
-// What the page keeps and everything that is shown from it, computed once a rendering.
-import type { EvaluationRun, EvaluationState } from '../../server/protocol/pages/evaluate';
-import type { RunSummary } from '../../server/protocol/server';
+// Everything that the page shows of a run, computed once before a rendering.
+import type { EvaluationRun } from '../../server/protocol/pages/evaluate';
 import { type Column, columnsOf } from './columns';
 import { shownRows, type ShownRow } from './order';
 import { type PlotScale, plotScale } from './plot';
+import type { PageState } from './state';
 import { type Row, rowsOf } from './table';
-
-export interface PageState {
-  readonly host: EvaluationState;
-  /** The row that has the tab stop. */
-  readonly current: string | null;
-  /** Rows whose details are shown. */
-  readonly detailed: readonly string[];
-  readonly copied: boolean;
-  readonly failure: string | null;
-  /** What was written last. */
-  readonly written: string | null;
-  readonly busy: boolean;
-}
 
 export interface TableView {
   readonly state: PageState;
@@ -44,5 +31,3 @@ export function tableViewOf(state: PageState): TableView | null {
 }
 
 export const variantsOf = ({ columns }: TableView): readonly Column[] => columns.slice(1);
-
-export const isActive = ({ state }: RunSummary): boolean => ['queued', 'running', 'paused'].includes(state);

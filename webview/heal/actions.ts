@@ -1,132 +1,108 @@
-// What a person can do on the page, for a run and before one.
+// What a person can do on the page of a healing, for a run and before one. Each function changes the state (state.ts) or
+// asks the host.
 import type { RunControl } from '../../server/protocol/engine';
 import type { HealPage, HealSettings, HealView } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { pictureOf } from '../components/chart';
-import { type Host, sentenceOf } from '../host';
 import { hideTip } from '../components/tooltip';
-import type { Curve } from './curve';
+import type { Host } from '../host';
+import type { PageStore } from '../pageStore';
+import { requestsOf } from '../requests';
 import { csvOf } from './csv';
+import type { Curve } from './curve';
 import { pictureOption } from './lossChart';
-import { type PageState, type RunView, runViewOf } from './view';
-
-export interface HealActions {
-  /** The run as it is now, which may be newer than what is drawn; null: there is only a form. */
-  now(): RunView | null;
-  view(patch: Partial<HealView>): void;
-  zoom(part: PageState['zoom']): void;
-  drag(part: PageState['drag']): void;
-  cross(step: number | null, pinned?: boolean): void;
-  menu(): void;
-  exportAs(kind: 'csv' | 'png' | 'svg'): void;
-  overlay(runId: string, shown: boolean): void;
-  control(action: RunControl): void;
-  cancel(): void;
-  resume(): void;
-  merge(): void;
-  openRun(runId: string): void;
-  saveRecipe(): void;
-  settings(patch: Partial<HealSettings>): void;
-  chooseText(): void;
-  start(): void;
-  /** The form again, with these settings changed. */
-  again(patch: Partial<HealSettings>): void;
-  openLog(): void;
-  restart(): void;
-}
+import { type Action, type PageState, runIdOf } from './state';
+import { type RunView, runViewOf } from './view';
 
 export interface ActionWiring {
   readonly host: Host<HealPage>;
-  state(): PageState;
+  readonly store: PageStore<PageState, Action>;
   curve(): Curve;
-  update(patch: Partial<PageState>): void;
 }
+
+export type HealActions = ReturnType<typeof actionsOn>;
+
+export const actionsOn = (wiring: ActionWiring) => ({
+  ...chartActions(wiring),
+  ...runActions(wiring),
+  ...formActions(wiring),
+});
 
 /** Of an exported picture. */
 const picturePx = { width: 1000, height: 560 };
 
-export function actionsOn({ host, state, curve, update }: ActionWiring): HealActions {
-  const tell = (work: Promise<unknown>, patch: Partial<PageState> = {}) => {
-    update({ failure: null, ...patch });
-    return work.then(
-      () => update({ busy: false }),
-      (error: unknown) => update({ busy: false, failure: sentenceOf(error) }),
-    );
+function chartActions({ host, store, curve }: ActionWiring) {
+  const { dispatch } = store;
+  const { write } = requestsOf(dispatch);
+  const now = (): RunView | null => {
+    const { shown } = store.state.host;
+    return shown.kind === 'run' ? runViewOf(store.state, shown.healing, curve()) : null;
   };
-  const show = (view: HealView) => {
-    update({ host: { ...state().host, view } });
-    host.ask('heal/keep', { view }).catch(() => {});
-  };
-  const runId = () => {
-    const { shown } = state().host;
-    return shown.kind === 'run' ? shown.healing.run.runId : '';
-  };
-  const settings = () => {
-    const { shown } = state().host;
-    return shown.kind === 'form' ? shown.form.settings : settingsIn(shown.healing.recipe);
-  };
-  const written = (work: Promise<{ file: string } | null>) =>
-    tell(
-      work.then((result) => update({ written: result?.file ?? null })),
-      { menu: false, written: null },
-    );
-  const now = () => {
-    const { shown } = state().host;
-    return shown.kind === 'run' ? runViewOf(state(), shown.healing, curve()) : null;
+  const view = (changes: Partial<HealView>) => {
+    dispatch({ type: 'view', changes });
+    host.ask('heal/keep', { view: store.state.host.view }).catch(() => {});
   };
   return {
+    /** The run as it is now, which may be newer than what is drawn; null: there is only a form. */
     now,
-    view(patch) {
-      const { view } = state().host;
-      // Another unit: the part that was shown has no meaning any more.
-      if (patch.by !== undefined && patch.by !== view.by) update({ zoom: null });
-      show({ ...view, ...patch });
-    },
-    zoom: (zoom) => update({ zoom }),
-    drag: (drag) => update({ drag }),
-    cross(step, pinned = false) {
-      const now = state().cross;
+    view,
+    zoom: (zoom: PageState['zoom']) => dispatch({ type: 'zoom', zoom }),
+    drag: (drag: PageState['drag']) => dispatch({ type: 'drag', drag }),
+    cross(step: number | null, pinned = false) {
       if (step === null) hideTip();
-      if ((now?.step ?? null) === step && (now?.pinned ?? false) === pinned) return;
-      update({ cross: step === null ? null : { step, pinned } });
+      dispatch({ type: 'cross', cross: step === null ? null : { step, pinned } });
     },
-    menu: () => update({ menu: !state().menu }),
-    exportAs(kind) {
-      const view = now();
-      if (!view) return;
+    menu: () => dispatch({ type: 'menu' }),
+    exportAs(kind: 'csv' | 'png' | 'svg') {
+      const run = now();
+      if (!run) return;
       const { width, height } = picturePx;
       const content =
         kind === 'csv'
-          ? csvOf(view)
-          : pictureOf((colours, w, h) => pictureOption(view, colours, w, h), kind, width, height);
-      void written(host.ask('heal/export', { kind, content }));
+          ? csvOf(run)
+          : pictureOf((colours, w, h) => pictureOption(run, colours, w, h), kind, width, height);
+      write(host.ask('heal/export', { kind, content }));
     },
-    overlay(id, shown) {
-      const { view } = state().host;
-      const others = view.overlays.filter((other) => other !== id);
-      show({ ...view, overlays: shown ? [...others, id] : others });
+    overlay(id: string, shown: boolean) {
+      const others = store.state.host.view.overlays.filter((other) => other !== id);
+      view({ overlays: shown ? [...others, id] : others });
     },
-    control: (action) => void tell(host.ask('heal/control', { action })),
-    cancel: () => void tell(host.ask('run/cancel', { runId: runId() })),
-    resume: () => void tell(host.ask('run/resume', { runId: runId() })),
-    merge: () => void tell(host.ask('heal/merge', {}), { busy: true }),
-    openRun: (id) => void tell(host.ask('run/open', { runId: id })),
-    saveRecipe() {
-      const { shown } = state().host;
-      void written(host.ask('heal/saveRecipe', { settings: shown.kind === 'form' ? shown.form.settings : null }));
+  };
+}
+
+function runActions({ host, store }: ActionWiring) {
+  const { send } = requestsOf(store.dispatch);
+  const runId = () => runIdOf(store.state.host) ?? '';
+  return {
+    control: (action: RunControl) => send(host.ask('heal/control', { action })),
+    cancel: () => send(host.ask('run/cancel', { runId: runId() })),
+    resume: () => send(host.ask('run/resume', { runId: runId() })),
+    merge: () => send(host.ask('heal/merge', {}), 'busy'),
+    openRun: (id: string) => send(host.ask('run/open', { runId: id })),
+    openLog: () => send(host.ask('log/open', {})),
+    restart: () => send(host.ask('server/restart', {})),
+  };
+}
+
+function formActions({ host, store }: ActionWiring) {
+  const { send, sendQuietly, write } = requestsOf(store.dispatch);
+  const settings = (): HealSettings => {
+    const { shown } = store.state.host;
+    return shown.kind === 'form' ? shown.form.settings : settingsIn(shown.healing.recipe);
+  };
+  const isForm = () => store.state.host.shown.kind === 'form';
+  return {
+    settings(changes: Partial<HealSettings>) {
+      if (!isForm()) return;
+      store.dispatch({ type: 'settings', changes });
+      sendQuietly(host.ask('heal/settings', { settings: settings() }));
     },
-    settings(patch) {
-      const { host: now } = state();
-      if (now.shown.kind !== 'form') return;
-      const next = { ...now.shown.form.settings, ...patch };
-      update({ host: { ...now, shown: { kind: 'form', form: { ...now.shown.form, settings: next, plan: null } } } });
-      host.ask('heal/settings', { settings: next }).catch((error) => update({ failure: sentenceOf(error) }));
-    },
-    chooseText: () => void tell(host.ask('heal/text', {})),
-    start: () => void tell(host.ask('heal/start', { settings: settings() }), { busy: true }),
-    again: (patch) => void tell(host.ask('heal/again', { settings: { ...settings(), ...patch } })),
-    openLog: () => void tell(host.ask('log/open', {})),
-    restart: () => void tell(host.ask('server/restart', {})),
+    chooseText: () => send(host.ask('heal/text', {})),
+    start: () => send(host.ask('heal/start', { settings: settings() }), 'busy'),
+    /** The form again, with these settings changed. */
+    again: (changes: Partial<HealSettings>) =>
+      send(host.ask('heal/again', { settings: { ...settings(), ...changes } })),
+    saveRecipe: () => write(host.ask('heal/saveRecipe', { settings: isForm() ? settings() : null })),
   };
 }
 

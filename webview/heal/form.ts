@@ -3,78 +3,28 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, memory } from '../../server/shared/numbers';
-import { button, dropdown, icon, numberField } from '../components/controls';
+import { button, dropdown, numberField } from '../components/controls';
+import { icon } from '../components/icons';
 import type { HealActions } from './actions';
 import { choiceOf, scientific, targetChoices } from './settings';
-import type { PageState } from './view';
+import type { PageState } from './state';
 
 export function form(state: PageState, shown: HealForm, act: HealActions): TemplateResult {
   const { host, failure, busy, written } = state;
-  const { settings, textName } = shown;
-  const off = host.connection.state !== 'connected' || busy;
-  const set =
-    <K extends keyof HealSettings>(name: K) =>
-    (value: HealSettings[K]) =>
-      act.settings({ [name]: value });
-  const field = (name: NumberName, label: string, least = 1, fraction = false) =>
-    numberField({ id: name, label, value: settings[name], least, fraction, onChange: set(name) });
-  const choose = <K extends 'schedule' | 'objective'>(
-    name: K,
-    label: string,
-    choices: Choice<HealSettings[K]>[],
-  ) => html`
-    <div class="field"><span>${label}</span>${dropdown({
-      id: name,
-      label,
-      choices,
-      value: settings[name],
-      onChange: (value) => act.settings({ [name]: value as HealSettings[K] }),
-    })}</div>`;
+  const isOff = host.connection.state !== 'connected' || busy;
+  const isUnready = isOff || shown.textName === null;
+  const fields = fieldsOf(shown.settings, act);
   return html`
     <p class="quiet intro">${intro(host)}</p>
     <section id="form" aria-label="Settings of the run">
-      <fieldset>
-        <legend><h2>Text</h2></legend>
-        <div class="field wide-field"><span>Train on</span>
-          <span class="row">
-            <bdi class="text" id="text-name">${textName ?? 'no text yet'}</bdi>
-            ${button({ id: 'choose-text', label: 'Choose Text…', disabled: off, onPress: act.chooseText })}
-          </span></div>
-        ${field('tokens', 'Tokens a window', 2)} ${field('microBatchWindows', 'Windows a batch')}
-        ${field('steps', 'Steps')}
-      </fieldset>
-      <fieldset>
-        <legend><h2>Adapter</h2></legend>
-        ${field('rank', 'Rank')} ${field('alpha', 'Alpha', 0, true)}
-        <div class="field"><span>Targets</span>${dropdown({
-          id: 'targets',
-          label: 'Targets',
-          choices: targetChoices,
-          value: choiceOf(settings.targets),
-          onChange: (value) =>
-            act.settings({ targets: targetChoices.find((it) => it.value === value)?.targets ?? settings.targets }),
-        })}</div>
-      </fieldset>
-      <fieldset>
-        <legend><h2>Training</h2></legend>
-        ${field('learningRate', 'Learning rate', 0, true)}
-        ${choose('schedule', 'Schedule', [
-          { value: 'linear', label: 'linear' },
-          { value: 'cosine', label: 'cosine' },
-          { value: 'constant', label: 'constant' },
-        ])}
-        ${field('warmupSteps', 'Warm-up steps', 0)}
-        ${choose('objective', 'Objective', [
-          { value: 'nextToken', label: 'next token' },
-          ...(host.original ? [{ value: 'distillation' as const, label: 'what the dense model expects' }] : []),
-        ])}
-      </fieldset>
-      <p class="quiet small" id="dense">${dense(host)}</p>
+      ${textFields(shown, isOff, fields, act)} ${adapterFields(shown.settings, fields, act)}
+      ${trainingFields(host, fields)}
+      <p class="quiet small" id="dense">${comparedWith(host)}</p>
       ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
       ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
       <p class="row" id="start-row">
-        ${button({ id: 'start', appearance: 'primary', label: 'Start Healing…', disabled: off || textName === null, onPress: act.start })}
-        ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off || textName === null, onPress: act.saveRecipe })}
+        ${button({ id: 'start', appearance: 'primary', label: 'Start Healing…', disabled: isUnready, onPress: act.start })}
+        ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: isUnready, onPress: act.saveRecipe })}
         <span class="text quiet" id="plan" role="status">${planned(shown)}</span>
       </p>
       ${written ? html`<p class="small quiet text" role="status">Written to <bdi>${written}</bdi></p>` : nothing}
@@ -82,7 +32,72 @@ export function form(state: PageState, shown: HealForm, act: HealActions): Templ
 }
 
 type NumberName = { [K in keyof HealSettings]: HealSettings[K] extends number ? K : never }[keyof HealSettings];
+type ChoiceName = 'schedule' | 'objective';
 type Choice<V extends string> = { value: V; label: string };
+type Fields = ReturnType<typeof fieldsOf>;
+
+/** Fields by the name of the setting that they show and change. */
+const fieldsOf = (settings: HealSettings, act: HealActions) => ({
+  number: (name: NumberName, label: string, least = 1, fraction = false) =>
+    numberField({
+      id: name,
+      label,
+      value: settings[name],
+      least,
+      fraction,
+      onChange: (value) => act.settings({ [name]: value }),
+    }),
+  choice: <K extends ChoiceName>(name: K, label: string, choices: Choice<HealSettings[K]>[]) => html`
+    <div class="field"><span>${label}</span>${dropdown({
+      id: name,
+      label,
+      choices,
+      value: settings[name],
+      onChange: (value) => act.settings({ [name]: value as HealSettings[K] }),
+    })}</div>`,
+});
+
+const textFields = ({ textName }: HealForm, isOff: boolean, { number }: Fields, act: HealActions) => html`
+  <fieldset>
+    <legend><h2>Text</h2></legend>
+    <div class="field wide-field"><span>Train on</span>
+      <span class="row">
+        <bdi class="text" id="text-name">${textName ?? 'no text yet'}</bdi>
+        ${button({ id: 'choose-text', label: 'Choose Text…', disabled: isOff, onPress: act.chooseText })}
+      </span></div>
+    ${number('tokens', 'Tokens a window', 2)} ${number('microBatchWindows', 'Windows a batch')}
+    ${number('steps', 'Steps')}
+  </fieldset>`;
+
+const adapterFields = ({ targets }: HealSettings, { number }: Fields, act: HealActions) => html`
+  <fieldset>
+    <legend><h2>Adapter</h2></legend>
+    ${number('rank', 'Rank')} ${number('alpha', 'Alpha', 0, true)}
+    <div class="field"><span>Targets</span>${dropdown({
+      id: 'targets',
+      label: 'Targets',
+      choices: targetChoices,
+      value: choiceOf(targets),
+      onChange: (value) =>
+        act.settings({ targets: targetChoices.find((it) => it.value === value)?.targets ?? targets }),
+    })}</div>
+  </fieldset>`;
+
+const trainingFields = (host: HealState, { number, choice }: Fields) => html`
+  <fieldset>
+    <legend><h2>Training</h2></legend>
+    ${number('learningRate', 'Learning rate', 0, true)}
+    ${choice('schedule', 'Schedule', [
+      { value: 'linear', label: 'linear' },
+      { value: 'cosine', label: 'cosine' },
+      { value: 'constant', label: 'constant' },
+    ])}
+    ${number('warmupSteps', 'Warm-up steps', 0)}
+    ${choice('objective', 'Objective', [
+      { value: 'nextToken', label: 'next token' },
+      ...(host.original ? [{ value: 'distillation' as const, label: 'what the dense model expects' }] : []),
+    ])}
+  </fieldset>`;
 
 function intro({ model }: HealState): TemplateResult {
   const removed = model.prunedFrom?.removedBlocks ?? [];
@@ -91,9 +106,9 @@ function intro({ model }: HealState): TemplateResult {
     : html`<bdi>${model.name}</bdi> has all of its blocks. An adapter can be trained for it all the same; the model itself stays as it is.`;
 }
 
-const dense = ({ original: known, model }: HealState): TemplateResult | string =>
-  known
-    ? html`Compared with <bdi title=${known.folder}>${known.name}</bdi>, the model before pruning: ${html`<bdi>${known.folder}</bdi>`}`
+const comparedWith = ({ original, model }: HealState): TemplateResult | string =>
+  original
+    ? html`Compared with <bdi title=${original.folder}>${original.name}</bdi>, the model before pruning: ${html`<bdi>${original.folder}</bdi>`}`
     : model.prunedFrom
       ? html`The model before pruning, <bdi>${model.prunedFrom.model}</bdi>, is not among the folders that are open here: there will be no share that is recovered.`
       : '';

@@ -1,5 +1,5 @@
-// The curve as the chart draws it: training loss faint, its average strong, held-out points as diamonds that are never
-// averaged, the lines of the pruned and the dense model, earlier runs in grey, and where the run is now.
+// The options of the loss chart: training loss faint, its average strong, held-out points as diamonds that are never
+// averaged, the lines of the pruned and the original model, earlier runs in grey, and where the run is now.
 import { loss } from '../../server/shared/numbers';
 import type { ChartOption, Colours } from '../components/chart';
 import { downsampled } from './downsample';
@@ -11,47 +11,47 @@ import { nextEvaluation, type RunView } from './view';
 type Points = [number, number][];
 
 export function lossChartOption(view: RunView, colours: Colours, widthPx: number, heightPx: number): ChartOption {
-  const frame = plotAreaOf(view, widthPx, heightPx);
-  const { x, y } = frame;
+  const area = plotAreaOf(view, widthPx, heightPx);
+  const { x, y } = area;
   const text = { color: colours.quiet, fontSize: 11, fontFamily: colours.font };
   const plainAxis = { type: 'value', axisLine: { show: false }, axisTick: { show: false } };
   const at = (values: number[], place: (value: number) => number) => values.map(place);
   return {
     grid: { left: margins.left, right: margins.right, top: margins.top, bottom: margins.bottom },
-    dataZoom: zoomers(frame, colours),
+    dataZoom: zoomers(area, colours),
     xAxis: {
       ...plainAxis,
-      min: x.place(frame.whole.from),
-      max: x.place(frame.whole.to),
+      min: x.place(area.whole.from),
+      max: x.place(area.whole.to),
       splitLine: { show: false },
       axisLabel: {
         ...text,
         margin: 8,
-        customValues: at(frame.xMarks, x.place),
-        formatter: (place: number) => frame.xLabel(x.value(place)),
+        customValues: at(area.xMarks, x.place),
+        formatter: (place: number) => area.xLabel(x.value(place)),
       },
     },
     yAxis: {
       ...plainAxis,
-      min: y.place(frame.low),
-      max: y.place(frame.high),
-      axisTick: { show: false, customValues: at(frame.yMarks, y.place) },
+      min: y.place(area.low),
+      max: y.place(area.high),
+      axisTick: { show: false, customValues: at(area.yMarks, y.place) },
       splitLine: { lineStyle: { color: colours.faint } },
       axisLabel: {
         ...text,
         margin: 6,
-        customValues: at(frame.yMarks, y.place),
-        formatter: (place: number) => frame.yLabel(y.value(place)),
+        customValues: at(area.yMarks, y.place),
+        formatter: (place: number) => area.yLabel(y.value(place)),
       },
     },
-    series: series(view, frame, colours, text),
+    series: series({ view, area, colours, text }),
   };
 }
 
 const zoomers = ({ x, shown }: PlotArea, colours: Colours) => {
   const range = { startValue: x.place(shown.from), endValue: x.place(shown.to), filterMode: 'none' };
   return [
-    // Without a key the wheel scrolls the page, and dragging chooses a part (frame.ts).
+    // Without a key the wheel scrolls the page, and dragging chooses a part (interaction.ts).
     { type: 'inside', ...range, zoomOnMouseWheel: 'ctrl', moveOnMouseMove: 'shift', moveOnMouseWheel: 'shift' },
     {
       type: 'slider',
@@ -75,111 +75,139 @@ const zoomers = ({ x, shown }: PlotArea, colours: Colours) => {
   ];
 };
 
-function series(view: RunView, frame: PlotArea, colours: Colours, text: object): object[] {
-  const { curve, x: axis, phase } = view;
-  const { x, y, shown } = frame;
-  const placed = (points: Points): Points => points.map(([a, b]) => [x.place(a), y.place(b)]);
-  const inside = (value: number) => value >= shown.from && value <= shown.to;
-  const from = Math.max(0, firstAtLeast(axis.values, curve.length, shown.from) - 1);
-  const to = Math.min(curve.length, firstAtLeast(axis.values, curve.length, shown.to) + 1);
-  const bins = (values: Float64Array) =>
-    placed(
-      downsampled({ x: axis.values, y: values, length: curve.length, pixel: frame.xPixel, at: frame.xAt }, from, to),
-    );
-  const line = (id: string, data: Points, z: number, style: object, more: object = {}) => ({
-    id,
-    name: id,
-    type: 'line',
-    data,
-    z,
-    symbol: 'none',
-    silent: true,
-    emphasis: { disabled: true },
-    lineStyle: style,
-    ...more,
-  });
-  const held = frame.heldOut(view.curve.evals);
-  const last = held.at(-1);
-  const diamond = {
-    symbol: 'diamond',
-    symbolSize: 11,
-    itemStyle: { color: colours.background, borderColor: colours.measured, borderWidth: 2 },
+/** What every series is drawn from. */
+interface Drawing {
+  readonly view: RunView;
+  readonly area: PlotArea;
+  readonly colours: Colours;
+  readonly text: object;
+}
+
+const series = (drawing: Drawing): object[] => [
+  ...referenceLines(drawing),
+  ...earlierRuns(drawing),
+  ...ownLines(drawing),
+  ...nowLine(drawing),
+  ...lastLabel(drawing),
+  ...nextEvaluationMark(drawing),
+];
+
+/** The losses of the pruned and the original model, from edge to edge. */
+const referenceLines = ({ area, colours, text }: Drawing) =>
+  area.references.map(({ name, lossNats, shiftPx }) =>
+    line(
+      name,
+      placed(area, [
+        [area.shown.from, lossNats],
+        [area.shown.to, lossNats],
+      ]),
+      2,
+      { color: colours.foreground, width: 1, type: [6, 3], opacity: 0.8 },
+      {
+        endLabel: {
+          show: true,
+          formatter: `${name} ${loss(lossNats)}`,
+          ...text,
+          color: colours.foreground,
+          distance: 6,
+          offset: [0, shiftPx],
+        },
+      },
+    ),
+  );
+
+const earlierRuns = ({ view, area, colours }: Drawing) =>
+  view.overlays.map((earlier, i) =>
+    line(
+      overlayName(earlier),
+      placed(area, area.heldOut(earlier.evals, earlier.recipe)),
+      3,
+      { color: colours.quiet, width: 1.5, type: dashes[i % dashes.length]! },
+      {
+        symbol: shapes[i % shapes.length],
+        symbolSize: 6,
+        itemStyle: { color: colours.background, borderColor: colours.quiet, borderWidth: 1.5 },
+      },
+    ),
+  );
+
+function ownLines({ view, area, colours }: Drawing) {
+  const { curve, x: axis } = view;
+  const { predicted, measured } = colours;
+  const from = Math.max(0, firstAtLeast(axis.values, curve.length, area.shown.from) - 1);
+  const to = Math.min(curve.length, firstAtLeast(axis.values, curve.length, area.shown.to) + 1);
+  const points = (values: Float64Array) => {
+    const { xPixel: pixel, xAt: at } = area;
+    return placed(area, downsampled({ x: axis.values, y: values, length: curve.length, pixel, at }, from, to));
   };
-  const upright = (at: number): Points => [
-    [x.place(at), y.place(frame.low)],
-    [x.place(at), y.place(frame.high)],
-  ];
-  const now = axis.at(curve.nDone);
-  const next = view.phase === 'running' || view.phase === 'paused' ? nextEvaluation(view) : null;
+  const smoothed = curve.smoothed(view.state.host.view.smoothing);
   return [
-    ...frame.references.map(({ name, lossNats, shiftPx }) =>
-      line(
-        name,
-        placed([
-          [shown.from, lossNats],
-          [shown.to, lossNats],
-        ]),
-        2,
-        { color: colours.foreground, width: 1, type: [6, 3], opacity: 0.8 },
-        {
-          endLabel: {
-            show: true,
-            formatter: `${name} ${loss(lossNats)}`,
-            ...text,
-            color: colours.foreground,
-            distance: 6,
-            offset: [0, shiftPx],
-          },
-        },
-      ),
+    line('train', points(curve.column('lossNats')), 4, { color: predicted, width: 1, opacity: 0.5 }),
+    line('train, smoothed', points(smoothed), 5, { color: predicted, width: 2 }),
+    line(
+      'held out',
+      placed(area, area.heldOut(curve.evals)),
+      6,
+      { color: measured, width: 1, type: [2, 3] },
+      diamond(colours),
     ),
-    ...view.overlays.map((earlier, i) =>
-      line(
-        overlayName(earlier),
-        placed(frame.heldOut(earlier.evals, earlier.recipe)),
-        3,
-        { color: colours.quiet, width: 1.5, type: dashes[i % dashes.length]! },
-        {
-          symbol: shapes[i % shapes.length],
-          symbolSize: 6,
-          itemStyle: { color: colours.background, borderColor: colours.quiet, borderWidth: 1.5 },
-        },
-      ),
-    ),
-    line('train', bins(curve.column('lossNats')), 4, { color: colours.predicted, width: 1, opacity: 0.5 }),
-    line('train, smoothed', bins(curve.smoothed(view.state.host.view.smoothing)), 5, {
-      color: colours.predicted,
-      width: 2,
-    }),
-    line('held out', placed(held), 6, { color: colours.measured, width: 1, type: [2, 3] }, diamond),
-    ...(phase !== 'done' && curve.nDone > 0 && inside(now)
-      ? [line('now', upright(now), 1, { color: colours.quiet, width: 1, type: [1, 3] })]
-      : []),
-    ...(last && held.length > 1
-      ? [
-          marked('last', [x.place(last[0]), y.place(last[1])], loss(last[1]), 'top', {
-            ...text,
-            color: colours.foreground,
-            textBorderColor: colours.background,
-            textBorderWidth: 4,
-          }),
-        ]
-      : []),
-    ...(next && inside(next.at)
-      ? [
-          {
-            ...marked('next', [x.place(next.at), y.place(frame.low)], next.label, 'top', text),
-            symbol: 'diamond',
-            symbolSize: 11,
-            itemStyle: { color: colours.background, borderColor: colours.measured, borderWidth: 2, opacity: 0.4 },
-          },
-        ]
-      : []),
   ];
 }
 
+/** Where the run is now, until it has ended. */
+function nowLine({ view, area, colours }: Drawing) {
+  const { nDone } = view.curve;
+  const at = view.x.at(nDone);
+  if (view.phase === 'done' || nDone === 0 || !isShown(area, at)) return [];
+  const upright = placed(area, [
+    [at, area.low],
+    [at, area.high],
+  ]);
+  return [line('now', upright, 1, { color: colours.quiet, width: 1, type: [1, 3] })];
+}
+
+/** The newest held-out loss as a number. */
+function lastLabel({ view, area, colours, text }: Drawing) {
+  const heldOut = area.heldOut(view.curve.evals);
+  if (heldOut.length < 2) return [];
+  const [point] = placed(area, heldOut.slice(-1));
+  const label = { color: colours.foreground, textBorderColor: colours.background, textBorderWidth: 4 };
+  return [marked('last', point!, loss(heldOut.at(-1)![1]), { ...text, ...label })];
+}
+
+function nextEvaluationMark({ view, area, colours, text }: Drawing) {
+  const next = view.phase === 'running' || view.phase === 'paused' ? nextEvaluation(view) : null;
+  if (!next || !isShown(area, next.at)) return [];
+  const [point] = placed(area, [[next.at, area.low]]);
+  const { itemStyle, ...mark } = diamond(colours);
+  return [{ ...marked('next', point!, next.label, text), ...mark, itemStyle: { ...itemStyle, opacity: 0.4 } }];
+}
+
+const placed = ({ x, y }: PlotArea, points: Points): Points => points.map(([a, b]) => [x.place(a), y.place(b)]);
+
+const isShown = ({ shown }: PlotArea, value: number): boolean => value >= shown.from && value <= shown.to;
+
+const diamond = (colours: Colours) => ({
+  symbol: 'diamond',
+  symbolSize: 11,
+  itemStyle: { color: colours.background, borderColor: colours.measured, borderWidth: 2 },
+});
+
+const line = (name: string, data: Points, z: number, lineStyle: object, more: object = {}) => ({
+  id: name,
+  name,
+  type: 'line',
+  data,
+  z,
+  symbol: 'none',
+  silent: true,
+  emphasis: { disabled: true },
+  lineStyle,
+  ...more,
+});
+
 /** A word on a point; the point itself is drawn by others. */
-const marked = (id: string, point: [number, number], formatter: string, position: 'top', label: object) => ({
+const marked = (id: string, point: [number, number], formatter: string, label: object) => ({
   id,
   type: 'scatter',
   z: 7,
@@ -187,7 +215,7 @@ const marked = (id: string, point: [number, number], formatter: string, position
   clip: false,
   symbolSize: 0,
   data: [point],
-  label: { show: true, formatter, position, distance: 8, opacity: 1, ...label },
+  label: { show: true, formatter, position: 'top', distance: 8, opacity: 1, ...label },
 });
 
 /** For a file, which has nothing around it: with a legend, without what only a mouse needs or only the moment means. */

@@ -2,7 +2,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { loss, memory, share } from '../../server/shared/numbers';
 import { stepInWords } from '../components/runState';
-import { button, icon, link, progressBar } from '../components/controls';
+import { button, link, progressBar } from '../components/controls';
+import { icon } from '../components/icons';
 import type { HealActions } from './actions';
 import { savedStep } from './controls';
 import type { RunView } from './view';

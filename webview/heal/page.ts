@@ -3,7 +3,7 @@
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { HealPage, HealState } from '../../server/protocol/pages/heal';
 import { connectionNotice } from '../components/connectionNotice';
-import { renderer } from '../pageStore';
+import { openPageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
 import type { Host } from '../host';
 import { hideTip } from '../components/tooltip';
@@ -17,56 +17,33 @@ import { notices } from './notices';
 import { plot } from './plot';
 import { lacks, tokensPerStep } from './settings';
 import { smallCharts } from './smallCharts';
-import { type PageState, type RunView, runViewOf } from './view';
+import { initialState, nextState, type PageState, runIdOf } from './state';
+import { type RunView, runViewOf } from './view';
 
 const pointsEveryMs = 100;
 
 registerPage<HealPage>('heal', mountHeal);
 
 function mountHeal(root: HTMLElement, host: Host<HealPage>, initial: HealState): void {
-  let state: PageState = {
-    host: initial,
-    zoom: null,
-    cross: null,
-    drag: null,
-    menu: false,
-    failure: null,
-    written: null,
-    busy: false,
-  };
   let curve = curveOf(initial);
-  const draw = () => render(page(state, curve, act), root);
+  const draw = () => render(page(store.state, curve, act), root);
   const soon = renderer(draw);
   const drawPoints = atMostEvery(pointsEveryMs, soon);
-  const update = (patch: Partial<PageState>) => {
-    state = { ...state, ...patch };
-    soon();
-  };
-  const act = actionsOn({ host, state: () => state, curve: () => curve, update });
+  const store = openPageStore(initialState(initial), nextState, ({ type }) =>
+    type === 'host' ? drawPoints() : soon(),
+  );
+  const act = actionsOn({ host, store, curve: () => curve });
   const remember = ({ model, shown }: HealState) =>
-    host.remember({
-      page: 'heal',
-      folder: model.folder,
-      runId: shown.kind === 'run' ? shown.healing.run.runId : null,
-    });
+    host.remember({ page: 'heal', folder: model.folder, runId: runIdOf({ shown }) });
 
   host.on('heal/state', (next) => {
-    const [before, after] = [runIdOf(state.host), runIdOf(next)];
-    if (before !== after) {
+    const isOther = runIdOf(next) !== runIdOf(store.state.host);
+    if (isOther) {
       curve = curveOf(next);
       hideTip();
-      update({ zoom: null, cross: null, drag: null, menu: false, failure: null, written: null });
     }
-    // How the curve is shown is the page's to say, and what is typed is newer than what comes back.
-    const { view, shown } = state.host;
-    const typed = shown.kind === 'form' && next.shown.kind === 'form' ? shown.form.settings : null;
-    const asTyped =
-      typed && next.shown.kind === 'form'
-        ? { ...next.shown, form: { ...next.shown.form, settings: typed } }
-        : next.shown;
-    state = { ...state, host: { ...next, view, shown: asTyped } };
-    if (before !== after || stateOf(next) !== stateOf(initial)) remember(next);
-    drawPoints();
+    store.dispatch({ type: 'host', host: next });
+    if (isOther || stateOf(next) !== stateOf(initial)) remember(next);
   });
   host.on('heal/points', (points) => {
     curve.append(points);
@@ -81,7 +58,6 @@ function mountHeal(root: HTMLElement, host: Host<HealPage>, initial: HealState):
 const curveOf = ({ shown }: HealState): Curve =>
   openCurve(shown.kind === 'run' ? tokensPerStep(shown.healing.recipe) : 1);
 
-const runIdOf = ({ shown }: HealState): string | null => (shown.kind === 'run' ? shown.healing.run.runId : null);
 const stateOf = ({ shown }: HealState): string => (shown.kind === 'run' ? shown.healing.run.state : '');
 
 /** Calls at once, then at most every so often, and once more for what came last. */

@@ -1,8 +1,9 @@
 // One number first: the share of the loss lost by pruning that is back, on held-out text, with its place between pruned and
 // dense drawn to scale; then the facts of the run.
 import { html, nothing, svg, type TemplateResult } from 'lit';
+import { isActive } from '../components/runState';
 import { clock, cost, loss, perplexity, share } from '../../server/shared/numbers';
-import { isOver, type RunView } from './view';
+import type { RunView } from './view';
 
 export function lead(view: RunView): TemplateResult {
   const { last, recovered } = view;
@@ -70,6 +71,6 @@ function facts({ last, original: dense, pruned, curve, nSteps, healing, phase }:
     ['Step', `${curve.nDone} of ${nSteps}`],
     running
       ? ['Time left', clock(remainingSeconds), 'If the rest goes as what is done']
-      : ['Elapsed', clock(spent), isOver(run.state) ? 'Time of all steps, without judging and waiting' : undefined],
+      : ['Elapsed', clock(spent), isActive(run.state) ? undefined : 'Time of all steps, without judging and waiting'],
   ] as Fact[];
 }

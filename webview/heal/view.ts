@@ -1,25 +1,11 @@
-// What the page keeps and everything that is shown from it, computed once a rendering.
-import type { EarlierHealing, HealingState, HealState } from '../../server/protocol/pages/heal';
+// Everything that the page shows of a run, computed once before a rendering from the state and the curve.
+import { isActive } from '../components/runState';
+import type { EarlierHealing, HealingState } from '../../server/protocol/pages/heal';
 import type { HealEval, LossPoint } from '../../server/protocol/reports';
 import { clock, counted } from '../../server/shared/numbers';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';
-
-export interface PageState {
-  readonly host: HealState;
-  /** The part of the horizontal axis that is shown; null: all of it. In the unit of `view.by`. */
-  readonly zoom: { readonly from: number; readonly to: number } | null;
-  /** The step that the crosshair is on, from 1; null: it is away. */
-  readonly cross: { readonly step: number; readonly pinned: boolean } | null;
-  /** Pixels from the left edge of the chart, while a part is being chosen. */
-  readonly drag: { readonly from: number; readonly to: number } | null;
-  /** The ways to export are shown. */
-  readonly menu: boolean;
-  readonly failure: string | null;
-  /** What was written last. */
-  readonly written: string | null;
-  readonly busy: boolean;
-}
+import type { PageState } from './state';
 
 export interface RunView {
   readonly state: PageState;
@@ -27,12 +13,11 @@ export interface RunView {
   readonly curve: Curve;
   readonly nSteps: number;
   readonly last: HealEval | null;
-  /** Of the share that is back, as far as it is known. */
+  /** The share of the loss lost by pruning that is back, by the newest evaluation; null where it is not known. */
   readonly recovered: number | null;
   readonly original: LossPoint | null;
   readonly pruned: LossPoint | null;
   readonly overlays: readonly EarlierHealing[];
-  /** The share of the loss lost by pruning that is back; for the newest judgement. */
   readonly phase: Phase;
   /** Values of the horizontal axis. */
   readonly x: Axis;
@@ -51,7 +36,7 @@ export interface Axis {
 export function runViewOf(state: PageState, healing: HealingState, curve: Curve): RunView {
   const { host } = state;
   const { report, references, run } = healing;
-  const dense = report?.dense ?? references?.dense ?? null;
+  const original = report?.dense ?? references?.dense ?? null;
   const pruned = report?.pruned ?? references?.pruned ?? null;
   const last = curve.evals.at(-1) ?? null;
   const nSteps = stepsOf(healing.recipe);
@@ -61,8 +46,8 @@ export function runViewOf(state: PageState, healing: HealingState, curve: Curve)
     curve,
     nSteps,
     last,
-    recovered: last ? shareBack(last, dense, pruned) : null,
-    original: dense,
+    recovered: last ? shareBack(last, original, pruned) : null,
+    original,
     pruned,
     overlays: host.earlier.filter((it) => host.view.overlays.includes(it.run.runId)),
     phase: phaseOf(healing, run.state),
@@ -70,15 +55,15 @@ export function runViewOf(state: PageState, healing: HealingState, curve: Curve)
   };
 }
 
-/** (pruned - now) / (pruned - dense), in nats; null where there is nothing to win back. */
+/** (pruned - now) / (pruned - original), in nats; null where there is nothing to win back. */
 export function shareBack(
   { lossNats, recoveredFraction }: HealEval,
-  dense: LossPoint | null,
+  original: LossPoint | null,
   pruned: LossPoint | null,
 ): number | null {
   if (recoveredFraction !== null) return recoveredFraction;
-  if (!dense || !pruned || dense.lossNats >= pruned.lossNats) return null;
-  return (pruned.lossNats - lossNats) / (pruned.lossNats - dense.lossNats);
+  if (!original || !pruned || original.lossNats >= pruned.lossNats) return null;
+  return (pruned.lossNats - lossNats) / (pruned.lossNats - original.lossNats);
 }
 
 function phaseOf({ report, adapter }: HealingState, state: HealingState['run']['state']): Phase {
@@ -99,7 +84,7 @@ function axisOf({ host }: PageState, healing: HealingState, curve: Curve, nSteps
     return { values: columnOf(values), at: (steps) => steps * unit, end: nSteps * unit };
   }
   const spent = length === 0 ? 0 : curve.seconds[length - 1]!;
-  const left = isOver(healing.run.state) ? 0 : (healing.remainingSeconds ?? 0);
+  const left = isActive(healing.run.state) ? (healing.remainingSeconds ?? 0) : 0;
   const perStep = length === 0 ? 1 : spent / length;
   return {
     values: curve.seconds,
@@ -111,7 +96,7 @@ function axisOf({ host }: PageState, healing: HealingState, curve: Curve, nSteps
   };
 }
 
-/** When the model is judged next, by the time that the steps up to then will take. */
+/** When the model is evaluated next, by the time that the steps up to then will take. */
 export function nextEvaluation({ curve, nSteps, healing, x, phase }: RunView): { at: number; label: string } | null {
   const every = healing.recipe.loop.evaluateEverySteps;
   const step = Math.min(nSteps, (Math.floor(curve.nDone / every) + 1) * every);
@@ -124,9 +109,6 @@ export function nextEvaluation({ curve, nSteps, healing, x, phase }: RunView): {
       : `next in ${clock(seconds)}`;
   return { at: x.at(step), label };
 }
-
-export const isOver = (state: HealingState['run']['state']): boolean =>
-  !['queued', 'running', 'paused'].includes(state);
 
 let column = new Float64Array(0);
 /** One array serves every rendering. */

@@ -9,8 +9,10 @@ import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
 import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import { type Host, sentenceOf } from '../host';
-import { button, icon, progressBar, messageLine, tool } from '../components/controls';
+import type { Host } from '../host';
+import { sentenceOf } from '../requests';
+import { button, progressBar, messageLine, tool } from '../components/controls';
+import { icon } from '../components/icons';
 import { summaryOf } from './summary';
 
 interface State {

@@ -1,5 +1,7 @@
-// A report as a few facts, by kind.
+// A finished run's report as a few facts for people. Kinds of reports with a row below are told in its words; a kind without
+// one is shown by the numbers and words that its report holds.
 import type { Report } from '../../server/protocol/reports';
+import { dropSetInWords } from '../../server/shared/dropSets';
 import {
   cost,
   counted,
@@ -7,137 +9,137 @@ import {
   loss,
   parameters,
   perplexity,
+  plain,
   share,
   signedShare,
   size,
   tokensPerSecond,
 } from '../../server/shared/numbers';
-import { dropSetInWords } from '../../server/shared/dropSets';
 
-type Fact = readonly [name: string, value: string];
+/** A fact that is null is not known of this report. */
+type Fact = readonly [name: string, value: string | null];
+type FactsOf = { readonly [K in Report['kind']]?: (report: Extract<Report, { kind: K }>) => Fact[] };
 
-export function summaryOf(report: Report): Fact[] {
-  return [...factsOf(report), ...('timing' in report ? lastFacts(report) : [])];
+export function summaryOf(report: Report): (readonly [name: string, value: string])[] {
+  const told = Object.hasOwn(factsByKind, report.kind) ? factsByKind[report.kind] : undefined;
+  const facts = told ? told(report as never) : plainFacts(report as object as Record<string, unknown>);
+  const all = [...facts, ...('timing' in report ? runFacts(report) : [])];
+  return all.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
 }
 
-function factsOf(report: Report): Fact[] {
-  switch (report.kind) {
-    case 'analyze': {
-      const costs = report.removals?.blocks.map(({ costNats }) => costNats) ?? [];
-      const cheapest = costs.indexOf(Math.min(...costs));
-      return [
-        ['Loss', `${loss(report.lossNats)} nats, perplexity ${perplexity(report.perplexity)}`],
-        [
-          'Text',
-          `${counted(report.source.nWindows, 'window')} of ${report.source.tokensPerWindow} tokens of ${report.source.files.map(({ name }) => name).join(', ')}`,
-        ],
-        ['Methods', counted(Object.keys(report.methods).length, 'method')],
-        ...(costs.length > 0
-          ? ([['Cheapest block', `${cheapest} (${cost(costs[cheapest]!)} nats without it)`]] as Fact[])
-          : []),
-        ...(report.greedy
-          ? ([
-              [
-                'Greedy search',
-                `${counted(report.greedy.steps.length, 'step')}, ${cost(report.greedy.steps.at(-1)?.costNats ?? 0)} nats`,
-              ],
-            ] as Fact[])
-          : []),
-      ];
-    }
-    case 'prune':
-      return [
-        ['Dropped', dropSetInWords({ blocks: report.dropSet, ...report.droppedSublayers })],
-        ['Written to', report.out],
-        [
-          'Parameters',
-          `${parameters(report.nParamsAfter)} from ${parameters(report.nParamsBefore)}, ${signedShare(report.nParamsAfter / report.nParamsBefore - 1)}`,
-        ],
-        ['Size', `${size(report.sizeBytesAfter)} from ${size(report.sizeBytesBefore)}`],
-        ...(report.repair
-          ? ([
-              ['Linear repair', `loss ${loss(report.repair.lossAfter)} nats from ${loss(report.repair.lossBefore)}`],
-            ] as Fact[])
-          : []),
-      ];
-    case 'sparsify':
-      return [
-        ['Zeroed', `${share(report.nZeroed / report.nConsidered)} of the weights`],
-        ['Written to', report.out],
-        ...(report.lossBefore !== null && report.lossAfter !== null
-          ? ([['Loss', `${loss(report.lossAfter)} nats, ${cost(report.lossAfter - report.lossBefore)}`]] as Fact[])
-          : []),
-      ];
-    case 'perplexity':
-      return report.models.map(
-        (model) =>
-          [model.name, `loss ${loss(model.lossNats)} nats, perplexity ${perplexity(model.perplexity)}`] as const,
-      );
-    case 'generate':
-      return [
-        ['Text', report.text],
-        ['Speed', `${tokensPerSecond(report.tokensPerSecond)}, ${counted(report.nNewTokens, 'token')}`],
-      ];
-    case 'heal':
-      return [
-        ...(report.healed
-          ? [['Held-out loss', `${loss(report.healed.lossNats)} nats after step ${report.bestStep}`] as const]
-          : []),
-        ...(report.pruned
-          ? [
-              [
-                'Before',
-                `pruned ${loss(report.pruned.lossNats)}${report.dense ? `, dense ${loss(report.dense.lossNats)}` : ''}`,
-              ] as const,
-            ]
-          : []),
-        ['Written to', report.out],
-      ];
-    case 'merge':
-      return [
-        ['Adapter', report.adapter],
-        ['Written to', report.out],
-        ['Changed', counted(report.nMerged, 'weight')],
-      ];
-    case 'evaluate':
-      return [
-        ['Models', report.models.map(({ label }) => label).join(', ')],
-        ['Tasks', report.tasks.map(({ title, nItems }) => `${title} (${nItems})`).join(', ')],
-      ];
-    case 'study': {
-      const { variants, evaluation, steps } = report;
-      const best = variants
-        .slice(1)
-        .filter((variant) => variant.loss !== null)
-        .sort((a, b) => a.loss!.lossNats - b.loss!.lossNats)[0];
-      return [
-        ['Variants', `${variants.length - 1} beside ${variants[0]!.label}`],
-        ...(best
-          ? [['Least loss', `${best.label}: ${loss(best.loss!.lossNats)} nats, ${cost(best.loss!.costNats)}`] as const]
-          : []),
-        ...(evaluation ? [['Tasks', evaluation.tasks.map(({ title }) => title).join(', ')] as const] : []),
-        ['Steps', `${steps.length}, of which ${steps.filter(({ doneBefore }) => doneBefore).length} were done before`],
-        ['Written to', `${report.out}: report.html, report.md, charts`],
-      ];
-    }
-    case 'inspect':
-      return [
-        [
-          'Model',
-          `${report.model.family}, ${counted(report.model.nBlocks, 'block')}, ${parameters(report.model.nParameters)}`,
-        ],
-        ['Size', `${size(report.model.sizeBytes)}, ${report.model.dtype}`],
-      ];
-  }
-}
+const nats = (value: number) => `${loss(value)} nats`;
 
-function lastFacts({ timing, peakMemoryBytes, device, threads }: Exclude<Report, { kind: 'inspect' }>): Fact[] {
+const factsByKind: FactsOf = {
+  analyze({ lossNats, perplexity: ofText, source, methods, removals, greedy }) {
+    const costs = removals?.blocks.map(({ costNats }) => costNats) ?? [];
+    const cheapest = costs.indexOf(Math.min(...costs));
+    const files = source.files.map(({ name }) => name).join(', ');
+    const total = cost(greedy?.steps.at(-1)?.costNats ?? 0);
+    return [
+      ['Loss', `${nats(lossNats)}, perplexity ${perplexity(ofText)}`],
+      ['Text', `${counted(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens of ${files}`],
+      ['Methods', counted(Object.keys(methods).length, 'method')],
+      ['Cheapest block', costs.length > 0 ? `${cheapest} (${cost(costs[cheapest]!)} nats without it)` : null],
+      ['Greedy search', greedy && `${counted(greedy.steps.length, 'step')}, ${total} nats`],
+    ];
+  },
+
+  prune({ dropSet, droppedSublayers, out, nParamsBefore, nParamsAfter, sizeBytesBefore, sizeBytesAfter, repair }) {
+    const change = signedShare(nParamsAfter / nParamsBefore - 1);
+    return [
+      ['Dropped', dropSetInWords({ blocks: dropSet, ...droppedSublayers })],
+      ['Written to', out],
+      ['Parameters', `${parameters(nParamsAfter)} from ${parameters(nParamsBefore)}, ${change}`],
+      ['Size', `${size(sizeBytesAfter)} from ${size(sizeBytesBefore)}`],
+      ['Linear repair', repair && `loss ${nats(repair.lossAfter)} from ${loss(repair.lossBefore)}`],
+    ];
+  },
+
+  sparsify: ({ nZeroed, nConsidered, out, lossBefore, lossAfter }) => [
+    ['Zeroed', `${share(nZeroed / nConsidered)} of the weights`],
+    ['Written to', out],
+    ['Loss', lossBefore === null || lossAfter === null ? null : `${nats(lossAfter)}, ${cost(lossAfter - lossBefore)}`],
+  ],
+
+  perplexity: ({ models }) =>
+    models.map(({ name, lossNats, perplexity: ofText }) => [
+      name,
+      `loss ${nats(lossNats)}, perplexity ${perplexity(ofText)}`,
+    ]),
+
+  generate: ({ text, tokensPerSecond: speed, nNewTokens }) => [
+    ['Text', text],
+    ['Speed', `${tokensPerSecond(speed)}, ${counted(nNewTokens, 'token')}`],
+  ],
+
+  heal: ({ healed, pruned, dense: original, bestStep, out }) => [
+    ['Held-out loss', healed && `${nats(healed.lossNats)} after step ${bestStep}`],
+    ['Before', pruned && `pruned ${loss(pruned.lossNats)}${original ? `, dense ${loss(original.lossNats)}` : ''}`],
+    ['Written to', out],
+  ],
+
+  merge: ({ adapter, out, nMerged }) => [
+    ['Adapter', adapter],
+    ['Written to', out],
+    ['Changed', counted(nMerged, 'weight')],
+  ],
+
+  evaluate: ({ models, tasks }) => [
+    ['Models', models.map(({ label }) => label).join(', ')],
+    ['Tasks', tasks.map(({ title, nItems }) => `${title} (${nItems})`).join(', ')],
+  ],
+
+  study({ variants, evaluation, steps, out }) {
+    const [original, ...others] = variants;
+    const best = others
+      .filter((variant) => variant.loss !== null)
+      .sort((a, b) => a.loss!.lossNats - b.loss!.lossNats)[0];
+    return [
+      ['Variants', `${others.length} beside ${original!.label}`],
+      ['Least loss', best ? `${best.label}: ${nats(best.loss!.lossNats)}, ${cost(best.loss!.costNats)}` : null],
+      ['Tasks', evaluation === null ? null : evaluation.tasks.map(({ title }) => title).join(', ')],
+      ['Steps', `${steps.length}, of which ${steps.filter(({ doneBefore }) => doneBefore).length} were done before`],
+      ['Written to', `${out}: report.html, report.md, charts`],
+    ];
+  },
+
+  inspect: ({ model }) => [
+    ['Model', `${model.family}, ${counted(model.nBlocks, 'block')}, ${parameters(model.nParameters)}`],
+    ['Size', `${size(model.sizeBytes)}, ${model.dtype}`],
+  ],
+};
+
+/** What every report ends with. */
+function runFacts(report: Exclude<Report, { kind: 'inspect' }>): Fact[] {
+  const { elapsedMs, loadMs, compileMs, tokenizeMs, writeMs } = report.timing;
   return [
-    [
-      'Time',
-      duration((timing.elapsedMs + timing.loadMs + timing.compileMs + timing.tokenizeMs + timing.writeMs) / 1000),
-    ],
-    ['Peak memory', size(peakMemoryBytes)],
-    ['Device', `${device}, ${counted(threads, 'thread')}`],
+    ['Time', duration((elapsedMs + loadMs + compileMs + tokenizeMs + writeMs) / 1000)],
+    ['Peak memory', size(report.peakMemoryBytes)],
+    ['Device', `${report.device}, ${counted(report.threads, 'thread')}`],
   ];
+}
+
+const shownElsewhere = new Set(['kind', 'peakMemoryBytes', 'device', 'threads', 'memory']);
+
+/** The numbers and words of a report of any kind, under the names of their fields: `nMerged` is `N merged`. */
+function plainFacts(report: Record<string, unknown>): Fact[] {
+  return Object.entries(report).flatMap(([name, value]): Fact[] => {
+    if (shownElsewhere.has(name)) return [];
+    if (name === 'out' && typeof value === 'string') return [['Written to', value]];
+    if (typeof value === 'string' || typeof value === 'boolean') return [[inWords(name), String(value)]];
+    return typeof value === 'number' ? [[inWords(name.replace(/(Nats|Bytes)$/, '')), inUnit(name, value)]] : [];
+  });
+}
+
+/** By the unit that ends the field's name. */
+function inUnit(name: string, value: number): string {
+  if (name.endsWith('Nats')) return nats(value);
+  if (name.endsWith('Bytes')) return size(value);
+  return Number.isInteger(value) ? String(value) : plain(value, 3);
+}
+
+/** `someField` as `Some field`. */
+export function inWords(name: string): string {
+  const spaced = name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }

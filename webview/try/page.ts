@@ -1,118 +1,71 @@
-// The try panel: one prompt, and what each model makes of it, side by side; the base comes first.
+// The try page: one prompt, and what each model makes of it, side by side; the original model comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, parameters, size, tokensPerSecond } from '../../server/shared/numbers';
 import { connectionNotice } from '../components/connectionNotice';
-import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
-import { renderer } from '../pageStore';
+import type { ModelSummary } from '../../server/protocol/reports';
+import { openPageStore, type PageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import { type Host, sentenceOf, wasSuperseded } from '../host';
-import { button, icon, textArea, messageLine } from '../components/controls';
-
-interface State {
-  readonly host: TryState;
-  readonly prompt: string;
-  readonly maxTokens: number;
-  /** By model; the prompt of the run stands before the text. */
-  readonly outputs: readonly Output[];
-  readonly runs: 'never' | 'now' | 'ended' | 'cancelled';
-  readonly failure: string | null;
-}
-
-interface Output {
-  readonly prompt: string;
-  readonly text: string;
-  readonly report: GenerateReport | null;
-}
+import { type Host, wasSuperseded } from '../host';
+import { sentenceOf } from '../requests';
+import { button, textArea, messageLine } from '../components/controls';
+import { icon } from '../components/icons';
+import { type Action, canGenerate, initialState, nextState, type PageState } from './state';
 
 registerPage<TryPage>('try', mountTry);
 
 function mountTry(root: HTMLElement, host: Host<TryPage>, initial: TryState): void {
-  let state: State = {
-    host: initial,
-    prompt: initial.prompt,
-    maxTokens: initial.maxTokens,
-    outputs: initial.models.map(() => ({ prompt: '', text: '', report: null })),
-    runs: 'never',
-    failure: null,
-  };
-  const draw = renderer(() => render(page(state, act), root));
-  const update = (patch: Partial<State>) => {
-    state = { ...state, ...patch };
-    draw();
-  };
-  const output = (model: number, change: (output: Output) => Output) =>
-    update({ outputs: state.outputs.map((it, i) => (i === model ? change(it) : it)) });
-  const remember = () =>
-    host.remember({
-      page: 'try',
-      folders: state.host.models.map(({ folder }) => folder),
-      prompt: state.prompt,
-      maxTokens: state.maxTokens,
-    });
-  const tell = (work: Promise<unknown>) => {
-    work.catch((error) => update({ failure: sentenceOf(error) }));
-  };
+  const draw = () => render(page(store.state, act), root);
+  const store = openPageStore(initialState(initial), nextState, renderer(draw));
+  const act = actionsOn(store, host);
+  host.on('try/state', (next) => store.dispatch({ type: 'host', host: next }));
+  host.on('try/text', ({ model, text }) => store.dispatch({ type: 'text', model, text }));
+  host.on('try/report', ({ model, report }) => store.dispatch({ type: 'report', model, report }));
+  act.remember();
+  draw();
+}
 
-  const act: Actions = {
-    type(prompt) {
-      update({ prompt });
+type Actions = ReturnType<typeof actionsOn>;
+
+function actionsOn(store: PageStore<PageState, Action>, host: Host<TryPage>) {
+  const failed = (error: unknown) => store.dispatch({ type: 'failed', failure: sentenceOf(error) });
+  const remember = () => {
+    const { host: known, prompt, maxTokens } = store.state;
+    host.remember({ page: 'try', folders: known.models.map(({ folder }) => folder), prompt, maxTokens });
+  };
+  return {
+    remember,
+    type(prompt: string) {
+      store.dispatch({ type: 'prompt', prompt });
       remember();
     },
-    length(maxTokens) {
-      update({ maxTokens });
+    length(maxTokens: number) {
+      store.dispatch({ type: 'length', maxTokens });
       remember();
     },
     async generate() {
-      const { prompt, maxTokens } = state;
-      if (state.runs === 'now' || prompt.trim() === '') return;
-      update({
-        runs: 'now',
-        failure: null,
-        outputs: state.host.models.map(() => ({ prompt, text: '', report: null })),
-      });
+      const { prompt, maxTokens } = store.state;
+      if (!canGenerate(store.state)) return;
+      store.dispatch({ type: 'begin' });
       try {
-        const reports = await host.ask('try/generate', { prompt, maxTokens });
-        update({ runs: 'ended', outputs: reports.map((report) => ({ prompt, text: report.text, report })) });
+        store.dispatch({ type: 'end', reports: await host.ask('try/generate', { prompt, maxTokens }) });
       } catch (error) {
-        const cancelled = state.runs === 'cancelled' || wasSuperseded(error);
-        update({ runs: cancelled ? 'cancelled' : 'ended', failure: cancelled ? null : sentenceOf(error) });
+        if (store.state.runs === 'cancelled' || wasSuperseded(error)) return store.dispatch({ type: 'cancelled' });
+        failed(error);
+        store.dispatch({ type: 'end', reports: null });
       }
     },
     cancel() {
-      update({ runs: 'cancelled' });
-      tell(host.ask('try/cancel', {}));
+      store.dispatch({ type: 'cancelled' });
+      host.ask('try/cancel', {}).catch(failed);
     },
-    restart: () => tell(host.ask('server/restart', {})),
-    openLog: () => tell(host.ask('log/open', {})),
+    restart: () => void host.ask('server/restart', {}).catch(failed),
+    openLog: () => void host.ask('log/open', {}).catch(failed),
   };
-
-  host.on('try/state', (next) => {
-    const same = next.models.length === state.outputs.length;
-    update({
-      host: next,
-      ...(same ? {} : { outputs: next.models.map(() => ({ prompt: '', text: '', report: null })) }),
-    });
-  });
-  host.on('try/text', ({ model, text }) => {
-    if (state.runs === 'now') output(model, (it) => ({ ...it, text: it.text + text }));
-  });
-  host.on('try/report', ({ model, report }) => output(model, (it) => ({ ...it, text: report.text, report })));
-  remember();
-  render(page(state, act), root);
 }
 
-interface Actions {
-  type(prompt: string): void;
-  length(maxTokens: number): void;
-  generate(): Promise<void>;
-  cancel(): void;
-  restart(): void;
-  openLog(): void;
-}
-
-function page(state: State, act: Actions): TemplateResult {
+function page(state: PageState, act: Actions): TemplateResult {
   const { models, connection } = state.host;
   const connected = connection.state === 'connected';
   return html`
@@ -133,7 +86,7 @@ function page(state: State, act: Actions): TemplateResult {
                   id: 'generate',
                   appearance: 'primary',
                   label: 'Generate',
-                  disabled: !connected || state.prompt.trim() === '',
+                  disabled: !connected || !canGenerate(state),
                   onPress: act.generate,
                   title: 'Ctrl+Enter',
                 })
@@ -156,16 +109,16 @@ function page(state: State, act: Actions): TemplateResult {
 const tokensIn = ({ value, max }: HTMLInputElement): number =>
   Math.max(1, Math.min(Number(max), Math.round(Number(value)) || 1));
 
-function column({ host, outputs, runs }: State, model: ModelSummary, i: number): TemplateResult {
+function column({ host, outputs, runs }: PageState, model: ModelSummary, i: number): TemplateResult {
   const { prompt, text, report } = outputs[i] ?? { prompt: '', text: '', report: null };
   const begun = text !== '' || report !== null;
   const first = outputs.findIndex((it) => it.report === null);
   const now = runs === 'now' && report === null && i === first;
-  const base = host.models[0]!;
+  const original = host.models[0]!;
   return html`
     <section class="model" aria-labelledby="model-${i}">
       <h2 id="model-${i}" class="text" title=${model.folder}><bdi>${model.name}</bdi></h2>
-      <p class="small quiet">${factsOf(model, i === 0 ? null : base)}</p>
+      <p class="small quiet">${factsOf(model, i === 0 ? null : original)}</p>
       <div class="output text" tabindex="0" role="group" aria-label="Text of ${model.name}" aria-busy=${now}>${
         prompt === ''
           ? html`<span class="quiet">The text appears here.</span>`
@@ -186,11 +139,11 @@ function column({ host, outputs, runs }: State, model: ModelSummary, i: number):
     </section>`;
 }
 
-function factsOf(model: ModelSummary, base: ModelSummary | null): string {
+function factsOf(model: ModelSummary, original: ModelSummary | null): string {
   const removed = model.prunedFrom?.removedBlocks;
   return [
     ...(model.healed ? ['healed'] : []),
-    base && removed?.length ? `without ${blockRanges(removed)}` : base ? 'variant' : 'base',
+    original && removed?.length ? `without ${blockRanges(removed)}` : original ? 'variant' : 'base',
     counted(model.nBlocks, 'block'),
     parameters(model.nParameters),
     size(model.sizeBytes),
