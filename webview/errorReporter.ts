@@ -1,4 +1,4 @@
-// Tells the host what went wrong in the page: what the browser refused under the policy, and errors that nobody caught.
+// Reports to the host what goes wrong in the page: violations of the content security policy, and errors that nobody caught.
 // It is the first import of the entry, so that it also sees what the other modules do while they are loaded.
 import type { PageProtocol } from '../server/protocol/pages/page';
 import { connectHost } from './host';

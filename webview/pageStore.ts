@@ -27,7 +27,7 @@ export function openPageStore<State, Action>(
 
 const leastMs = 1000 / 30;
 
-/** Asks for a rendering; any number of calls before it happens are one. */
+/** Returns a function that asks for a rendering. Calls before the next rendering count as one. */
 export function renderer(render: () => void): () => void {
   let last = Number.NEGATIVE_INFINITY;
   let waiting = false;

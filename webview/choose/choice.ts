@@ -1,5 +1,5 @@
-// The choice of a person: what is left out and what is protected. Every edit gives a new one in canonical form: sorted,
-// distinct, nothing protected, and a block that loses both sublayers counted as a block.
+// The choice of a person: what is dropped and what is protected. Every edit returns a new choice whose drop set is in
+// canonical form and names no protected block.
 import type { DropSet } from '../../server/protocol/recipes';
 import { normalized, withoutBlocks } from '../../server/shared/dropSets';
 import type { Sublayer } from '../../server/shared/sublayers';
@@ -26,7 +26,7 @@ export function takenSpan(drop: readonly number[], most: number): { first: numbe
   return { first, count: drop.length };
 }
 
-/** A sublayer goes with its block. */
+/** A sublayer is dropped with its block. */
 export const isDropped = (drop: DropSet, { block, sublayer }: Row): boolean =>
   drop.blocks.includes(block) || (sublayer !== null && drop[sublayer].includes(block));
 
@@ -50,20 +50,20 @@ export function setRange(choice: Choice, from: number, to: number, dropped: bool
   return setRows(choice, rows, dropped);
 }
 
-/** Takes a set as it is; what it holds of protected blocks stays. */
+/** Drops exactly this set, without the protected blocks in it. */
 export const take = (choice: Choice, drop: DropSet): Choice => ({
   ...choice,
   drop: withoutBlocks(normalized(drop), choice.protected),
 });
 
-/** Protects blocks, which are kept from then on; or gives them free. */
+/** Protects blocks, which are then kept, or unprotects them. */
 export function protect(choice: Choice, blocks: readonly number[], protect: boolean): Choice {
   const kept = choice.protected.filter((block) => !blocks.includes(block));
   const next = sorted(protect ? [...kept, ...blocks] : kept);
   return { drop: withoutBlocks(choice.drop, next), protected: next };
 }
 
-/** A choice from outside, for a model of `nBlocks`: what does not exist there is left away. */
+/** A choice that was stored elsewhere, without the blocks that a model of `nBlocks` does not have. */
 export function fitting(choice: Choice, nBlocks: number): Choice {
   const inside = (list: readonly number[]) => list.filter((k) => Number.isInteger(k) && k >= 0 && k < nBlocks);
   const { blocks, attention, mlp } = choice.drop;

@@ -1,4 +1,4 @@
-// What the choice costs, always in view, and what can be done with it.
+// The bar at the foot of the page: what the choice costs, and the buttons to prune or to save a recipe.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { WritingRun } from '../../server/protocol/pages/page';
 import {
@@ -119,14 +119,14 @@ function lossFact(view: View) {
 
 const refused = (why: string) => html`<span class="small warn refusal" title=${why}>${why}</span>`;
 
-/** What some of the windows say; before the first of them the sum of single removals. */
+/** The estimate of the windows that are measured so far; before the first of them the sum of single removals. */
 function estimateOf({
   loss,
   state,
 }: View): { lossNats: number; costNats: number; costStandardError: number | null } | null {
   const partly = state.asking?.estimate;
   const originalNats = state.host.analysis?.lossNats;
-  // The loss of some windows is not that of all, but what the set adds to it hardly depends on them.
+  // The loss of some windows differs from that of all, but what the drop set adds to it hardly does.
   if (partly && originalNats !== undefined)
     return {
       lossNats: originalNats + partly.costNats,

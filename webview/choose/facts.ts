@@ -1,4 +1,4 @@
-// What a drop set does to a model's numbers: parameters, bytes on disk, time.
+// What a drop set changes of a model: parameters, bytes on disk, and an estimate of its speed.
 import type { DropSet } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { isDropped } from './choice';
@@ -9,7 +9,7 @@ export interface Facts {
   /** Of dropped sublayers: zeroed and skipped, but still in the file. */
   nParametersZeroed: number;
   sizeBytes: number;
-  /** From counted work, where the head costs as much as so many blocks as it has their parameters. */
+  /** Estimated from parameters: of the blocks that are left, and of the head. */
   speedUp: number;
 }
 
@@ -26,7 +26,7 @@ export function factsOf(model: ModelSummary, drop: DropSet): Facts {
   };
 }
 
-/** Of the head, in blocks. */
+/** The parameters of the head, in those of a block. */
 export const headInBlocks = (model: ModelSummary): number =>
   (model.vocabularySize * model.width) / model.nParametersPerBlock;
 
@@ -41,7 +41,7 @@ function workOf(model: ModelSummary, drop: DropSet): number {
   return work;
 }
 
-/** Matrices alone: projections of queries, keys, values and output; gate, up and down. */
+/** Matrices only: projections of queries, keys, values and output; gate, up and down. */
 function sublayerParameters({ width, mlpWidth, nHeads, nKeyValueHeads, headWidth }: ModelSummary) {
   return { attention: 2 * width * headWidth * (nHeads + nKeyValueHeads), mlp: 3 * width * mlpWidth };
 }

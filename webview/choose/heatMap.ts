@@ -1,5 +1,6 @@
-// Angular distance of every span, by first block and number of blocks: the more alike the state before and after it,
-// the stronger the blue. Hatched spans hold a surprise. A click or Enter takes the span.
+// A heat map of the angular distance of every span of blocks, by first block and number of blocks. The more alike the hidden
+// states before and after a span, the stronger the blue. Hatched spans contain a block that costs more than it looks. A click
+// or Enter drops the span.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { guard } from 'lit/directives/guard.js';
 import { blockRanges } from '../../server/shared/dropSets';
@@ -132,7 +133,7 @@ function cellAt(event: MouseEvent, cellWidth: number, spans: readonly (readonly 
 const words = (method: ScoredMethod, first: number, n: number): string =>
   `${method.label.toLowerCase()} ${plain(method.spans![n - 1]?.[first] ?? Number.NaN, 3)}`;
 
-/** The cell in words, and a span that looks as good but holds a surprise. */
+/** The cell in words, and a span that scores as well but contains a block that costs more than it looks. */
 function sentence(method: ScoredMethod, first: number, n: number, surprises: readonly number[]): TemplateResult {
   const row = method.spans![n - 1] ?? [];
   const best = row.indexOf(Math.min(...row));

@@ -1,4 +1,4 @@
-// What can be undone: the present value between those before it and those that were taken back.
+// Undo and redo: the present value, the values before it, and those that were undone.
 
 export interface History<T> {
   readonly past: readonly T[];
@@ -6,7 +6,7 @@ export interface History<T> {
   readonly future: readonly T[];
 }
 
-/** More steps than anyone takes back by hand. */
+/** More steps than anyone undoes by hand. */
 const most = 200;
 
 export const begin = <T>(present: T): History<T> => ({ past: [], present, future: [] });

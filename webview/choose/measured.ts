@@ -1,5 +1,5 @@
-// What is known of the loss of drop sets: measured sets from the report and from answers, and for all others the sum of
-// what leaving out each part alone costs.
+// What is known of the loss of a drop set: measured, from the report or from an answer of the engine, or else estimated as the
+// sum of what leaving out each of its parts alone costs.
 import { emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';

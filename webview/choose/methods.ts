@@ -1,5 +1,5 @@
-// The methods as the panel shows them: name, mark, digits; what they score by block, and what they would drop.
-// A method that is not in the table is shown all the same, under its own name.
+// The methods as the page shows them: label, mark and digits, their scores by block, and what they would drop. A method that
+// is not in the catalogue (server/shared/methods.ts) is shown as well, under its own name.
 import type { DropSet } from '../../server/protocol/recipes';
 import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
 import { ofBlocks } from '../../server/shared/dropSets';

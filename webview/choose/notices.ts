@@ -1,5 +1,5 @@
-// What a person must know before the numbers: no analysis yet, one that runs or has failed, a lost connection, blocks
-// that cost more than they look. Each says what is so and offers the way on.
+// Notices above the numbers: there is no analysis yet, one runs or has failed, the connection is lost, or blocks cost more
+// than they look. Each notice offers what can be done.
 import { html, nothing, type TemplateResult } from 'lit';
 import { blockRanges } from '../../server/shared/dropSets';
 import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
@@ -75,10 +75,7 @@ interface Stage {
   note: string;
 }
 
-/**
- * What an analysis does, one after the other. The engine tells the step that it is at and how far; what the report holds
- * already is done.
- */
+/** The stages of an analysis in order. A stage whose numbers are in the report is done; of the next one the engine reports progress. */
 export function stages({ state, removals, sublayers, nBlocks, methods, greedy }: View): Stage[] {
   const { run, offer, analysis } = state.host;
   const measure = offer?.measure;

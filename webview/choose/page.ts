@@ -72,7 +72,7 @@ function page(view: View, act: Actions): TemplateResult {
     ${choiceBar(view, act)} ${hatches}`;
 }
 
-/** Dropped bars and cells that hold a surprise are hatched: not by colour alone. */
+/** Dropped bars and some cells of the heat map are hatched, so that nothing is shown by colour alone. */
 const hatches = html`<svg class="defs" aria-hidden="true"><defs>${['predicted', 'measured', 'odd'].map(
   (name) =>
     svg`<pattern id="hatch-${name}" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path d="M0 0V4"></path></pattern>`,

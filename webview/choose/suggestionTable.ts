@@ -1,5 +1,5 @@
-// Methods and suggestions as one table: how far each method can be trusted on this model, and what its pick costs for
-// each number of blocks. A click on a number takes that set.
+// The table of methods and suggestions: how well each method predicts the measured losses of this model, and what its pick
+// costs for each number of blocks. A click on a number chooses that drop set.
 import { html, nothing, type TemplateResult } from 'lit';
 import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
 import { dropSetInWords, keyOf } from '../../server/shared/dropSets';

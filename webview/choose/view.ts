@@ -46,7 +46,7 @@ export interface SublayerNumbers {
   norms: number[] | null;
 }
 
-/** What the analysis is about: an engine that can be asked is there in `ready` alone. */
+/** How the analysis stands; only in `ready` can the engine be asked. */
 export type Phase = 'empty' | 'running' | 'ready' | 'failed' | 'cancelled' | 'interrupted';
 
 export const countsShown = 5;

@@ -1,11 +1,11 @@
-// An axis, linear or logarithmic: its values as the chart places them, and where its marks are. The chart's own logarithmic
-// axis has marks at powers of ten alone, and a loss lies between two of them.
+// A linear or logarithmic axis: where it places values, and which values get a mark. The chart's own logarithmic axis marks
+// powers of ten only, and most losses lie between two of them.
 
 export interface Scale {
-  /** From a value to its place; both ways are monotonous. */
+  /** From a value to its place on the axis. Both directions are monotonic. */
   place(value: number): number;
   value(place: number): number;
-  /** About so many values between the two, round where they can be. */
+  /** About so many values from `low` to `high`, round ones where possible. */
   marks(low: number, high: number, about: number): number[];
 }
 
@@ -19,7 +19,7 @@ export const logarithmic: Scale = {
   place: Math.log10,
   value: (place) => 10 ** place,
   marks(low, high, about) {
-    // Within a factor of some, round values are as good as powers.
+    // Over less than one power of ten, round values read better than powers.
     if (high / low < 8) return roundValues(low, high, about);
     const factors = high / low > 10 ** about ? [1] : high / low > 1000 ? [1, 3] : [1, 2, 5];
     const marks: number[] = [];

@@ -1,5 +1,6 @@
-// The only module that knows echarts: an element that holds a chart, drawn as SVG in the editor's colours and redrawn
-// when they or its size change. Tips are our own (tip.ts), because those of echarts write styles that the policy forbids.
+// The only module that imports echarts. A chart is drawn into an element, as SVG and in the editor's colours, and drawn again
+// when the colours or the element's size change. Tooltips are our own (tooltip.ts), because those
+// of echarts write styles that the content security policy forbids.
 import { LineChart, ScatterChart } from 'echarts/charts';
 import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent, LegendComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
@@ -19,14 +20,14 @@ use([
   CanvasRenderer,
 ]);
 
-/** What a chart is told; its parts are those of echarts. */
+/** The options of a chart, as echarts takes them. */
 export type ChartOption = EChartsCoreOption;
 
 export interface ChartOptions {
   /** The chart is drawn anew when it changes. */
   key: string;
   option: (colours: Colours, widthPx: number, heightPx: number) => ChartOption;
-  /** For a chart that grows many times a second: drawn on a canvas, and only its series are replaced. Does not change. */
+  /** For a chart that changes many times a second: it is drawn on a canvas, and only its series are replaced. */
   live?: boolean;
   /** The part of the horizontal axis that is shown has been changed with the mouse. */
   onZoom?: (from: number, to: number) => void;
@@ -120,7 +121,7 @@ export const chart = directive(
   },
 );
 
-/** The chart as a file: the text of an SVG, or a PNG in base64. A chart of its own draws it. */
+/** The chart as a file: the text of an SVG, or a PNG in base64. It is drawn apart from the one on the page. */
 export function pictureOf(
   option: ChartOptions['option'],
   kind: 'svg' | 'png',
@@ -159,7 +160,7 @@ function colours(): Colours {
   };
 }
 
-/** A colour of its own, since not everything that opens an exported picture knows how to mix. */
+/** `rgba(...)` instead of color-mix(), which not every program that opens an exported picture understands. */
 function seeThrough(colour: string, opacity: number): string {
   const context = document.createElement('canvas').getContext('2d');
   if (!context) return colour;

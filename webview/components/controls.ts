@@ -1,5 +1,5 @@
-// The only module that knows which component library draws our buttons, boxes, lists and fields.
-// To replace the toolkit, rewrite this file: nothing else names it.
+// Buttons, checkboxes, lists and fields. This is the only module that imports the component library: to replace it, rewrite
+// this file.
 import {
   type Checkbox,
   type Dropdown,
@@ -38,13 +38,13 @@ export interface ButtonOptions {
 export const button = ({
   label,
   onPress,
-  appearance: look = 'secondary',
+  appearance = 'secondary',
   disabled = false,
   id,
   title,
 }: ButtonOptions) => html`
   <vscode-button
-    id=${id ?? nothing} title=${title ?? nothing} appearance=${look} ?disabled=${disabled}
+    id=${id ?? nothing} title=${title ?? nothing} appearance=${appearance} ?disabled=${disabled}
     @click=${() => !disabled && onPress()}
   >${label}</vscode-button>`;
 
@@ -104,7 +104,7 @@ export interface NumberFieldOptions {
   id: string;
 }
 
-/** Tells only numbers that can be meant. What is being typed is not disturbed by another rendering. */
+/** `onChange` gets valid numbers only. Another rendering does not disturb what is being typed. */
 export const numberField = ({ label, value, onChange, least, fraction = false, id }: NumberFieldOptions) => html`
   <label class="field" for=${id}><span>${label}</span>
     <input
@@ -118,7 +118,7 @@ export const numberField = ({ label, value, onChange, least, fraction = false, i
     ></label>`;
 
 export interface SearchFieldOptions {
-  /** Stands in the field while it is empty, and is its name. */
+  /** The placeholder, and the name for screen readers. */
   label: string;
   value: string;
   onInput: (value: string) => void;
@@ -152,7 +152,7 @@ export const link = (label: Content, onPress: () => void, title?: string) =>
 
 /** A sentence with its icon: what went wrong, or what came of it. */
 export const messageLine = (kind: 'failed' | 'done', text: Content, ...more: unknown[]) => html`
-  <p class="row top tight told" role=${kind === 'failed' ? 'alert' : 'status'}>
+  <p class="row top tight message-line" role=${kind === 'failed' ? 'alert' : 'status'}>
     ${kind === 'failed' ? icon('error', 'bad') : icon('pass')}<span class="text">${text}</span>${more}
   </p>`;
 

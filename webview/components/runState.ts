@@ -19,7 +19,7 @@ export const runStyles: Record<RunSummary['state'], RunStyle> = {
   interrupted: { icon: 'warning', kind: 'warn', label: 'Interrupted' },
 };
 
-/** What the engine says it is doing, in words for people. A step without a row is shown as it is. */
+/** The engine's name of a step, and how a page shows it. A step without a row is shown as it is. */
 const stepWords: Record<string, string> = {
   load: 'reading weights',
   compile: 'preparing',
@@ -36,7 +36,7 @@ const stepWords: Record<string, string> = {
 
 export const stepInWords = (step: string): string => stepWords[step] ?? step;
 
-/** Of the whole run, by its plan: the engine's progress is that of a step. */
+/** Seconds left of the run by its plan; the engine's progress is only that of a step. Null where that is not known. */
 export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
   if (run.startedAtEpochMs === null || !plan) return null;
   const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
@@ -45,5 +45,5 @@ export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): num
 
 type State = RunSummary['state'];
 
-/** It waits, goes on or is paused. */
+/** The run has not ended. */
 export const isActive = (state: State): boolean => state === 'queued' || state === 'running' || state === 'paused';

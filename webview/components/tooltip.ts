@@ -1,5 +1,5 @@
-// One floating box for what the pointer is on. It holds text alone, and it is not for screen readers: what it says is in
-// the label of the thing itself.
+// One floating box with text about what the pointer is on. Screen readers ignore it: the same text is in the label of the
+// element itself.
 
 let box: HTMLElement | null = null;
 

@@ -1,5 +1,5 @@
-// What stands in the table for one model and one task: its value, and its difference to the base. Scores of correctness
-// become percent here, and their differences points.
+// A cell of the table: the value of one model and one task, and its difference to the base. Shares of right answers become
+// percent here, and their differences points.
 import type { Comparison, EvaluatedTask } from '../../server/protocol/reports';
 import type { Column } from './columns';
 import type { Mismatch } from '../../server/shared/comparability';
@@ -8,7 +8,7 @@ import { verdictOf } from '../../server/shared/scores';
 
 export type Value =
   | { state: 'known'; value: number; stderr: number | null; nItems: number }
-  /** The task has not come to its end yet. */
+  /** The task is still being scored. */
   | { state: 'partial'; nItems: number; ofItems: number }
   | { state: 'waiting' }
   | { state: 'absent' };
@@ -21,12 +21,12 @@ export interface Cell {
 export type Difference =
   | {
       state: 'known';
-      /** In points, or of a perplexity as it is. */
+      /** In points; of a perplexity in its own unit. */
       delta: number;
       interval: readonly [number, number] | null;
-      /** The interval leaves out zero. */
+      /** The interval does not contain zero. */
       sure: boolean;
-      /** The mark: of a task after Holm's correction, of what sums up tasks by its interval. */
+      /** Of a task after Holm's correction, of groups and means by the interval. */
       verdict: 'worse' | 'better' | null;
       comparison: Comparison | null;
     }

@@ -1,5 +1,5 @@
-// Whose scores stand side by side: the base, its variants, and the variants of other runs beside this one. Each has a name
-// by what it lacks, a colour by whether it was healed, and a shape of its own.
+// The columns of the table: the base (the model that all others are compared with), its variants, and the variants of other
+// runs beside this one. Each has a name by what it lacks, a colour by whether it was healed, and its own shape.
 import { isActive } from '../components/runState';
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
@@ -8,22 +8,22 @@ import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
 import { baseStyle, type Shape, variantStyle } from '../../server/shared/styles';
 
 export interface Column {
-  /** Text from models, as all names. */
+  /** Contains text from models, so it is shown in a <bdi>. */
   readonly name: string;
   readonly kind: 'base' | 'pruned' | 'healed';
   readonly shape: Shape;
   readonly model: EvaluatedModel;
-  /** Of the model, in the scores of its sheet. */
+  /** The index of the model in the scores of its sheet. */
   readonly index: number;
   readonly sheet: Sheet;
 }
 
-/** What one run has told. */
+/** The scores of one run so far. */
 export interface Sheet {
   readonly runId: string;
   readonly recipe: EvaluateRecipe;
   readonly scored: ScoredSoFar;
-  /** Nothing more will come. */
+  /** The run has ended; no more scores will come. */
   readonly over: boolean;
 }
 
@@ -58,7 +58,7 @@ export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet |
 
 const kindOf = ({ healed }: EvaluatedModel) => (healed ? ('healed' as const) : ('pruned' as const));
 
-/** Short where that is enough: `Without 12–16`, `Healed`; longer where two would be called the same. */
+/** Short names such as `Without 12–16` or `Healed`; longer ones where two would be the same. */
 function namesOf(models: readonly EvaluatedModel[]): string[] {
   const choices = [shortName, longName, ({ label }: EvaluatedModel) => label];
   const chosen = models.map(() => 0);
@@ -73,7 +73,7 @@ const shortName = (model: EvaluatedModel): string => (model.healed ? 'Healed' : 
 const longName = (model: EvaluatedModel): string =>
   model.healed ? `Healed, ${lacksOf(model).replace(/^Without/, 'without')}` : `${lacksOf(model)}, ${model.name}`;
 
-/** What is left out without having been written counts in the numbers of the folder's own blocks. */
+/** Blocks that are only left out while scoring are numbered as in the folder of the model. */
 export function lacksOf({ name, drop, removedBlocks }: EvaluatedModel): string {
   const left = [...drop.blocks, ...drop.attention, ...drop.mlp].length > 0 ? dropSetInWords(drop) : '';
   if (removedBlocks.length === 0) return left ? `Without ${left}` : name;

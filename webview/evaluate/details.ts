@@ -1,4 +1,4 @@
-// What more is known of a row: every metric with its standard error, the items that changed, and how sure that is.
+// The details of a row: every metric with its standard error, the items whose answer changed, and the test of that change.
 import { html, nothing, type TemplateResult } from 'lit';
 import { counted, plain } from '../../server/shared/numbers';
 import { metricOf } from '../../server/shared/metrics';

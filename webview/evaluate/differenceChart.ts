@@ -1,4 +1,4 @@
-// On a narrow page the differences leave the table and become a chart of their own.
+// The chart of the differences below the table, where the page is too narrow for them to be a column of it.
 import { html, nothing, type TemplateResult } from 'lit';
 import { isShare } from '../../server/shared/metrics';
 import { axis, plot, sign } from './plot';

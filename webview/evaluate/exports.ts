@@ -1,5 +1,5 @@
-// The table for others: as Markdown what is shown, in the digits of the page; as CSV and JSON all there is, in full
-// precision, with the settings and ASCII alone in the names of fields.
+// The table for others: as Markdown the rows that are shown, with the digits of the page; as CSV and JSON everything, in full
+// precision and with the settings. Names of fields are ASCII.
 import { isShare, metricOf } from '../../server/shared/metrics';
 import { verdictMarks } from '../../server/shared/scores';
 import type { Column } from './columns';
@@ -129,8 +129,12 @@ function valuesOf(row: Row, metric: Row['metric'], column: Column, at: number, b
 export function jsonOf({ state }: TableView): string {
   const { shown } = state.host;
   const runs = shown.kind === 'run' ? [shown.evaluation, ...shown.beside] : [];
-  const told = runs.map(({ run, recipe, report, scored }) => ({ runId: run.runId, recipe, report: report ?? scored }));
-  return `${JSON.stringify({ evaluations: told }, null, 2)}\n`;
+  const evaluations = runs.map(({ run, recipe, report, scored }) => ({
+    runId: run.runId,
+    recipe,
+    report: report ?? scored,
+  }));
+  return `${JSON.stringify({ evaluations }, null, 2)}\n`;
 }
 
 const quoted = (value: Line[keyof Line]): string => {
@@ -138,7 +142,7 @@ const quoted = (value: Line[keyof Line]): string => {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 };
 
-/** Text from models must neither end a cell nor become markup. */
+/** Text from models must not end a cell or become markup. */
 const escaped = (text: string): string =>
   text
     .replace(/[\r\n]+/g, ' ')

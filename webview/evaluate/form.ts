@@ -1,4 +1,4 @@
-// Before a run: which models on which tasks, how many questions of each, and the start.
+// The form before a run: which models on which tasks, how many questions of each, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import { blockRanges } from '../../server/shared/dropSets';

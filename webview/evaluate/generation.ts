@@ -1,4 +1,4 @@
-// What each model wrote by itself: a model that only repeats itself may still score well.
+// Texts that the models generated: a model that only repeats itself may still score well.
 import { html, nothing, type TemplateResult } from 'lit';
 import { plain, share } from '../../server/shared/numbers';
 import type { GenerationCheck } from '../../server/protocol/reports';

@@ -1,4 +1,4 @@
-// What the marks of the table mean, and which differences so many questions cannot show.
+// The legend of the table: what its marks mean, and which differences are too small for so many questions.
 import { html, nothing, type TemplateResult } from 'lit';
 import { duration, plain } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
@@ -31,7 +31,7 @@ export function legend(view: TableView, act: EvaluateActions): TemplateResult {
     </p>`;
 }
 
-/** By the interval in the middle of all: half of the differences of that size would be seen, half would not. */
+/** The median half width of the intervals: about half of the differences of that size would be significant. */
 function resolution(rows: readonly Row[], key: (sign: unknown, text: string) => TemplateResult) {
   const tasks = rows.filter(({ kind, metric }) => kind === 'task' && isShare(metric));
   const halves = tasks
@@ -50,7 +50,7 @@ function resolution(rows: readonly Row[], key: (sign: unknown, text: string) => 
   return key(n, `differences under about ${plain(middle, middle < 1 ? 1 : 0)} points stay noise`);
 }
 
-/** What is left of the tasks, and the time that all of them would take; null: all was evaluated. */
+/** The time that all questions of the tasks would take; null where all were evaluated. */
 function allQuestions({ evaluation }: TableView): { seconds: number | null } | null {
   const { report, recipe } = evaluation;
   if (!report || settingsIn(recipe).items === null) return null;

@@ -1,4 +1,4 @@
-// In what two scores of one task differ so that their difference means nothing: by the rules that reports warn by.
+// Settings in which two scores of one task differ so that they cannot be compared, by the rules that reports use as well.
 import type { EvaluatedTask } from '../../server/protocol/reports';
 import { baseRule, type Mismatch, mismatches, type Scored } from '../../server/shared/comparability';
 import { type Column, lacksOf } from './columns';
@@ -18,6 +18,6 @@ const scoredOf = (column: Column, task: EvaluatedTask): Scored => ({
   nItems: nScored(column, task),
 });
 
-/** What was really scored, which may be fewer than were asked for. */
+/** The items that were scored, which may be fewer than were asked for. */
 const nScored = ({ sheet, index }: Column, task: EvaluatedTask): number =>
   sheet.scored.scores.find((it) => it.model === index && it.task === task.task)?.nItems ?? task.nItems;

@@ -1,4 +1,4 @@
-// The sentences above the table that say what was scored otherwise, so that no difference is shown.
+// Sentences above the table about scores that cannot be compared, for which no difference is shown.
 import { type Mismatch, rules } from '../../server/shared/comparability';
 import type { Column } from './columns';
 import { leavesOf, type Row } from './table';

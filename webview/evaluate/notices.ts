@@ -1,4 +1,4 @@
-// What a person must know before the numbers: how the run stands, what cannot be compared, what the engine warns of.
+// Notices above the table: how the run stands, what cannot be compared, and the engine's warnings.
 import { html, nothing, type TemplateResult } from 'lit';
 import { clock, share } from '../../server/shared/numbers';
 import { isActive, runStyles, secondsLeft, stepInWords } from '../components/runState';
@@ -20,7 +20,7 @@ export function notices(view: TableView, act: EvaluateActions): TemplateResult {
     ${run.state === 'cancelled' ? ended('The evaluation was cancelled.', view, act, 'info') : nothing}
     ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
     ${written ? html`<p class="small quiet text" role="status">Written to <bdi>${written}</bdi></p>` : nothing}
-    ${warnings(view, act)}
+    ${warningNote(view, act)}
     <p class="sr" role="status">${runStyles[run.state].label}${plan === null && run.state === 'queued' ? ', waits for another run' : ''}</p>`;
 }
 
@@ -36,7 +36,7 @@ function progress(run: RunSummary, plan: Plan | null): TemplateResult {
     </div>`;
 }
 
-/** A table that did not come to its end is shown all the same: what it has is true. */
+/** The scores of a run that did not finish are shown as well: they are valid. */
 const ended = (
   what: string,
   view: TableView,
@@ -49,16 +49,16 @@ const ended = (
     <span class="nowrap">${link('Evaluate Again', act.repeat)} · ${link('Change Settings', () => act.again({}))} · ${link('Open Log', act.openLog)}</span>
   </div>`;
 
-/** More of them are one list. */
-function warnings({ rows, columns, evaluation, state }: TableView, act: EvaluateActions) {
+/** One sentence, or a list of them. */
+function warningNote({ rows, columns, evaluation, state }: TableView, act: EvaluateActions) {
   const mismatches = mismatchNotes(rows, columns);
   const { shown } = state.host;
   const runs = shown.kind === 'run' ? [evaluation, ...shown.beside] : [];
-  const told = [...new Set(runs.flatMap(({ report, scored }) => (report ?? scored)?.warnings ?? []))];
-  if (mismatches.length + told.length === 0) return nothing;
+  const warnings = [...new Set(runs.flatMap(({ report, scored }) => (report ?? scored)?.warnings ?? []))];
+  if (mismatches.length + warnings.length === 0) return nothing;
   const lines = [
     ...mismatches.map(({ lead, rest }) => html`<b class="strong">${lead}</b>${rest}`),
-    ...told.map((text) => html`${text}`),
+    ...warnings.map((text) => html`${text}`),
   ];
   return html`
     <div class="note" id="mismatch" role="note">${icon('warning', 'warn')}

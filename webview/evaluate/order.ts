@@ -23,7 +23,7 @@ export function shownRows(rows: readonly Row[], view: EvaluationView): ShownRow[
   const list = (some: readonly Row[], depth: number): ShownRow[] =>
     sorted(some, view.sort).flatMap((row): ShownRow[] => {
       if (row.children.length === 0) return fits(row) ? [{ row, depth, open: null }] : [];
-      // What is looked for is shown wherever it lies, and the mean of all stands for nothing among the found.
+      // Found rows are shown also in closed groups. The mean is not shown, since it is not that of the found rows.
       const open = searching || isOpen(row, view);
       const own = fits(row) ? [{ row, depth, open: searching ? null : open }] : [];
       return [...own, ...(open ? list(row.children, depth + 1) : [])];
@@ -37,19 +37,19 @@ export const isOpen = (row: Row, { opened }: EvaluationView): boolean =>
 export const isSignificant = ({ cells }: Row): boolean =>
   cells.some(({ difference }) => difference.state === 'known' && difference.verdict !== null);
 
-/** What a heading does when it is pressed: ascending, descending, as before. */
+/** The next order when a heading is pressed: ascending, descending, unsorted. */
 export function nextSort(now: EvaluationSort | null, by: EvaluationSort['by'], variant: number): EvaluationSort | null {
   if (now?.by !== by || now.variant !== variant) return { by, variant, descending: false };
   return now.descending ? null : { by, variant, descending: true };
 }
 
-/** Only tasks change places: groups, the mean and perplexities stay where they sum up or stand apart. */
+/** Only tasks are sorted; groups, the mean and perplexities keep their places. */
 function sorted(rows: readonly Row[], sort: EvaluationSort | null): Row[] {
   if (!sort) return [...rows];
   const sign = sort.descending ? -1 : 1;
   const movable = rows.filter(isMovable).sort((a, b) => {
     const [x, y] = [keyOf(a, sort), keyOf(b, sort)];
-    // What has no number stands at the end, whichever way.
+    // Rows without a number come last in both directions.
     if (x === null || y === null) return x === y ? 0 : x === null ? 1 : -1;
     return typeof x === 'string' || typeof y === 'string'
       ? sign * String(x).localeCompare(String(y), 'en')

@@ -57,7 +57,7 @@ function page(state: PageState, act: EvaluateActions): TemplateResult {
     </div>`;
 }
 
-/** Of more variants the plot would be pushed off the page: it gets a place of its own, as on a narrow page. */
+/** With more variants the column of plots does not fit: it becomes a chart below, as on a narrow page. */
 const mostBeside = 3;
 
 function subtitle({ models, shown }: EvaluationState, view: TableView | null): TemplateResult {
@@ -71,9 +71,9 @@ function subtitle({ models, shown }: EvaluationState, view: TableView | null): T
 function controls({ evaluation, state }: TableView, act: EvaluateActions): TemplateResult {
   const off = state.host.connection.state !== 'connected' || state.busy;
   const { run } = evaluation;
-  const look = runStyles[run.state];
+  const style = runStyles[run.state];
   return html`
-    ${run.state === 'done' ? nothing : html`<span class="state" id="run-state">${icon(look.icon, look.kind)}<span>${look.label}</span></span>`}
+    ${run.state === 'done' ? nothing : html`<span class="state" id="run-state">${icon(style.icon, style.kind)}<span>${style.label}</span></span>`}
     <span class="row controls" role="toolbar" aria-label="Evaluation">
       ${isActive(run.state) ? nothing : button({ id: 'add-variant', label: 'Add Variant…', disabled: off, onPress: act.addVariant })}
       ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off, onPress: act.saveRecipe })}

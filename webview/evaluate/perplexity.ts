@@ -1,4 +1,4 @@
-// The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that a healing won back.
+// The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that healing recovered.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { share } from '../../server/shared/numbers';
 import { metricOf } from '../../server/shared/metrics';
@@ -7,7 +7,7 @@ import { type Column, lacksOf } from './columns';
 import { scoreOf } from './cell';
 import type { TableView } from './view';
 
-/** Bars end here, times the base: what is beyond is a number alone. */
+/** The longest bar, as a multiple of the base; larger perplexities are shown by their number only. */
 const longestRatio = 8;
 
 export function perplexity(view: TableView): TemplateResult | typeof nothing {
@@ -45,7 +45,7 @@ export function perplexity(view: TableView): TemplateResult | typeof nothing {
     </section>`;
 }
 
-/** The text that all words of are predicted, where one was asked for; else a task with a perplexity. */
+/** The task of which a rolling perplexity was asked for, if any; else a task with a perplexity. */
 function textTask({ columns }: TableView) {
   const tasks = columns[0]?.sheet.scored.tasks ?? [];
   const rolling = tasks.find(({ output }) => output === 'rolling');
@@ -54,7 +54,7 @@ function textTask({ columns }: TableView) {
   return other ? { task: other, metric: 'perplexity' as const } : null;
 }
 
-/** A healed one under the pruned one it came from. */
+/** Each healed model comes after the pruned model that it was made from. */
 function inOrder(columns: readonly Column[]): Column[] {
   const healed = columns.filter(({ kind }) => kind === 'healed');
   const under = (column: Column) => healed.filter((it) => column.kind === 'pruned' && isOf(it, column));
@@ -69,7 +69,7 @@ type Known = readonly { column: Column; value: number }[];
 const prunedOf = (healed: Column, rows: Known) =>
   rows.find(({ column }) => column.kind === 'pruned' && isOf(healed, column));
 
-/** (pruned - healed) / (pruned - base), in nats: what a healing calls so, too. */
+/** (pruned - healed) / (pruned - base), in nats, as on the page of a healing. */
 function recovered(column: Column, value: number, base: number, rows: Known): number | null {
   const pruned = column.kind === 'healed' ? prunedOf(column, rows)?.value : undefined;
   if (pruned === undefined || pruned <= base) return null;

@@ -54,10 +54,10 @@ function dot(row: Row, column: Column, i: number, y: number, scale: PlotScale): 
   const difference = row.cells[i]?.difference;
   if (difference?.state !== 'known') return nothing;
   const { interval, delta, sure } = difference;
-  const looks = `${column.kind} ${sure ? '' : 'unsure'}`;
+  const style = `${column.kind} ${sure ? '' : 'unsure'}`;
   return svg`
-    ${interval ? svg`<line class="interval ${looks}" x1=${scale.place(interval[0])} x2=${scale.place(interval[1])} y1=${y} y2=${y}></line>` : nothing}
-    <svg x=${scale.place(delta)} y=${y} overflow="visible"><path class=${looks} d=${shapePath[column.shape]}></path></svg>`;
+    ${interval ? svg`<line class="interval ${style}" x1=${scale.place(interval[0])} x2=${scale.place(interval[1])} y1=${y} y2=${y}></line>` : nothing}
+    <svg x=${scale.place(delta)} y=${y} overflow="visible"><path class=${style} d=${shapePath[column.shape]}></path></svg>`;
 }
 
 export const axis = (scale: PlotScale): TemplateResult => html`

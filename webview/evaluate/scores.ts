@@ -1,5 +1,5 @@
-// The table of scores: a row is a task, and its right end shows the difference of each variant. Table and chart are one, so
-// that no eye travels between a figure and its number.
+// The table of scores. A row is a task, and its last column draws the difference of each variant, so that chart and numbers
+// stand side by side.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
 import { plain } from '../../server/shared/numbers';
@@ -59,7 +59,7 @@ function head(view: TableView, act: EvaluateActions): TemplateResult {
     </thead>`;
 }
 
-/** Variants of another run can be taken away again; at the last of them stands the way. */
+/** Variants of another run can be taken out again: the last of them has a button. */
 function removeButton(column: Column, view: TableView, act: EvaluateActions) {
   const { runId } = column.sheet;
   const last = variantsOf(view).findLast(({ sheet }) => sheet.runId === runId);
@@ -115,7 +115,7 @@ function cells(row: Row, { value, difference }: Cell): TemplateResult {
       }</td>`;
 }
 
-/** What stands behind a title: how much of a group was run, and what a number means where it is no share. */
+/** Behind a title: how many tasks a group has, and the metric where it is no share of right answers. */
 function aside(row: Row) {
   if (row.kind === 'group') {
     const n = leavesOf(row.children).length;
@@ -130,7 +130,7 @@ function cannotShow({ base, chance, kind }: Row) {
   return html` <span title=${why}>${icon('info', 's')}<span class="sr">base is not above chance</span></span>`;
 }
 
-/** A perplexity has another scale than the plot: how many times that of the base. */
+/** Instead of the plot, whose scale is points: a perplexity as a multiple of that of the base. */
 function times({ base, cells: own }: Row, variants: readonly Column[]) {
   if (base.state !== 'known') return nothing;
   const ratios = own.map(({ difference, value }) =>

@@ -1,4 +1,4 @@
-// What the numbers of the table depend on, as a list for people.
+// The settings of an evaluation as a list for people: all that the numbers of the table depend on.
 import { html, type TemplateResult } from 'lit';
 import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
@@ -35,7 +35,7 @@ export function settingsOf({ columns, rows, evaluation }: TableView): [name: str
   ];
 }
 
-/** What a form would have to say for the same. */
+/** The settings of a form that would start the same evaluation. */
 export const settingsIn = ({ tasks, items, fewShot, generate }: EvaluateRecipe): EvaluationSettings => ({
   tasks,
   items: items && items.end - items.first,

@@ -1,5 +1,5 @@
-// The scores as rows: a task with its value under each variant and its difference to the base, groups with their tasks
-// under them, and the mean.
+// The rows of the table: a task with the value of each model and its difference to the base, groups with their tasks under
+// them, and the mean.
 import type { EvaluatedGroup, EvaluatedTask } from '../../server/protocol/reports';
 import { absentIn, average, type Cell, differenceOf, meanDifference, mismatchesIn, type Value, valueIn } from './cell';
 import type { Column } from './columns';
@@ -22,7 +22,7 @@ export interface Row {
   readonly children: readonly Row[];
 }
 
-/** Tasks, then groups, then the mean of the tasks, then what is no share of right answers. */
+/** Tasks, then groups, then the mean of the tasks, then tasks without a share of right answers. */
 export function rowsOf(columns: readonly Column[]): Row[] {
   const [base] = columns;
   if (!base) return [];
@@ -101,7 +101,7 @@ function groupRow(group: EvaluatedGroup, children: Row[], columns: readonly Colu
   };
 }
 
-/** Waits for all; the tasks' questions are drawn apart from each other, so their errors add up as squares. */
+/** Only once all tasks are known. Their questions are independent samples, so their errors add up as squares. */
 function meanRow(rows: readonly Row[]): Row {
   const meanOf = (values: readonly Value[]): Value => {
     const known = values.flatMap((value) => (value.state === 'known' ? [value] : []));
@@ -140,6 +140,6 @@ export const leavesOf = (rows: readonly Row[]): Row[] =>
 /** Every row, also those under others. */
 export const allRows = (rows: readonly Row[]): Row[] => rows.flatMap((row) => [row, ...allRows(row.children)]);
 
-/** How many items stand behind a task or group: of the base, or of the task while it is not known. */
+/** How many items of a task or group the base was scored on; of the whole task while that is not known. */
 export const nItemsOf = ({ base, task }: Row): number | null =>
   base.state === 'known' ? base.nItems : (task?.nItems ?? null);

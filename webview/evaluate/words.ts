@@ -1,4 +1,4 @@
-// What the cells say, in the words and digits of the page; the table, its exports and screen readers all ask here.
+// The text of the cells, with the digits of the page: for the table, its exports and screen readers.
 import { halfWidthInUnit, signedInUnit, textInUnit } from '../../server/shared/scores';
 import { rules } from '../../server/shared/comparability';
 import type { Difference, Value } from './cell';
@@ -23,7 +23,7 @@ export function intervalText(row: Row, difference: Difference): string {
   return halfWidthInUnit(row.metric, difference.delta, difference.interval);
 }
 
-/** For who does not see the mark. */
+/** For screen readers, instead of the mark. */
 export function verdictText(difference: Difference): string {
   if (difference.state !== 'known') return '';
   if (difference.verdict) return difference.verdict;

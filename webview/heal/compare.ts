@@ -1,4 +1,5 @@
-// The settings beside the curve, because they are what one compares; an earlier run lists only what differs.
+// The column beside the curve: the settings of the run, and earlier runs to compare with, each with the settings in which it
+// differs.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EarlierHealing } from '../../server/protocol/pages/heal';
 import { loss, share } from '../../server/shared/numbers';

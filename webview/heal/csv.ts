@@ -17,19 +17,19 @@ const columns = [
 ];
 
 /** ASCII, with units in the names of columns. A row is a step that is done, from 1; row 0 is the model before the first. */
-export function csvOf({ curve, healing, state, original: dense, pruned }: RunView): string {
+export function csvOf({ curve, healing, state, original, pruned }: RunView): string {
   const perStep = tokensPerStep(healing.recipe);
   const smoothed = curve.smoothed(state.host.view.smoothing);
-  const judged = new Map(curve.evals.map((it) => [it.step, it]));
-  const judgedAt = (step: number) => {
-    const held = judged.get(step);
-    judged.delete(step);
-    return held ? [held.lossNats, shareBack(held, dense, pruned) ?? Number.NaN] : [Number.NaN, Number.NaN];
+  const evaluations = new Map(curve.evals.map((it) => [it.step, it]));
+  const evaluationAt = (step: number) => {
+    const held = evaluations.get(step);
+    evaluations.delete(step);
+    return held ? [held.lossNats, shareBack(held, original, pruned) ?? Number.NaN] : [Number.NaN, Number.NaN];
   };
   const row = (values: number[]) => values.map((value) => (Number.isFinite(value) ? String(value) : '')).join(',');
   const none = Number.NaN;
   const rows: string[] = [columns.join(',')];
-  if (judged.has(0)) rows.push(row([0, 0, 0, none, none, ...judgedAt(0), none, none, none, none]));
+  if (evaluations.has(0)) rows.push(row([0, 0, 0, none, none, ...evaluationAt(0), none, none, none, none]));
   for (let i = 0; i < curve.length; i++) {
     const step = curve.column('step')[i]! + 1;
     rows.push(
@@ -39,7 +39,7 @@ export function csvOf({ curve, healing, state, original: dense, pruned }: RunVie
         curve.seconds[i]!,
         curve.column('lossNats')[i]!,
         smoothed[i]!,
-        ...judgedAt(step),
+        ...evaluationAt(step),
         ...(['learningRate', 'gradNorm', 'tokensPerSecond', 'memoryBytes'] as const).map(
           (name) => curve.column(name)[i]!,
         ),

@@ -1,5 +1,5 @@
-// The points of a healing as they came, in columns of numbers that grow: a hundred thousand of them cost no objects. Reading
-// them costs what is shown (downsample.ts), and the average goes on from where it was.
+// The points of a healing in the order in which they came, in growing arrays of numbers, so that a hundred thousand of them
+// need no objects. Reading costs only what is shown (downsample.ts), and the moving average is continued, not recomputed.
 import type { HealPoints } from '../../server/protocol/pages/heal';
 import type { HealEval } from '../../server/protocol/reports';
 
@@ -45,9 +45,8 @@ export function openCurve(tokensPerStep: number): Curve {
   /** A resumed run sends earlier steps again: an earlier step than the last takes back all from there. */
   function cutFrom(step: number): void {
     const at = firstAtLeast(columns.step, length, step);
-    if (at === length) return;
+    if (at < length) average = startOfAverage(Number.NaN);
     length = at;
-    average = startOfAverage(Number.NaN);
   }
 
   function put(points: HealPoints, i: number): void {

@@ -1,5 +1,5 @@
-// A long curve as few points as its width in pixels can show: of each column of pixels the first, the least, the greatest
-// and the last value, so that no spike is lost and nothing flickers while points come in.
+// Reduces a long curve to what its width in pixels can show: the first, the least, the greatest and the last value of each
+// column of pixels, so that no spike is lost and nothing flickers while points come in.
 
 export interface Downsampling {
   /** Ascending. */
@@ -11,7 +11,7 @@ export interface Downsampling {
   at: (pixel: number) => number;
 }
 
-/** Points between the indices `from` and `to` (half-open), as pairs. Values that are none are left out. */
+/** Points between the indices `from` and `to` (half-open), as pairs. Values that are no number are left out. */
 export function downsampled({ x, y, length, pixel, at }: Downsampling, from = 0, to = length): [number, number][] {
   const points: [number, number][] = [];
   let [first, least, greatest, last] = [-1, -1, -1, -1];

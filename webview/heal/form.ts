@@ -1,4 +1,4 @@
-// Before a run: what to train on and how, what that is planned to cost, and the start.
+// The form before a run: what to train on and how, what that is planned to cost, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
 import { blockRanges } from '../../server/shared/dropSets';

@@ -1,5 +1,4 @@
-// The mouse and the keys on the loss chart: they move the crosshair over the steps that were logged, and choose which part
-// is shown.
+// Mouse and keys on the loss chart: they move the crosshair over the logged steps, and zoom.
 import { clock, loss } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../components/tooltip';
 import type { HealActions } from './actions';
@@ -17,10 +16,10 @@ export function plotAreaNow(view: RunView): PlotArea | null {
 
 export function onMove(event: MouseEvent, act: HealActions): void {
   const view = act.now();
-  const frame = view && plotAreaNow(view);
-  if (!frame || view.state.cross?.pinned) return;
+  const area = view && plotAreaNow(view);
+  if (!area || view.state.cross?.pinned) return;
   const pixel = event.clientX - plotBox()!.getBoundingClientRect().left;
-  const step = stepNear(view, frame, pixel);
+  const step = stepNear(view, area, pixel);
   const outside = pixel < margins.left || pixel > plotBox()!.clientWidth - margins.right;
   act.cross(outside ? null : step, false);
   if (step === null || outside) hideTip();
@@ -30,21 +29,21 @@ export function onMove(event: MouseEvent, act: HealActions): void {
 export function onKey(event: KeyboardEvent, act: HealActions): void {
   // Keys come faster than the page is drawn.
   const view = act.now();
-  const frame = view && plotAreaNow(view);
-  if (!frame) return;
+  const area = view && plotAreaNow(view);
+  if (!area) return;
   const { curve, state } = view;
   if (event.ctrlKey || event.metaKey || event.altKey || curve.length === 0) return;
-  const { from, to } = frame.shown;
+  const { from, to } = area.shown;
   const zoomBy = (factor: number) => {
-    const middle = frame.x.place(state.cross ? view.x.at(state.cross.step) : (from + to) / 2);
-    const place = (edge: number) => frame.x.value(middle + (frame.x.place(edge) - middle) * factor);
+    const middle = area.x.place(state.cross ? view.x.at(state.cross.step) : (from + to) / 2);
+    const place = (edge: number) => area.x.value(middle + (area.x.place(edge) - middle) * factor);
     act.zoom({ from: place(from), to: place(to) });
   };
   const move = (by: number) => {
     const step = Math.max(1, Math.min(curve.nDone, (state.cross?.step ?? curve.nDone + (by < 0 ? 1 : 0)) + by));
     act.cross(step, state.cross?.pinned ?? false);
     const { left, top } = plotBox()!.getBoundingClientRect();
-    showTip(tipText(view, step), { clientX: left + frame.xPixel(view.x.at(step)), clientY: top + margins.top });
+    showTip(tipText(view, step), { clientX: left + area.xPixel(view.x.at(step)), clientY: top + margins.top });
   };
   const keys: Record<string, () => void> = {
     ArrowLeft: () => move(event.shiftKey ? -10 : -1),
@@ -64,12 +63,12 @@ export function onKey(event: KeyboardEvent, act: HealActions): void {
   does();
 }
 
-/** A part is chosen by dragging over it; with Shift the part is moved, by the chart itself. */
+/** Dragging zooms into a part. Dragging with Shift moves the part; the chart does that itself. */
 export function onDown(event: MouseEvent, act: HealActions): void {
   const view = act.now();
-  const frame = view && plotAreaNow(view);
+  const area = view && plotAreaNow(view);
   const { left, height, top } = plotBox()!.getBoundingClientRect();
-  if (!frame || event.button !== 0 || event.shiftKey || event.clientY > top + height - margins.bottom) return;
+  if (!area || event.button !== 0 || event.shiftKey || event.clientY > top + height - margins.bottom) return;
   const begin = event.clientX - left;
   const right = plotBox()!.clientWidth - margins.right;
   const clamped = ({ clientX }: MouseEvent) => Math.max(margins.left, Math.min(right, clientX - left));
@@ -78,21 +77,21 @@ export function onDown(event: MouseEvent, act: HealActions): void {
     window.removeEventListener('mousemove', move, true);
     act.drag(null);
     const [from, to] = [begin, clamped(released)].sort((a, b) => a - b) as [number, number];
-    if (to - from > 4) act.zoom({ from: frame.xAt(from), to: frame.xAt(to) });
+    if (to - from > 4) act.zoom({ from: area.xAt(from), to: area.xAt(to) });
     else if (view.state.cross?.pinned) act.cross(null);
   };
-  // Before the chart, which keeps such events to itself while a button is held.
+  // Captured, because the chart stops the propagation of these events while a button is held.
   window.addEventListener('mousemove', move, true);
   window.addEventListener('mouseup', up, { once: true, capture: true });
 }
 
 export function zoomTo(act: HealActions, from: number, to: number): void {
   const view = act.now();
-  const frame = view && plotAreaNow(view);
-  if (!frame) return;
-  const [low, high] = [frame.x.value(from), frame.x.value(to)];
-  const slack = (frame.whole.to - frame.whole.from) * 1e-6;
-  const isWhole = low <= frame.whole.from + slack && high >= frame.whole.to - slack;
+  const area = view && plotAreaNow(view);
+  if (!area) return;
+  const [low, high] = [area.x.value(from), area.x.value(to)];
+  const slack = (area.whole.to - area.whole.from) * 1e-6;
+  const isWhole = low <= area.whole.from + slack && high >= area.whole.to - slack;
   act.zoom(isWhole ? null : { from: low, to: high });
 }
 
@@ -100,7 +99,7 @@ export function tipText(view: RunView, step: number): string {
   const { curve, state, healing } = view;
   const i = firstAtLeast(curve.column('step'), curve.length, step - 1);
   const value = (values: Float64Array) => loss(values[i] ?? Number.NaN);
-  const held = curve.evals.find((judged) => judged.step === step);
+  const held = curve.evals.find((it) => it.step === step);
   const tokens = (step * tokensPerStep(healing.recipe)).toLocaleString('en').replaceAll(',', '\u202f');
   return [
     `Step ${step}, ${clock(curve.seconds[i] ?? 0)}, ${tokens} tokens`,
@@ -110,10 +109,10 @@ export function tipText(view: RunView, step: number): string {
 }
 
 /** The step whose end is nearest to a place on the axis; null: there is none. */
-function stepNear(view: RunView, frame: PlotArea, pixel: number): number | null {
+function stepNear(view: RunView, area: PlotArea, pixel: number): number | null {
   const { curve, x } = view;
   if (curve.length === 0) return null;
-  const value = frame.xAt(pixel);
+  const value = area.xAt(pixel);
   const after = Math.min(firstAtLeast(x.values, curve.length, value), curve.length - 1);
   const before = Math.max(0, after - 1);
   const nearest = value - x.values[before]! < x.values[after]! - value ? before : after;

@@ -218,7 +218,7 @@ const marked = (id: string, point: [number, number], formatter: string, label: o
   label: { show: true, formatter, position: 'top', distance: 8, opacity: 1, ...label },
 });
 
-/** For a file, which has nothing around it: with a legend, without what only a mouse needs or only the moment means. */
+/** For a file: with a legend, without what only a mouse needs and without the marks of the moment. */
 export function pictureOption(view: RunView, colours: Colours, widthPx: number, heightPx: number): ChartOption {
   const option = lossChartOption(view, colours, widthPx, heightPx);
   const lines = ['train', 'train, smoothed'].map((name) => ({ name, itemStyle: { opacity: 0 } }));

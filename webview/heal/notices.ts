@@ -1,4 +1,4 @@
-// What a person must know of a run, below its head: a sentence with the way out.
+// Notices below the head of the page: what went wrong or was done, and what can be done next.
 import { html, nothing, type TemplateResult } from 'lit';
 import { loss, memory, share } from '../../server/shared/numbers';
 import { stepInWords } from '../components/runState';

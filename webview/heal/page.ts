@@ -60,7 +60,7 @@ const curveOf = ({ shown }: HealState): Curve =>
 
 const stateOf = ({ shown }: HealState): string => (shown.kind === 'run' ? shown.healing.run.state : '');
 
-/** Calls at once, then at most every so often, and once more for what came last. */
+/** Calls at once, then at most once every so many milliseconds, and once more after the last request. */
 export function atMostEvery(ms: number, call: () => void): () => void {
   let timer: ReturnType<typeof setTimeout> | null = null;
   let due = false;

@@ -1,4 +1,4 @@
-// The loss on the page: its tools, the chart and the crosshair over it.
+// The loss chart on the page: its toolbar, the chart itself, and the crosshair over it.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { counted, loss, plain } from '../../server/shared/numbers';
 import { chart } from '../components/chart';
@@ -91,10 +91,10 @@ function tools({ state }: RunView, act: HealActions): TemplateResult {
 function crosshair(view: RunView): TemplateResult | typeof nothing {
   const { cross, drag } = view.state;
   const figure = plotBox();
-  const frame = cross || drag ? plotAreaNow(view) : null;
-  if (!figure || !frame) return nothing;
+  const area = cross || drag ? plotAreaNow(view) : null;
+  if (!figure || !area) return nothing;
   const bottom = figure.clientHeight - margins.bottom;
-  const at = cross ? frame.xPixel(view.x.at(cross.step)) : Number.NaN;
+  const at = cross ? area.xPixel(view.x.at(cross.step)) : Number.NaN;
   return html`<svg class="over" aria-hidden="true">
     ${cross ? svg`<line class="cross" x1=${at} x2=${at} y1=${margins.top} y2=${bottom}></line>` : nothing}
     ${

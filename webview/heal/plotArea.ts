@@ -1,5 +1,5 @@
-// Where the curve lies on the page: which part of it is shown, between which losses, and which pixel is which step. The
-// chart, the crosshair and the mouse all ask here.
+// The plot area of the loss chart: which part of the curve is shown, between which losses, and which pixel is which step.
+// The chart, the crosshair and the mouse use the same one.
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealEval } from '../../server/protocol/reports';
 import { clock, plain } from '../../server/shared/numbers';
@@ -8,7 +8,7 @@ import { linear, logarithmic, type Scale } from '../components/axisScale';
 import { scientific, tokensPerStep } from './settings';
 import type { RunView } from './view';
 
-/** Around the plot, in pixels; on the right stand the names of lines, below the marks and the slider. */
+/** Around the plot, in pixels: on the right for the names of lines, below for the marks and the slider. */
 export const margins = { left: 40, right: 84, top: 10, bottom: 40 };
 
 export interface Range {
@@ -32,7 +32,7 @@ export interface PlotArea {
   xPixel(value: number): number;
   xAt(pixel: number): number;
   readonly references: { name: string; lossNats: number; shiftPx: number }[];
-  /** Judgements as points; those that the axis cannot show are left out. */
+  /** Evaluations as points; those that the axis cannot show are left out. */
   heldOut(evals: readonly HealEval[], recipe?: HealRecipe): [number, number][];
 }
 
@@ -47,7 +47,7 @@ export function plotAreaOf(view: RunView, widthPx: number, heightPx: number): Pl
   const perPx = (right - left) / plotPx;
   const heldOut = (evals: readonly HealEval[], recipe = view.healing.recipe) =>
     evals.flatMap(({ step, lossNats }): [number, number][] => {
-      // Steps of another run may be of another size; they are compared by their tokens, but for an axis of steps.
+      // Steps of another run may have another size: except on an axis of steps they are compared by their tokens.
       const at = view.x.at(by === 'step' ? step : (step * tokensPerStep(recipe)) / tokensPerStep(view.healing.recipe));
       return Number.isFinite(lossNats) && at >= whole.from && (!logY || lossNats > 0) ? [[at, lossNats]] : [];
     });
@@ -81,9 +81,9 @@ function within(zoom: Range | null, whole: Range): Range {
   return to > from ? { from, to } : whole;
 }
 
-/** All that is shown, but for single spikes of the training loss; its last steps are shown whatever they are. */
+/** The range of all that is shown, except single spikes of the training loss. Its last steps are always in it. */
 function lossRange(view: RunView, shown: Range, y: Scale, heldOut: PlotArea['heldOut']): { low: number; high: number } {
-  const { curve, x, overlays, original: dense, pruned } = view;
+  const { curve, x, overlays, original, pruned } = view;
   const from = firstAtLeast(x.values, curve.length, shown.from);
   const to = firstAtLeast(x.values, curve.length, shown.to + 1e-9);
   const raw = curve.column('lossNats');
@@ -93,9 +93,9 @@ function lossRange(view: RunView, shown: Range, y: Scale, heldOut: PlotArea['hel
   sample.sort((a, b) => a - b);
   const cut = Math.floor(sample.length / 200);
   const latest = Array.from(raw.subarray(Math.max(from, to - 5), to)).filter(Number.isFinite);
-  const judged = [heldOut(curve.evals), ...overlays.map(({ evals, recipe }) => heldOut(evals, recipe))].flat();
-  const points = judged.flatMap(([at, nats]) => (at >= shown.from && at <= shown.to ? [nats] : []));
-  const lines = [dense, pruned].flatMap((line) => (line ? [line.lossNats] : []));
+  const evaluated = [heldOut(curve.evals), ...overlays.map(({ evals, recipe }) => heldOut(evals, recipe))].flat();
+  const points = evaluated.flatMap(([at, nats]) => (at >= shown.from && at <= shown.to ? [nats] : []));
+  const lines = [original, pruned].flatMap((line) => (line ? [line.lossNats] : []));
   const all = [...sample.slice(cut, sample.length - cut), ...latest, ...points, ...lines].filter(
     (nats) => y === linear || nats > 0,
   );
@@ -106,10 +106,10 @@ function lossRange(view: RunView, shown: Range, y: Scale, heldOut: PlotArea['hel
 }
 
 /** Names of lines that lie close are moved apart. */
-function apart({ original: dense, pruned, state }: RunView, pixel: (nats: number) => number): PlotArea['references'] {
-  const gap = dense && pruned ? Math.abs(pixel(pruned.lossNats) - pixel(dense.lossNats)) : 99;
+function apart({ original, pruned, state }: RunView, pixel: (nats: number) => number): PlotArea['references'] {
+  const gap = original && pruned ? Math.abs(pixel(pruned.lossNats) - pixel(original.lossNats)) : 99;
   const shift = Math.max(0, (13 - gap) / 2);
-  const prunedAbove = !dense || !pruned || pruned.lossNats >= dense.lossNats;
+  const prunedAbove = !original || !pruned || pruned.lossNats >= original.lossNats;
   return [
     ...(pruned
       ? [
@@ -120,7 +120,7 @@ function apart({ original: dense, pruned, state }: RunView, pixel: (nats: number
           },
         ]
       : []),
-    ...(dense ? [{ name: 'dense', lossNats: dense.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
+    ...(original ? [{ name: 'dense', lossNats: original.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
   ];
 }
 

@@ -1,5 +1,5 @@
-// One number first: the share of the loss lost by pruning that is back, on held-out text, with its place between pruned and
-// dense drawn to scale; then the facts of the run.
+// The result so far: the share of the loss added by pruning that is recovered on held-out text, as a number and as a bar from
+// the pruned to the original model; and the facts of the run.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { isActive } from '../components/runState';
 import { clock, cost, loss, perplexity, share } from '../../server/shared/numbers';
@@ -26,40 +26,40 @@ export function lead(view: RunView): TemplateResult {
 
 const widthPx = 230;
 
-/** The held-out loss on its way from pruned to dense. */
-function way({ last, original: dense, pruned, state }: RunView): TemplateResult {
-  if (!last || !dense || !pruned || dense.lossNats >= pruned.lossNats)
+/** The held-out loss as a bar from the pruned model's to the original's. */
+function way({ last, original, pruned, state }: RunView): TemplateResult {
+  if (!last || !original || !pruned || original.lossNats >= pruned.lossNats)
     return html`<div class="small quiet" id="way">${
       !pruned
         ? 'Not judged yet.'
-        : !dense && !state.host.model.prunedFrom
+        : !original && !state.host.model.prunedFrom
           ? 'This model was not pruned, so there is nothing to win back.'
-          : !dense
+          : !original
             ? 'The model before pruning is not known here, so there is nothing to compare with.'
             : 'Pruning cost nothing on this text.'
     }</div>`;
-  const whole = pruned.lossNats - dense.lossNats;
+  const whole = pruned.lossNats - original.lossNats;
   const at = Math.max(0, Math.min(1, (pruned.lossNats - last.lossNats) / whole)) * widthPx;
   const anchor = at < 20 ? 'start' : at > widthPx - 20 ? 'end' : 'middle';
   return html`
     <div id="way" title="Held-out loss on its way from pruned to dense">
       <svg
         width=${widthPx} height="42" role="img"
-        aria-label="Held-out loss ${loss(last.lossNats)}, from ${loss(pruned.lossNats)} pruned to ${loss(dense.lossNats)} dense"
+        aria-label="Held-out loss ${loss(last.lossNats)}, from ${loss(pruned.lossNats)} pruned to ${loss(original.lossNats)} dense"
       >${svg`
         <rect class="rest" y="16" width=${widthPx} height="8"></rect>
         <rect class="got" y="16" width=${at} height="8"></rect>
         <line class="here" x1=${at} x2=${at} y1="12" y2="28"></line>
         <text class="fg" x=${at} y="9" text-anchor=${anchor}>${loss(last.lossNats)}</text>
         <text y="39">pruned ${loss(pruned.lossNats)}</text>
-        <text x=${widthPx} y="39" text-anchor="end">dense ${loss(dense.lossNats)}</text>`}
+        <text x=${widthPx} y="39" text-anchor="end">dense ${loss(original.lossNats)}</text>`}
       </svg>
     </div>`;
 }
 
 type Fact = readonly [name: string, value: string, title?: string];
 
-function facts({ last, original: dense, pruned, curve, nSteps, healing, phase }: RunView): Fact[] {
+function facts({ last, original, pruned, curve, nSteps, healing, phase }: RunView): Fact[] {
   const { run, remainingSeconds } = healing;
   const spent = curve.length === 0 ? 0 : curve.seconds[curve.length - 1]!;
   const running = phase === 'running' && remainingSeconds !== null;
@@ -67,7 +67,7 @@ function facts({ last, original: dense, pruned, curve, nSteps, healing, phase }:
     ...(last && pruned
       ? [['Perplexity', `${perplexity(last.perplexity)} from ${perplexity(pruned.perplexity)}`] as Fact]
       : []),
-    ...(last && dense ? [['Above dense', `${cost(last.lossNats - dense.lossNats)} nats`] as Fact] : []),
+    ...(last && original ? [['Above dense', `${cost(last.lossNats - original.lossNats)} nats`] as Fact] : []),
     ['Step', `${curve.nDone} of ${nSteps}`],
     running
       ? ['Time left', clock(remainingSeconds), 'If the rest goes as what is done']

@@ -1,4 +1,4 @@
-// The settings of a healing as a list for people, and in what two of them differ.
+// The settings of a healing as a list for people, and the settings in which two healings differ.
 import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { counted, parameters, plain, share } from '../../server/shared/numbers';
@@ -6,7 +6,7 @@ import { blockRanges } from '../../server/shared/dropSets';
 
 export type Setting = readonly [name: string, value: string];
 
-/** Those that a recipe alone says: what two runs are compared by. */
+/** The settings in the recipe, by which two runs are compared. */
 export function settingsOf(recipe: HealRecipe): Setting[] {
   const { adapter, optimizer, loop, data, objective } = recipe;
   const more = [
@@ -32,7 +32,7 @@ export function settingsOf(recipe: HealRecipe): Setting[] {
   ];
 }
 
-/** All that is known of a run. */
+/** The settings in the recipe, and what the engine reported of the run. */
 export function allSettings({ recipe, adapter, plan, data }: HealingState, { model }: HealState): Setting[] {
   const nBlocks = adapter?.blocks.length;
   return [
@@ -54,7 +54,7 @@ export function allSettings({ recipe, adapter, plan, data }: HealingState, { mod
   ];
 }
 
-/** What of `other` is not so in `own`, with the value it has there. */
+/** The settings of `other` that differ from those of `own`, with their values in `other`. */
 export function differences(own: HealRecipe, other: HealRecipe): Setting[] {
   const mine = new Map(settingsOf(own));
   return settingsOf(other).filter(([name, value]) => mine.get(name) !== value);

@@ -1,4 +1,5 @@
-// What goes with the loss, in charts that share its horizontal axis up to the last step: empty room is time that is left.
+// Small charts below the loss: learning rate, gradient norm, speed and memory. Their horizontal axis goes to the last step of
+// the run, so that the empty part is the time that is left.
 import { html, svg, type TemplateResult } from 'lit';
 import { plain } from '../../server/shared/numbers';
 import { downsampled } from './downsample';
@@ -6,7 +7,7 @@ import type { ColumnName } from './curve';
 import { scientific } from './settings';
 import type { RunView } from './view';
 
-/** In units of its own: the picture is stretched to the place it has. */
+/** Of the viewBox; the picture is stretched to the place it has. */
 const [width, height] = [300, 54];
 
 interface Small {

@@ -13,7 +13,7 @@ export interface RunView {
   readonly curve: Curve;
   readonly nSteps: number;
   readonly last: HealEval | null;
-  /** The share of the loss lost by pruning that is back, by the newest evaluation; null where it is not known. */
+  /** The share of the loss added by pruning that is recovered, by the newest evaluation; null where it is not known. */
   readonly recovered: number | null;
   readonly original: LossPoint | null;
   readonly pruned: LossPoint | null;
@@ -79,7 +79,7 @@ function axisOf({ host }: PageState, healing: HealingState, curve: Curve, nSteps
   const { by } = host.view;
   const unit = by === 'tokens' ? tokensPerStep(healing.recipe) : 1;
   if (by !== 'seconds') {
-    // Drawn at the end of its step: one step is done then.
+    // A loss is drawn at the end of its step.
     const values = { length, at: (i: number) => (done[i]! + 1) * unit };
     return { values: columnOf(values), at: (steps) => steps * unit, end: nSteps * unit };
   }
@@ -111,7 +111,7 @@ export function nextEvaluation({ curve, nSteps, healing, x, phase }: RunView): {
 }
 
 let column = new Float64Array(0);
-/** One array serves every rendering. */
+/** Every rendering uses the same array, which grows with the curve. */
 function columnOf({ length, at }: { length: number; at: (i: number) => number }): Float64Array {
   if (column.length < length) column = new Float64Array(2 * length);
   for (let i = 0; i < length; i++) column[i] = at(i);

@@ -1,5 +1,4 @@
-// The page of a run, of any kind: what it is and how far, what it was planned to cost, the recipe that made it, and what
-// came of it.
+// The page of a run of any kind: its state and progress, its plan, its recipe, and the facts of its report.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import { clock, counted, duration, memory, share } from '../../server/shared/numbers';
@@ -98,11 +97,11 @@ const copyTool = (copied: boolean, act: Actions) =>
   });
 
 function stateCard({ run, report, plan }: RunPageState, act: Actions): TemplateResult {
-  const look = runStyles[run.state];
+  const style = runStyles[run.state];
   const ways = waysOn(run, report, act);
   return html`
     <section class="card" id="state" aria-label="State">
-      <p class="row top">${icon(look.icon, look.kind)}<span class="text"><b class="strong">${look.label}</b>${sentence(run, plan)}</span></p>
+      <p class="row top">${icon(style.icon, style.kind)}<span class="text"><b class="strong">${style.label}</b>${sentence(run, plan)}</span></p>
       ${
         run.state === 'running'
           ? html`<div>

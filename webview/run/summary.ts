@@ -1,5 +1,5 @@
-// A finished run's report as a few facts for people. Kinds of reports with a row below are told in its words; a kind without
-// one is shown by the numbers and words that its report holds.
+// The facts of a report, by kind. A kind with a row below is shown by that row; of any other kind the numbers and texts of its
+// report are shown under the names of their fields.
 import type { Report } from '../../server/protocol/reports';
 import { dropSetInWords } from '../../server/shared/dropSets';
 import {
@@ -21,8 +21,8 @@ type Fact = readonly [name: string, value: string | null];
 type FactsOf = { readonly [K in Report['kind']]?: (report: Extract<Report, { kind: K }>) => Fact[] };
 
 export function summaryOf(report: Report): (readonly [name: string, value: string])[] {
-  const told = Object.hasOwn(factsByKind, report.kind) ? factsByKind[report.kind] : undefined;
-  const facts = told ? told(report as never) : plainFacts(report as object as Record<string, unknown>);
+  const row = Object.hasOwn(factsByKind, report.kind) ? factsByKind[report.kind] : undefined;
+  const facts = row ? row(report as never) : plainFacts(report as object as Record<string, unknown>);
   const all = [...facts, ...('timing' in report ? runFacts(report) : [])];
   return all.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
 }
