@@ -1,5 +1,6 @@
-// What the panel computes from a report: ranks, trust, surprises, suggestions, estimates, facts.
+// What pages compute from a report: ranks, trust, surprises, suggestions, estimates, facts.
 import { describe, expect, it } from 'vitest';
+import type { Report } from '../../server/protocol/reports';
 import { available } from '../fixtures';
 import { blockRanges, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
 import { factsOf, headInBlocks } from '../../webview/choose/facts';
@@ -8,6 +9,7 @@ import { scoredMethods, suggestion } from '../../webview/choose/methods';
 import { median, rankCorrelation, ranks, surprises } from '../../webview/choose/ranks';
 import { initialState } from '../../webview/choose/state';
 import { betterSet, viewOf } from '../../webview/choose/view';
+import { summaryOf } from '../../webview/run/summary';
 import { modelOf, referenceFile, reportOf, stateOf } from './harness/fixture';
 
 describe('ranks', () => {
@@ -166,5 +168,36 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
       shownPer: 1000,
       digits: 0,
     });
+  });
+});
+
+describe('the facts of a report', () => {
+  const timing = { elapsedMs: 61_000, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 };
+  const ending = { timing, peakMemoryBytes: 2e9, device: 'cpu', threads: 4 };
+  const ended = [
+    ['Time', '1 min 1 s'],
+    ['Peak memory', '2.00 GB'],
+    ['Device', 'cpu, 4 threads'],
+  ];
+
+  it('are the row of its kind, without what it does not say', () => {
+    const report = { kind: 'sparsify', nZeroed: 1, nConsidered: 4, out: '/o', lossBefore: null, lossAfter: null };
+    expect(summaryOf({ ...report, ...ending } as unknown as Report)).toEqual([
+      ['Zeroed', '25.0\u202f% of the weights'],
+      ['Written to', '/o'],
+      ...ended,
+    ]);
+  });
+
+  it('are its own numbers and texts where no row knows its kind', () => {
+    const report = { kind: 'pull', out: '/o', nFiles: 3, sizeBytes: 5e6, lossNats: 2.5, share: 0.25, files: ['a'] };
+    expect(summaryOf({ ...report, ...ending } as unknown as Report)).toEqual([
+      ['Written to', '/o'],
+      ['N files', '3'],
+      ['Size', '5.0 MB'],
+      ['Loss', '2.500 nats'],
+      ['Share', '0.250'],
+      ...ended,
+    ]);
   });
 });

@@ -75,7 +75,10 @@ interface Stage {
   note: string;
 }
 
-/** The stages of an analysis in order. A stage whose numbers are in the report is done; of the next one the engine reports progress. */
+/**
+ * The stages of an analysis in order. A stage whose numbers are in the report is done; the engine reports the progress of
+ * the next one.
+ */
 export function stages({ state, removals, sublayers, nBlocks, methods, greedy }: View): Stage[] {
   const { run, offer, analysis } = state.host;
   const measure = offer?.measure;

@@ -1,6 +1,6 @@
 // The only module that imports echarts. A chart is drawn into an element, as SVG and in the editor's colours, and drawn again
-// when the colours or the element's size change. Tooltips are our own (tooltip.ts), because those
-// of echarts write styles that the content security policy forbids.
+// when the colours or the element's size change. Tooltips are our own (tooltip.ts), because those of echarts
+// write styles that the content security policy forbids.
 import { LineChart, ScatterChart } from 'echarts/charts';
 import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent, LegendComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
