@@ -1,4 +1,5 @@
-// Folders of the workspace that look like models and are none: the server passes them over, and here it is asked why.
+// Folders of the workspace that have the files of a model and cannot be read as one. The server leaves them out when it
+// looks for models; here it is asked for the reason.
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { workspace } from 'vscode';
@@ -7,12 +8,12 @@ import type { ErrorData, FoundModel } from '../server/protocol/server';
 import type { Connection } from './connection';
 import type { BrokenModel } from './trees/modelNodes';
 
-/** Each costs a request, and a person mends one at a time. */
+/** Each costs a request, and a person repairs one at a time. */
 const mostAsked = 20;
 const mostFiles = 1000;
-/** What else may go wrong says nothing of the model. */
+/** Errors with other codes say nothing about the model. */
 const faults: readonly ErrorCode[] = ['damagedCheckpoint', 'unsupportedModel', 'badData', 'notFound'];
-/** Hidden folders are, among others, those that are being written. */
+/** A model that is being written lies in a hidden folder. */
 const passedOver = '**/{node_modules,.*}/**';
 
 export async function brokenModels(found: readonly FoundModel[], connection: Connection): Promise<BrokenModel[]> {
@@ -26,7 +27,7 @@ export async function brokenModels(found: readonly FoundModel[], connection: Con
   const broken: BrokenModel[] = [];
   for (const folder of doubtful)
     await connection.request('models/inspect', { folder }).then(
-      () => {}, // It lies deeper than models are looked for, or has been mended meanwhile.
+      () => {}, // It lies deeper than the server looks, or was repaired meanwhile.
       ({ message, data }: { message: string; data?: Partial<ErrorData> }) => {
         if (faults.some((code) => code === data?.code)) broken.push({ folder, message });
       },

@@ -1,4 +1,4 @@
-// Every command of the extension: its name here, its title in package.json, which a test holds against this table.
+// Every command of the extension. The name and what it does are here, the title is in package.json; a test compares both.
 import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -80,10 +80,10 @@ export const commandTable = {
   },
 } satisfies Record<string, Handler>;
 
-/** What may be looked at where nothing is started. */
+/** These start nothing, so they work in Restricted Mode, too. */
 const inRestrictedMode: readonly string[] = ['espalier.showLog', 'espalier.showServerLog'];
 
-/** What goes wrong is said in one sentence, with the log at hand. */
+/** Shows an error in one sentence, with a button for the log. */
 export function registerCommands(host: CommandHost): Disposable[] {
   return Object.entries(commandTable).map(([name, handler]) =>
     commands.registerCommand(name, async (target: Target, selected: unknown) => {
@@ -200,7 +200,7 @@ async function deleteRun({ connection }: CommandHost, { runId, title }: RunSumma
   if (answer === 'Move to Trash') await connection.request('runs/delete', { runId });
 }
 
-/** An analysis of a model, complete and ready to be changed. */
+/** Opens the recipe of an analysis, complete and ready to be edited. */
 async function newRecipe(host: CommandHost, target: Target): Promise<void> {
   const { connection, context, settings } = host;
   const folder = folderOf(target) ?? (await pickModel(host));
@@ -217,7 +217,7 @@ async function newRecipe(host: CommandHost, target: Target): Promise<void> {
 
 async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
   const given = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
-  // Paths in a recipe count from its folder, so it must have one.
+  // Paths in a recipe are relative to its folder, so it must have one.
   const uri = given?.scheme === 'untitled' ? await workspace.saveAs(given) : given;
   if (given?.scheme === 'untitled' && !uri) return;
   if (uri?.scheme !== 'file' || !/\.espalier\.ya?ml$/.test(uri.fsPath))

@@ -1,4 +1,4 @@
-// The tiny model that comes with the extension: copied to where a person works, and opened to be pruned.
+// The tiny model that comes with the extension. It is copied into the user's folder, and the panel to prune it opens.
 import { existsSync, realpathSync } from 'node:fs';
 import { commands, type ExtensionContext, Uri, window, workspace } from 'vscode';
 import type { Library } from './library';
@@ -16,7 +16,7 @@ const modelName = 'stories260k';
 const textName = 'tinystories.txt';
 const openNext = 'demo to open next';
 
-/** Into the workspace, or into a folder that is then opened: the panel comes once the window is back. */
+/** Without a workspace a folder is asked for and opened; the panel opens once the window has been reloaded for it. */
 export async function openDemo({ context, library, panels }: DemoHost): Promise<void> {
   const opened = workspace.workspaceFolders?.find(({ uri }) => uri.scheme === 'file')?.uri;
   const place = opened ?? (await askFolder());
@@ -32,7 +32,7 @@ export async function openDemo({ context, library, panels }: DemoHost): Promise<
   await commands.executeCommand('vscode.openFolder', place);
 }
 
-/** What the window was opened for. */
+/** Opens the panel after the window was reloaded for the demo's folder. */
 export async function goOnWithDemo({ context, panels }: DemoHost): Promise<void> {
   const model = context.globalState.get<string>(openNext);
   const here = workspace.workspaceFolders?.some(({ uri }) => model && holds(uri.fsPath, model));
@@ -47,7 +47,7 @@ async function askFolder(): Promise<Uri | undefined> {
   return picked?.[0];
 }
 
-/** Never writes over what a person has made of it. */
+/** Files that exist already stay as they are. */
 async function copyMissing(demo: Uri, place: Uri): Promise<void> {
   for (const name of [modelName, textName]) {
     const target = Uri.joinPath(place, name);

@@ -1,10 +1,10 @@
-// Entry of the extension host: wires the connection, trees, panels and commands. Activation waits for nothing; the server
-// is reached in the background, and the status bar tells. In Restricted Mode nothing is started.
+// Entry of the extension host: wires the connection, trees, panels and commands. Activation waits for nothing: the server
+// is reached in the background, and the status bar shows how far that is. In Restricted Mode nothing is started.
 import { existsSync, realpathSync } from 'node:fs';
 import { type Disposable, type ExtensionContext, Uri, window, workspace } from 'vscode';
 import { type CommandHost, registerCommands } from './commands';
 import { type Connection, openConnection } from './connection';
-import { showContext } from './context';
+import { setContextKeys } from './contextKeys';
 import { goOnWithDemo } from './demo';
 import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
@@ -48,7 +48,7 @@ export function activate(context: ExtensionContext): void {
     }),
     showRuns(library),
     showStatus(opened, library),
-    showContext(opened, library),
+    setContextKeys(opened, library),
     ...watchWorkspace(opened),
     ...watchModelFiles(library),
   );
@@ -57,21 +57,21 @@ export function activate(context: ExtensionContext): void {
   log.info(`activated in ${(performance.now() - began).toFixed(1)} ms`);
 }
 
-/** All that the server may read. The demo's text may be measured on; its model is copied before it is used. */
+/** Folders that the server may read. The demo's text is read in place; its model is copied before it is used. */
 const readableFolders = (settings: Settings, demo: string): string[] => [
   ...settings.roots().map(({ folder }) => folder),
   demo,
   ...[settings.benchmarkData()].filter((folder) => folder !== null),
 ];
 
-/** A folder of data may hold models, too, but nobody has put them here to be worked with. */
+/** The demo's own model is hidden, and so are models in the folder of the benchmark data. */
 function hiddenBy(settings: Settings, demo: string): (folder: string) => boolean {
   const ownDemo = existsSync(demo) ? realpathSync(demo) : demo;
   return (folder) => holds(ownDemo, folder) || !settings.roots().some((root) => holds(root.folder, folder));
 }
 
 function watchWorkspace(opened: Connection): Disposable[] {
-  /** Roots are said when a connection begins. */
+  /** The server learns the readable folders when a connection is initialized. */
   const reconnect = async () => {
     if (opened.state.state === 'stopped') return;
     await opened.stop();
@@ -91,8 +91,8 @@ function watchModelFiles({ refreshSoon }: Library): Disposable[] {
   return [files, files.onDidCreate(refreshSoon), files.onDidChange(refreshSoon), files.onDidDelete(refreshSoon)];
 }
 
-/** Settings that are said to the server when a connection begins, or decide how it is started. */
+/** Settings that are sent when a connection is initialized, or decide how the server is started. */
 const restarting = ['modelFolders', 'huggingFaceCache', 'nodePath', 'benchmarkData'];
 
-/** Awaited by the host, unlike disposables: shutdown and exit reach the server. */
+/** The host awaits this, unlike disposables, so that `shutdown` and `exit` reach the server. */
 export const deactivate = (): Promise<void> | undefined => connection?.stop();

@@ -1,6 +1,5 @@
 // Following a run, in the same way for every panel: its events are replayed and applied one by one, its report is fetched
-// at the end, and what was missed while there was no connection is fetched after a reconnect. What a panel makes of a run
-// is a reducer.
+// at the end, and after a reconnect the run is fetched again. A reducer says what a panel makes of it.
 import type { Disposable } from 'vscode';
 import type { RunEvent, RunSummary, ServerRequests } from '../server/protocol/server';
 import type { Connection } from './connection';
@@ -61,11 +60,11 @@ export function followRun<S extends { readonly run: RunSummary }>(
   function receive(events: readonly RunEvent[]): void {
     become(events.reduce((next, event) => reduceEvent(reducer, next, event), state));
     listener.events?.(events);
-    // Times and the report are the server's to say.
+    // Only the server knows the times and the report.
     if (events.some(({ event }) => event.kind === 'reported' || event.kind === 'state')) void fetchAgain();
   }
   async function fetchAgain(): Promise<void> {
-    // Without a connection it is asked again after the next one.
+    // It fails without a connection, and is asked again after the next one.
     const details = await server.request('runs/get', { runId }).catch(() => null);
     if (details && !disposed) become(reducer.fetched(details, state));
   }

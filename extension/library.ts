@@ -1,5 +1,5 @@
-// What the window knows of models and runs: asked of the server when it connects and when something changes, and handed on
-// to trees, menus and panels.
+// The models and runs that the window knows. They are fetched when the server connects and when something changes; trees,
+// menus and panels read them here.
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import type { AnalyzeReport } from '../server/protocol/reports';
 import type { FoundModel, RunSummary, ServerNotifications } from '../server/protocol/server';
@@ -28,7 +28,7 @@ export interface Library extends Disposable {
 
 const refreshAfterMs = 200;
 
-/** `hidden`: of a model's folder, whether the model is none of the person's. */
+/** `hidden` says of a folder whether its model is left out of all lists. */
 export function openLibrary(
   connection: Connection,
   roots: () => readonly ModelRoot[],
@@ -97,7 +97,7 @@ export function withChange(runs: readonly RunSummary[], { runs: some, deleted }:
   return newestFirst([...runs.filter(({ runId }) => !gone.has(runId)), ...some]);
 }
 
-/** A folder may have appeared, or an analysis: a run is done now, or deleted; pure. */
+/** Whether a run is newly done or deleted: it may have written a model, or been an analysis; pure. */
 export function mayChangeModels(runs: readonly RunSummary[], { runs: some, deleted }: RunsChange): boolean {
   const done = new Set(runs.flatMap(({ runId, state }) => (state === 'done' ? [runId] : [])));
   return deleted.length > 0 || some.some(({ runId, state }) => state === 'done' && !done.has(runId));
@@ -114,7 +114,7 @@ function openAnalyses({ request }: Connection, log: LogOutputChannel) {
       if (!runId) return null;
       const report = known.get(runId);
       if (report) return report;
-      // A run may be gone by now; then nothing is known of the model.
+      // The run may have been deleted meanwhile.
       const details = await request('runs/get', { runId }).catch((error: unknown) => {
         log.info(`no report of ${folder}: ${error instanceof Error ? error.message : error}`);
         return null;

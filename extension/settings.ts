@@ -1,5 +1,5 @@
-// The settings, and what follows from them. Those that name programs or widen what the server may read are taken from the
-// user's own settings, never from a workspace's.
+// The settings, and what follows from them. Settings that name programs or widen what the server may read count only in the
+// user's own settings, never in those of a workspace.
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, isAbsolute, join } from 'node:path';
@@ -15,7 +15,7 @@ export interface Settings {
   modelFolders(): string[];
   /** The absolute folder with the tasks' data; null: none was chosen yet. */
   benchmarkData(): string | null;
-  /** Folders of a trusted workspace, of the settings, and the cache of the Hub: where models are. */
+  /** Folders with models: those of a trusted workspace, those of the setting, and the cache of the Hub. */
   roots(): ModelRoot[];
   compute(): ComputeOptions;
   analysis(): { windows: number; tokens: number };
@@ -23,7 +23,7 @@ export interface Settings {
 
 export function readSettings(): Settings {
   const all = () => workspace.getConfiguration('espalier');
-  /** Ignores what a workspace says. */
+  /** Ignores the settings of the workspace. */
   const ofUser = <T>(name: string, fallback: T): T => all().inspect<T>(name)?.globalValue ?? fallback;
   const modelFolders = () =>
     ofUser<string[]>('modelFolders', []).filter((folder) => typeof folder === 'string' && isAbsolute(folder));
@@ -55,7 +55,7 @@ export function readSettings(): Settings {
   };
 }
 
-/** Somebody else's folder makes us do nothing before a person trusts it. Throws UserError in Restricted Mode. */
+/** Throws UserError in Restricted Mode: nothing is done in a folder before a person trusts it. */
 export function requireTrust(): void {
   if (!workspace.isTrusted)
     throw new UserError('device', 'Espalier computes only in folders that you trust; trust this workspace first.');
@@ -63,7 +63,7 @@ export function requireTrust(): void {
 
 const devices = ['auto', 'cpu', 'webgpu'] as const satisfies DeviceName[];
 
-/** A settings file may hold anything: what makes no sense is as if it were not there. */
+/** A settings file may hold anything; a value of the wrong type counts as missing. */
 const oneOf = <T>(allowed: readonly [T, ...T[]], value: unknown): T =>
   allowed.find((each) => each === value) ?? allowed[0];
 
@@ -82,7 +82,7 @@ function rootAt(givenAs: string, name: string, kind: ModelRoot['kind']): ModelRo
   try {
     folder = realpathSync(givenAs);
   } catch {
-    // It is not there, and holds nothing.
+    // The folder does not exist, so no model is in it.
   }
   return { folder, givenAs, name, kind };
 }

@@ -1,4 +1,4 @@
-// Which text a model is measured on: chosen once, remembered for the model in this workspace.
+// The text that a model is measured or trained on. It is chosen once and remembered for the model in this workspace.
 import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type ExtensionContext, Uri, window, workspace } from 'vscode';
@@ -11,7 +11,7 @@ import { holds } from './trees/labels';
 export interface Texts {
   /** The text of a model; null while none was chosen. */
   known(folder: string): string | null;
-  /** Asks; null when cancelled by the user. */
+  /** Asks for a text; null: cancelled by the user. */
   choose(folder: string): Promise<string | null>;
   source(file: string, model: ModelSummary): TokenSource;
   nameOf(file: string): string;
@@ -20,7 +20,7 @@ export interface Texts {
 const patterns = '**/*.{txt,text,md,raw,jsonl,csv,parquet}';
 const mostFiles = 200;
 
-/** What a text is for; each is remembered for itself. */
+/** What a text is for; a model may have one of each. */
 export type TextUse = 'measure' | 'train';
 
 const titles: Record<TextUse, { title: string; open: string }> = {
@@ -77,7 +77,7 @@ export function openTexts(context: ExtensionContext, settings: Settings, use: Te
   };
 }
 
-/** The server reads only below the roots that it was told, so another place is refused here, where it can be mended. */
+/** The server reads only below its roots, so a file elsewhere is refused here, with what to do about it. */
 async function browse(folder: string, settings: Settings, use: TextUse): Promise<string | null> {
   const picked = await window.showOpenDialog({
     title: titles[use].title,

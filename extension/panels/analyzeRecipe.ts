@@ -1,9 +1,9 @@
-// The analysis that the panel of a model shows all of.
+// The recipe of the analysis whose results the choose-blocks panel shows.
 import { type AnalyzeRecipe, type MeasureOptions, noMeasure } from '../../server/recipes/analyze/recipe';
 import type { ComputeOptions, TokenSource } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 
-/** The engine stays afterwards, to answer what a choice costs. */
+/** The engine stays afterwards to answer what a drop set costs. */
 export const analyzeRecipe = (
   { folder }: ModelSummary,
   source: TokenSource,
@@ -13,7 +13,7 @@ export const analyzeRecipe = (
 
 const mostSearched = 8;
 
-/** Single removals, and a search and suggestions as far as half of the model. */
+/** The removal of each sublayer, and a greedy search and suggestions up to half of the blocks. */
 export function fullMeasure({ nBlocks }: ModelSummary): MeasureOptions {
   if (nBlocks < 2) return noMeasure;
   const count = Math.min(mostSearched, Math.floor(nBlocks / 2));

@@ -17,7 +17,7 @@ export type Answers<P extends PageProtocol> = {
 
 export interface Page<P extends PageProtocol> extends Disposable {
   notify<M extends keyof P['notifications']>(method: M, params: P['notifications'][M]): void;
-  /** Sends a state at most every so often, and always the newest. */
+  /** Sends the newest state, at most once in an interval. */
   notifyState<M extends keyof P['notifications']>(method: M, state: () => P['notifications'][M]): void;
 }
 
@@ -41,7 +41,7 @@ export function openPage<P extends PageProtocol>(
   const watching = logReports(connection, panel, name, log);
   connection.listen();
   show();
-  // A page that could not be opened only shows why; with a connection it can try again.
+  // A page that could not be opened shows only the reason; it tries again after the next connection.
   const listening = host.connection.onState(({ state }) => {
     if (state !== 'connected' || !refused) return;
     refused = false;
@@ -115,7 +115,7 @@ function logReports(
     'page/error': ({ message, stack }) => log.error(`page ${name} error ${message}\n${stack}`),
   };
   for (const [method, listener] of Object.entries(onReport)) connection.onNotification(method, listener);
-  // A page that is not seen is gone, and is made anew when it is seen again.
+  // The editor discards a hidden page and makes it anew when it is shown again.
   let visible = panel.visible;
   return panel.onDidChangeViewState(() => {
     if (panel.visible && !visible) openedAtEpochMs = Date.now();
@@ -123,10 +123,10 @@ function logReports(
   });
 }
 
-/** A page redraws all of it with every state: twenty a second look as smooth as more. */
+/** A page redraws all of itself with every state; twenty states a second look smooth. */
 const stateEveryMs = 50;
 
-/** Runs at most one of a name every so often; those in between are left out. */
+/** Runs at most one action of a name in each interval and skips the others. */
 function openThrottle(): Disposable & { run(name: PropertyKey, action: () => void): void } {
   const timers = new Map<PropertyKey, NodeJS.Timeout>();
   return {
@@ -144,7 +144,7 @@ function openThrottle(): Disposable & { run(name: PropertyKey, action: () => voi
   };
 }
 
-/** The server's errors keep their data; ours get some; anything else is a defect and goes to the log. */
+/** Errors of the server keep their data, a UserError gets its code as data, and anything else is a defect for the log. */
 function forPage(error: unknown, logged: (text: string) => void): ResponseError<unknown> {
   if (error instanceof ResponseError) return error;
   const { message, code, data } = error as { message?: string; code?: unknown; data?: unknown };

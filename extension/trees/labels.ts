@@ -1,4 +1,4 @@
-// Models, blocks and runs in words; pure.
+// Models, blocks and runs in words and bars; pure.
 import { isAbsolute, relative, sep } from 'node:path';
 import type { RunSummary } from '../../server/protocol/server';
 import { clock } from '../../server/shared/numbers';

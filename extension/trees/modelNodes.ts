@@ -7,9 +7,9 @@ import { barLevel, holds } from './labels';
 import { dropSetParts } from '../../server/shared/dropSets';
 import { cost, costWithInterval, counted, parameters, size } from '../../server/shared/numbers';
 
-/** Where models may lie, and what that is called. */
+/** A folder in which models may lie, and its name. */
 export interface ModelRoot {
-  /** Without symbolic links, as the server names what it finds. */
+  /** Without symbolic links, as the server names folders. */
   readonly folder: string;
   /** As the editor or the settings name it. */
   readonly givenAs: string;
@@ -40,7 +40,7 @@ export interface RowFacts {
   readonly opens: 'never' | 'collapsed' | 'expanded';
 }
 
-/** The folders that hold models, or right away the models of the only one; last what is broken. */
+/** The folders that hold models, or with a single folder its models; broken models come last. */
 export function topNodes(
   models: readonly FoundModel[],
   roots: readonly ModelRoot[],
@@ -128,18 +128,18 @@ export function modelName(folder: string): string {
   return owner && model ? `${owner}/${model}` : basename(folder) || folder;
 }
 
-/** Where the row names the folder, the sentence need not. */
+/** The row names the folder already. */
 const withoutFolder = (message: string, folder: string) => message.replaceAll(`${folder}${sep}`, '');
 
 const modelNode = (model: FoundModel): ModelNode => ({ kind: 'model', model });
 
-/** The folder of a model in the editor's words: what the Explorer calls it. */
+/** The folder of a model as the Explorer names it, with the symbolic links of the root. */
 export function asGiven(folder: string, roots: readonly ModelRoot[]): string {
   const root = rootOf(folder, roots);
   return root ? join(root.givenAs, relative(root.folder, folder)) : folder;
 }
 
-/** The innermost one. */
+/** The innermost root around a folder. */
 function rootOf(folder: string, roots: readonly ModelRoot[]): ModelRoot | null {
   const around = roots.filter((root) => holds(root.folder, folder));
   return around.sort((a, b) => b.folder.length - a.folder.length)[0] ?? null;
@@ -149,7 +149,7 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
   const { summary, parentFolder, analysisRunId } = model;
   const { folder, nBlocks, nParameters, sizeBytes, prunedFrom, droppedSublayers, healed } = summary;
   const name = modelName(folder);
-  // A variant is called by what was done to it, where its base stands above it.
+  // Below its base, a variant is labelled by what was done to it.
   const lacks = dropSetParts({ blocks: prunedFrom?.removedBlocks ?? [], ...droppedSublayers });
   const without = lacks.length > 0 ? [`without ${lacks.join(', ')}`] : [];
   const whatItIs = [...(healed ? ['healed'] : []), ...without].join(', ');
@@ -157,7 +157,7 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
   const facts = [counted(nBlocks, 'block'), parameters(nParameters), size(sizeBytes)];
   const hasVariants = variantsOf(model, models).length > 0;
   return {
-    // The editor remembers by the id what a person has closed; with its first variant a model is a new row, and open.
+    // The editor remembers by the id which rows are collapsed; a model with its first variant has a new id, so it is expanded.
     id: `model ${hasVariants ? 'with variants ' : ''}${folder}`,
     label: called ? `${whatItIs[0]!.toUpperCase()}${whatItIs.slice(1)}` : name,
     description: [...facts, ...(called ? [name] : [])].join(', '),
@@ -172,10 +172,10 @@ function blockFacts({ model, analysis, block }: Extract<ModelNode, { kind: 'bloc
   const removal = analysis.removals?.blocks[block];
   if (removal) {
     const { costNats, costStandardError } = removal;
-    const dear = costsMoreThanItLooks(analysis, block) ? ', costs more than it looks' : '';
+    const surprise = costsMoreThanItLooks(analysis, block) ? ', costs more than it looks' : '';
     return {
       ...row,
-      description: `${cost(costNats)}${dear}`,
+      description: `${cost(costNats)}${surprise}`,
       tooltip: `Loss without block ${block}: ${costWithInterval(costNats, costStandardError)} nats, measured`,
       icon: barLevel(costNats),
     };
@@ -196,7 +196,10 @@ const scoreNameOf = (analysis: AnalyzeReport) => `score by ${blockMethod(analysi
 
 const scoresOf = (analysis: AnalyzeReport) => (blockMethod(analysis)?.[1].scores as number[] | undefined) ?? null;
 
-/** Three times what the block costs that measured at the rank which the method gives this one, and 0.3 nats more. */
+/**
+ * Whether a block costs much more than its score suggests: more than three times, and 0.3 nats more, than the block whose
+ * measured cost has the rank of this block's score.
+ */
 function costsMoreThanItLooks(analysis: AnalyzeReport, block: number): boolean {
   const scores = scoresOf(analysis);
   const costs = analysis.removals?.blocks.map(({ costNats }) => costNats) ?? [];

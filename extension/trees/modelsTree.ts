@@ -1,4 +1,4 @@
-// The view of models, drawn from what the window's library knows.
+// The tree view of models.
 import { EventEmitter, ThemeIcon, type TreeDataProvider, TreeItem, TreeItemCollapsibleState, Uri } from 'vscode';
 import type { Library } from '../library';
 import { childNodes, type ModelNode, type ModelRoot, type RowFacts, rowFacts, topNodes } from './modelNodes';
@@ -23,7 +23,7 @@ export function modelsTree(
       item.id = facts.id;
       item.description = facts.description;
       item.tooltip = facts.tooltip;
-      // Without it, a screen reader says the tooltip.
+      // Without this, a screen reader reads the tooltip.
       item.accessibilityInformation = { label: `${facts.label}, ${facts.description}` };
       item.contextValue = node.kind;
       item.iconPath = iconOf(facts.icon, media);

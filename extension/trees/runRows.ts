@@ -1,4 +1,4 @@
-// A run as a row of the view: an icon for its state, and in words how far it is or how it ended.
+// A run as a row of the tree view: an icon for its state, and in words its progress or how it ended; pure.
 import type { RunSummary } from '../../server/protocol/server';
 import { percent, secondsLeft, taken } from './labels';
 import { clock } from '../../server/shared/numbers';
@@ -14,10 +14,10 @@ export interface RunRow {
   readonly contextValue: string;
 }
 
-/** Prompts are asked by the dozen and answered where they are asked. */
+/** All but generations: their text is shown in the try panel. */
 export const shownRuns = (runs: readonly RunSummary[]): RunSummary[] => runs.filter(({ kind }) => kind !== 'generate');
 
-/** It works or waits, and holds what it has of its device. */
+/** It is not over: it waits, runs or is paused. */
 export const isActive = ({ state }: RunSummary): boolean => ['queued', 'running', 'paused'].includes(state);
 
 export function runRow(run: RunSummary, nowEpochMs: number): RunRow {

@@ -1,10 +1,10 @@
-// The view of runs: what the server has carried out, does and will do, newest first.
+// The tree view of runs: queued, running and ended, newest first.
 import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
 import type { RunSummary } from '../../server/protocol/server';
 import type { Library } from '../library';
 import { isActive, runRow, shownRuns } from './runRows';
 
-/** The badge counts what is going on or waits. */
+/** The badge counts the runs that are not over. */
 export function showRuns(library: Library): Disposable {
   const view = window.createTreeView('espalier.runs', { treeDataProvider: runsTree(library) });
   const listening = library.onChange(() => {
@@ -32,7 +32,7 @@ function runsTree(library: Library): TreeDataProvider<RunSummary> {
       item.id = row.id;
       item.description = row.description;
       item.tooltip = row.tooltip;
-      // Without it, a screen reader says the tooltip.
+      // Without this, a screen reader reads the tooltip.
       item.accessibilityInformation = { label: `${row.label}, ${row.description}` };
       item.contextValue = row.contextValue;
       item.iconPath = new ThemeIcon(row.icon.name, row.icon.color ? new ThemeColor(row.icon.color) : undefined);

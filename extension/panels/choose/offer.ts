@@ -19,7 +19,7 @@ export interface Offer {
   chooseText(): Promise<boolean>;
   /** Asks for a text where none was chosen yet; null: cancelled by the user. */
   askRecipe(model: ModelSummary, measure: MeasureOptions): Promise<AnalyzeRecipe | null>;
-  /** Asks what an analysis would cost, as far as it can be said. */
+  /** Asks what an analysis would cost; there may be no plan. */
   plan(model: ModelSummary): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ import { type Answers, openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
 import { runPage } from '../run/panel';
 import { placeToTry, tryPage } from '../try/panel';
-import { type Choosing, openChoosing } from './choosing';
+import { type ShownChoice, openShownChoice } from './shown';
 import { openQuestions } from './questions';
 
 type Place = ChooseBlocksPage['memory'];
@@ -27,46 +27,46 @@ function fillChooseBlocks(panel: WebviewPanel, place: Place, _: unknown, host: P
   const { folder } = place;
   panel.title = `Choose Blocks: ${modelName(folder)}`;
   const notify = () => {
-    if (choosing.state()) page.notifyState('choose/state', () => choosing.state()!);
+    if (shown.state()) page.notifyState('choose/state', () => shown.state()!);
   };
-  const choosing = openChoosing(place, host, {
+  const shown = openShownChoice(place, host, {
     changed: notify,
     pruning: (state) => page.notify('choose/pruning', state),
   });
-  const questions = openQuestions(connection, () => choosing.analysis.state?.run.runId ?? null);
+  const questions = openQuestions(connection, () => shown.analysis.state?.run.runId ?? null);
   const page = openPage<ChooseBlocksPage>(panel, 'chooseBlocks', host, {
-    'page/open': () => choosing.load(),
+    'page/open': () => shown.load(),
     'choose/ask': ({ question, drop }) =>
       questions.loss(question, drop, (estimate) => page.notify('choose/estimate', { question, estimate })),
     'choose/speed': ({ drop }) => questions.speed(drop),
-    ...choiceAnswers(choosing),
+    ...choiceAnswers(shown),
     ...runAnswers(folder, host),
   });
   const listening = connection.onState((now) => {
-    if (now.state === 'connected' && choosing.state() && !choosing.analysis.state)
-      void choosing.load().catch((error) => log.warn(String(error)));
+    if (now.state === 'connected' && shown.state() && !shown.analysis.state)
+      void shown.load().catch((error) => log.warn(String(error)));
     notify();
   });
   return {
     dispose() {
-      for (const each of [choosing, listening, page]) each.dispose();
+      for (const each of [shown, listening, page]) each.dispose();
     },
   };
 }
 
-const choiceAnswers = (choosing: Choosing) =>
+const choiceAnswers = (shown: ShownChoice) =>
   ({
     async 'choose/keep'({ choice }) {
-      await choosing.keep(choice);
+      await shown.keep(choice);
       return null;
     },
-    'choose/analyze': ({ measure }) => choosing.analyze(measure),
+    'choose/analyze': ({ measure }) => shown.analyze(measure),
     async 'choose/text'() {
-      await choosing.chooseText();
+      await shown.chooseText();
       return null;
     },
-    'choose/prune': ({ drop, repair }) => choosing.pruning.prune(drop, repair),
-    'choose/saveRecipe': ({ drop, repair }) => choosing.pruning.saveRecipe(drop, repair),
+    'choose/prune': ({ drop, repair }) => shown.pruning.prune(drop, repair),
+    'choose/saveRecipe': ({ drop, repair }) => shown.pruning.saveRecipe(drop, repair),
   }) satisfies Partial<Answers<ChooseBlocksPage>>;
 
 const runAnswers = (folder: string, { connection, panels }: PanelHost) =>

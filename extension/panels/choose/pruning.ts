@@ -5,8 +5,8 @@ import type { WritingRun } from '../../../server/protocol/pages/page';
 import type { DropSet, TokenSource } from '../../../server/protocol/recipes';
 import type { PruneRecipe, RepairOptions } from '../../../server/recipes/prune/recipe';
 import { modelName } from '../../trees/modelNodes';
-import { askOut, saveRecipe } from '../asking';
-import { outPlace } from '../outFolder';
+import { askOutputFolder, saveRecipe } from '../dialogs';
+import { defaultOutput } from '../outputFolder';
 import type { PanelHost } from '../pages';
 import { openWriting, type Writing } from '../writing';
 
@@ -42,11 +42,11 @@ export function openPruning(
       return writing.state;
     },
     async prune(drop, repair) {
-      const out = await askOut(`Prune ${modelName(folder)}`, folder, settings, 'pruned');
+      const out = await askOutputFolder(`Prune ${modelName(folder)}`, folder, settings, 'pruned');
       return out === null ? null : writing.start(recipeOf(drop, repair, out));
     },
     saveRecipe(drop, repair) {
-      const { parent, name } = outPlace(folder, settings.roots(), existsSync);
+      const { parent, name } = defaultOutput(folder, settings.roots(), existsSync);
       return saveRecipe(recipeOf(drop, repair, join(parent, name)), connection);
     },
     restore: writing.restore,

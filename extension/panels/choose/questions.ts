@@ -1,12 +1,12 @@
-// What the page of a choice asks the engine of an analysis. Of one window the engine hears one question at a time: a newer
-// one ends the older one, so a timing waits until the loss is known, and a newer question about a loss ends it.
+// The questions that the choose-blocks page asks the engine of an analysis. The engine answers one question of a window at a
+// time, and a newer one ends the older one. So a timing waits until the loss is known, and a newer loss ends the timing.
 import { UserError } from '../../../server/errors';
 import type { DropSet } from '../../../server/protocol/recipes';
 import type { Estimate, MeasuredSpeed } from '../../../server/protocol/reports';
 import type { Connection } from '../../connection';
 
 export interface Questions {
-  /** What a drop set costs; better and better values on the way. */
+  /** What a drop set costs. Estimates on the way become better and better. */
   loss(question: number, drop: DropSet, onEstimate: (estimate: Estimate) => void): Promise<Estimate>;
   speed(drop: DropSet): Promise<MeasuredSpeed>;
 }

@@ -1,4 +1,5 @@
-// Where the tasks' data lies: asked once, and kept in the person's own settings, because it widens what the server may read.
+// The folder with the tasks' data. It is asked for once and kept in the user's settings, never in those of a workspace,
+// because it widens what the server may read.
 import { realpathSync } from 'node:fs';
 import { ConfigurationTarget, Uri, window, workspace } from 'vscode';
 import type { Settings } from '../../settings';

@@ -16,7 +16,7 @@ export interface KeptEvaluationForm {
   forgetPlan(): void;
   /** Throws UserError while there is no data. */
   recipe(settings: EvaluationSettings, models: readonly string[]): EvaluateRecipe;
-  /** Asks what the evaluation would cost, as far as it can be said. */
+  /** Asks what the evaluation would cost; there may be no plan. */
   plan(models: readonly string[]): Promise<void>;
 }
 

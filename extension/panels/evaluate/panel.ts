@@ -6,11 +6,11 @@ import { UserError } from '../../../server/errors';
 import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
 import { modelName } from '../../trees/modelNodes';
-import { exportFile, saveRecipeAs } from '../asking';
+import { exportFile, saveRecipeAs } from '../dialogs';
 import { type Answers, openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
 import { chooseBenchmarkData } from './benchmarkData';
-import { openEvaluation, type ShownEvaluation } from './evaluation';
+import { openShownEvaluation, type ShownEvaluation } from './shown';
 import type { EvaluationPlace, PlaceEvent } from './place';
 import { pickVariants } from './variants';
 
@@ -36,7 +36,7 @@ function fillEvaluation(
   const notify = () => {
     if (evaluation.state()) page.notifyState('evaluate/state', () => evaluation.state()!);
   };
-  const evaluation = openEvaluation(first, host, notify);
+  const evaluation = openShownEvaluation(first, host, notify);
   const titled = () => {
     panel.title = `Evaluation: ${modelName(evaluation.now.place.folders[0] ?? '')}`;
   };
@@ -97,7 +97,7 @@ function formAnswers(evaluation: ShownEvaluation, move: Move, host: PanelHost) {
       return null;
     },
     async 'evaluate/data'() {
-      // The server hears of the folder with a new connection, and the plan is asked for then.
+      // The changed setting makes a new connection, which tells the server of the folder; the form plans again after that.
       await chooseBenchmarkData(host.settings);
       return null;
     },

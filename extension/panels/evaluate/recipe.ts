@@ -1,4 +1,4 @@
-// The recipe that the form of an evaluation stands for; pure.
+// The recipe that is made from the form of an evaluation; pure.
 import type { EvaluationSettings, EvaluationView } from '../../../server/protocol/pages/evaluate';
 import type { ComputeOptions } from '../../../server/protocol/recipes';
 import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';

@@ -1,4 +1,4 @@
-// What a person picks to stand beside a base: models, and the variants of earlier evaluations of the same base.
+// The list in which variants to compare with a base are picked: models, and earlier evaluations of the same base.
 import { type QuickPickItem, window } from 'vscode';
 import { UserError } from '../../../server/errors';
 import type { EvaluateReport } from '../../../server/protocol/reports';

@@ -1,4 +1,4 @@
-// Healings to compare one with: those of the same model, and of others that were cut from the same one.
+// Earlier healings to compare with: of the same model, and of models that were pruned from the same one.
 import type { EarlierHealing } from '../../../server/protocol/pages/heal';
 import type { ModelSummary } from '../../../server/protocol/reports';
 import type { Connection } from '../../connection';
@@ -13,7 +13,7 @@ export function openEarlier({ request }: Pick<Connection, 'request'>) {
     get list() {
       return list;
     },
-    /** Those that are done, but for the run itself. */
+    /** Fetches those that are done, except for the run itself. */
     async load(model: ModelSummary, runId: string | null): Promise<void> {
       const base = model.prunedFrom?.model;
       const runs = (await request('runs/list', {}))

@@ -7,7 +7,7 @@ import type { HealRecipe } from '../../../server/recipes/heal/recipe';
 import { originalOf } from '../../lineage';
 import { openTexts } from '../../texts';
 import { openForm } from '../form';
-import { outPlace } from '../outFolder';
+import { defaultOutput } from '../outputFolder';
 import type { PanelHost } from '../pages';
 import { defaultSettings, healRecipe } from './recipe';
 
@@ -17,7 +17,7 @@ export interface KeptHealForm {
   take(settings: HealSettings): Promise<void>;
   /** Whether another text was chosen. */
   chooseText(): Promise<boolean>;
-  /** Asks what the healing would cost, as far as it can be said. */
+  /** Asks what the healing would cost; there may be no plan. */
   plan(): Promise<void>;
   /** `out`: the folder of the adapter; null: the one that would be offered. Throws UserError while there is no text. */
   recipe(settings: HealSettings, out: string | null): HealRecipe;
@@ -30,7 +30,7 @@ export function openHealForm(folder: string, host: PanelHost, changed: () => voi
   const recipe: KeptHealForm['recipe'] = (chosen, out) => {
     const file = texts.known(folder);
     if (!file) throw new UserError('usage', 'A healing needs a text; choose one first.');
-    const { parent, name } = outPlace(folder, settings.roots(), existsSync, 'adapter');
+    const { parent, name } = defaultOutput(folder, settings.roots(), existsSync, 'adapter');
     const places = {
       model: folder,
       file,

@@ -7,11 +7,11 @@ import type { HealPage } from '../../../server/protocol/pages/heal';
 import type { Library } from '../../library';
 import { modelName } from '../../trees/modelNodes';
 import { isActive } from '../../trees/runRows';
-import { askOut, exportFile, saveRecipe } from '../asking';
+import { askOutputFolder, exportFile, saveRecipe } from '../dialogs';
 import { type Answers, openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
 import { runPage } from '../run/panel';
-import { openHealing, type ShownHealing } from './healing';
+import { openShownHealing, type ShownHealing } from './shown';
 import { openPointSender } from './points';
 
 type Place = HealPage['memory'];
@@ -39,7 +39,7 @@ function fillHealing(panel: WebviewPanel, place: Place, becomes: (place: Place) 
   const notify = () => {
     if (healing.state()) page.notifyState('heal/state', () => healing.state()!);
   };
-  const healing = openHealing(place, host, { changed: notify, appended: () => points.soon() });
+  const healing = openShownHealing(place, host, { changed: notify, appended: () => points.soon() });
   const points = openPointSender(
     () => healing.run?.points.next() ?? null,
     (part) => page.notify('heal/points', part),
@@ -99,7 +99,7 @@ function formAnswers(folder: string, { form, keepView }: ShownHealing, show: Sho
       return null;
     },
     async 'heal/start'(params) {
-      const out = await askOut(`Heal ${modelName(folder)}`, folder, settings, 'adapter');
+      const out = await askOutputFolder(`Heal ${modelName(folder)}`, folder, settings, 'adapter');
       if (out === null) return null;
       const runId = randomUUID();
       await connection.request('runs/start', { runId, recipe: form.recipe(params.settings, out) });

@@ -1,4 +1,4 @@
-// The recipe that the form of a healing stands for; pure.
+// The recipe that is made from the form of a healing; pure.
 import type { HealSettings, HealView } from '../../../server/protocol/pages/heal';
 import type { ComputeOptions } from '../../../server/protocol/recipes';
 import {
@@ -34,7 +34,7 @@ export interface HealPlaces {
   readonly out: string;
 }
 
-/** What the form does not ask for is as it is by default. */
+/** Fields that the form does not ask for have their defaults. */
 export function healRecipe(settings: HealSettings, places: HealPlaces, compute: ComputeOptions): HealRecipe {
   const distils = settings.objective === 'distillation' && places.original !== null;
   const { rank, alpha, targets, learningRate, schedule, warmupSteps, steps, microBatchWindows, tokens } = settings;

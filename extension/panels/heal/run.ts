@@ -6,7 +6,7 @@ import type { RunControl } from '../../../server/protocol/engine';
 import type { HealingState } from '../../../server/protocol/pages/heal';
 import { openRun, type RunReducer } from '../../followRun';
 import { modelName } from '../../trees/modelNodes';
-import { askOut } from '../asking';
+import { askOutputFolder } from '../dialogs';
 import type { PanelHost } from '../pages';
 import { openWriting } from '../writing';
 import { openPoints, type Points } from './points';
@@ -80,7 +80,7 @@ export async function followHealing(
       }
     },
     async merge(folder) {
-      const out = await askOut(`Merge into ${modelName(folder)}`, folder, settings, 'healed');
+      const out = await askOutputFolder(`Merge into ${modelName(folder)}`, folder, settings, 'healed');
       return out === null ? null : merging.start(mergeRecipe(followed.state.recipe, out));
     },
     dispose() {

@@ -1,4 +1,4 @@
-// The panel of a run: how it stands, what it was asked, and what came of it.
+// The panel of any run: its state, its recipe and its report.
 import type { Disposable, WebviewPanel } from 'vscode';
 import type { RunPage, RunPageState } from '../../../server/protocol/pages/run';
 import { kinds, type Recipe } from '../../../server/recipes/kinds';
@@ -18,7 +18,7 @@ export const runPage = definePage<RunPage>({
   fill: fillRun,
 });
 
-/** What the run itself says. */
+/** What the run's details and events say. */
 type Shown = Pick<RunPageState, 'run' | 'plan' | 'report'> & { readonly recipe: Recipe };
 
 export const runReducer: RunReducer<Shown> = {
@@ -72,7 +72,7 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
   };
 }
 
-/** Kinds that files do not hold are shown as they are sent. */
+/** Kinds that have no recipe file are shown as JSON. */
 async function textOf(recipe: Recipe, connection: Connection): Promise<string> {
   if (!kinds[recipe.kind].inFiles) return JSON.stringify(recipe, null, 2);
   return (await connection.request('recipes/format', { recipe })).yaml;

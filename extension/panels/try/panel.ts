@@ -1,4 +1,4 @@
-// The panel in which one prompt is given to a model and to what was made of it, one after the other.
+// The panel in which a model and its variants complete the same prompt, one after the other.
 import { randomUUID } from 'node:crypto';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../../server/errors';
@@ -23,7 +23,7 @@ export const tryPage = definePage<TryPage>({
   fill: fillTry,
 });
 
-/** With a prompt to begin with. */
+/** The place of these models, with a first prompt. */
 export const placeToTry = (folders: string[]): Place => ({ folders, prompt: 'Once upon a time', maxTokens: 64 });
 
 function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost): Disposable {
@@ -112,7 +112,7 @@ function generate(recipe: GenerateRecipe, connection: Connection, onText: (text:
       return reportOf(await endOf(started, connection, onText));
     } finally {
       state = 'ended';
-      // What was tried is on the page; the list of runs is for work.
+      // The text is on the page; the list of runs need not show each prompt.
       connection.request('runs/delete', { runId }).catch(() => {});
     }
   }

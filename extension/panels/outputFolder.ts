@@ -1,16 +1,17 @@
-// Where a pruned or healed model, or an adapter, goes: by default beside the model, under the first name that is free. Pure; who asks looks at the disk.
+// The folder for a pruned or healed model, or for an adapter: by default beside the model, under the first free name. Pure:
+// the caller says what exists.
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { freeName, holds } from '../trees/labels';
 import { modelName, type ModelRoot } from '../trees/modelNodes';
 
 export interface OutPlace {
-  /** The folder that the new one is made in. */
+  /** The new folder is made in this one. */
   readonly parent: string;
   readonly name: string;
 }
 
-/** Beside the model, where we may write there: the cache of the Hub has a form of its own, and belongs to other tools. */
-export function outPlace(
+/** Beside the model, unless that is the cache of the Hub: its layout belongs to other tools, so nothing is written there. */
+export function defaultOutput(
   model: string,
   roots: readonly ModelRoot[],
   exists: (path: string) => boolean,
@@ -23,11 +24,11 @@ export function outPlace(
   return { parent, name: freeName(base, (name) => exists(join(parent, name)), what) };
 }
 
-/** A name means one beside the others, a path itself. */
-export const outFolder = (parent: string, text: string): string => resolve(parent, text.trim());
+/** A name stands for a folder in `parent`, an absolute path for itself. */
+export const outputPath = (parent: string, text: string): string => resolve(parent, text.trim());
 
-/** What is wrong with what was typed; null: nothing. */
-export function refuseOut(
+/** The problem with the typed name in a sentence; null: there is none. */
+export function outputProblem(
   parent: string,
   text: string,
   roots: readonly ModelRoot[],
@@ -35,7 +36,7 @@ export function refuseOut(
 ): string | null {
   const typed = text.trim();
   if (typed === '' || (!isAbsolute(typed) && /[:*?"<>|]/.test(typed))) return 'Give a name for a folder.';
-  const out = outFolder(parent, typed);
+  const out = outputPath(parent, typed);
   const writable = roots.filter(({ kind }) => kind !== 'cache');
   if (!writable.some(({ folder }) => holds(folder, out) && folder !== out))
     return 'Choose a place in the workspace, or in a folder of the setting espalier.modelFolders.';

@@ -33,7 +33,7 @@ export interface ShownEvaluation extends Disposable {
   keepView(view: EvaluationView): Promise<void>;
 }
 
-export function openEvaluation(place: EvaluationPlace, host: PanelHost, changed: () => void): ShownEvaluation {
+export function openShownEvaluation(place: EvaluationPlace, host: PanelHost, changed: () => void): ShownEvaluation {
   const { connection, library, settings } = host;
   const memory = host.context.workspaceState;
   const form = openEvaluationForm(memory, settings, connection, changed);

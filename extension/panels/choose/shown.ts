@@ -14,7 +14,7 @@ import { openPruning, type Pruning } from './pruning';
 
 const noChoice: ChoiceState = { drop: { blocks: [], attention: [], mlp: [] }, protected: [], method: 'blockInfluence' };
 
-export interface Choosing extends Disposable {
+export interface ShownChoice extends Disposable {
   readonly analysis: FollowedAnalysis;
   readonly pruning: Pruning;
   /** null until the model was inspected. */
@@ -34,7 +34,7 @@ interface Listener {
 
 type Place = ChooseBlocksPage['memory'];
 
-export function openChoosing({ folder, choice: first }: Place, host: PanelHost, listener: Listener): Choosing {
+export function openShownChoice({ folder, choice: first }: Place, host: PanelHost, listener: Listener): ShownChoice {
   const { connection } = host;
   const { changed } = listener;
   const offer = openOffer(folder, host);

@@ -1,9 +1,9 @@
-// What the manifest's `when` clauses look at.
+// The context keys that the `when` clauses of package.json read.
 import { commands, type Disposable } from 'vscode';
 import type { Connection } from './connection';
 import type { Library } from './library';
 
-export function showContext(connection: Connection, library: Library): Disposable {
+export function setContextKeys(connection: Connection, library: Library): Disposable {
   const set = (name: string, value: unknown) => void commands.executeCommand('setContext', `espalier.${name}`, value);
   const update = () => {
     set('connection', connection.state.state);

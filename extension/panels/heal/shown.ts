@@ -24,7 +24,7 @@ export interface ShownHealing extends Disposable {
   keepView(view: HealView): Promise<void>;
 }
 
-export function openHealing(
+export function openShownHealing(
   { folder, runId: first }: HealPage['memory'],
   host: PanelHost,
   listener: HealingListener,

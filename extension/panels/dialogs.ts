@@ -1,24 +1,29 @@
-// What panels ask a person before they write: where a folder goes, and where a file.
+// The dialogs that ask where a new folder or a file is written.
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Uri, window, workspace } from 'vscode';
 import type { Recipe } from '../../server/recipes/kinds';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';
-import { outFolder, outPlace, refuseOut } from './outFolder';
+import { outputPath, defaultOutput, outputProblem } from './outputFolder';
 
-/** A new folder beside a model, called after it and `what`; null: cancelled by the user. */
-export async function askOut(title: string, model: string, settings: Settings, what: string): Promise<string | null> {
+/** Asks for a new folder. Offered is one beside the model with its name and `what`; null: cancelled by the user. */
+export async function askOutputFolder(
+  title: string,
+  model: string,
+  settings: Settings,
+  what: string,
+): Promise<string | null> {
   const roots = settings.roots();
-  const { parent, name } = outPlace(model, roots, existsSync, what);
+  const { parent, name } = defaultOutput(model, roots, existsSync, what);
   const text = await window.showInputBox({
     title,
     prompt: `Name of the new folder in ${parent}`,
     value: name,
     ignoreFocusOut: true,
-    validateInput: (typed) => refuseOut(parent, typed, roots, existsSync),
+    validateInput: (typed) => outputProblem(parent, typed, roots, existsSync),
   });
-  return text === undefined ? null : outFolder(parent, text);
+  return text === undefined ? null : outputPath(parent, text);
 }
 
 /** Asks for a file in the workspace and writes it; null as above. */
@@ -49,11 +54,11 @@ export async function exportFile(
   return target && { file: target.fsPath };
 }
 
-/** Opens what it has written. */
+/** Asks where to write a recipe, writes it and opens it; null: cancelled by the user. */
 export const saveRecipe = (recipe: Recipe & { out: string }, connection: Connection) =>
   saveRecipeAs(basename(recipe.out), recipe.out, recipe, connection);
 
-/** `beside`: a path in whose folder it is offered to be, where there is no workspace. */
+/** `beside`: without a workspace, the folder of this path is offered. */
 export async function saveRecipeAs(
   name: string,
   beside: string,

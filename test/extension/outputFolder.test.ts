@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { outFolder, outPlace, refuseOut } from '../../extension/panels/outFolder';
+import { outputPath, defaultOutput, outputProblem } from '../../extension/panels/outputFolder';
 import type { ModelRoot } from '../../extension/trees/modelNodes';
 
 const root = (folder: string, kind: ModelRoot['kind']): ModelRoot => ({ folder, givenAs: folder, name: folder, kind });
@@ -27,7 +27,7 @@ describe('where a pruned model goes', () => {
       folder: 'model-pruned',
     },
   ])('$name', ({ model, roots: given, parent, folder }) => {
-    expect(outPlace(model, given, exists)).toEqual({ parent, name: folder });
+    expect(defaultOutput(model, given, exists)).toEqual({ parent, name: folder });
   });
 
   it.each<{ text: string; refusal: RegExp | null; out?: string }>([
@@ -43,11 +43,11 @@ describe('where a pruned model goes', () => {
     { text: '/hub/small', refusal: /Choose a place in the workspace/ },
     { text: 'none/small', refusal: /no folder \/w\/none to write into/ },
   ])('"$text" is refused: $refusal', ({ text, refusal, out }) => {
-    const said = refuseOut('/w', text, roots, exists);
+    const said = outputProblem('/w', text, roots, exists);
     if (refusal) expect(said).toMatch(refusal);
     else {
       expect(said).toBeNull();
-      expect(outFolder('/w', text)).toBe(out);
+      expect(outputPath('/w', text)).toBe(out);
     }
   });
 });
