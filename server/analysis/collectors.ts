@@ -134,9 +134,7 @@ export function finalNormCollector(
     observer: {
       async states(states, batch, norm) {
         const key = `influenceThroughFinalNorm ${batch.batch}x${batch.tokens}`;
-        const program = await device.program(key, () =>
-          influenceThroughFinalNorm(config.width, config.normEpsilon, batch),
-        );
+        const program = await device.program(key, () => influenceThroughFinalNorm(config, batch));
         const { scores } = await device.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
         last.set(await device.read(scores!), batch.firstWindow);
         scores!.dispose();

@@ -4,10 +4,11 @@ import { abs, add, div, max, min, mul, scale, sqrt, square, sub } from '../graph
 import { matmul } from '../graph/ops/linear';
 import { concat, reshape, slice, transpose } from '../graph/ops/movement';
 import { reduceMean, reduceSum } from '../graph/ops/reduce';
-import { rmsNorm } from '../graph/ops/transformer';
 import { type Graph, input, scalar, type Value } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
 import type { BlockParts } from '../model/block';
+import type { ModelConfig } from '../model/config';
+import { norm as finalNorm } from '../model/form';
 import type { AngularScore, TokenNorms } from '../shared/methods';
 
 /** Length along the last axis. Square and sum, because onnxruntime's ReduceSumSquare is the slower of the two. */
@@ -75,10 +76,10 @@ export function anglesBetweenStates(
 const stackedTokens = 128;
 
 /** 1 - mean cos(h[N-1], norm(h[N])), [B]: what comes out when the last hidden state is taken after the final norm. */
-export function influenceThroughFinalNorm(width: number, epsilon: number, batch: BatchShape): Graph {
-  const rows = [batch.batch * batch.tokens, width];
+export function influenceThroughFinalNorm(config: ModelConfig, batch: BatchShape): Graph {
+  const rows = [batch.batch * batch.tokens, config.width];
   const before = input('before', rows);
-  const after = rmsNorm(input('after', rows), input('norm', [width]), epsilon);
+  const after = finalNorm(config, input('after', rows), input('norm', [config.width]));
   const perToken = oneMinusCosine(norm(before), norm(after), norm(sub(after, before)));
   return {
     name: 'influenceThroughFinalNorm',

@@ -1,7 +1,7 @@
 // config.json for a model that keeps only some of its blocks. Whatever speaks of single blocks is cut or renumbered;
 // a pattern that was only implied ("every fourth block") is spelled out, since it would now hit other blocks.
 
-import { readModelConfig } from '../model/readConfig';
+import { readModelConfig, spelledOutFields } from '../model/readConfig';
 import type { Dtype } from '../protocol/recipes';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,7 +18,7 @@ export function configWithoutBlocks(
   dtype: Dtype | null = null,
 ): Record<string, unknown> {
   const { nBlocks } = readModelConfig(json);
-  const result: Record<string, unknown> = { ...json, ...impliedPatterns(json) };
+  const result: Record<string, unknown> = { ...json, ...spelledOutFields(json) };
   const keep = (list: readonly unknown[]) => keptBlocks.map((k) => list[k]);
   const countBelow = (threshold: number) => keptBlocks.filter((k) => k < threshold).length;
   for (const [key, value] of Object.entries(result)) {
@@ -67,23 +67,3 @@ function dtypeKeys(json: Json): string[] {
   const used = ['dtype', 'torch_dtype'].filter((key) => json[key] !== undefined);
   return used.length > 0 ? used : ['torch_dtype'];
 }
-
-/** Lists that transformers would derive from the blocks' numbers, for the families where it does. */
-function impliedPatterns(json: Json): Json {
-  const { family, blocks } = readModelConfig(json);
-  const patterns: Record<string, unknown> = {};
-  if (family === 'smollm3' && !json.no_rope_layers) patterns.no_rope_layers = blocks.map(({ rope }) => (rope ? 1 : 0));
-  // Mistral slides in all blocks or in none, and Llama never.
-  const byBlock = family === 'qwen2' || family === 'qwen3' || family === 'smollm3';
-  if (byBlock && !json.layer_types && blocks.some(({ slidingWindow }) => slidingWindow !== null)) {
-    patterns.layer_types = blocks.map(({ slidingWindow }) =>
-      slidingWindow === null ? 'full_attention' : 'sliding_attention',
-    );
-  }
-  // Once absent, its default counts in the old numbers too.
-  const slides = json.use_sliding_window === true && (family === 'qwen2' || family === 'qwen3');
-  if (slides && json.max_window_layers === undefined) patterns.max_window_layers = defaultMaxWindowLayers;
-  return patterns;
-}
-
-const defaultMaxWindowLayers = 28;

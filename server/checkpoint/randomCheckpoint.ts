@@ -1,7 +1,7 @@
 // A checkpoint of any shape with random weights: as large and as slow as the real model, without its licence or download.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { WeightDtype } from '../model/config';
+import type { ModelConfig, WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
 import { weightShapes } from '../model/weights';
 import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
@@ -20,7 +20,7 @@ export interface RandomCheckpointOptions {
 }
 
 /**
- * Writes a checkpoint in the config's dtype: linears and embeddings normal with deviation 0.02, norms 1, biases 0.
+ * Writes a checkpoint in the config's dtype: linears and embeddings normal with deviation 0.02, norms the identity, biases 0.
  * The same seed gives the same bytes, whatever the shard size.
  * @returns bytes of weights written
  * @throws UserError `unsupportedModel` or `cannotWrite`.
@@ -31,7 +31,7 @@ export async function writeRandomCheckpoint(options: RandomCheckpointOptions): P
   const tensors = [...weightShapes(config)].map(([name, shape]) => ({ name, shape, dtype: config.dtype }));
   const auxiliaryFiles = tokenizerFolder === null ? [] : await findAuxiliaryFiles(tokenizerFolder);
   const weightBytes = sumBytes(tensors);
-  const chunksOf = randomChunks(config.dtype, seed);
+  const chunksOf = randomChunks(config, seed);
   await withStagedFolder(
     out,
     async (stage) => {
@@ -47,14 +47,14 @@ export async function writeRandomCheckpoint(options: RandomCheckpointOptions): P
 const chunkWords = 2 ** 20;
 
 /** Bytes of a weight, drawn by a generator of its own, seeded by the weight's name. */
-function randomChunks(dtype: WeightDtype, seed: number) {
+function randomChunks({ dtype, form }: ModelConfig, seed: number) {
   const normals = normalTable(dtype, 0.02);
-  const one = bitsOf(dtype, new Float32Array([1]))[0]!;
+  const identity = form.normAddsOne ? 0 : bitsOf(dtype, new Float32Array([1]))[0]!;
   const words = new Uint32Array(chunkWords);
   const numbersPerWord = dtype === 'F32' ? 1 : 2;
   return function* ({ name, shape }: { name: string; shape: readonly number[] }) {
     let state = hash(`${seed} ${name}`);
-    const constant = name.endsWith('norm.weight') ? one : name.endsWith('.bias') ? 0 : null;
+    const constant = name.endsWith('norm.weight') ? identity : name.endsWith('.bias') ? 0 : null;
     const nBytes = shape.reduce((n, dim) => n * dim, 4 / numbersPerWord);
     for (let done = 0; done < nBytes; done += 4 * chunkWords) {
       const chunkBytes = Math.min(4 * chunkWords, nBytes - done);

@@ -40,13 +40,14 @@ export async function openHeadGradient(
   norm: Tensor,
 ): Promise<HeadGradient> {
   const { config, device } = model;
+  const { temperature = 1 } = batch.expected ?? {};
   const walk = await openHeadWalk(model, batch, last, norm, {
     running: { ...logSumExp, headRows: { width: config.width, from: 0 } },
     slice: (rows, sliceRows) => ({
-      key: `headSliceWithRows ${rows}x${sliceRows}`,
-      build: () => headSliceWithRows(config, rows, sliceRows),
+      key: `headSliceWithRows ${rows}x${sliceRows} / ${temperature}`,
+      build: () => headSliceWithRows(config, rows, sliceRows, temperature),
     }),
-    ...(batch.expected && { temperature: batch.expected.temperature }),
+    temperature,
   });
   return {
     pass: walk.pass,

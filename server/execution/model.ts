@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { ModelConfig } from '../model/config';
 import type { BatchShape } from '../model/blockInputs';
+import { scaledEmbeddings } from '../model/form';
 import { embeddingName, finalNormName } from '../model/weights';
 import type { Device } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
@@ -17,9 +18,13 @@ export interface Model {
   readonly plan: MemoryPlan;
 }
 
-/** h[0] of tokens, [ids, D]: their embeddings, gathered by row from the checkpoint. */
+/** h[0] of tokens, [ids, D]: their embeddings, gathered by row from the checkpoint and scaled where the family does. */
 export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<number>): Promise<Tensor> =>
-  device.upload(checkpoint.gatherRowsF32(embeddingName, ids), [ids.length, config.width], 'result');
+  device.upload(
+    scaledEmbeddings(config, checkpoint.gatherRowsF32(embeddingName, ids)),
+    [ids.length, config.width],
+    'result',
+  );
 
 /** The weight of the final norm, [D]; whoever asks for it disposes it. */
 export const finalNormWeight = async ({ checkpoint, config, device }: Model): Promise<Tensor> =>

@@ -1,7 +1,7 @@
 // The inputs of packed rows that depend on positions and ancestry alone: never on where a token happened to be packed.
 import { maskedScore } from '../model/attention';
 import type { ModelConfig } from '../model/config';
-import { rotaryTables } from '../model/rope';
+import { rotaryTables, tableShape } from '../model/rope';
 import type { Device } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import type { PackedBatch } from './packing';
@@ -22,9 +22,9 @@ export type Past = Int32Array;
 
 export async function openPackedInputs(device: Device, config: ModelConfig, nPositions: number): Promise<PackedInputs> {
   const tablePositions = 256 * Math.ceil(nPositions / 256);
-  const { cos, sin } = rotaryTables(config, tablePositions);
-  const shape = [tablePositions, config.headWidth / 2];
-  const tables = { cos: await device.upload(cos, shape, 'table'), sin: await device.upload(sin, shape, 'table') };
+  const tables: Record<string, Tensor> = {};
+  for (const [name, table] of Object.entries(rotaryTables(config, tablePositions)))
+    tables[name] = await device.upload(table, tableShape(config, tablePositions), 'table');
   const made = new Map<PackedBatch, Map<number | null, Record<string, Tensor>>>();
   const make = async (batch: PackedBatch, past: Past, window: number | null) => {
     const { batch: B, tokens: T, positions } = batch;

@@ -1,6 +1,6 @@
 // The inputs of blocks that depend on positions alone.
 import type { BatchShape } from '../model/blockInputs';
-import { rotaryTables } from '../model/rope';
+import { rotaryTables, tableShape } from '../model/rope';
 import type { Tensor } from '../runtime/tensor';
 import type { Model } from './model';
 
@@ -14,14 +14,11 @@ export interface Tables {
 export async function openTables({ config, device }: Pick<Model, 'config' | 'device'>): Promise<Tables> {
   const made = new Map<string, Record<string, Tensor>>();
   const make = async ({ batch, tokens }: BatchShape) => {
-    const { cos, sin } = rotaryTables(config, tokens);
-    const shape = [tokens, config.headWidth / 2];
     const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
-    return {
-      positions: await device.upload(positions, [batch, tokens], 'table'),
-      cos: await device.upload(cos, shape, 'table'),
-      sin: await device.upload(sin, shape, 'table'),
-    };
+    const tables: Record<string, Tensor> = { positions: await device.upload(positions, [batch, tokens], 'table') };
+    for (const [name, table] of Object.entries(rotaryTables(config, tokens)))
+      tables[name] = await device.upload(table, tableShape(config, tokens), 'table');
+    return tables;
   };
   return {
     async for(batch) {

@@ -107,8 +107,8 @@ async function openTopTokens(
       topIds: { width: topK, from: 0 },
     },
     slice: (rows, sliceRows, firstRow) => ({
-      key: `topTokensSlice ${rows} ${firstRow}+${sliceRows} ${topK}`,
-      build: () => topTokensSlice(config, rows, sliceRows, firstRow, topK),
+      key: `topTokensSlice ${rows} ${firstRow}+${sliceRows} ${topK} ${temperature}`,
+      build: () => topTokensSlice(config, rows, sliceRows, firstRow, topK, temperature),
     }),
     temperature,
   });

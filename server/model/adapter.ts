@@ -6,7 +6,18 @@ import { adapterRanks } from './adapterRanks';
 import type { ModelConfig } from './config';
 import { blockWeightName, blockWeights } from './weights';
 
-export const adapterTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** The projections of all families, in the order of use: those of a family with fused ones stand beside the others. */
+export const adapterTargets = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'qkv_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'gate_up_proj',
+  'down_proj',
+] as const;
 
 /** A projection of a block. */
 export interface Projection {
@@ -46,7 +57,7 @@ export const moduleKey = ({ block, suffix }: Projection): string => blockWeightN
  */
 export function adaptedModules(config: ModelConfig, options: AdapterForm, pruned: PrunedFrom | null): AdaptedModule[] {
   refuseDropout(options.dropout);
-  const targets = chosenTargets(options.targets);
+  const targets = chosenTargets(config, options.targets);
   const blocks = new Set(chosenBlocks(options.blocks, config.nBlocks, pruned));
   const ranks = adapterRanks(options);
   const chosen = projections(config).filter(({ block, target }) => blocks.has(block) && targets.has(target));
@@ -72,11 +83,12 @@ export function projections(config: ModelConfig, dropped: 'leftOut' | 'included'
   );
 }
 
-function chosenTargets(names: readonly string[]): ReadonlySet<string> {
-  if (names.length === 1 && names[0] === 'all-linear') return new Set(adapterTargets);
-  const choices = `choose from ${adapterTargets.join(', ')}, or all-linear alone`;
+function chosenTargets(config: ModelConfig, names: readonly string[]): ReadonlySet<string> {
+  const own = new Set(projections(config, 'included').map(({ target }) => target));
+  if (names.length === 1 && names[0] === 'all-linear') return own;
+  const choices = `choose from ${[...own].join(', ')}, or all-linear alone`;
   if (names.length === 0) throw new UserError('usage', `The adapter has no targets; ${choices}.`);
-  const unknown = names.find((name) => !adapterTargets.some((target) => target === name));
+  const unknown = names.find((name) => !own.has(name));
   if (unknown !== undefined) throw new UserError('usage', `${unknown} is no target of an adapter; ${choices}.`);
   return new Set(names);
 }

@@ -6,6 +6,7 @@ import { concat, expand, reshape, slice, transpose } from '../graph/ops/movement
 import { softmax } from '../graph/ops/reduce';
 import { constant, input, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
+import { softCap } from './form';
 import type { Heads } from './heads';
 
 /** What tokens see. A row of the ways below; a block takes any. */
@@ -53,7 +54,8 @@ export const cachedAttention = (capacity: number): Attention => ({
     const written = (past: string, fresh: Value) => add(input(past, [1, G, capacity, E]), mul(slot, fresh));
     const keys = written('pastKeys', now.keys);
     const values = written('pastValues', now.values);
-    const scores = matmul(reshape(now.queries, [1, G, H / G, E]), transpose(keys, [0, 1, 3, 2]));
+    const products = matmul(reshape(now.queries, [1, G, H / G, E]), transpose(keys, [0, 1, 3, 2]));
+    const scores = softCap(products, config.form.softCaps.attention);
     const probabilities = softmax(add(scores, input('mask', [capacity])));
     return { attentionOutput: joinHeads(reshape(matmul(probabilities, values), [1, H, 1, E])), keys, values };
   },
@@ -90,7 +92,7 @@ interface AttentionRange {
 
 /** Chunk by chunk of queries. The queries of a group share one product with its keys. */
 function attendInChunks(
-  { nHeads: H, nKeyValueHeads: G, headWidth: E }: ModelConfig,
+  { nHeads: H, nKeyValueHeads: G, headWidth: E, form }: ModelConfig,
   { queries, keys, values }: Heads,
   rangeOf: (start: number, end: number) => AttentionRange,
 ): Value {
@@ -103,7 +105,7 @@ function attendInChunks(
     const { first, end, mask } = rangeOf(start, chunkEnd);
     const rows = (H / G) * (chunkEnd - start);
     const query = reshape(slice(grouped, 3, start, chunkEnd), [B, G, rows, E]);
-    const products = matmul(query, slice(keysAcross, 3, first, end));
+    const products = softCap(matmul(query, slice(keysAcross, 3, first, end)), form.softCaps.attention);
     const scores = add(reshape(products, [B, G, H / G, chunkEnd - start, end - first]), mask);
     const probabilities = reshape(softmax(scores), [B, G, rows, end - first]);
     chunks.push(reshape(matmul(probabilities, slice(values, 2, first, end)), [B, H, chunkEnd - start, E]));

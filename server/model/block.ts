@@ -1,12 +1,13 @@
 // A block of a LLaMA-like transformer in the graph language: one definition for whole sequences, cached decoding and packed
 // rows, which differ in their attention alone. Weights are inputs, so one compiled block serves all blocks of a shape.
 // Letters: B batch, T tokens, D width, G key/value heads, E head width, F MLP width.
-import { add, mul, scale, silu } from '../graph/ops/elementwise';
-import { rmsNorm } from '../graph/ops/transformer';
+import { add, mul, scale } from '../graph/ops/elementwise';
+import { slice } from '../graph/ops/movement';
 import { type Graph, input, type Value } from '../graph/value';
 import { type Attention, causalAttention } from './attention';
 import { type BatchShape, type BlockWeightInputs, blockWeightInputs, noAdapters } from './blockInputs';
-import type { ModelConfig } from './config';
+import type { ModelConfig, SublayerNorms } from './config';
+import { activate, norm } from './form';
 import { queriesKeysValues } from './heads';
 import type { AdapterUse } from './lora';
 import { hasAttention, hasMlp, type Stage } from './path';
@@ -30,8 +31,8 @@ export interface BlockOptions {
 }
 
 /**
- * A block, or one sublayer of it. Inputs: hidden [B*T, D], positions [B, T], cos and sin [tablePositions, E/2], those of the
- * attention, weights by suffix, and the matrices of adapters by the names of lora.ts.
+ * A block, or one sublayer of it. Inputs: hidden [B*T, D], positions [B, T], those of the rotation
+ * (heads.ts) and of the attention, weights by suffix, and the matrices of adapters by the names of lora.ts.
  */
 export function blockParts(
   config: ModelConfig,
@@ -69,7 +70,7 @@ export function blockGraph(
 /** A text that is equal for two blocks exactly when one compiled graph serves both. */
 export function blockSignature(config: ModelConfig, { block, sublayers }: Stage): string {
   const { rope, slidingWindow } = config.blocks[block]!;
-  return hasAttention(sublayers) ? `${sublayers} ${rope ? 'rope' : 'noRope'} ${slidingWindow ?? 'full'}` : sublayers;
+  return hasAttention(sublayers) ? `${sublayers} rope ${rope ?? 'none'} ${slidingWindow ?? 'full'}` : sublayers;
 }
 
 function attentionOf(
@@ -80,16 +81,30 @@ function attentionOf(
   batch: BatchShape,
   { tablePositions, attend }: Attention,
 ) {
-  const normed = rmsNorm(x, weights.get('input_layernorm.weight'), config.normEpsilon);
+  const { attention: norms } = config.form.norms;
   const shape = { ...batch, tablePositions: tablePositions ?? batch.tokens };
-  const heads = queriesKeysValues(config, block, weights, normed, shape);
+  const heads = queriesKeysValues(config, block, weights, normBefore(config, norms, weights, x), shape);
   const { attentionOutput, ...keyValues } = attend(config, heads, config.blocks[block]!.slidingWindow);
-  return { added: weights.project('self_attn.o_proj', attentionOutput), keyValues };
+  return { added: added(config, norms, weights, weights.project('self_attn.o_proj', attentionOutput)), keyValues };
 }
 
-/** silu(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */
+/** activation(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */
 function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value): Value {
-  const normed = rmsNorm(x, weights.get('post_attention_layernorm.weight'), config.normEpsilon);
-  const gate = silu(weights.project('mlp.gate_proj', normed));
-  return weights.project('mlp.down_proj', mul(gate, weights.project('mlp.up_proj', normed)));
+  const { form, mlpWidth: F } = config;
+  const normed = normBefore(config, form.norms.mlp, weights, x);
+  const fused = form.fusedProjections ? weights.project('mlp.gate_up_proj', normed) : null;
+  const gate = fused ? slice(fused, 1, 0, F) : weights.project('mlp.gate_proj', normed);
+  const up = fused ? slice(fused, 1, F, 2 * F) : weights.project('mlp.up_proj', normed);
+  const made = weights.project('mlp.down_proj', mul(activate(config, gate), up));
+  return added(config, form.norms.mlp, weights, made);
+}
+
+const normBefore = (config: ModelConfig, { before }: SublayerNorms, weights: BlockWeightInputs, x: Value): Value =>
+  before === null ? x : norm(config, x, weights.get(`${before}.weight`));
+
+/** What a sublayer that has made y adds to the hidden state. */
+function added(config: ModelConfig, { after }: SublayerNorms, weights: BlockWeightInputs, y: Value): Value {
+  const { residual } = config.form.scales;
+  const normed = after === null ? y : norm(config, y, weights.get(`${after}.weight`));
+  return residual === 1 ? normed : scale(normed, residual);
 }

@@ -22,12 +22,43 @@ export type Sublayers = 'whole' | 'attentionOnly' | 'mlpOnly';
 
 /** What may differ from block to block. */
 export interface BlockConfig {
-  /** false in blocks without position embedding (SmolLM3). */
-  readonly rope: boolean;
+  /** Which of the model's `ropes` rotates queries and keys; null in blocks without position embedding (SmolLM3). */
+  readonly rope: number | null;
   /** A query sees this many keys, its own included; null is full causal attention. */
   readonly slidingWindow: number | null;
   /** Not `whole` in a block whose attention or MLP was dropped: its output projection is zero, and it is not computed. */
   readonly sublayers: Sublayers;
+}
+
+/** Names of the norms of one sublayer, without `.weight`; null where there is none. */
+export interface SublayerNorms {
+  readonly before: string | null;
+  /** Of what the sublayer adds. */
+  readonly after: string | null;
+}
+
+/** In what the blocks and the head of families differ, beside their sizes. */
+export interface ModelForm {
+  readonly norms: { readonly attention: SublayerNorms; readonly mlp: SublayerNorms };
+  /** A norm multiplies by (1 + weight), as Gemma's do. */
+  readonly normAddsOne: boolean;
+  readonly activation: 'silu' | 'geluTanh';
+  /** RMS norm of queries and keys before the rotation: over each head (Qwen 3), or over all heads together (OLMo 2). */
+  readonly queryKeyNorm: 'none' | 'head' | 'allHeads';
+  /** One projection for queries, keys and values, and one for gate and up (Phi-3). */
+  readonly fusedProjections: boolean;
+  /** Only the first numbers of each head are rotated, this share of them. */
+  readonly rotaryShare: number;
+  readonly scales: {
+    /** Of products of queries and keys; null: 1 / sqrt(E). */
+    readonly attention: number | null;
+    readonly embedding: number;
+    /** Of what a sublayer adds. */
+    readonly residual: number;
+    readonly logits: number;
+  };
+  /** x becomes cap tanh(x / cap); null: no cap. */
+  readonly softCaps: { readonly attention: number | null; readonly logits: number | null };
 }
 
 export interface ModelConfig {
@@ -44,9 +75,9 @@ export interface ModelConfig {
   readonly normEpsilon: number;
   readonly tiedEmbeddings: boolean;
   readonly biases: { readonly qkv: boolean; readonly attentionOutput: boolean; readonly mlp: boolean };
-  /** RMS norm over each query and key head before the rotation (Qwen3). */
-  readonly queryKeyNorm: boolean;
-  readonly rope: Rope;
+  readonly form: ModelForm;
+  /** Rotary embeddings; most models have one for all blocks. */
+  readonly ropes: readonly Rope[];
   readonly blocks: readonly BlockConfig[];
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];

@@ -58,4 +58,23 @@ export const configFields = z.object({
   torch_dtype: dtypeName.nullish(),
 });
 
-export type ConfigFields = z.infer<typeof configFields>;
+/** Keys that only those families read that say so; of all others they are refused, or mean nothing. */
+export const formFields = z.object({
+  hidden_activation: z.literal('gelu_pytorch_tanh', 'gelu_pytorch_tanh').nullish(),
+  /** Ignored by transformers beside hidden_activation. */
+  hidden_act: z.unknown().optional(),
+  query_pre_attn_scalar: positive.optional(),
+  attn_logit_softcapping: positive.nullish(),
+  final_logit_softcapping: positive.nullish(),
+  embedding_multiplier: positive.optional(),
+  residual_multiplier: positive.optional(),
+  attention_multiplier: positive.optional(),
+  logits_scaling: positive.optional(),
+  partial_rotary_factor: number((n) => n > 0 && n <= 1, 'a number above 0, up to 1').optional(),
+  rope_local_base_freq: positive.optional(),
+  sliding_window_pattern: between(1, 10_000).optional(),
+  _sliding_window_pattern: between(1, 10_000).optional(),
+});
+
+export type FormField = keyof typeof formFields.shape;
+export type ConfigFields = z.infer<typeof configFields> & Partial<z.infer<typeof formFields>>;

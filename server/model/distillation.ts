@@ -7,12 +7,12 @@ import { reduceSum } from '../graph/ops/reduce';
 import { largestPlaces, takeAlong } from '../graph/ops/select';
 import { constant, type Graph, input, scalar } from '../graph/value';
 import type { ModelConfig } from './config';
-import { onlineSoftmax } from './head';
+import { cappedLogits, capSlope, onlineSoftmax } from './head';
 
 /**
  * The teacher's side, one slice of its head: normed [rows, D], head [S, D], and of the slices before the largest logits and
  * their ids [rows, K] (ids as float32: below 2^24 they are exact) and the running log-sum-exp's largest and sum [rows, 1].
- * `firstRow` is the id of the slice's first row. Logits are those of normed: whoever wants a temperature divides normed by it.
+ * `firstRow` is the id of the slice's first row. normed is divided by the temperature.
  */
 export function topTokensSlice(
   config: ModelConfig,
@@ -20,8 +20,10 @@ export function topTokensSlice(
   sliceRows: number,
   firstRow: number,
   topK: number,
+  temperature: number,
 ): Graph {
-  const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const logits = cappedLogits(config, products, temperature);
   const ids = constant(
     Float32Array.from({ length: sliceRows }, (_, i) => firstRow + i),
     [1, sliceRows],
@@ -62,7 +64,9 @@ export function distillationLoss(config: ModelConfig, rows: number, topK: number
   const [sum, largest, weights] = ['sum', 'largest', 'weights'].map((name) => input(name, [rows, 1]));
   const teacherRows = input('teacherRows', [rows, topK, D]);
   const normed = input('normed', [rows, D]);
-  const logits = reshape(matmul(teacherRows, reshape(normed, [rows, D, 1])), [rows, topK]);
+  const products = reshape(matmul(teacherRows, reshape(normed, [rows, D, 1])), [rows, topK]);
+  const logits = cappedLogits(config, products, temperature);
+  const slope = capSlope(config, logits, temperature);
   const logQ = sub(logits, add(log(sum!), largest!));
   const logP = input('teacherLogProbabilities', [rows, topK]);
   const [p, q] = [exp(logP), exp(logQ)];
@@ -72,7 +76,8 @@ export function distillationLoss(config: ModelConfig, rows: number, topK: number
   const nats = add(ofTokens, mul(restP, sub(log(restP), log(restQ))));
   const odds = div(restP, restQ);
   const ofAll = sub(reduceSum(p, [-1]), mul(odds, reduceSum(q, [-1])));
-  const ofEach = sub(mul(odds, q), p);
+  const ofLogits = sub(mul(odds, q), p);
+  const ofEach = slope ? mul(ofLogits, slope) : ofLogits;
   const expected = div(input('headRows', [rows, D]), sum!);
   const back = add(mul(ofAll, expected), reshape(matmul(reshape(ofEach, [rows, 1, topK]), teacherRows), [rows, D]));
   return {

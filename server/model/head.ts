@@ -1,14 +1,14 @@
 // From the last hidden state to the loss, with the vocabulary worked in slices: no tensor of all logits ever exists.
 // Letters: B batch, T tokens, D width, V vocabulary.
-import { add, exp, log, max, mul, scale, sub } from '../graph/ops/elementwise';
+import { add, exp, log, max, mul, scale, square, sub } from '../graph/ops/elementwise';
 import { linear } from '../graph/ops/linear';
 import { reshape, slice } from '../graph/ops/movement';
 import { takeAlong, takeRows } from '../graph/ops/select';
 import { reduceMax, reduceMean, reduceSum } from '../graph/ops/reduce';
-import { rmsNorm } from '../graph/ops/transformer';
-import { type Graph, input, type Value } from '../graph/value';
+import { type Graph, input, scalar, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
 import type { BatchShape } from './blockInputs';
+import { norm, softCap } from './form';
 
 /**
  * hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window, divided by a
@@ -18,9 +18,27 @@ export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, te
   const h = input('hidden', [batch * tokens, config.width]);
   const D = config.width;
   const predicting = reshape(slice(reshape(h, [batch, tokens, D]), 1, 0, tokens - 1), [batch * (tokens - 1), D]);
-  const normed = rmsNorm(predicting, input('norm', [D]), config.normEpsilon);
-  return { name: 'finalNorm', outputs: { normed: temperature === 1 ? normed : scale(normed, 1 / temperature) } };
+  return { name: 'finalNorm', outputs: { normed: normedFor(config, predicting, temperature) } };
 }
+
+/** The final norm, scaled so that products with the head's rows are logits, up to their cap. */
+function normedFor(config: ModelConfig, hidden: Value, temperature = 1): Value {
+  const normed = norm(config, hidden, input('norm', [config.width]));
+  const factor = config.form.scales.logits / temperature;
+  return factor === 1 ? normed : scale(normed, factor);
+}
+
+/** Products of normed states with rows of the head as logits. The cap is that of logits before the temperature divides them. */
+export const cappedLogits = ({ form }: ModelConfig, products: Value, temperature = 1): Value =>
+  softCap(products, capAt(form.softCaps.logits, temperature));
+
+/** What a gradient with respect to logits is multiplied by to be one with respect to the products; null where that is 1. */
+export function capSlope({ form }: ModelConfig, logits: Value, temperature = 1): Value | null {
+  const cap = capAt(form.softCaps.logits, temperature);
+  return cap === null ? null : sub(scalar(1), square(scale(logits, 1 / cap)));
+}
+
+const capAt = (cap: number | null, temperature: number) => (cap === null ? null : cap / temperature);
 
 /** The running maximum and sum of exponentials after a slice of logits [rows, S]; before it they are inputs [rows, 1]. */
 export interface OnlineSoftmax {
@@ -52,7 +70,8 @@ export function onlineSoftmax(logits: Value): OnlineSoftmax {
  * over 49 thousand logits, and WebGPU has no LogSoftmax.
  */
 export function headSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
-  const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const logits = cappedLogits(config, products);
   const { largest, sum } = onlineSoftmax(logits);
   return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: sum } };
 }
@@ -64,10 +83,8 @@ export function headSlice(config: ModelConfig, rows: number, sliceRows: number):
  */
 export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
   const rows = batch * (tokens - 1);
-  const targetLogit = reduceSum(
-    mul(input('normed', [rows, config.width]), input('targets', [rows, config.width])),
-    [-1],
-  );
+  const products = mul(input('normed', [rows, config.width]), input('targets', [rows, config.width]));
+  const targetLogit = cappedLogits(config, reduceSum(products, [-1]));
   const nats: Value = sub(add(log(input('sum', [rows, 1])), input('largest', [rows, 1])), targetLogit);
   const tokenNats = reshape(nats, [batch, tokens - 1]);
   return { name: 'windowLoss', outputs: { tokenNats, lossNats: reshape(reduceMean(tokenNats, [1]), [batch]) } };
@@ -75,15 +92,15 @@ export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): 
 
 /** Logits [rows, S] of hidden [rows, D] against one slice of the head [S, D], after the final norm. */
 export function logitsSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
-  const normed = rmsNorm(input('hidden', [rows, config.width]), input('norm', [config.width]), config.normEpsilon);
-  return { name: 'logitsSlice', outputs: { logits: linear(normed, input('head', [sliceRows, config.width])) } };
+  const normed = normedFor(config, input('hidden', [rows, config.width]));
+  const logits = cappedLogits(config, linear(normed, input('head', [sliceRows, config.width])));
+  return { name: 'logitsSlice', outputs: { logits } };
 }
 
 /** hidden [N, D], the places [rows] of those that predict something -> normed [rows, D] after the final norm. */
 export function normedRows(config: ModelConfig, nHidden: number, rows: number): Graph {
   const taken = takeRows(input('hidden', [nHidden, config.width]), input('places', [rows], 'int64'));
-  const normed = rmsNorm(taken, input('norm', [config.width]), config.normEpsilon);
-  return { name: 'normedRows', outputs: { normed } };
+  return { name: 'normedRows', outputs: { normed: normedFor(config, taken) } };
 }
 
 /**
@@ -91,7 +108,8 @@ export function normedRows(config: ModelConfig, nHidden: number, rows: number): 
  * slice where the token is not in it), inside [rows, M] one where it is and else zero, wanted [rows, M] the logits so far.
  */
 export function scoringSlice(config: ModelConfig, rows: number, sliceRows: number, nIds: number): Graph {
-  const logits = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const logits = cappedLogits(config, products);
   const { largest, sum } = onlineSoftmax(logits);
   const here = mul(takeAlong(logits, input('ids', [rows, nIds], 'int64')), input('inside', [rows, nIds]));
   const wanted = add(input('wanted', [rows, nIds]), here);

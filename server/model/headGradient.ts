@@ -1,4 +1,4 @@
-// The loss and its gradient by the last hidden state in one walk over slices of the vocabulary: beside the running sum of
+// The loss and its gradient with respect to the last hidden state in one walk over slices of the vocabulary: beside the running sum of
 // exponentials goes the running sum of the head's rows under them, so that neither all logits nor a second walk is needed.
 // Letters: B batch, T tokens, D width, S rows of a slice.
 import { gradients } from '../graph/gradient';
@@ -8,36 +8,43 @@ import { reduceSum } from '../graph/ops/reduce';
 import { type Graph, input, topologicalOrder } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
-import { finalNorm, onlineSoftmax } from './head';
+import { cappedLogits, capSlope, finalNorm, onlineSoftmax } from './head';
 
 /**
  * normed [rows, D], head [S, D] and the running largest logit [rows, 1], sum of exponentials [rows, 1] and sum of the
- * head's rows weighted by them [rows, D] give the next ones: softmax without its division, as in arXiv:1805.02867.
+ * head's rows weighted by them [rows, D] give the next ones: softmax without its division, as in arXiv:1805.02867. Where logits
+ * are capped, a row also counts by the slope of its logit's cap, since the sum is there for the gradient.
  */
-export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number): Graph {
+export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number, temperature = 1): Graph {
   const D = config.width;
   const head = input('head', [sliceRows, D]);
-  const { largest, sum, weights, rescale } = onlineSoftmax(linear(input('normed', [rows, D]), head));
+  const logits = cappedLogits(config, linear(input('normed', [rows, D]), head), temperature);
+  const { largest, sum, weights, rescale } = onlineSoftmax(logits);
+  const slope = capSlope(config, logits, temperature);
   return {
     name: 'headSliceWithRows',
     outputs: {
       nextLargest: largest,
       nextSum: sum,
-      nextHeadRows: add(mul(input('headRows', [rows, D]), rescale), matmul(weights, head)),
+      nextHeadRows: add(
+        mul(input('headRows', [rows, D]), rescale),
+        matmul(slope ? mul(weights, slope) : weights, head),
+      ),
     },
   };
 }
 
 /**
  * The end of that walk: targets [rows, D] are the head's rows of the tokens that came, weights [rows, 1] what each
- * prediction counts. Gives tokenNats [rows, 1], loss [1, 1] = sum of weights * nats, and the loss's gradient by normed:
+ * prediction counts. Gives tokenNats [rows, 1], loss [1, 1] = sum of weights * nats, and the loss's gradient with respect to normed:
  * weights * (the head's expected row under the softmax - the target's).
  */
 export function weightedLoss(config: ModelConfig, rows: number): Graph {
   const D = config.width;
   const [sum, weights] = [input('sum', [rows, 1]), input('weights', [rows, 1])];
   const targets = input('targets', [rows, D]);
-  const targetLogit = reduceSum(mul(input('normed', [rows, D]), targets), [-1]);
+  const targetLogit = cappedLogits(config, reduceSum(mul(input('normed', [rows, D]), targets), [-1]));
+  const slope = capSlope(config, targetLogit);
   const nats = sub(add(log(sum), input('largest', [rows, 1])), targetLogit);
   const expected = div(input('headRows', [rows, D]), sum);
   return {
@@ -45,7 +52,7 @@ export function weightedLoss(config: ModelConfig, rows: number): Graph {
     outputs: {
       tokenNats: nats,
       loss: reduceSum(mul(nats, weights), [0, 1]),
-      normedGradient: mul(sub(expected, targets), weights),
+      normedGradient: mul(sub(expected, slope ? mul(slope, targets) : targets), weights),
     },
   };
 }

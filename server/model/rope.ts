@@ -1,12 +1,32 @@
 // Rotary position embedding: the angles, made on the host because a GPU's sine is not exact enough.
 import type { ModelConfig, Rope } from './config';
+import { rotaryWidth } from './form';
+
+/** Inputs of graphs, by the place of the rope in the model's list. */
+export const tableNames = (rope: number) =>
+  rope === 0 ? { cos: 'cos', sin: 'sin' } : { cos: `cos ${rope}`, sin: `sin ${rope}` };
+
+/** The tables of all ropes of a model by the names of graphs' inputs, each of `tableShape`, row-major. */
+export function rotaryTables(config: ModelConfig, positions: number): Record<string, Float32Array> {
+  const tables = config.ropes.map((rope, i) => {
+    const { cos, sin } = tablesOf(rope, rotaryWidth(config), positions);
+    const names = tableNames(i);
+    return { [names.cos]: cos, [names.sin]: sin };
+  });
+  return Object.assign({}, ...tables);
+}
+
+export const tableShape = (config: ModelConfig, positions: number): [number, number] => [
+  positions,
+  rotaryWidth(config) / 2,
+];
 
 /**
- * Tables of cosines and sines, each [positions, E/2], row-major. Frequencies are rounded to float32 before they are
- * multiplied with the position, as transformers does, so that both see the same angles.
+ * Cosines and sines, each [positions, width/2]. Frequencies are rounded to float32 before they are multiplied with the
+ * position, as transformers does, so that both see the same angles.
  */
-export function rotaryTables(config: ModelConfig, positions: number): { cos: Float32Array; sin: Float32Array } {
-  const frequencies = rotaryFrequencies(config.rope, config.headWidth);
+function tablesOf(rope: Rope, width: number, positions: number): { cos: Float32Array; sin: Float32Array } {
+  const frequencies = rotaryFrequencies(rope, width);
   const half = frequencies.length;
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
@@ -20,12 +40,9 @@ export function rotaryTables(config: ModelConfig, positions: number): { cos: Flo
   return { cos, sin };
 }
 
-/** Radians per position of each pair, [E/2]; theta^(-2i/E), rescaled as `rope` says (transformers, modeling_rope_utils.py). */
-export function rotaryFrequencies(rope: Rope, headWidth: number): Float32Array {
-  const plain = Float32Array.from(
-    { length: headWidth / 2 },
-    (_, i) => 1 / Math.fround(rope.theta ** ((2 * i) / headWidth)),
-  );
+/** Radians per position of each pair, [width/2]; theta^(-2i/width), rescaled as `rope` says (transformers, modeling_rope_utils.py). */
+export function rotaryFrequencies(rope: Rope, width: number): Float32Array {
+  const plain = Float32Array.from({ length: width / 2 }, (_, i) => 1 / Math.fround(rope.theta ** ((2 * i) / width)));
   switch (rope.type) {
     case 'default':
       return plain;

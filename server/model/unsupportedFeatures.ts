@@ -1,15 +1,19 @@
 // Keys of config.json that turn a LLaMA-like model into another one. Ignoring them would give wrong numbers silently.
 import { UserError } from '../errors';
+import type { Family } from './families';
 
 /**
- * Refuses a config.json that asks for something our graphs do not do.
+ * Refuses a config.json that asks for something our graphs do not do for its family.
  * @throws UserError `unsupportedModel` naming the key.
  */
-export function refuseUnsupportedFeatures(json: Readonly<Record<string, unknown>>): void {
+export function refuseUnsupportedFeatures(
+  json: Readonly<Record<string, unknown>>,
+  { reads = [] }: Pick<Family, 'reads'>,
+): void {
   for (const { keys, harmless, supported } of unsupportedFeatures) {
     for (const key of keys) {
       const value = json[key];
-      if (value === undefined || value === null || harmless(value)) continue;
+      if (value === undefined || value === null || harmless(value) || reads.some((read) => read === key)) continue;
       throw new UserError(
         'unsupportedModel',
         `config.json has ${key} ${brief(value)}; supported are only ${supported}.`,

@@ -10,25 +10,36 @@ export interface WeightTemplate {
 
 /** The weights that a block has, in the order in which it uses them; with `sublayers`, those that they need. */
 export function blockWeights(config: ModelConfig, sublayers: Sublayers = 'whole'): WeightTemplate[] {
-  const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, biases } = config;
+  const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, biases, form } = config;
   const linear = (name: string, out: number, into: number, biased: boolean): WeightTemplate[] => [
     { suffix: `${name}.weight`, shape: [out, into] },
     ...(biased ? [{ suffix: `${name}.bias`, shape: [out] }] : []),
   ];
-  const norm = (name: string, width: number): WeightTemplate => ({ suffix: `${name}.weight`, shape: [width] });
+  const norm = (name: string | null, width = D): WeightTemplate[] =>
+    name === null ? [] : [{ suffix: `${name}.weight`, shape: [width] }];
+  const projections = form.fusedProjections
+    ? linear('self_attn.qkv_proj', (H + 2 * G) * E, D, biases.qkv)
+    : [
+        ...linear('self_attn.q_proj', H * E, D, biases.qkv),
+        ...linear('self_attn.k_proj', G * E, D, biases.qkv),
+        ...linear('self_attn.v_proj', G * E, D, biases.qkv),
+      ];
+  const normedHeads = { none: null, head: [E, E], allHeads: [H * E, G * E] }[form.queryKeyNorm];
   const attention = [
-    norm('input_layernorm', D),
-    ...linear('self_attn.q_proj', H * E, D, biases.qkv),
-    ...linear('self_attn.k_proj', G * E, D, biases.qkv),
-    ...linear('self_attn.v_proj', G * E, D, biases.qkv),
-    ...(config.queryKeyNorm ? [norm('self_attn.q_norm', E), norm('self_attn.k_norm', E)] : []),
+    ...norm(form.norms.attention.before),
+    ...projections,
+    ...(normedHeads ? [...norm('self_attn.q_norm', normedHeads[0]), ...norm('self_attn.k_norm', normedHeads[1])] : []),
     ...linear('self_attn.o_proj', D, H * E, biases.attentionOutput),
+    ...norm(form.norms.attention.after),
   ];
+  const gateAndUp = form.fusedProjections
+    ? linear('mlp.gate_up_proj', 2 * F, D, biases.mlp)
+    : [...linear('mlp.gate_proj', F, D, biases.mlp), ...linear('mlp.up_proj', F, D, biases.mlp)];
   const mlp = [
-    norm('post_attention_layernorm', D),
-    ...linear('mlp.gate_proj', F, D, biases.mlp),
-    ...linear('mlp.up_proj', F, D, biases.mlp),
+    ...norm(form.norms.mlp.before),
+    ...gateAndUp,
     ...linear('mlp.down_proj', D, F, biases.mlp),
+    ...norm(form.norms.mlp.after),
   ];
   return [...(hasAttention(sublayers) ? attention : []), ...(hasMlp(sublayers) ? mlp : [])];
 }

@@ -1,6 +1,6 @@
 // Linear repair (ReplaceMe, arXiv:2505.02819): what a gap took away is approximated by a linear map of the output of the
 // last half before it, and the map is folded into that half's output projection, so that the model keeps its form.
-import { cancelled } from '../errors';
+import { cancelled, UserError } from '../errors';
 import { add } from '../graph/ops/elementwise';
 import { matmul } from '../graph/ops/linear';
 import { type Graph, input } from '../graph/value';
@@ -29,6 +29,19 @@ interface Gap {
   readonly index: number;
   readonly stage: Stage;
   readonly next: Stage | null;
+}
+
+/**
+ * A norm behind the output projection divides by the length of what it gets: no weight before it does what a linear map
+ * behind it would.
+ * @throws UserError `unsupportedModel` for such a family.
+ */
+export function refuseUnfoldable({ family, form: { norms } }: ModelConfig): void {
+  if (norms.attention.after === null && norms.mlp.after === null) return;
+  throw new UserError(
+    'unsupportedModel',
+    `A ${family} model cannot be repaired: its output projections are followed by a norm, so that a linear map cannot be folded into them; leave out the repair, or heal the model instead.`,
+  );
 }
 
 /** What the model without a drop set lacks behind each of its stages. What is dropped before the first stage is not among it. */

@@ -25,7 +25,7 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     vocabularySize: config.vocabularySize,
     contextLength: config.contextLength,
     tiedEmbeddings: config.tiedEmbeddings,
-    rope: config.rope.type,
+    rope: config.ropes[0]!.type,
     droppedSublayers: {
       attention: config.blocks.flatMap(({ sublayers }, k) => (hasAttention(sublayers) ? [] : [k])),
       mlp: config.blocks.flatMap(({ sublayers }, k) => (hasMlp(sublayers) ? [] : [k])),

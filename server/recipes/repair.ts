@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
-import { gapsOf, openRepair, type Repair } from '../pruning/repair';
+import { gapsOf, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
 import { openMeasuring, type Measuring } from '../analysis/measuring';
 import type { DropSet, TokenSource } from '../protocol/recipes';
 import type { PruneRecipe, RepairOptions } from './prune/recipe';
@@ -30,6 +30,7 @@ export function repairLinear(
 ): Promise<Repaired> {
   const { config } = checkpoint;
   const path = pathWithout(config, drop);
+  refuseUnfoldable(config);
   checkRepair(options, source, gapsOf(config, path).length);
   return withDevice(compute, async (device) => {
     const cut = await calibrationAndHeldOut(checkpoint, source!, options);

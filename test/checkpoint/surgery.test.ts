@@ -28,7 +28,6 @@ import { type SurgeryOptions, writeWithoutBlocks } from '../../server/checkpoint
 import { isUserError } from '../../server/errors';
 import { readModelConfig } from '../../server/model/readConfig';
 import { parseBlockWeightName } from '../../server/model/weights';
-import { ofBlocks } from '../../server/shared/dropSets';
 import { toMergekitYaml } from '../../server/pruning/mergekit';
 import { repoRoot } from '../fixtures';
 
@@ -57,7 +56,13 @@ async function opened<Result>(folder: string, use: (checkpoint: Checkpoint) => P
 
 const cut = (source: string, out: string, dropSet: number[], options: Partial<SurgeryOptions> = {}) =>
   opened(source, (checkpoint) =>
-    writeWithoutBlocks(checkpoint, { drop: ofBlocks(dropSet), out, dtype: null, provenance: {}, ...options }),
+    writeWithoutBlocks(checkpoint, {
+      drop: { blocks: dropSet, attention: [], mlp: [] },
+      out,
+      dtype: null,
+      provenance: {},
+      ...options,
+    }),
   );
 
 const bytesOf = (folder: string) =>

@@ -77,7 +77,10 @@ const packings: [string, PackingOptions][] = [
 const models: [string, string][] = [
   ['stories260k', modelFolder('stories260k')],
   ['mistral-window, whose window is far shorter', `${repoRoot}/test/fixtures/families/mistral-window`],
-  ['qwen3', `${repoRoot}/test/fixtures/families/qwen3`],
+  ...['qwen3', 'gemma2', 'gemma3', 'phi3', 'olmo2', 'granite'].map((family): [string, string] => [
+    family,
+    `${repoRoot}/test/fixtures/families/${family}`,
+  ]),
   ...(process.env.ESPALIER_LONG === '1' ? [['SmolLM2', modelFolder('smollm2-135m')] as [string, string]] : []),
 ];
 

@@ -42,6 +42,8 @@ const ops: Record<string, Evaluate> = {
   Sqrt: unary(Math.sqrt),
   Reciprocal: unary((x) => 1 / x),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
+  Tanh: unary(Math.tanh),
+  GeluTanh: unary((x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))),
   Silu: unary((x) => x / (1 + Math.exp(-x))),
   Detach: unary((x) => x),
   ToFloat: unary((x) => x),

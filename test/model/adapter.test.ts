@@ -2,14 +2,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type AdapterForm, adaptedModules, adapterTargets, moduleKey } from '../../server/model/adapter';
+import { type AdapterForm, adaptedModules, moduleKey } from '../../server/model/adapter';
 import type { Sublayers, ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
-import { modelFolder } from '../fixtures';
+import { modelFolder, repoRoot } from '../fixtures';
 import { refusal } from '../refusal';
 
+const ownTargets = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
 /** Five blocks, D 64, F 172, 8 query heads and 4 key/value heads of width 8. */
 const stories = readModelConfig(JSON.parse(readFileSync(join(modelFolder('stories260k'), 'config.json'), 'utf8')));
+
+const phi3 = readModelConfig(
+  JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/families/phi3/config.json'), 'utf8')),
+);
 
 const withForms = (forms: Record<number, Sublayers>): ModelConfig => ({
   ...stories,
@@ -44,7 +49,13 @@ describe('the modules', () => {
     {
       what: 'all-linear is all seven',
       change: { targets: ['all-linear'], blocks: [2] },
-      expected: adapterTargets.map((target) => `2.${target}`),
+      expected: ownTargets.map((target) => `2.${target}`),
+    },
+    {
+      what: 'all-linear is the fused four of Phi-3',
+      config: phi3,
+      change: { targets: ['all-linear'], blocks: [2] },
+      expected: ['2.qkv_proj', '2.o_proj', '2.gate_up_proj', '2.down_proj'],
     },
     {
       what: 'a block named twice counts once',

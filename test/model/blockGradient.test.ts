@@ -16,6 +16,7 @@ import type { ModelConfig } from '../../server/model/config';
 import { blockParts } from '../../server/model/block';
 import { type AdapterUse, type LayerAdapter, maskOf } from '../../server/model/lora';
 import type { Stage } from '../../server/model/path';
+import { blockWeights } from '../../server/model/weights';
 import { readModelConfig } from '../../server/model/readConfig';
 import { rotaryTables } from '../../server/model/rope';
 import { type Device, openDevice } from '../../server/runtime/device';
@@ -48,6 +49,10 @@ const rows: Row[] = [
   ...readdirSync(families).map((family): Row => ({ what: 'adapters with dropout', family, adapters: 'dropout' })),
   { what: 'adapters', family: 'llama-bias', adapters: 'plain' },
   { what: 'no adapters', family: 'qwen3', adapters: 'none' },
+  { what: 'the rope of full attention', family: 'gemma3', stage: { block: 2 } },
+  { what: 'full attention', family: 'gemma2', stage: { block: 1 }, adapters: 'plain' },
+  { what: 'attention alone', family: 'gemma2', stage: { sublayers: 'attentionOnly' }, adapters: 'dropout' },
+  { what: 'MLP alone', family: 'olmo2', stage: { sublayers: 'mlpOnly' }, adapters: 'dropout' },
   { what: 'no rope', family: 'smollm3', stage: { block: 1 } },
   { what: 'attention alone', family: 'llama-bias', stage: { sublayers: 'attentionOnly' }, adapters: 'dropout' },
   { what: 'MLP alone', family: 'llama-bias', stage: { sublayers: 'mlpOnly' }, adapters: 'dropout' },
@@ -72,22 +77,25 @@ const ranks: Record<string, LayerAdapter> = {
   'self_attn.q_proj': { rank: 2, scaling: 2 },
   'self_attn.k_proj': { rank: 1, scaling: 0.5 },
   'self_attn.v_proj': { rank: 3, scaling: 1 },
+  'self_attn.qkv_proj': { rank: 3, scaling: 0.5 },
   'self_attn.o_proj': { rank: 2, scaling: 2 },
   'mlp.gate_proj': { rank: 2, scaling: 2 },
   'mlp.up_proj': { rank: 4, scaling: 0.25 },
+  'mlp.gate_up_proj': { rank: 2, scaling: 1 },
   'mlp.down_proj': { rank: 2, scaling: 3 },
 };
 
 function opened({ family, change, stage, batch = { batch: 2, tokens: 6 }, adapters = 'none', by }: Row) {
   const config = readModelConfig({ ...configJson(family), ...change });
   const at: Stage = { block: 0, sublayers: 'whole', ...stage };
-  const isThere = (layer: string) =>
-    at.sublayers === 'whole' || layer.startsWith(at.sublayers === 'mlpOnly' ? 'mlp' : 'self_attn');
-  const layers = new Map(adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => isThere(layer)));
+  const own = new Set(blockWeights(config, at.sublayers).map(({ suffix }) => suffix));
+  const layers = new Map(
+    adapters === 'none' ? [] : Object.entries(ranks).filter(([layer]) => own.has(`${layer}.weight`)),
+  );
   const use: AdapterUse = { layers, dropout: adapters === 'dropout' };
   const { hiddenOut } = blockParts(config, at, batch, { adapters: use });
   const inputs = inputsOf({ name: 'block', outputs: { hiddenOut } });
-  const isTable = (name: string) => name.endsWith('.keep') || ['positions', 'cos', 'sin'].includes(name);
+  const isTable = (name: string) => /\.keep$|^(positions|cos|sin)\b/.test(name);
   const targets = inputs.filter(({ name }) => !isTable(name) && (by?.includes(name) ?? true));
   const wanted: GradientTargets = {
     inputs: targets.map(({ name }) => name).filter((name) => name !== 'hidden'),
@@ -103,9 +111,9 @@ function feedsOf(
   inputs: readonly InputValue[],
   { batch, tokens }: { batch: number; tokens: number },
 ) {
-  const { cos, sin } = rotaryTables(config, tokens);
+  const rotation = rotaryTables(config, tokens);
   const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
-  const tables: Feeds = { cos, sin, positions };
+  const tables: Feeds = { ...rotation, positions };
   const feeds: Record<string, Float32Array | BigInt64Array> = {};
   for (const [i, { name, shape }] of inputs.entries()) {
     const numbers = someNumbers(size(shape), 100 + i);

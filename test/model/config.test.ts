@@ -16,6 +16,10 @@ const mistral = { ...llama, model_type: 'mistral', num_key_value_heads: 2 };
 const qwen2 = { ...llama, model_type: 'qwen2', num_key_value_heads: 2 };
 const qwen3 = { ...qwen2, model_type: 'qwen3' };
 const smollm3 = { ...llama, model_type: 'smollm3', num_key_value_heads: 2 };
+const phi3 = { ...llama, model_type: 'phi3', hidden_size: 96 };
+const granite = { ...llama, model_type: 'granite' };
+const gemma2 = { ...llama, model_type: 'gemma2', num_key_value_heads: 2 };
+const gemma3 = { ...gemma2, model_type: 'gemma3_text' };
 const llama3Rope = { factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 
 const refusal = (config: unknown): string => {
@@ -71,33 +75,33 @@ describe('a config means', () => {
       (c) => c.biases,
       { qkv: true, attentionOutput: true, mlp: false },
     ],
-    ['norms on queries and keys', qwen3, (c) => c.queryKeyNorm, true],
+    ['norms on queries and keys', qwen3, (c) => c.form.queryKeyNorm, 'head'],
     ['tied by default only in SmolLM3', smollm3, (c) => c.tiedEmbeddings, true],
     ['untied by default', qwen2, (c) => c.tiedEmbeddings, false],
-    ['plain rope', llama, (c) => c.rope, { type: 'default', theta: 10_000 }],
-    ["SmolLM3's theta", smollm3, (c) => c.rope.theta, 2_000_000],
+    ['plain rope', llama, (c) => c.ropes[0]!, { type: 'default', theta: 10_000 }],
+    ["SmolLM3's theta", smollm3, (c) => c.ropes[0]!.theta, 2_000_000],
     [
       'old rope keys',
       { ...llama, rope_theta: 5, rope_scaling: { type: 'linear', factor: 2 } },
-      (c) => c.rope,
+      (c) => c.ropes[0]!,
       { type: 'linear', theta: 5, factor: 2 },
     ],
     [
       'new rope keys',
       { ...llama, rope_parameters: { rope_type: 'linear', rope_theta: 7, factor: 2 } },
-      (c) => c.rope,
+      (c) => c.ropes[0]!,
       { type: 'linear', theta: 7, factor: 2 },
     ],
     [
       'null rope_scaling',
       { ...llama, rope_theta: 9, rope_scaling: null },
-      (c) => c.rope,
+      (c) => c.ropes[0]!,
       { type: 'default', theta: 9 },
     ],
     [
       'rope of Llama 3',
       { ...llama, rope_theta: 5e5, rope_scaling: { rope_type: 'llama3', ...llama3Rope } },
-      (c) => c.rope,
+      (c) => c.ropes[0]!,
       {
         type: 'llama3',
         theta: 5e5,
@@ -133,15 +137,69 @@ describe('a config means', () => {
       windows,
       [8, null, null, null],
     ],
-    ['SmolLM3 by interval', smollm3, ropes, [true, true, true, false]],
-    ['SmolLM3 by another interval', { ...smollm3, no_rope_layer_interval: 2 }, ropes, [true, false, true, false]],
-    ['SmolLM3 by list', { ...smollm3, no_rope_layers: [0, 1, 1, 1] }, ropes, [false, true, true, true]],
+    ['SmolLM3 by interval', smollm3, ropes, [0, 0, 0, null]],
+    ['SmolLM3 by another interval', { ...smollm3, no_rope_layer_interval: 2 }, ropes, [0, null, 0, null]],
+    ['SmolLM3 by list', { ...smollm3, no_rope_layers: [0, 1, 1, 1] }, ropes, [null, 0, 0, 0]],
     [
       'SmolLM3 slides where it does not rotate',
       { ...smollm3, use_sliding_window: true, sliding_window: 8 },
       windows,
       [null, null, null, 8],
     ],
+    ["Gemma 2's windows", gemma2, windows, [4096, null, 4096, null]],
+    ['Gemma 3 by interval', { ...gemma3, sliding_window_pattern: 2, sliding_window: 9 }, windows, [9, null, 9, null]],
+    ['Gemma 3 rotates as its window says', { ...gemma3, sliding_window_pattern: 2 }, ropes, [1, 0, 1, 0]],
+    [
+      'Gemma 3 in old keys',
+      { ...gemma3, rope_theta: 7, rope_local_base_freq: 5, rope_scaling: { rope_type: 'linear', factor: 8 } },
+      (c) => c.ropes,
+      [
+        { type: 'linear', theta: 7, factor: 8 },
+        { type: 'default', theta: 5 },
+      ],
+    ],
+    [
+      'Gemma 3 in new keys',
+      { ...gemma3, rope_parameters: { full_attention: { rope_theta: 7 }, sliding_attention: { rope_theta: 5 } } },
+      (c) => c.ropes,
+      [
+        { type: 'default', theta: 7 },
+        { type: 'default', theta: 5 },
+      ],
+    ],
+    [
+      "Gemma 3's thetas",
+      gemma3,
+      (c) => c.ropes,
+      [
+        { type: 'default', theta: 1e6 },
+        { type: 'default', theta: 1e4 },
+      ],
+    ],
+    ["Gemma 2's caps", gemma2, (c) => c.form.softCaps, { attention: 50, logits: 30 }],
+    [
+      'Gemma 2 without caps',
+      { ...gemma2, attn_logit_softcapping: null, final_logit_softcapping: null },
+      (c) => c.form.softCaps,
+      { attention: null, logits: null },
+    ],
+    ['Gemma 3 has no caps', gemma3, (c) => c.form.softCaps, { attention: null, logits: null }],
+    [
+      "Granite's scales",
+      { ...granite, attention_multiplier: 0.5, embedding_multiplier: 12, residual_multiplier: 0.25, logits_scaling: 8 },
+      (c) => c.form.scales,
+      { attention: 0.5, embedding: 12, residual: 0.25, logits: 0.125 },
+    ],
+    ['Granite without scales', granite, (c) => c.form.scales, { attention: 1, embedding: 1, residual: 1, logits: 1 }],
+    ["OLMo 2's epsilon", { ...llama, model_type: 'olmo2' }, (c) => c.normEpsilon, 1e-5],
+    ['Phi-3 rotates a part', { ...phi3, partial_rotary_factor: 0.5 }, (c) => c.form.rotaryShare, 0.5],
+    [
+      'Phi-3 rotates a part, said inside',
+      { ...phi3, rope_parameters: { partial_rotary_factor: 0.75 } },
+      (c) => c.form.rotaryShare,
+      0.75,
+    ],
+    ["Phi-3's window", { ...phi3, sliding_window: 2047 }, windows, [2047, 2047, 2047, 2047]],
     ['one end', { ...llama, eos_token_id: 5 }, (c) => c.eosTokenIds, [5]],
     ['several ends', { ...llama, eos_token_id: [5, 6] }, (c) => c.eosTokenIds, [5, 6]],
     ['no beginning', { ...llama, bos_token_id: null }, (c) => c.bosTokenId, null],
@@ -203,6 +261,23 @@ describe('refused by name', () => {
       'partial rotation inside',
       { ...llama, rope_parameters: { partial_rotary_factor: 0.5 } },
       'rope_parameters.partial_rotary_factor 0.5',
+    ],
+    ['partial rotation of an odd part', { ...phi3, partial_rotary_factor: 0.3 }, 'partial_rotary_factor 0.3'],
+    [
+      "Phi-3's longrope",
+      { ...phi3, rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [2] } },
+      'rope type "longrope"',
+    ],
+    ['Gemma with another activation', { ...gemma2, hidden_activation: 'gelu' }, 'supported is gelu_pytorch_tanh'],
+    ['Gemma 3 with capped scores', { ...gemma3, attn_logit_softcapping: 50 }, 'attn_logit_softcapping 50'],
+    ['Gemma 3 that looks ahead', { ...gemma3, use_bidirectional_attention: true }, 'use_bidirectional_attention true'],
+    ['Gemma 3 with images', { ...gemma3, model_type: 'gemma3' }, 'model_type "gemma3"; supported are'],
+    ['Granite with experts', { ...granite, model_type: 'granitemoe' }, 'model_type "granitemoe"'],
+    ['a cap of nothing', { ...gemma2, final_logit_softcapping: -1 }, 'final_logit_softcapping -1'],
+    [
+      'norms of nothing behind sublayers',
+      { ...llama, model_type: 'olmo2', rms_norm_eps: 0 },
+      'rms_norm_eps 0; supported is a positive number where norms follow sublayers',
     ],
     ['soft caps', { ...llama, attn_logit_softcapping: 50 }, 'attn_logit_softcapping 50'],
     ['scaled residuals', { ...llama, residual_multiplier: 0.22 }, 'residual_multiplier 0.22'],

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { scaledEmbeddings } from '../../server/model/form';
 import { logitsSlice } from '../../server/model/head';
 import { blockParts, blockSignature } from '../../server/model/block';
 import { pathWithout } from '../../server/model/path';
@@ -129,7 +130,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     const { config } = model;
     const batch = { batch: B, tokens: T };
     const tables = await openTables(model);
-    const embedded = checkpoint.gatherRowsF32(embeddingName, expected.input_ids.flat());
+    const embedded = scaledEmbeddings(config, checkpoint.gatherRowsF32(embeddingName, expected.input_ids.flat()));
     const states = [embedded];
     let state = await device.upload(embedded, [B * T, config.width], 'result');
     const steps = pathWithout(config).map((stage) => ({

@@ -62,7 +62,8 @@ describe('tables', () => {
     }),
     headWidth: 8,
   } satisfies ModelConfig;
-  const { cos, sin } = rotaryTables(config, 5000);
+  const tables = rotaryTables(config, 5000);
+  const [cos, sin] = [tables.cos!, tables.sin!];
 
   it('hold half a head for each position', () => expect([cos.length, sin.length]).toEqual([20_000, 20_000]));
   it('do not turn the first position', () =>

@@ -166,6 +166,11 @@ describe.skipIf(!available(wiki))('a repair', () => {
 
   const rows: [string, Partial<PruneRecipe>, RegExp][] = [
     ['without a text', { source: null }, /^A repair needs a text to calibrate by/],
+    [
+      'behind whose projections norms follow',
+      { model: join(repoRoot, 'test/fixtures/families/gemma2') },
+      /^A gemma2 model cannot be repaired: its output projections are followed by a norm/,
+    ],
     ['of the very beginning', { rule: { kind: 'chosen', ...ofBlocks([0]) } }, /^There is nothing to repair/],
     ['with a negative ridge', { repair: linear({ ridge: -1 }) }, /^A ridge of -1 makes no sense/],
     [

@@ -43,6 +43,24 @@ const Silu = unary(
   { onnx: 'com.microsoft:QuickGelu', attributes: { alpha: { float: 1 } } },
 );
 
+const Tanh = unary('Tanh', ({ y }, dy) => [mul(dy, sub(scalar(1), square(y)))]);
+/**
+ * 0.5 x (1 + tanh(u)) with u = sqrt(2/pi) (x + 0.044715 x^3), which is x sigmoid(2u) (arXiv:1606.08415). onnxruntime's FastGelu
+ * does it in one pass over memory.
+ */
+const GeluTanh = unary(
+  'GeluTanh',
+  ({ inputs: [x] }, dy) => {
+    const twoU = (of: Value) => scale(add(of, scale(mul(of, square(of)), cubic)), 2 * rootOf2OverPi);
+    const slope = scale(add(scale(square(x!), 3 * cubic), scalar(1)), 2 * rootOf2OverPi);
+    const s = sigmoid(twoU(x!));
+    return [mul(dy, add(s, mul(mul(x!, slope), sub(s, square(s)))))];
+  },
+  { onnx: 'com.microsoft:FastGelu' },
+);
+const rootOf2OverPi = Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
 /** The same value, but no gradient flows through it. */
 const Detach = unary('Detach', () => [null], { onnx: 'Identity' });
 
@@ -67,6 +85,8 @@ export const log = (x: Value) => apply(Log, [x], undefined);
 export const sqrt = (x: Value) => apply(Sqrt, [x], undefined);
 export const reciprocal = (x: Value) => apply(Reciprocal, [x], undefined);
 export const sigmoid = (x: Value) => apply(Sigmoid, [x], undefined);
+export const tanh = (x: Value) => apply(Tanh, [x], undefined);
+export const geluTanh = (x: Value) => apply(GeluTanh, [x], undefined);
 export const silu = (x: Value) => apply(Silu, [x], undefined);
 export const detach = (x: Value) => apply(Detach, [x], undefined);
 export const toFloat = (x: Value) => apply(ToFloat, [x], undefined);

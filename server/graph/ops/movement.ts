@@ -48,8 +48,11 @@ const Pad: Op<{ readonly axis: number; readonly before: number; readonly after: 
     return x!.map((n, i) => (i === axis ? before + n + after : n));
   },
   gradient: ({ inputs: [x], attributes: { axis, before } }, dy) => [slice(dy, axis, before, before + x!.shape[axis]!)],
-  emit: (to, [x], { attributes: { axis, before, after } }) =>
-    to.node('Pad', [x!, to.int64s([before, after]), '', to.int64s([axis])]),
+  /** For all axes: with a list of axes, onnxruntime's optimizer moves transposes past it as if there were none. */
+  emit(to, [x], { attributes: { axis, before, after }, shape }) {
+    const along = (n: number) => shape.map((_, i) => (i === axis ? n : 0));
+    return to.node('Pad', [x!, to.int64s([...along(before), ...along(after)])]);
+  },
 };
 
 /** The elements again along axes of extent 1, up to `shape`. */

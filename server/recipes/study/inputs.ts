@@ -19,6 +19,7 @@ import type { StudyShapes } from './estimate';
 import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
 import { ruleOf } from './variants';
 import { windowsFor } from '../windows';
+import { refuseUnfoldable } from '../../pruning/repair';
 
 export interface ReadyStudy {
   readonly config: ModelConfig;
@@ -34,6 +35,7 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     const { config } = checkpoint;
     checkStudy(recipe, config.nBlocks);
+    if (recipe.repairs.some((repair) => repair !== 'none')) refuseUnfoldable(config);
     const tasksSha256 = recipe.evaluate && (await checkTasks(recipe.evaluate));
     const shapes = await shapesOf(checkpoint, recipe);
     const filesSha256 = await hashFiles(filesOf(recipe));
