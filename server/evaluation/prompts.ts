@@ -3,7 +3,8 @@
 import { UserError } from '../errors';
 import { pythonRandom } from './pythonRandom';
 import { length } from './tasks/pythonText';
-import type { FewShotRule, Item, Question, Task, TextRequest } from './tasks/task';
+import type { Item, Question, Task, TextRequest } from './tasks/task';
+import type { FewShotRule } from '../shared/tasks';
 
 /** What examples are drawn from. */
 export interface ExamplePool {

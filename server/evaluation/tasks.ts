@@ -5,14 +5,15 @@ import type { EvaluatedGroup } from '../protocol/reports';
 import { nearestName } from './nearestName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';
-import { groups, tags, tasks } from './tasks/table';
+import { taskTags } from '../shared/tasks';
+import { groups, tasks } from './tasks/table';
 import type { LoadedTask, Question, Task } from './tasks/task';
 
 /** Of tasks, of groups of tasks, and of what only stands for several tasks. */
 export const taskNames = (): string[] => [
   ...tasks.map(({ name }) => name),
   ...groups.map(({ name }) => name),
-  ...Object.keys(tags),
+  ...Object.keys(taskTags),
 ];
 
 /**
@@ -92,7 +93,7 @@ export async function loadTask(task: Task, { data, items: range, fewShot }: Load
 export const tasksNamed = (name: string): Task[] => {
   const inside = groups.filter((group) => group.name === name || group.parent === name).map((group) => group.name);
   return tasks.filter(
-    (task) => task.name === name || (task.group && inside.includes(task.group)) || tags[name]?.includes(task.name),
+    (task) => task.name === name || (task.group && inside.includes(task.group)) || taskTags[name]?.includes(task.name),
   );
 };
 

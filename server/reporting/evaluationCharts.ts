@@ -1,5 +1,6 @@
 // The charts of an evaluation. One appears where its data exists.
 import { isShare, metricOf } from '../shared/metrics';
+import { isMmlu, sixMmluSubjects } from '../shared/mmlu';
 import type { EvaluatedModel, EvaluateReport, Score } from '../protocol/reports';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { intervalOf } from './figures';
@@ -25,11 +26,11 @@ export function evaluationCharts(
 ): NamedChart[] {
   const drawn: Drawn = { ...report, styles };
   const shares = primaryRows(report).filter(({ metric }) => isShare(metric));
-  const subjects = shares.filter(({ isGroup, task }) => !isGroup && task.startsWith('mmlu_'));
+  const subjects = shares.filter(({ isGroup, task }) => !isGroup && isMmlu(task));
   const outermost = shares.filter((row) => row.depth === 0);
   const besides = outermost.filter((row) => !subjects.includes(row));
   const benchmarks = besides.length > 0 ? besides : outermost;
-  const six = sixSubjects.flatMap((task) => subjects.filter((row) => row.task === task));
+  const six = sixMmluSubjects.flatMap((task) => subjects.filter((row) => row.task === task));
   return [
     ...scoreCharts('benchmarks', 'Benchmarks', benchmarks, drawn),
     ...recoveryCharts(drawn),
@@ -43,16 +44,6 @@ export function evaluationCharts(
 interface Drawn extends EvaluateReport {
   styles: readonly Style[];
 }
-
-/** Those that stand for all: applied, rote, verbal and numerical ones. */
-const sixSubjects = [
-  'mmlu_medical_genetics',
-  'mmlu_professional_law',
-  'mmlu_philosophy',
-  'mmlu_college_mathematics',
-  'mmlu_high_school_physics',
-  'mmlu_machine_learning',
-];
 
 /** Scores, and what the variants differ by. */
 function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], report: Drawn): NamedChart[] {

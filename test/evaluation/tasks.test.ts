@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadTask, resolveTasks, taskNames, tasksNamed } from '../../server/evaluation/tasks';
-import { evaluationTokens, taskSize } from '../../server/evaluation/taskSizes';
+import { sixMmluSubjects } from '../../server/shared/mmlu';
+import { evaluationTokens } from '../../server/evaluation/taskSizes';
 import { refusal } from '../refusal';
 import { fixtures } from './golden';
 
@@ -49,10 +50,10 @@ describe('names stand for tasks', () => {
     for (const name of taskNames()) expect(resolveTasks([name]).tasks.length, name).toBeGreaterThan(0);
   });
 
-  it('a plan knows the size of every task', () => {
-    const ofSubjects = taskSize(tasksNamed('mmlu_virology')[0]!);
-    for (const task of taskNames().flatMap(tasksNamed))
-      expect(taskSize(task) === ofSubjects, task.name).toBe(task.group !== null);
+  it('the six subjects that stand for MMLU are subjects, of three groups', () => {
+    const groups = sixMmluSubjects.flatMap((name) => tasksNamed(name).map(({ group }) => group));
+    expect(groups).toHaveLength(6);
+    expect(new Set(groups).size).toBe(3);
   });
 
   it.each([

@@ -1,4 +1,6 @@
 // The tasks that a form offers; the engine knows them by these names and says everything else about them.
+import { isMmlu, sixMmluSubjects } from '../../server/shared/mmlu';
+import { singleTaskNames, tasks as rows } from '../../server/shared/tasks';
 
 export interface TaskChoice {
   readonly name: string;
@@ -8,35 +10,12 @@ export interface TaskChoice {
   readonly asks: string;
 }
 
-export const taskChoices: readonly TaskChoice[] = [
-  { name: 'hellaswag', title: 'HellaSwag', nItems: 10_042, asks: 'how a scene goes on' },
-  { name: 'arc_easy', title: 'ARC easy', nItems: 2376, asks: 'school science' },
-  { name: 'arc_challenge', title: 'ARC challenge', nItems: 1172, asks: 'harder school science' },
-  { name: 'boolq', title: 'BoolQ', nItems: 3270, asks: 'yes or no about a passage' },
-  { name: 'piqa', title: 'PIQA', nItems: 1838, asks: 'how things are done' },
-  { name: 'winogrande', title: 'WinoGrande', nItems: 1267, asks: 'who or what is meant' },
-  { name: 'openbookqa', title: 'OpenBookQA', nItems: 500, asks: 'facts put together' },
-  { name: 'lambada_openai', title: 'LAMBADA', nItems: 5153, asks: 'the last word of a passage' },
-  { name: 'wikitext', title: 'WikiText', nItems: 62, asks: 'perplexity of whole pages' },
-];
+export const taskChoices: readonly TaskChoice[] = singleTaskNames.map((name) => ({ ...rows[name], name }));
 
 /** MMLU is a choice of its own: none of it, six subjects, or all. */
-export const mmluChoices = {
-  none: [],
-  six: [
-    'mmlu_medical_genetics',
-    'mmlu_professional_law',
-    'mmlu_philosophy',
-    'mmlu_college_mathematics',
-    'mmlu_high_school_physics',
-    'mmlu_machine_learning',
-  ],
-  all: ['mmlu'],
-} as const;
+export const mmluChoices = { none: [], six: sixMmluSubjects, all: ['mmlu'] } as const;
 
 export type MmluChoice = keyof typeof mmluChoices | 'other';
-
-const isMmlu = (task: string) => task === 'mmlu' || task.startsWith('mmlu_');
 
 export function mmluChoiceOf(tasks: readonly string[]): MmluChoice {
   const chosen = tasks.filter(isMmlu).sort().join();

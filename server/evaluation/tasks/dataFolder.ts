@@ -4,7 +4,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import type { FileReport } from '../../data/textSource';
 import { UserError } from '../../errors';
-import type { Form, Question, Split, Task } from './task';
+import type { Form, Question, Task } from './task';
+import type { Split } from '../../shared/tasks';
 
 export interface Documents {
   questions: Question[];

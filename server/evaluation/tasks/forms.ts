@@ -5,7 +5,8 @@ import { parseCsv } from '../../data/csv';
 import { openRows } from '../../data/rows';
 import { decodeUtf8, type FileReport, readBytes } from '../../data/textSource';
 import { UserError } from '../../errors';
-import type { Form, HubCoordinates, Question, Split } from './task';
+import type { Form, Question } from './task';
+import type { HubCoordinates, Split } from '../../shared/tasks';
 
 /** Rows with named columns: JSON lines, JSON, CSV or Parquet, by the ending. */
 export function rowsForm<Shape extends z.ZodRawShape>(

@@ -1,30 +1,22 @@
-// Every task and group that there is. A new task is a file beside this one and a row here.
-import { arcChallenge, arcEasy } from './arc';
-import { boolq } from './boolq';
-import { hellaswag } from './hellaswag';
-import { lambadaOpenai } from './lambada';
-import { mmluGroups, mmluTasks, type TaskGroup } from './mmlu';
-import { openbookqa } from './openbookqa';
-import { piqa } from './piqa';
-import type { Task } from './task';
+// Every task and group that there is: the rows of shared/tasks.ts with the forms of their documents. A new task is a row
+// there, and its forms in the file here that its kind has.
+import { type MmluSubject, mmluGroups, mmluSubjects } from '../../shared/mmlu';
+import { singleTaskNames, type TaskFacts, type TaskGroup, type TaskName, tasks as rows } from '../../shared/tasks';
+import { completion } from './completion';
+import { mmluForms } from './mmlu';
+import { questionAnswering } from './questionAnswering';
+import type { DocumentForms, Task } from './task';
 import { wikitext } from './wikitext';
-import { winogrande } from './winogrande';
+
+const documents: Record<TaskName, DocumentForms> = { ...questionAnswering, ...completion, wikitext };
 
 export const tasks: readonly Task[] = [
-  hellaswag,
-  arcEasy,
-  arcChallenge,
-  boolq,
-  piqa,
-  winogrande,
-  openbookqa,
-  lambadaOpenai,
-  wikitext,
-  ...mmluTasks,
+  ...singleTaskNames.map((name) => taskOf(name, rows[name], documents[name])),
+  ...mmluSubjects.map((of: MmluSubject) => taskOf(of.name, of, mmluForms(of))),
 ];
 
-/** Their scores are means of their tasks' scores, weighted by the number of items. */
 export const groups: readonly TaskGroup[] = mmluGroups;
 
-/** Names for several tasks that have no score together. */
-export const tags: Readonly<Record<string, readonly string[]>> = { ai2_arc: ['arc_easy', 'arc_challenge'] };
+function taskOf(name: string, facts: TaskFacts, forms: DocumentForms): Task {
+  return { ...facts, name, forms: (split) => forms(split, facts.hub) };
+}

@@ -1,34 +1,18 @@
-// WikiText-2 (Merity et al., 2016), page by page: how well every word is foretold, per word and per byte.
+// The documents of WikiText-2 (Merity et al., 2016), page by page: how well every word is foretold, per word and per byte.
 import { hubPlaces, rowsForm, text, textForm } from './forms';
 import { anySpace, replace, splitAtSpaces, strip } from './pythonText';
-import type { Question, Task } from './task';
+import type { DocumentForms, Question } from './task';
 
-const hub = { dataset: 'EleutherAI/wikitext_document_level', config: 'wikitext-2-raw-v1' };
-
-export const wikitext: Task = {
-  name: 'wikitext',
-  title: 'WikiText-2',
-  version: 2,
-  group: null,
-  output: 'rolling',
-  metrics: ['word_perplexity', 'byte_perplexity', 'bits_per_byte'],
-  description: '',
-  hub,
-  split: 'test',
-  fewShot: { kind: 'none' },
-  forms: (split) => [
-    rowsForm(
-      [...hubPlaces('wikitext', hub, split), `wikitext-2-raw-v1/*-${split}.parquet`],
-      { page: text },
-      ({ page }) => asked(page),
-    ),
-    textForm(
-      [`wikitext-2-raw/wiki.${split}.raw`, `wikitext-2-raw-v1/wiki.${split}.raw`, `wiki.${split}.raw`],
-      'pages that begin with a line such as " = Title = "',
-      (file) => pages(file).map(asked),
-    ),
-  ],
-};
+export const wikitext: DocumentForms = (split, hub) => [
+  rowsForm([...hubPlaces('wikitext', hub, split), `wikitext-2-raw-v1/*-${split}.parquet`], { page: text }, ({ page }) =>
+    asked(page),
+  ),
+  textForm(
+    [`wikitext-2-raw/wiki.${split}.raw`, `wikitext-2-raw-v1/wiki.${split}.raw`, `wiki.${split}.raw`],
+    'pages that begin with a line such as " = Title = "',
+    (file) => pages(file).map(asked),
+  ),
+];
 
 const asked = (page: string): Question => ({
   kind: 'page',

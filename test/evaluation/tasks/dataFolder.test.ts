@@ -8,9 +8,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isUserError } from '../../../server/errors';
 import { loadTask, resolveTasks } from '../../../server/evaluation/tasks';
 import { readQuestions } from '../../../server/evaluation/tasks/dataFolder';
-import type { Split, Task } from '../../../server/evaluation/tasks/task';
+import type { Task } from '../../../server/evaluation/tasks/task';
 import { available, dataFolder } from '../../fixtures';
 import { fixtures } from '../golden';
+import type { Split } from '../../../server/shared/tasks';
 
 const taskNamed = (name: string): Task => resolveTasks([name]).tasks[0]!;
 
