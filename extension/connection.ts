@@ -14,7 +14,7 @@ import {
   shownState,
   transition,
 } from './connectionLife';
-import { openFollowedRuns } from './followedRuns';
+import { openRunEvents } from './runEvents';
 import { startServerClient } from './serverClient';
 import { endServer, reachServer, type ServerPlace } from './serverProcess';
 import { requireTrust } from './settings';
@@ -65,7 +65,7 @@ export function openConnection(place: () => ServerPlace, roots: () => string[], 
   const listeners = openListeners();
   const link = newLink();
   const request: Connection['request'] = (method, params, cancelled) => sendRequest(link, method, params, cancelled);
-  const runs = openFollowedRuns({ isConnected: () => link.client?.isRunning() ?? false, request, log });
+  const runs = openRunEvents({ isConnected: () => link.client?.isRunning() ?? false, request, log });
   listeners.on('runs/events', runs.receive);
 
   const dispatch = (event: ConnectionEvent) => {

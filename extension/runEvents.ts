@@ -11,7 +11,7 @@ interface FollowedRun {
   readonly listeners: Set<Listener>;
 }
 
-export interface FollowedRunsWiring {
+export interface RunEventsWiring {
   isConnected(): boolean;
   request<M extends 'runs/subscribe' | 'runs/unsubscribe'>(
     method: M,
@@ -20,7 +20,7 @@ export interface FollowedRunsWiring {
   readonly log: LogOutputChannel;
 }
 
-export function openFollowedRuns({ isConnected, request, log }: FollowedRunsWiring) {
+export function openRunEvents({ isConnected, request, log }: RunEventsWiring) {
   const followed = new Map<string, FollowedRun>();
 
   async function subscribe(runId: string, run: FollowedRun): Promise<void> {
