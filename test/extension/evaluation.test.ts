@@ -35,7 +35,7 @@ describe('the recipe of a form', () => {
 });
 
 describe('a form', () => {
-  /** A server that answers when it is told to. */
+  /** A server that answers when the test says so. */
   function formWith(data: string | null) {
     const stored = new Map<string, unknown>();
     const open: { recipe: EvaluateRecipe; answer(bytes: number): void; refuse(message: string): void }[] = [];

@@ -1,4 +1,4 @@
-// How a run is followed: what events make of it, when it is asked for again, and when nobody is told any more.
+// How a run is followed: what events make of it, when it is asked for again, and when listeners are no longer called.
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../extension/connection';
 import { applyRunEvent, followRun, openRun, type RunDetails, type RunReducer } from '../../extension/followRun';
@@ -57,7 +57,7 @@ const reducer: RunReducer<Shown> = {
   applied: (state, of) => (of.kind === 'text' ? { ...state, text: state.text + of.text } : state),
 };
 
-/** A server whose run is spoken for by hand. */
+/** A server whose run is driven by the test. */
 function served(state: RunState = running) {
   let details: RunDetails = {
     run: runSummary(state, { lastSeq: 0 }),
@@ -175,7 +175,7 @@ describe('a run that is followed', () => {
     expect(server.isFollowed()).toBe(is);
   });
 
-  it('tells nobody any more once it is let go, whatever is on its way', async () => {
+  it('calls no listener once it is disposed, whatever is on its way', async () => {
     const { server, followed, log } = await following();
     server.emit(event(1, { kind: 'reported' }));
     const before = log.length;

@@ -11,16 +11,16 @@ const estimate: Estimate = { ...measured(0.1), nWindows: 1, ofWindows: 8, final:
 const final: Estimate = { ...estimate, nWindows: 8, final: true };
 const speed: MeasuredSpeed = { baseMs: 130, prunedMs: 100, nTokens: 1024 };
 
-/** A server that answers when it is told to. */
+/** A server that answers when the test says so. */
 function asking(runId: string | null = 'r') {
   const open: { method: string; params: unknown; answer(result: unknown): void; refuse(error: Error): void }[] = [];
-  const listeners = new Set<(told: unknown) => void>();
+  const listeners = new Set<(event: unknown) => void>();
   const connection = {
     request: (method: string, params: unknown) =>
       new Promise((answer, refuse) => open.push({ method, params, answer, refuse })),
-    on(_: string, listener: (told: never) => void) {
-      listeners.add(listener as (told: unknown) => void);
-      return { dispose: () => void listeners.delete(listener as (told: unknown) => void) };
+    on(_: string, listener: (event: never) => void) {
+      listeners.add(listener as (event: unknown) => void);
+      return { dispose: () => void listeners.delete(listener as (event: unknown) => void) };
     },
   } as Pick<Connection, 'on' | 'request'>;
   const questions = openQuestions(connection, () => runId);
@@ -34,12 +34,12 @@ describe('questions of a page', () => {
     const heard: Estimate[] = [];
     const answer = questions.loss(7, without(1), (each) => heard.push(each));
     expect(open[0]).toMatchObject({ method: 'runs/ask', params: { runId: 'r', question: 7, drop: without(1) } });
-    for (const told of [
+    for (const event of [
       { runId: 'r', question: 6, estimate },
       { runId: 'other', question: 7, estimate },
       { runId: 'r', question: 7, estimate },
     ])
-      for (const listener of listeners) listener(told);
+      for (const listener of listeners) listener(event);
     open[0]!.answer(final);
     expect(await answer).toBe(final);
     expect(heard).toEqual([estimate]);

@@ -21,11 +21,11 @@ interface Figure {
 async function paint(order: readonly Painted[]): Promise<Figure[]> {
   const { lines, ourLog } = await runInHost('test/workbench/inHost/paint.ts', paintOrder.write(order));
   const bare = lines.map(barePainted.read).filter((ms) => ms !== null);
-  const told = [...ourLog.matchAll(/page (\w+) painted (\d+) ms after it was opened, its script took (\d+) ms/g)];
+  const painted = [...ourLog.matchAll(/page (\w+) painted (\d+) ms after it was opened, its script took (\d+) ms/g)];
   const figures = order.map((name): Figure => {
     if (name === 'bare') return { name, openedMs: bare.shift()!, documentMs: null };
-    const at = told.findIndex(([, page]) => page === name);
-    const [found] = told.splice(at, at < 0 ? 0 : 1);
+    const at = painted.findIndex(([, page]) => page === name);
+    const [found] = painted.splice(at, at < 0 ? 0 : 1);
     if (!found) throw new Error(`${name} was never painted:\n${ourLog}`);
     return { name, openedMs: Number(found[2]), documentMs: Number(found[3]) };
   });

@@ -22,8 +22,8 @@ export function childrenOf(parent: number): number[] {
  * stopped before.
  */
 export function enginesOf(serverPid: number): number[] {
-  const own = told(serverPid, 'cmdline');
-  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(told(pid, 'cmdline')));
+  const own = procFile(serverPid, 'cmdline');
+  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(procFile(pid, 'cmdline')));
 }
 
 /**
@@ -45,12 +45,12 @@ function descendantsOf(parent: number): number[] {
 
 function statOf(pid: number): { state: string; parent: number } | null {
   // The name, in brackets, may hold spaces and brackets.
-  const [state, parent] = told(pid, 'stat').split(') ').at(-1)!.split(' ');
+  const [state, parent] = procFile(pid, 'stat').split(') ').at(-1)!.split(' ');
   return state ? { state, parent: Number(parent) } : null;
 }
 
 /** A file of the kernel's about a process; empty for one that is gone. */
-function told(pid: number, name: 'stat' | 'cmdline'): string {
+function procFile(pid: number, name: 'stat' | 'cmdline'): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8');
   } catch {
