@@ -18,6 +18,8 @@ export default defineConfig({
     // Against tests that hang, not against slow machines: the longest takes about a minute on two quiet cores.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // Tells what a file cost, for the table of `npm test`.
+    setupFiles: ['test/measureCost.ts'],
     // onnxruntime ends the whole process when something goes badly wrong: a process per file keeps the others alive.
     pool: 'forks',
     projects: [
@@ -37,7 +39,7 @@ export default defineConfig({
           name: 'workbench',
           include: [workbench],
           exclude: [...configDefaults.exclude, ...pictures],
-          // Afterwards and one at a time: a workbench is a browser, an editor and a server, and its tests tell times.
+          // One at a time: a workbench is a browser, an editor and a server. `npm test` fills its waiting with tests of modules.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
         },

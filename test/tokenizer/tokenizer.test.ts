@@ -79,6 +79,8 @@ const rows: Row[] = [
 ];
 
 const plain = { addSpecialTokens: false };
+/** Of hundreds of thousands of ids, which nobody reads one by one. */
+const digest = (ids: readonly number[]) => createHash('sha256').update(Int32Array.from(ids)).digest('hex');
 const readTokenizerJson = (folder: string) =>
   tokenizerJson.parse(JSON.parse(readFileSync(join(folder, 'tokenizer.json'), 'utf8')));
 
@@ -138,16 +140,16 @@ for (const row of rows) {
         const text = readFileSync(wikitext, 'utf8');
         const ids = tokenizer.encode(text, plain);
         expect(ids.length).toBe(row.nIds);
-        expect(createHash('sha256').update(Int32Array.from(ids)).digest('hex')).toBe(row.sha256);
+        expect(digest(ids)).toBe(row.sha256);
         expect(tokenizer.decode(ids, { skipSpecialTokens: false }) === text).toBe(true);
 
         const first = tokenizer.encode(text, { ...plain, atLeast: 4096 });
         expect(first.length).toBeGreaterThanOrEqual(4096);
         expect(first.length).toBeLessThan(ids.length);
-        expect(first).toEqual(ids.slice(0, first.length));
+        expect(digest(first)).toBe(digest(ids.slice(0, first.length)));
 
         const remembered = { ...plain, sharesBeginning: true };
-        expect(tokenizer.encode(text, remembered)).toEqual(ids);
+        expect(digest(tokenizer.encode(text, remembered))).toBe(row.sha256);
         const beginning = text.slice(0, 10_001);
         expect(tokenizer.encode(beginning, remembered)).toEqual(tokenizer.encode(beginning, plain));
       },
