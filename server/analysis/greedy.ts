@@ -9,7 +9,8 @@ import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';
 import type { LossOptions, Measuring } from './measuring';
 import { upperQuantile } from '../shared/statistics';
-import { blockOf, unitsOf, withUnit } from './units';
+import { unitsOf } from './units';
+import { blockOf, withUnit } from '../shared/dropSets';
 
 interface Candidate {
   readonly unit: Unit;

@@ -4,13 +4,14 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
-import { harnessResults, reportOf } from '../evaluation/harnessResults';
+import { harnessResults } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
 import type { EvaluateReport, StudyReport } from '../protocol/reports';
 import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';
 import { defaultDataFolder } from './serve';
+import { reportOf } from '../evaluation/reportFromHarness';
 
 interface ReportFlags {
   out?: string;

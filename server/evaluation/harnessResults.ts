@@ -2,15 +2,8 @@
 // one model: the base is where it has its own. All models, the comparisons and the run's facts stand beside it under names
 // that the harness does not use, complete, so that the report can be had back.
 import type { ItemRange } from '../recipes/evaluate/recipe';
-import type {
-  EvaluatedGroup,
-  EvaluatedModel,
-  EvaluatedTask,
-  EvaluateReport,
-  RunFacts,
-  Score,
-} from '../protocol/reports';
-import { isMetric, metricOf } from '../shared/metrics';
+import type { EvaluatedGroup, EvaluatedModel, EvaluatedTask, EvaluateReport, RunFacts } from '../protocol/reports';
+import { metricOf } from '../shared/metrics';
 
 /** Of a task or group: `acc,none` and `acc_stderr,none` for every metric, the filter being none; JSON has no infinity. */
 export type TaskResults = Record<string, string | number | null | Record<string, number>>;
@@ -51,6 +44,32 @@ export function harnessResults(report: EvaluateReport, dateEpochMs: number): Har
   const { kind, models, tasks, groups, scores: _, versions: software, ...rest } = report;
   const base = models[0]!;
   const ofModels = models.map((_, k) => resultsOf(report, k));
+  return {
+    results: { ...ofModels[0]!.results, ...ofModels[0]!.groups },
+    ...(groups.length > 0 ? { groups: ofModels[0]!.groups } : {}),
+    ...tableFields(report),
+    config: runConfig(report),
+    git_hash: null,
+    date: dateEpochMs / 1000,
+    max_length: base.maxTokens,
+    model_source: 'espalier',
+    model_name: base.name,
+    model_name_sanitized: base.name.replaceAll(/[^\w.-]+/g, '__'),
+    total_evaluation_time_seconds: `${report.timing.elapsedMs / 1000}`,
+    kind,
+    models: models.map((model, k) => ({ ...model, dropSet: model.drop.blocks, ...ofModels[k]! })),
+    tasks,
+    task_groups: groups,
+    software,
+    ...rest,
+  };
+}
+
+type TableFields = 'group_subtasks' | 'configs' | 'versions' | 'n-shot' | 'higher_is_better' | 'n-samples';
+
+/** What the harness says of each task and group, by name. */
+function tableFields(report: EvaluateReport): Pick<HarnessResults, TableFields> {
+  const { tasks, groups } = report;
   const directions = (metrics: readonly string[]) =>
     Object.fromEntries(metrics.map((metric) => [metric, metricOf(metric).higherIsBetter]));
   const everything = (of: (task: EvaluatedTask) => number, ofGroup: (group: EvaluatedGroup) => number | undefined) =>
@@ -64,8 +83,6 @@ export function harnessResults(report: EvaluateReport, dateEpochMs: number): Har
       ].sort(([a], [b]) => (a < b ? -1 : 1)),
     );
   return {
-    results: { ...ofModels[0]!.results, ...ofModels[0]!.groups },
-    ...(groups.length > 0 ? { groups: ofModels[0]!.groups } : {}),
     group_subtasks: Object.fromEntries(groups.map((group) => [group.group, membersOf(group, report)])),
     configs: Object.fromEntries(tasks.map((task) => [task.task, configOf(task)])),
     versions: everything(
@@ -85,68 +102,27 @@ export function harnessResults(report: EvaluateReport, dateEpochMs: number): Har
     'n-samples': Object.fromEntries(
       tasks.map((task) => [task.task, { original: task.nItemsOfTask, effective: task.nItems }]),
     ),
-    config: {
-      model: 'espalier',
-      model_args: `pretrained=${base.folder},dtype=${base.dtype},max_length=${base.maxTokens}`,
-      model_num_parameters: base.nParameters,
-      model_dtype: base.dtype,
-      batch_size: 'auto',
-      device: report.device,
-      use_cache: null,
-      limit: limitOf(report.items),
-      bootstrap_iters: 100_000,
-      gen_kwargs: null,
-      random_seed: 0,
-      numpy_seed: 1234,
-      torch_seed: 1234,
-      fewshot_seed: 1234,
-    },
-    git_hash: null,
-    date: dateEpochMs / 1000,
-    max_length: base.maxTokens,
-    model_source: 'espalier',
-    model_name: base.name,
-    model_name_sanitized: base.name.replaceAll(/[^\w.-]+/g, '__'),
-    total_evaluation_time_seconds: `${report.timing.elapsedMs / 1000}`,
-    kind,
-    models: models.map((model, k) => ({ ...model, dropSet: model.drop.blocks, ...ofModels[k]! })),
-    tasks,
-    task_groups: groups,
-    software,
-    ...rest,
   };
 }
 
-/** What of the results is not said twice: enough to have the report back. */
-export type ReportSource = Pick<
-  HarnessResults,
-  | 'kind'
-  | 'tasks'
-  | 'comparisons'
-  | 'generation'
-  | 'warnings'
-  | 'items'
-  | 'work'
-  | 'models'
-  | 'task_groups'
-  | 'software'
-  | 'date'
-> &
-  Omit<RunFacts, 'versions'>;
-
-/** The report that `results` was made of. */
-export function reportOf(results: ReportSource): { report: EvaluateReport; dateEpochMs: number } {
-  const { kind, tasks, task_groups: groups, comparisons, generation, warnings, items, work } = results;
-  const { timing, transfers, peakMemoryBytes, device, threads, memory, software: versions } = results;
-  const scores = results.models.flatMap(({ results: ofTasks, groups: ofGroups }, model) => [
-    ...tasks.flatMap(({ task }) => scoresOf(model, task, ofTasks[task] ?? {})),
-    ...groups.flatMap(({ group }) => scoresOf(model, group, ofGroups[group] ?? {})),
-  ]);
-  const models = results.models.map(({ dropSet: _, results: __, groups: ___, ...model }) => model);
-  const run: RunFacts = { timing, transfers, peakMemoryBytes, device, threads, memory, versions };
+/** How the harness would have been called. */
+function runConfig({ models, device, items }: EvaluateReport): HarnessResults['config'] {
+  const base = models[0]!;
   return {
-    report: { kind, models, tasks, groups, scores, comparisons, generation, warnings, items, work, ...run },
-    dateEpochMs: results.date * 1000,
+    model: 'espalier',
+    model_args: `pretrained=${base.folder},dtype=${base.dtype},max_length=${base.maxTokens}`,
+    model_num_parameters: base.nParameters,
+    model_dtype: base.dtype,
+    batch_size: 'auto',
+    device,
+    use_cache: null,
+    limit: limitOf(items),
+    bootstrap_iters: 100_000,
+    gen_kwargs: null,
+    random_seed: 0,
+    numpy_seed: 1234,
+    torch_seed: 1234,
+    fewshot_seed: 1234,
   };
 }
 
@@ -181,28 +157,8 @@ function resultsOf({ tasks, groups, scores }: EvaluateReport, model: number) {
   };
 }
 
-function scoresOf(model: number, task: string, found: TaskResults): Score[] {
-  const counts = found.sample_count;
-  return Object.entries(found).flatMap(([key, value]) => {
-    const metric = key.slice(0, -filter.length - 1);
-    if (!key.endsWith(`,${filter}`) || !isMetric(metric)) return [];
-    const stderr = found[`${metric}_stderr,${filter}`];
-    const nItems = typeof counts === 'object' && counts !== null ? counts[key] : found.sample_len;
-    return [
-      {
-        model,
-        task,
-        metric,
-        value: typeof value === 'number' ? value : Number.NaN,
-        stderr: typeof stderr === 'number' ? stderr : null,
-        nItems: Number(nItems),
-      },
-    ];
-  });
-}
-
 /** The harness runs answers through named filters; none of our tasks has one. */
-const filter = 'none';
+export const filter = 'none';
 
 /** Inside its group a subject is called without the group's name. */
 const aliasOf = (task: string) => task.replace(/^mmlu_/, '');

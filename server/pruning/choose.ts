@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport, GreedyReport, MethodScores } from '../protocol/reports';
-import { checkDropSet, normalized, ofBlocks } from '../shared/dropSets';
+import { blockOf, checkDropSet, dropSetOf, ofBlocks } from '../shared/dropSets';
 import { leastBlocks, leastSpan } from '../shared/leastScores';
 
 export interface Choice {
@@ -61,18 +61,20 @@ function firstOfSearch({ order, lossNats }: GreedyReport, count: number, kept: r
   if (count > order.length)
     throw new UserError('badChoice', `The search went on for ${order.length} only; search with --greedy ${count}.`);
   const units = order.slice(0, count);
-  const lost = units.find((unit) => kept.includes(typeof unit === 'number' ? unit : unit.block));
+  const lost = units.map(blockOf).find((block) => kept.includes(block));
   if (lost !== undefined)
     throw new UserError(
       'badChoice',
-      `The search dropped block ${typeof lost === 'number' ? lost : lost.block}, which is to be protected; search again with --protect.`,
+      `The search dropped block ${lost}, which is to be protected; search again with --protect.`,
     );
-  const half = (name: 'attention' | 'mlp') =>
-    units.flatMap((unit) => (typeof unit !== 'number' && unit.half === name ? [unit.block] : []));
+  const drop = dropSetOf(units);
   const blocks = units.filter((unit) => typeof unit === 'number');
-  const drop = normalized({ blocks, attention: half('attention'), mlp: half('mlp') });
-  const whole = blocks.length === units.length;
-  return { drop, order: whole ? blocks : drop.blocks, scores: whole ? lossNats.slice(0, count) : [] };
+  const areBlocks = blocks.length === units.length;
+  return {
+    drop,
+    order: areBlocks ? blocks : drop.blocks,
+    scores: areBlocks ? lossNats.slice(0, count) : [],
+  };
 }
 
 function ofLeastSpan(scores: readonly (readonly number[])[], count: number, kept: readonly number[]): Choice {

@@ -67,15 +67,7 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
     ...common,
     legend: legendOf(legend),
     grid: { left: 240, right: bars ? 150 : 28, top: top + 8, bottom: 44 },
-    yAxis: {
-      type: 'category',
-      inverse: true,
-      data: rows.map((row) => drawnText(shortened(row))),
-      axisTick: { show: false },
-      axisLine: { lineStyle: { color: palette.grid } },
-      axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
-      splitLine: { show: true, lineStyle: { color: palette.grid } },
-    },
+    yAxis: rowAxis(rows),
     xAxis: valueAxis(axis, 'middle', 28),
     series: [
       ...shown.map((one, k) => ({
@@ -85,42 +77,56 @@ export function rowChart({ id, title, rows, series, axis, marks, line, ticks }: 
         itemStyle: { color: palette[one.colour] },
         data: one.points.map(({ x, y, low, high }) => [x, y, low ?? y, high ?? y]),
         encode: { y: 0, x: [1, 2, 3] },
-        renderItem: ({ dataIndex }: Params, api: Api) => {
-          const { low, high, hollow, note = '' } = one.points[dataIndex]!;
-          const [at, value] = [api.value(0), api.value(1)];
-          const lift = (k - (shown.length - 1) / 2) * lane;
-          const place = (v: number) => [api.coord([v, at])[0]!, api.coord([v, at])[1]! + lift] as const;
-          const ends = low === null || high === null ? null : ([place(low), place(high)] as const);
-          if (!bars) return group([...(ends ? [whisker(...ends, one.colour)] : []), symbol(place(value), one, hollow)]);
-          const [end] = place(Math.max(value, high ?? value));
-          return group([
-            bar(place(0), place(value), one.colour),
-            ...(ends ? [whisker(...ends, 'foreground')] : []),
-            words([end + 8, place(value)[1]], note),
-          ]);
-        },
+        renderItem: rowItem(one, marks, (k - (shown.length - 1) / 2) * lane),
       })),
-      ...(ticks
-        ? [
-            {
-              name: `${shown.length}`,
-              type: 'custom',
-              silent: true,
-              itemStyle: { color: palette.quiet },
-              data: ticks.values.flatMap((value, row) => (value === null ? [] : [[row, value]])),
-              encode: { y: 0, x: 1 },
-              renderItem: (_: unknown, api: Api) => {
-                const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
-                return upright([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
-              },
-            },
-          ]
-        : []),
+      ...(ticks ? [tickMarks(ticks.values, `${shown.length}`, rowHeight)] : []),
       ...(line === null ? [] : [straight(line)]),
     ],
   };
   return draw(id, title, option, 760, top + 52 + rows.length * rowHeight);
 }
+
+const rowAxis = (rows: readonly string[]) => ({
+  type: 'category',
+  inverse: true,
+  data: rows.map((row) => drawnText(shortened(row))),
+  axisTick: { show: false },
+  axisLine: { lineStyle: { color: palette.grid } },
+  axisLabel: { color: palette.foreground, width: 195, overflow: 'truncate', interval: 0 },
+  splitLine: { show: true, lineStyle: { color: palette.grid } },
+});
+
+/** Draws a point of a series: a dot, so far below the middle of its row, or a bar with its note behind it. */
+function rowItem(one: Series, marks: RowChart['marks'], belowPx: number) {
+  return ({ dataIndex }: Params, api: Api) => {
+    const { low, high, hollow, note = '' } = one.points[dataIndex]!;
+    const [at, value] = [api.value(0), api.value(1)];
+    const place = (v: number) => [api.coord([v, at])[0]!, api.coord([v, at])[1]! + belowPx] as const;
+    const ends = low === null || high === null ? null : ([place(low), place(high)] as const);
+    if (marks === 'dots')
+      return group([...(ends ? [whisker(...ends, one.colour)] : []), symbol(place(value), one, hollow)]);
+    const [end] = place(Math.max(value, high ?? value));
+    return group([
+      bar(place(0), place(value), one.colour),
+      ...(ends ? [whisker(...ends, 'foreground')] : []),
+      words([end + 8, place(value)[1]], note),
+    ]);
+  };
+}
+
+/** A short line in each row that has a value. */
+const tickMarks = (values: readonly (number | null)[], name: string, rowHeight: number) => ({
+  name,
+  type: 'custom',
+  silent: true,
+  itemStyle: { color: palette.quiet },
+  data: values.flatMap((value, row) => (value === null ? [] : [[row, value]])),
+  encode: { y: 0, x: 1 },
+  renderItem: (_: unknown, api: Api) => {
+    const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
+    return upright([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
+  },
+});
 
 /** A long name keeps its end as well, where variants differ. */
 function shortened(name: string): string {

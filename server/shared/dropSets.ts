@@ -2,6 +2,7 @@
 // sublayers counts as a block. People write `3,5,8-10` for five blocks, both ends included. Pure.
 import { UserError } from '../errors';
 import type { DropSet } from '../protocol/recipes';
+import type { Unit } from '../protocol/reports';
 import { sublayerNames, sublayers } from './sublayers';
 
 /** Reads a list such as `3,5,8-10`. Throws UserError('usage') for anything else. */
@@ -37,6 +38,17 @@ export const emptyDropSet: DropSet = { blocks: [], attention: [], mlp: [] };
 
 /** A drop set of whole blocks alone. */
 export const ofBlocks = (blocks: readonly number[]): DropSet => ({ blocks: sorted(blocks), attention: [], mlp: [] });
+
+/** Of blocks and sublayers one by one, as a search leaves them out. */
+export const dropSetOf = (units: readonly Unit[]): DropSet => normalized(units.reduce(withUnit, emptyDropSet));
+
+/** With a block or sublayer more; not in canonical form, since a block may then stand in both lists of sublayers. */
+export function withUnit(drop: DropSet, unit: Unit): DropSet {
+  if (typeof unit === 'number') return { ...drop, blocks: [...drop.blocks, unit] };
+  return { ...drop, [unit.half]: [...drop[unit.half], unit.block] };
+}
+
+export const blockOf = (unit: Unit): number => (typeof unit === 'number' ? unit : unit.block);
 
 /** How many blocks and sublayers it names. */
 export const nDropped = ({ blocks, attention, mlp }: DropSet): number => blocks.length + attention.length + mlp.length;

@@ -2,10 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { harnessResults, reportOf } from '../../server/evaluation/harnessResults';
+import { harnessResults } from '../../server/evaluation/harnessResults';
 import { harnessTable, type TableSource } from '../../server/evaluation/harnessTable';
 import { repoRoot } from '../fixtures';
 import { madeReport, madeTasks } from './madeReport';
+import { reportOf } from '../../server/evaluation/reportFromHarness';
 
 const report = madeReport({ nItems: 20 });
 const dateEpochMs = 1_764_000_000_500;

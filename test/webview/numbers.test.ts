@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Report } from '../../server/protocol/reports';
 import { available } from '../fixtures';
-import { blockRanges, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
+import { blockRanges, dropSetOf, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
 import { factsOf, headInBlocks } from '../../webview/choose/facts';
-import { lossOf, measuredSets, dropSetOf } from '../../webview/choose/measured';
+import { lossOf, measuredSets } from '../../webview/choose/measured';
 import { scoredMethods, suggestion } from '../../webview/choose/methods';
 import { median, rankCorrelation, ranks, surprises } from '../../webview/choose/ranks';
 import { initialState } from '../../webview/choose/state';

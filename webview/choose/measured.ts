@@ -1,9 +1,9 @@
 // What is known of the loss of a drop set: measured, from the report or from an answer of the engine, or else estimated as the
 // sum of what leaving out each of its parts alone costs.
-import { emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
+import { dropSetOf, emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
-import type { AnalyzeReport, MeasuredLoss, Unit } from '../../server/protocol/reports';
+import type { AnalyzeReport, MeasuredLoss } from '../../server/protocol/reports';
 
 export type LossOfChoice =
   | ({ kind: 'measured' } & MeasuredLoss)
@@ -67,13 +67,4 @@ export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
     sum += measured.costNats;
   }
   return sum;
-}
-
-export function dropSetOf(units: readonly Unit[]): DropSet {
-  const drop: DropSet = { blocks: [], attention: [], mlp: [] };
-  for (const unit of units) {
-    if (typeof unit === 'number') drop.blocks.push(unit);
-    else drop[unit.half].push(unit.block);
-  }
-  return normalized(drop);
 }
