@@ -66,7 +66,7 @@ describe('the average of a curve', () => {
 });
 
 describe('a run that was resumed', () => {
-  it('takes the place of what it computes again, and shows no judgement from beyond its steps', () => {
+  it('takes the place of what it computes again, and shows no evaluation from beyond its steps', () => {
     const curve = openCurve(1);
     curve.append(pointsOf(stepsOf(80), heldOut(75)));
     expect(curve.evals.map(({ step }) => step)).toEqual([0, 25, 50, 75]);

@@ -49,7 +49,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     for (const fact of ['35.7 from 63.2', '+0.161 nats', '63 of 100', '3:32']) expect(facts).toContain(fact);
   });
 
-  it('grows with every batch of points, and says the rest only when it is judged', async () => {
+  it('grows with every batch of points, and says the rest only when it is evaluated', async () => {
     const it = await withRun({}, 20);
     const before = await picture(it);
     expect(await it.page.textContent('#recovered')).toBe('0.0\u202f%');
@@ -244,7 +244,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
   it('says that nothing is known where there is no dense model', async () => {
     const references = { dense: null, pruned: { lossNats: 4.147, perplexity: 63.2 } };
     const it = await open({ ...healState({ references }), original: null }, {}, 0);
-    const evals = heldOut(50).map((judged) => ({ ...judged, recoveredFraction: null }));
+    const evals = heldOut(50).map((it) => ({ ...it, recoveredFraction: null }));
     await it.notify('heal/points', pointsOf(stepsOf(60), evals));
     await eventually(() => stepText(it), '60 of 100');
     expect(await it.page.textContent('#recovered')).toBe('–');

@@ -50,41 +50,44 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
   ]);
 
   it.each(rows)('of $kind stays text on the page of $page', async ({ kind, page: name, open }) => {
+    const opened = await harness.open({ ...open, width: 480 });
+    const { page } = opened;
+    await page.waitForSelector('main > *');
+    if (name === 'try') {
+      await page.click('#generate');
+      await opened.notify('try/text', { model: 0, text: hostile[kind]! });
+      await page.waitForSelector('.new:not(:empty)', { state: 'attached' });
+    }
+    if (name === 'evaluation') await page.click('#scores tr[data-row] >> nth=1', { position: { x: 4, y: 4 } });
     for (const width of [480, 900]) {
-      const opened = await harness.open({ ...open, width });
-      const { page } = opened;
-      await page.waitForSelector('main > *');
-      if (name === 'try') {
-        await page.click('#generate');
-        await opened.notify('try/text', { model: 0, text: hostile[kind]! });
-        await page.waitForSelector('.new:not(:empty)', { state: 'attached' });
-      }
-      if (name === 'evaluation') await page.click('#scores tr[data-row] >> nth=1', { position: { x: 4, y: 4 } });
+      await page.setViewportSize({ width, height: 900 });
       if (name === 'chooseBlocks') await page.hover('#blocks tr[data-block="12"]');
       await page.waitForTimeout(150);
-      const found = await page.evaluate(() => {
-        const it = globalThis as never as {
-          owned: unknown;
-          document: {
-            querySelectorAll(at: string): { length: number };
-            documentElement: { scrollWidth: number; clientWidth: number; scrollHeight: number };
-          };
-        };
-        const { scrollWidth, clientWidth, scrollHeight } = it.document.documentElement;
-        return {
-          owned: it.owned ?? null,
-          foreign: it.document.querySelectorAll('main img, main script, main a, main b:not([class]):not(dd b)').length,
-          tooWide: Math.max(0, scrollWidth - clientWidth),
-          tall: scrollHeight > 20_000,
-        };
-      });
-      expect(found).toEqual({ owned: null, foreign: 0, tooWide: 0, tall: false });
-      expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
-      expect(opened.complaints).toEqual([]);
-      await opened.close();
+      expect(await page.evaluate(look)).toEqual({ owned: null, foreign: 0, tooWide: 0, tall: false });
     }
+    expect(opened.told).toMatchObject({ 'page/violation': [], 'page/error': [] });
+    expect(opened.complaints).toEqual([]);
+    await opened.close();
   });
 });
+
+/** Runs in the page: whether something of the text ran, became markup, or burst the layout. */
+function look() {
+  const it = globalThis as never as {
+    owned: unknown;
+    document: {
+      querySelectorAll(at: string): { length: number };
+      documentElement: { scrollWidth: number; clientWidth: number; scrollHeight: number };
+    };
+  };
+  const { scrollWidth, clientWidth, scrollHeight } = it.document.documentElement;
+  return {
+    owned: it.owned ?? null,
+    foreign: it.document.querySelectorAll('main img, main script, main a, main b:not([class]):not(dd b)').length,
+    tooWide: Math.max(0, scrollWidth - clientWidth),
+    tall: scrollHeight > 20_000,
+  };
+}
 
 const named = (text: string): ModelSummary => ({
   ...modelOf('smollm2-135m'),
