@@ -7,9 +7,9 @@
 //          <link rel="stylesheet" href="webview.css"> </head>
 //   <body data-page="chooseBlocks"> <main></main> <script nonce="N" src="webview.js"></script> </body>
 // The page asks page/open; everything else follows from the answer.
-import { sentenceOf } from './requests';
-import { mountPage } from './pages';
 import { host } from './errorReporter';
+import { mountPage } from './pages';
+import { sentenceOf } from './requests';
 
 const root = document.querySelector('main') ?? document.body.appendChild(document.createElement('main'));
 void host.ask('page/open', {}).then(

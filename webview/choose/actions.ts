@@ -1,13 +1,13 @@
 // What a person can do on the choose-blocks page, by mouse and by keyboard. Each function changes the state (state.ts) or
 // asks the host; nothing here knows how the page is drawn.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
-import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasureOptions } from '../../server/recipes/analyze/recipe';
 import type { RepairOptions } from '../../server/recipes/prune/recipe';
+import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shared/dropSets';
 import type { Host } from '../host';
-import { sentenceOf } from '../requests';
 import type { PageStore } from '../pageStore';
+import { sentenceOf } from '../requests';
 import { type Choice, protect, type Row, span, take } from './choice';
 import type { Questions } from './questions';
 import { type Action, afterKey, blocksOf, type PageState, spanAfterKey } from './state';

@@ -2,13 +2,13 @@
 // the right for the measured cost, so that a block whose cost the method mispredicts looks lopsided. Rows are blocks and,
 // where they are opened, their sublayers. The table is one tab stop.
 import { html, nothing, svg, type TemplateResult } from 'lit';
+import type { MeasuredLoss } from '../../server/protocol/reports';
 import { cost as costText, costWithInterval, loss, ordinal, plain } from '../../server/shared/numbers';
 import { normalQuantile } from '../../server/shared/statistics';
 import { type Sublayer, sublayerNames } from '../../server/shared/sublayers';
-import type { MeasuredLoss } from '../../server/protocol/reports';
-import { hideTip, showTip } from '../components/tooltip';
 import { dropdown, tool } from '../components/controls';
 import { icon } from '../components/icons';
+import { hideTip, showTip } from '../components/tooltip';
 import type { Actions } from './actions';
 import { isDropped, isRow, type Row } from './choice';
 import { headInBlocks } from './facts';

@@ -1,6 +1,8 @@
 // The bar at the foot of the page: what the choice costs, and the buttons to prune or to save a recipe.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { WritingRun } from '../../server/protocol/pages/page';
+import type { ModelSummary } from '../../server/protocol/reports';
+import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dropSets';
 import {
   costWithInterval,
   counted,
@@ -13,12 +15,10 @@ import {
   size,
   speedUp,
 } from '../../server/shared/numbers';
-import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dropSets';
 import { normalQuantile } from '../../server/shared/statistics';
-import { stepInWords } from '../components/runState';
-import type { ModelSummary } from '../../server/protocol/reports';
-import { button, checkbox, link, progressBar, messageLine } from '../components/controls';
+import { button, checkbox, link, messageLine, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
+import { stepInWords } from '../components/runState';
 import type { Actions } from './actions';
 import { canAsk, isConnected } from './state';
 import { greedySetOf } from './suggestions';

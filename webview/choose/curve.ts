@@ -1,14 +1,14 @@
 // A chart of the loss added by number of blocks: of the greedy search (a line), of what methods pick (their marks) and of the
 // present choice (orange, with its interval; hollow while it is only estimated).
 import { html, nothing, type TemplateResult } from 'lit';
-import { cost, plain } from '../../server/shared/numbers';
 import { dropSetInWords, isEmpty, keyOf } from '../../server/shared/dropSets';
+import { cost, plain } from '../../server/shared/numbers';
 import { normalQuantile } from '../../server/shared/statistics';
-import { chart, type ChartOption, type Colours } from '../components/chart';
+import { type ChartOption, type Colours, chart } from '../components/chart';
 import { hideTip, showTip } from '../components/tooltip';
 import type { Actions } from './actions';
-import { suggestion } from './methods';
 import { lossOf } from './measured';
+import { suggestion } from './methods';
 import type { View } from './view';
 
 interface Point {

@@ -1,11 +1,11 @@
 // Asks the engine what a drop set costs, one question at a time. The present choice comes first, after a pause in which
 // nothing was changed; then come the sets that were asked for all at once. A newer question ends the older one.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
-import { keyOf } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
+import { keyOf } from '../../server/shared/dropSets';
 import { type Host, wasSuperseded } from '../host';
-import { sentenceOf } from '../requests';
 import type { PageStore } from '../pageStore';
+import { sentenceOf } from '../requests';
 import type { Action, PageState } from './state';
 import { nextQuestion } from './view';
 

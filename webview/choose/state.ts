@@ -2,10 +2,10 @@
 // nobody and draws nothing. What has to happen besides (requests to the host, focus) is in actions.ts and questions.ts.
 import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import type { WritingRun } from '../../server/protocol/pages/page';
-import { keyOf } from '../../server/shared/dropSets';
-import { sublayers } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate, MeasuredLoss } from '../../server/protocol/reports';
+import { keyOf } from '../../server/shared/dropSets';
+import { sublayers } from '../../server/shared/sublayers';
 import { type Choice, fitting, isDropped, isRow, protect, type Row, setRange, span, takenSpan, toggle } from './choice';
 import { begin, change, type History, redo, undo } from './history';
 

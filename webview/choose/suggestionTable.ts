@@ -1,10 +1,10 @@
 // The table of methods and suggestions: how well each method predicts the measured losses of this model, and what its pick
 // costs for each number of blocks. A click on a number chooses that drop set.
 import { html, nothing, type TemplateResult } from 'lit';
-import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
 import { dropSetInWords, keyOf } from '../../server/shared/dropSets';
-import { hideTip, showTip } from '../components/tooltip';
+import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
 import { link, tool } from '../components/controls';
+import { hideTip, showTip } from '../components/tooltip';
 import type { Actions } from './actions';
 import { canAsk } from './state';
 import type { SuggestionCell, SuggestionRow } from './suggestions';

@@ -1,6 +1,6 @@
 // What the methods, the measurement and the greedy search would drop, by number of blocks, and what that is known to cost.
-import { keyOf } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
+import { keyOf } from '../../server/shared/dropSets';
 import type { LossOfChoice } from './measured';
 import { type ScoredMethod, suggestion } from './methods';
 import { rankCorrelation } from './ranks';

@@ -1,10 +1,10 @@
 // Everything that the page shows of one state, computed once before a rendering: ranks, surprises, known losses,
 // suggestions. No part of the page computes such things for itself.
-import type { Sublayer } from '../../server/shared/sublayers';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
 import { dropSetOf, isEmpty, keyOf } from '../../server/shared/dropSets';
+import type { Sublayer } from '../../server/shared/sublayers';
 import type { Choice } from './choice';
 import { type Facts, factsOf } from './facts';
 import { type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';

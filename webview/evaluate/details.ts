@@ -1,10 +1,10 @@
 // The details of a row: every metric with its standard error, the items whose answer changed, and the test of that change.
 import { html, nothing, type TemplateResult } from 'lit';
-import { counted, plain } from '../../server/shared/numbers';
 import { metricOf } from '../../server/shared/metrics';
+import { counted, plain } from '../../server/shared/numbers';
 import { scoreText } from '../../server/shared/scores';
-import type { Column } from './columns';
 import { comparisonOf, scoreOf } from './cell';
+import type { Column } from './columns';
 import type { Row } from './table';
 import { type TableView, variantsOf } from './view';
 

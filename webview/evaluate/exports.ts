@@ -2,8 +2,8 @@
 // precision and with the settings. Names of fields are ASCII.
 import { isShare, metricOf } from '../../server/shared/metrics';
 import { verdictMarks } from '../../server/shared/scores';
-import type { Column } from './columns';
 import { comparisonOf, scoreOf } from './cell';
+import type { Column } from './columns';
 import { allRows, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText, valueText } from './words';

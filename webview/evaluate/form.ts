@@ -1,14 +1,14 @@
 // The form before a run: which models on which tasks, how many questions of each, and the start.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
+import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, memory, size } from '../../server/shared/numbers';
-import type { ModelSummary } from '../../server/protocol/reports';
 import { button, checkbox, dropdown, numberField } from '../components/controls';
 import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
-import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
 import type { PageState } from './state';
+import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
 
 export function form(
   { host, failure, busy, written }: PageState,

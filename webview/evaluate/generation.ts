@@ -1,7 +1,7 @@
 // Texts that the models generated: a model that only repeats itself may still score well.
 import { html, nothing, type TemplateResult } from 'lit';
-import { plain, share } from '../../server/shared/numbers';
 import type { GenerationCheck } from '../../server/protocol/reports';
+import { plain, share } from '../../server/shared/numbers';
 import { icon } from '../components/icons';
 import type { Column } from './columns';
 import type { TableView } from './view';

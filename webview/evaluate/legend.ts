@@ -1,7 +1,7 @@
 // The legend of the table: what its marks mean, and which differences are too small for so many questions.
 import { html, nothing, type TemplateResult } from 'lit';
-import { duration, plain } from '../../server/shared/numbers';
 import { isShare } from '../../server/shared/metrics';
+import { duration, plain } from '../../server/shared/numbers';
 import { link } from '../components/controls';
 import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';

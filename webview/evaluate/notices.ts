@@ -1,11 +1,11 @@
 // Notices above the table: how the run stands, what cannot be compared, and the engine's warnings.
 import { html, nothing, type TemplateResult } from 'lit';
-import { clock, share } from '../../server/shared/numbers';
-import { isActive, runStyles, secondsLeft, stepInWords } from '../components/runState';
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
+import { clock, share } from '../../server/shared/numbers';
 import { link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
+import { isActive, runStyles, secondsLeft, stepInWords } from '../components/runState';
 import type { EvaluateActions } from './actions';
 import { mismatchNotes } from './mismatchNotes';
 import type { TableView } from './view';

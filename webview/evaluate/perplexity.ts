@@ -1,10 +1,10 @@
 // The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that healing recovered.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { share } from '../../server/shared/numbers';
 import { metricOf } from '../../server/shared/metrics';
+import { share } from '../../server/shared/numbers';
 import { scoreText } from '../../server/shared/scores';
-import { type Column, lacksOf } from './columns';
 import { scoreOf } from './cell';
+import { type Column, lacksOf } from './columns';
 import type { TableView } from './view';
 
 /** The longest bar, as a multiple of the base; larger perplexities are shown by their number only. */

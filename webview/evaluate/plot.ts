@@ -1,10 +1,10 @@
 // Differences drawn: each variant is a dot with its interval around a line for zero, hollow while zero is inside. All rows
 // of a table share one axis, in points, that is wide enough for every interval.
-import { html, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
-import { signed } from '../../server/shared/numbers';
+import { html, nothing, type SVGTemplateResult, svg, type TemplateResult } from 'lit';
 import { isShare } from '../../server/shared/metrics';
-import { roundValues } from '../components/axisScale';
+import { signed } from '../../server/shared/numbers';
 import { shapePath } from '../../server/shared/styles';
+import { roundValues } from '../components/axisScale';
 import type { Column } from './columns';
 import { allRows, type Row } from './table';
 

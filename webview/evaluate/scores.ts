@@ -2,16 +2,16 @@
 // stand side by side.
 import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationSort } from '../../server/protocol/pages/evaluate';
-import { plain } from '../../server/shared/numbers';
 import { isShare, metricOf } from '../../server/shared/metrics';
+import { plain } from '../../server/shared/numbers';
 import { verdictMarks } from '../../server/shared/scores';
 import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
+import type { Cell } from './cell';
 import type { Column } from './columns';
 import { detailsOf } from './details';
 import type { ShownRow } from './order';
 import { axis, plot, sign } from './plot';
-import type { Cell } from './cell';
 import { leavesOf, nItemsOf, type Row } from './table';
 import { type TableView, variantsOf } from './view';
 import { differenceText, intervalText, valueText, verdictText } from './words';

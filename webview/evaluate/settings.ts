@@ -2,12 +2,12 @@
 import { html, type TemplateResult } from 'lit';
 import type { EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
+import { blockRanges } from '../../server/shared/dropSets';
+import { isShare, metricOf } from '../../server/shared/metrics';
 import { counted, size } from '../../server/shared/numbers';
 import type { Column } from './columns';
 import { allRows, type Row } from './table';
 import type { TableView } from './view';
-import { blockRanges } from '../../server/shared/dropSets';
-import { isShare, metricOf } from '../../server/shared/metrics';
 
 export const settingsList = (view: TableView): TemplateResult => html`
   <section aria-labelledby="settings-title">

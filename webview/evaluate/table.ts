@@ -1,10 +1,10 @@
 // The rows of the table: a task with the value of each model and its difference to the base, groups with their tasks under
 // them, and the mean.
 import type { EvaluatedGroup, EvaluatedTask } from '../../server/protocol/reports';
+import { isShare, primaryMetric } from '../../server/shared/metrics';
 import { absentIn, average, type Cell, differenceOf, meanDifference, mismatchesIn, type Value, valueIn } from './cell';
 import type { Column } from './columns';
 import { differencesBetween } from './mismatch';
-import { isShare, primaryMetric } from '../../server/shared/metrics';
 
 export interface Row {
   /** The name of a task or group, or `mean`. */

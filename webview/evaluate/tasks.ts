@@ -1,6 +1,6 @@
 // The tasks that a form offers; the engine knows them by these names and says everything else about them.
 import { isMmlu, sixMmluSubjects } from '../../server/shared/mmlu';
-import { singleTaskNames, tasks as rows } from '../../server/shared/tasks';
+import { tasks as rows, singleTaskNames } from '../../server/shared/tasks';
 
 export interface TaskChoice {
   readonly name: string;

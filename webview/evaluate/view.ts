@@ -1,7 +1,7 @@
 // Everything that the page shows of a run, computed once before a rendering.
 import type { EvaluationRun } from '../../server/protocol/pages/evaluate';
 import { type Column, columnsOf } from './columns';
-import { shownRows, type ShownRow } from './order';
+import { type ShownRow, shownRows } from './order';
 import { type PlotScale, plotScale } from './plot';
 import type { PageState } from './state';
 import { type Row, rowsOf } from './table';

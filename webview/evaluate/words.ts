@@ -1,6 +1,6 @@
 // The text of the cells, with the digits of the page: for the table, its exports and screen readers.
-import { halfWidthInUnit, signedInUnit, textInUnit } from '../../server/shared/scores';
 import { rules } from '../../server/shared/comparability';
+import { halfWidthInUnit, signedInUnit, textInUnit } from '../../server/shared/scores';
 import type { Difference, Value } from './cell';
 import type { Row } from './table';
 

@@ -3,7 +3,7 @@ import { clock, loss } from '../../server/shared/numbers';
 import { hideTip, showTip } from '../components/tooltip';
 import type { HealActions } from './actions';
 import { firstAtLeast } from './curve';
-import { type PlotArea, plotAreaOf, margins } from './plotArea';
+import { margins, type PlotArea, plotAreaOf } from './plotArea';
 import { tokensPerStep } from './settings';
 import type { RunView } from './view';
 

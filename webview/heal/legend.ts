@@ -1,6 +1,6 @@
 // The legend of the loss chart, and how earlier runs are told apart in it without a hue: by dashes, by the shape of their
 // points, and by a name.
-import { html, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
+import { html, type SVGTemplateResult, svg, type TemplateResult } from 'lit';
 import type { EarlierHealing } from '../../server/protocol/pages/heal';
 import { blockRanges } from '../../server/shared/dropSets';
 import type { RunView } from './view';

@@ -2,10 +2,10 @@
 // averaged, the lines of the pruned and the original model, earlier runs in grey, and where the run is now.
 import { loss } from '../../server/shared/numbers';
 import type { ChartOption, Colours } from '../components/chart';
-import { downsampled } from './downsample';
 import { firstAtLeast } from './curve';
-import { type PlotArea, plotAreaOf, margins } from './plotArea';
+import { downsampled } from './downsample';
 import { dashes, overlayName, shapes } from './legend';
+import { margins, type PlotArea, plotAreaOf } from './plotArea';
 import { nextEvaluation, type RunView } from './view';
 
 type Points = [number, number][];

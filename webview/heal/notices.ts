@@ -1,9 +1,9 @@
 // Notices below the head of the page: what went wrong or was done, and what can be done next.
 import { html, nothing, type TemplateResult } from 'lit';
 import { loss, memory, share } from '../../server/shared/numbers';
-import { stepInWords } from '../components/runState';
 import { button, link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
+import { stepInWords } from '../components/runState';
 import type { HealActions } from './actions';
 import { savedStep } from './controls';
 import type { RunView } from './view';

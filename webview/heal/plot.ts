@@ -4,10 +4,10 @@ import { counted, loss, plain } from '../../server/shared/numbers';
 import { chart } from '../components/chart';
 import { dropdown, tool } from '../components/controls';
 import type { HealActions } from './actions';
-import { margins } from './plotArea';
+import { onDown, onKey, onMove, plotAreaNow, plotBox, tipText, zoomTo } from './interaction';
 import { legend } from './legend';
 import { lossChartOption } from './lossChart';
-import { plotAreaNow, onDown, onKey, onMove, plotBox, tipText, zoomTo } from './interaction';
+import { margins } from './plotArea';
 import type { RunView } from './view';
 
 export function plot(view: RunView, act: HealActions): TemplateResult {

@@ -1,10 +1,10 @@
 // The plot area of the loss chart: which part of the curve is shown, between which losses, and which pixel is which step.
 // The chart, the crosshair and the mouse use the same one.
-import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { HealEval } from '../../server/protocol/reports';
+import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { clock, plain } from '../../server/shared/numbers';
-import { firstAtLeast } from './curve';
 import { linear, logarithmic, type Scale } from '../components/axisScale';
+import { firstAtLeast } from './curve';
 import { scientific, tokensPerStep } from './settings';
 import type { RunView } from './view';
 

@@ -1,8 +1,8 @@
 // The result so far: the share of the loss added by pruning that is recovered on held-out text, as a number and as a bar from
 // the pruned to the original model; and the facts of the run.
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import { isActive } from '../components/runState';
 import { clock, cost, loss, perplexity, share } from '../../server/shared/numbers';
+import { isActive } from '../components/runState';
 import type { RunView } from './view';
 
 export function lead(view: RunView): TemplateResult {

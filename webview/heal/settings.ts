@@ -1,8 +1,8 @@
 // The settings of a healing as a list for people, and the settings in which two healings differ.
 import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
-import { counted, parameters, plain, share } from '../../server/shared/numbers';
 import { blockRanges } from '../../server/shared/dropSets';
+import { counted, parameters, plain, share } from '../../server/shared/numbers';
 
 export type Setting = readonly [name: string, value: string];
 

@@ -2,8 +2,8 @@
 // the run, so that the empty part is the time that is left.
 import { html, svg, type TemplateResult } from 'lit';
 import { plain } from '../../server/shared/numbers';
-import { downsampled } from './downsample';
 import type { ColumnName } from './curve';
+import { downsampled } from './downsample';
 import { scientific } from './settings';
 import type { RunView } from './view';
 

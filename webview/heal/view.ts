@@ -1,8 +1,8 @@
 // Everything that the page shows of a run, computed once before a rendering from the state and the curve.
-import { isActive } from '../components/runState';
 import type { EarlierHealing, HealingState } from '../../server/protocol/pages/heal';
 import type { HealEval, LossPoint } from '../../server/protocol/reports';
 import { clock, counted } from '../../server/shared/numbers';
+import { isActive } from '../components/runState';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';
 import type { PageState } from './state';

@@ -1,17 +1,17 @@
 // The page of a run of any kind: its state and progress, its plan, its recipe, and the facts of its report.
 import { html, nothing, render, type TemplateResult } from 'lit';
+import type { Plan } from '../../server/protocol/engine';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
+import type { RunSummary } from '../../server/protocol/server';
 import { clock, counted, duration, memory, share } from '../../server/shared/numbers';
 import { connectionNotice } from '../components/connectionNotice';
+import { button, messageLine, progressBar, tool } from '../components/controls';
+import { icon } from '../components/icons';
 import { runStyles, secondsLeft, stepInWords } from '../components/runState';
-import type { Plan } from '../../server/protocol/engine';
-import type { RunSummary } from '../../server/protocol/server';
+import type { Host } from '../host';
 import { renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import type { Host } from '../host';
 import { sentenceOf } from '../requests';
-import { button, progressBar, messageLine, tool } from '../components/controls';
-import { icon } from '../components/icons';
 import { summaryOf } from './summary';
 
 interface State {

@@ -1,16 +1,16 @@
 // The try page: one prompt, and what each model makes of it, side by side; the original model comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
+import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, parameters, size, tokensPerSecond } from '../../server/shared/numbers';
 import { connectionNotice } from '../components/connectionNotice';
-import type { ModelSummary } from '../../server/protocol/reports';
+import { button, messageLine, textArea } from '../components/controls';
+import { icon } from '../components/icons';
+import { type Host, wasSuperseded } from '../host';
 import { openPageStore, type PageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
-import { type Host, wasSuperseded } from '../host';
 import { sentenceOf } from '../requests';
-import { button, textArea, messageLine } from '../components/controls';
-import { icon } from '../components/icons';
 import { type Action, canGenerate, initialState, nextState, type PageState } from './state';
 
 registerPage<TryPage>('try', mountTry);
