@@ -29,6 +29,7 @@ export default defineConfig({
           name: 'modules',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**']), ...curves],
+          setupFiles: ['test/tensorsAlive.ts'],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },

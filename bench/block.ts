@@ -1,12 +1,12 @@
 // The block graph against the machine's own speed at plain matrix products of the block's shapes, in operations a second.
 // A block counts 2 operations a weight and token, and 4 B H T T E for attention.
 import { linear } from '../server/graph/ops/linear';
-import { input } from '../server/graph/value';
+import { type Graph, input } from '../server/graph/value';
 import type { ModelConfig } from '../server/model/config';
-import { blockParts } from '../server/model/block';
 import { blockWeights } from '../server/model/weights';
-import type { Device } from '../server/runtime/device';
+import type { Scope } from '../server/runtime/device';
 import type { Tensor } from '../server/runtime/tensor';
+import { blockProgram } from '../server/execution/blockProgram';
 import { openTables } from '../server/execution/positionTables';
 import { windowOperations } from '../server/execution/memoryPlan';
 import { blockGroup } from '../server/execution/weightStore';
@@ -17,11 +17,8 @@ export const benchBlock = (setting: Setting) =>
     const { config, device, plan } = model;
     const batch = { batch: plan.microBatchWindows, tokens: tokensPerWindow };
     const rows = batch.batch * batch.tokens;
-    const program = await device.program('bench block', () => ({
-      name: 'block',
-      outputs: { hiddenOut: blockParts(config, { block: 0, sublayers: 'whole' }, batch).hiddenOut },
-    }));
-    const tables = await openTables(model);
+    const program = await blockProgram(model, { block: 0, sublayers: 'whole' }, batch);
+    const tables = openTables(model);
     const hidden = await device.upload(noise(rows * config.width), [rows, config.width], 'result');
     const products = await Promise.all(
       blockWeights(config)
@@ -29,9 +26,10 @@ export const benchBlock = (setting: Setting) =>
         .map(({ shape }) => product(device, rows, shape as [number, number])),
     );
     const run = async (feeds: Record<string, Tensor>) => {
-      for (const result of Object.values(await device.run(program, feeds))) result.dispose();
+      using scope = device.scope();
+      await scope.run(program, feeds);
     };
-    await model.store.walk([
+    await model.store.run([
       {
         group: blockGroup(config, 0),
         async visit(weights) {
@@ -55,11 +53,10 @@ export const benchBlock = (setting: Setting) =>
         },
       },
     ]);
-    tables.dispose();
   });
 
 /** Operations a second of the matrix products of a block's shapes, the least time of 20 turns. */
-export async function productsPerSecond(config: ModelConfig, device: Device, rows: number): Promise<number> {
+export async function productsPerSecond(config: ModelConfig, device: Scope, rows: number): Promise<number> {
   const shapes = blockWeights(config).flatMap(({ shape }) => (shape.length === 2 ? [shape as [number, number]] : []));
   const products = await Promise.all(shapes.map((shape) => product(device, rows, shape)));
   const { all } = await takeTurns(20, {
@@ -71,17 +68,19 @@ export async function productsPerSecond(config: ModelConfig, device: Device, row
 }
 
 /** One product x w^T as the runtime does it alone. */
-async function product(device: Device, rows: number, [out, into]: [number, number]) {
-  const program = await device.program(`bench product ${out}x${into}`, () => ({
-    name: 'product',
-    outputs: { y: linear(input('x', [rows, into]), input('w', [out, into])) },
-  }));
+async function product(device: Scope, rows: number, [out, into]: [number, number]) {
+  const program = await device.program(productGraph, rows, out, into);
   const x = await device.upload(noise(rows * into), [rows, into], 'result');
   const w = await device.upload(noise(out * into), [out, into], 'result');
   return async () => {
-    const { y } = await device.run(program, { x, w });
-    y!.dispose();
+    using scope = device.scope();
+    await scope.run(program, { x, w });
   };
 }
+
+const productGraph = (rows: number, out: number, into: number): Graph => ({
+  name: 'product',
+  outputs: { y: linear(input('x', [rows, into]), input('w', [out, into])) },
+});
 
 const noise = (length: number) => Float32Array.from({ length }, () => Math.random() - 0.5);

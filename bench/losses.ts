@@ -78,7 +78,7 @@ export const benchWhatIf = (setting: Setting): Promise<void> =>
             if (estimate.final) final = Math.min(final, estimate.elapsedMs);
           },
         );
-        measuring.dispose();
+        measuring[Symbol.dispose]();
       }
       console.log(
         `what-if: without block ${block} first value after ${first.toFixed(0)} ms, final after ${final.toFixed(0)} ms (least of ${setting.rounds})`,
@@ -111,7 +111,7 @@ async function timedMeasuring<T>(
     const compiled = model.device.counts.compileMs;
     measured = await body(measuring);
     ms = Math.min(ms, performance.now() - began - (model.device.counts.compileMs - compiled));
-    measuring.dispose();
+    measuring[Symbol.dispose]();
   }
   return { ms, measured: measured! };
 }

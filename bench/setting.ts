@@ -51,16 +51,11 @@ export async function withBenchModel(
     memory: 'resident',
     limitBytes: Number.POSITIVE_INFINITY,
   });
-  const model: Model = {
-    checkpoint,
-    config: checkpoint.config,
-    device,
-    store: residentStore(checkpoint, device),
-    plan,
-  };
+  const store = residentStore(checkpoint, device);
+  const model: Model = { checkpoint, config: checkpoint.config, device, store, plan };
   await preload(model);
   await body(model, windows);
-  model.store.dispose();
+  store[Symbol.dispose]();
   await device.close();
   await checkpoint.close();
 }

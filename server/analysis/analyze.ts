@@ -1,14 +1,7 @@
 // Importance of every block by every method that is asked for, and the loss, from one forward pass.
 import { forward, type ForwardOptions, type Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
-import {
-  angleCollector,
-  type Collector,
-  finalNormCollector,
-  tokenCollector,
-  weightCollector,
-  type WindowScores,
-} from './collectors';
+import { angleCollector, finalNormCollector, tokenCollector, weightCollector, type WindowScores } from './collectors';
 import type { MethodScores } from '../protocol/reports';
 import { importanceMethod, type ImportanceMethodName } from '../shared/methods';
 import { taylorScores } from './taylor';
@@ -38,7 +31,7 @@ export async function analyze(
     .filter((collector) => collector !== null);
   const losses = await forward(model, windows, {
     ...options,
-    observer: { ...options.observer, ...combined(collectors) },
+    observer: combined([...collectors.map(({ observer }) => observer), options.observer ?? {}]),
   });
   const rows = new Map<ImportanceMethodName, WindowScores>();
   if (methods.includes('taylor')) {
@@ -59,13 +52,13 @@ export async function analyze(
   };
 }
 
-/** Block scores come from one collector at most; hidden states may interest several. */
-function combined(collectors: readonly Collector[]): Observer {
-  const observers = collectors.map((c) => c.observer);
+/** Block scores come from one observer at most; hidden states may interest several. */
+function combined(observers: readonly Observer[]): Observer {
   const ofStates = observers.flatMap((o) => (o.states ? [o.states] : []));
   return {
     block: observers.find((o) => o.block)?.block,
     weights: observers.find((o) => o.weights)?.weights,
+    tokens: observers.find((o) => o.tokens)?.tokens,
     ...(ofStates.length > 0 && {
       async states(...told) {
         for (const take of ofStates) await take(...told);

@@ -1,7 +1,9 @@
 // How importance is gathered during a forward pass: each collector adds what its methods need to the graphs and keeps the
 // scores of every window.
 import { concat } from '../graph/ops/movement';
-import { type Graph, input } from '../graph/value';
+import { type Graph, input, type Shape, type Value } from '../graph/value';
+import type { BlockParts } from '../model/block';
+import { shapeOf } from '../execution/blockProgram';
 import type { Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
 import { type AngularScore, importanceMethod, type ImportanceMethodName } from '../shared/methods';
@@ -31,16 +33,8 @@ export function tokenCollector(
     rows: () => rows,
     observer: {
       block: {
-        name: names.join(),
-        graph(parts) {
-          const norms = tokenNorms(parts);
-          const scores = names.map((name) => {
-            const method = importanceMethod(name);
-            if (method.needs !== 'tokens') throw new Error(`${name} is not computed from tokens`);
-            return windowMeans(method.score(norms, graphArithmetic), parts.batch);
-          });
-          return concat(scores, 0);
-        },
+        graph: tokenScores,
+        args: names,
         take(block, { firstWindow, batch }, scores) {
           rows.forEach(([, values], s) => {
             for (let b = 0; b < batch; b++) values[block]![firstWindow + b] = scores[s * batch + b]!;
@@ -49,6 +43,17 @@ export function tokenCollector(
       },
     },
   };
+}
+
+/** [S, B]: the scores of some methods, from inside a block's graph. */
+function tokenScores(parts: BlockParts, names: readonly string[]): Value {
+  const norms = tokenNorms(parts);
+  const scores = names.map((name) => {
+    const method = importanceMethod(name as ImportanceMethodName);
+    if (method.needs !== 'tokens') throw new Error(`${name} is not computed from tokens`);
+    return windowMeans(method.score(norms, graphArithmetic), parts.batch);
+  });
+  return concat(scores, 0);
 }
 
 /** Methods computed from a block's weights alone. */
@@ -64,25 +69,26 @@ export function weightCollector(
     rows: () => rows,
     observer: {
       async weights(block, weights) {
-        const { device } = model;
+        using scope = model.device.scope();
         // A block without attention or without MLP has fewer weights, and a graph of its own.
-        const suffixes = Object.keys(weights).join();
-        const program = await device.program(`weights ${names} of ${suffixes}`, (): Graph => {
-          const named = Object.entries(weights).map(([suffix, { shape }]) => ({ suffix, value: input(suffix, shape) }));
-          const scores = names.map((name) => {
-            const method = importanceMethod(name);
-            if (method.needs !== 'weights') throw new Error(`${name} is not computed from weights`);
-            return method.score(named, graphArithmetic);
-          });
-          return { name: 'weightScores', outputs: { scores: concat(scores, 0) } };
-        });
-        const { scores } = await device.run(program, weights);
-        const values = await device.read(scores!);
-        scores!.dispose();
+        const shapes = Object.fromEntries(Object.entries(weights).map(([suffix, { shape }]) => [suffix, shape]));
+        const { scores } = await scope.run(await scope.program(weightScores, names, shapes), weights);
+        const values = await scope.read(scores!);
         rows.forEach(([, of], s) => of[block]!.fill(values[s]!));
       },
     },
   };
+}
+
+/** scores [S] of some methods, from the weights of these shapes by their suffixes. */
+function weightScores(names: readonly ImportanceMethodName[], shapes: Readonly<Record<string, Shape>>): Graph {
+  const named = Object.entries(shapes).map(([suffix, shape]) => ({ suffix, value: input(suffix, shape) }));
+  const scores = names.map((name) => {
+    const method = importanceMethod(name);
+    if (method.needs !== 'weights') throw new Error(`${name} is not computed from weights`);
+    return method.score(named, graphArithmetic);
+  });
+  return { name: 'weightScores', outputs: { scores: concat(scores, 0) } };
 }
 
 /** Angles between all hidden states. */
@@ -102,13 +108,12 @@ export function angleCollector(
     rows: () => angular.map(({ name, spans }) => [name, spans] as const),
     observer: {
       async states(states, batch) {
+        using scope = device.scope();
         const M = states.length;
-        const key = `angles ${M} ${batch.batch}x${batch.tokens} ${outputs}`;
-        const program = await device.program(key, () => anglesBetweenStates(M, config.width, batch, outputs));
-        const results = await device.run(program, Object.fromEntries(states.map((h, i) => [`h${i}`, h])));
+        const program = await scope.program(anglesBetweenStates, M, config.width, shapeOf(batch), outputs);
+        const results = await scope.run(program, Object.fromEntries(states.map((h, i) => [`h${i}`, h])));
         for (const { output, spans } of angular) {
-          const angles = await device.read(results[output]!);
-          results[output]!.dispose();
+          const angles = await scope.read(results[output]!);
           for (let b = 0; b < batch.batch; b++)
             for (let first = 0; first < M; first++)
               for (let end = first + 1; end < M; end++)
@@ -133,11 +138,10 @@ export function finalNormCollector(
     rows: (known) => [[name, [...(known.get('blockInfluence') as Float64Array[]).slice(0, -1), last]]],
     observer: {
       async states(states, batch, norm) {
-        const key = `influenceThroughFinalNorm ${batch.batch}x${batch.tokens}`;
-        const program = await device.program(key, () => influenceThroughFinalNorm(config, batch));
-        const { scores } = await device.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
-        last.set(await device.read(scores!), batch.firstWindow);
-        scores!.dispose();
+        using scope = device.scope();
+        const program = await scope.program(influenceThroughFinalNorm, config, shapeOf(batch));
+        const { scores } = await scope.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
+        last.set(await scope.read(scores!), batch.firstWindow);
       },
     },
   };

@@ -10,12 +10,12 @@ import { buildTrie, emptyPrefix, prefixKey } from '../execution/variantTrie';
 import { openWorkMeter } from '../execution/workMeter';
 import { measuredLoss } from './measuredLoss';
 
-export interface Measuring {
+export interface Measuring extends Disposable {
   readonly model: Model;
   readonly windows: readonly Int32Array[];
   readonly nWindows: number;
   /** To be passed to the forward pass that comes first. */
-  readonly observer: Required<Pick<Observer, 'tokens' | 'keep'>>;
+  readonly observer: Required<Pick<Observer, 'tokens' | 'states'>>;
   /** The loss on each path over all windows. What was measured before is not measured again. */
   losses(paths: readonly Path[], options?: LossOptions): Promise<MeasuredLoss[]>;
   /** The losses of single predictions on a part of the windows, path -> [windows x (T - 1)]. */
@@ -27,7 +27,6 @@ export interface Measuring {
   known(path: Path): MeasuredLoss | undefined;
   readonly cache: StateCache;
   work(): WorkCounts;
-  dispose(): void;
 }
 
 export type LossOptions = Pick<VariantOptions, 'keeps' | 'signal' | 'onProgress'>;
@@ -63,15 +62,13 @@ export function openMeasuring(model: Model, windows: readonly Int32Array[], cach
       async tokens(tokenNats, { firstWindow }) {
         dense.set(await device.read(tokenNats), firstWindow * nPredictions);
       },
-      async keep(states, batch) {
+      async states(states, batch) {
         // h[0] is made anew from the ids; h[k + 1] is the state after block k.
-        states[0]!.dispose();
         for (const [k, node] of whole.entries()) {
           (await cache.keep(node.key, batch, states[k + 1]!, true)).release();
           meter.block(node, batch);
         }
         meter.head(whole.at(-1)!, batch);
-        return true;
       },
     },
     nats,
@@ -96,7 +93,7 @@ export function openMeasuring(model: Model, windows: readonly Int32Array[], cach
       return paths.map((path) => memory.get(pathKey(path))!);
     },
     work: () => meter.counts(),
-    dispose: () => cache.dispose(),
+    [Symbol.dispose]: () => cache[Symbol.dispose](),
   };
 }
 

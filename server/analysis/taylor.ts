@@ -8,8 +8,8 @@ import { gradientOf } from '../model/blockGradient';
 import { pathWithout } from '../model/path';
 import { blockWeights } from '../model/weights';
 import { lossAndGradients } from '../execution/backward';
-import { openGradientSums, shapesKey } from '../execution/gradientSums';
-import { batchIds, microBatches, type Model } from '../execution/model';
+import { openGradientSums } from '../execution/gradientSums';
+import { microBatches, type Model } from '../execution/model';
 
 /**
  * Of every block the sum of |w dL/dw| over its projections (Shortened LLaMA, arXiv:2402.02834, after Molchanov,
@@ -23,7 +23,7 @@ export async function taylorScores(
 ): Promise<Float64Array> {
   const { config, device, plan } = model;
   const scores = new Float64Array(config.nBlocks);
-  const batches = microBatches(windows, 0, plan.microBatchWindows);
+  const batches = microBatches(windows, plan.microBatchWindows);
   const share = 1 / (windows.length * (windows[0]!.length - 1));
   const projections = (block: number): Record<string, Shape> =>
     Object.fromEntries(
@@ -31,37 +31,28 @@ export async function taylorScores(
         .filter(({ suffix }) => suffix.endsWith('_proj.weight'))
         .map(({ suffix, shape }) => [suffix, shape]),
     );
-  const sums = openGradientSums(device, projections);
+  using sums = openGradientSums(device, projections);
   let nTaken = 0;
-  try {
-    await lossAndGradients(
-      model,
-      batches.map((batch) => ({
-        ...batch,
-        ids: batchIds(windows, batch),
-        weights: new Float32Array(batch.batch * (batch.tokens - 1)).fill(share),
-      })),
-      {
-        path: pathWithout(config),
-        derive: (block) => Object.keys(projections(block)),
-        async take(block, gradients, weights) {
-          await sums.take(block, gradients);
-          if (++nTaken % batches.length > 0) return;
-          const shapes = projections(block);
-          const program = await device.program(`taylor ${shapesKey(shapes)}`, () => weightTimesGradient(shapes));
-          const { score } = await device.run(program, { ...weights, ...sums.of(block) });
-          scores[block] = (await device.read(score!))[0]!;
-          score!.dispose();
-          sums.drop(block);
-        },
-        activations: 'recompute',
-        ...(signal && { signal }),
-        ...(onProgress && { onProgress }),
+  await lossAndGradients(
+    model,
+    batches.map((batch) => ({ ...batch, weights: new Float32Array(batch.batch * (batch.tokens - 1)).fill(share) })),
+    {
+      path: pathWithout(config),
+      wrt: (block) => Object.keys(projections(block)),
+      async take(block, gradients, weights) {
+        await sums.add(block, gradients);
+        if (++nTaken % batches.length > 0) return;
+        using scope = device.scope();
+        const program = await scope.program(weightTimesGradient, projections(block));
+        const { score } = await scope.run(program, { ...weights, ...sums.of(block) });
+        scores[block] = (await scope.read(score!))[0]!;
+        sums.drop(block);
       },
-    );
-  } finally {
-    sums.dispose();
-  }
+      activations: 'recompute',
+      signal,
+      onProgress,
+    },
+  );
   return scores;
 }
 

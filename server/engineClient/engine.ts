@@ -37,6 +37,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
   let stderr = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4000);
+    if (process.env.ESPALIER_TRACE) process.stderr.write(text);
   });
   // A message to a dying engine is lost; the outcome says how the engine ended.
   const send = (request: EngineRequest) => void (child.connected && child.send(request, () => {}));

@@ -1,14 +1,21 @@
 // Greedy generation: the most likely token, one after another, with the keys and values of the past kept on the device.
 import { cancelled } from '../errors';
+import type { Graph } from '../graph/value';
 import { cachedAttention, maskedScore } from '../model/attention';
-import { pickRow, widenCache } from '../model/cache';
-import { hasAttention, type Path, pathWithout } from '../model/path';
-import { blockGraph, blockSignature } from '../model/block';
-import type { Tensor } from '../runtime/tensor';
-import { embed, finalNormWeight, type Model } from './model';
-import { mostLikely } from './mostLikely';
-import { openTables, type Tables } from './positionTables';
-import { blockGroup, type Step } from './weightStore';
+import type { BatchShape } from '../model/blockInputs';
+import { widenCache } from '../model/cache';
+import type { ModelConfig } from '../model/config';
+import { blockGraph } from '../model/block';
+import { type Path, pathWithout, type Stage } from '../model/path';
+import type { Scope } from '../runtime/device';
+import type { Tensor, Tensors } from '../runtime/tensor';
+import { stageArgument } from './blockProgram';
+import { openExecution } from './execute';
+import { type Batch, type Model, within } from './model';
+import { openMostLikely } from './mostLikely';
+import { openTables } from './positionTables';
+import { buildTrie } from './variantTrie';
+import type { BlockVisit, Visitor } from './visitor';
 
 export interface DecodeOptions {
   /** Default: through all blocks. */
@@ -20,14 +27,18 @@ export interface DecodeOptions {
   onToken?(id: number): void;
 }
 
-/** The ids that follow the prompt, which must not be empty. */
+/** The ids that follow the prompt, which must not be empty. Throws UserError('cancelled') between two runs. */
 export async function generate(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<number[]> {
-  const decoder = await openDecoder(model, prompt, options);
-  try {
-    return await untilEnd(options, decoder.first, decoder.next);
-  } finally {
-    decoder.dispose();
-  }
+  using scope = model.device.scope();
+  const next = await openNext(within(scope, model), options);
+  const caches = openCaches(scope, prompt.length + options.maxTokens);
+  const decoding = await decodingVisitor(within(scope, model), caches);
+  return await untilEnd(
+    options,
+    () => next(Int32Array.from(prompt), prompt.length - 1, promptVisitor(caches)),
+    (id, position) => next(Int32Array.of(id), 0, decoding(position)),
+    prompt.length,
+  );
 }
 
 /** The same ids from a whole forward pass for every token: slow and plain, to hold the cache against. */
@@ -36,165 +47,122 @@ export async function generateWithoutCache(
   prompt: readonly number[],
   options: DecodeOptions,
 ): Promise<number[]> {
-  const ids = [...prompt];
-  const capacity = prompt.length + options.maxTokens;
-  const tables = await openTables(model);
-  const norm = await finalNormWeight(model);
-  const next = async (id?: number) => {
-    if (id !== undefined) ids.push(id);
-    const padded = Int32Array.from({ length: capacity }, (_, i) => ids[i] ?? 0); // no token sees those after it
-    return mostLikely(model, norm, await passPrompt(model, padded, ids.length - 1, options, tables));
-  };
-  try {
-    return await untilEnd(options, next, next);
-  } finally {
-    norm.dispose();
-    tables.dispose();
-  }
+  using scope = model.device.scope();
+  const next = await openNext(within(scope, model), options);
+  const ids = new Int32Array(prompt.length + options.maxTokens); // no token sees those after it
+  ids.set(prompt);
+  return await untilEnd(
+    options,
+    () => next(ids, prompt.length - 1, {}),
+    (id, position) => {
+      ids[position] = id;
+      return next(ids, position, {});
+    },
+    prompt.length,
+  );
 }
 
+/** @param next the id after `id`, which stands at `position` */
 async function untilEnd(
   options: DecodeOptions,
   first: () => Promise<number>,
-  next: (id: number) => Promise<number>,
+  next: (id: number, position: number) => Promise<number>,
+  nPrompt: number,
 ): Promise<number[]> {
   const made: number[] = [];
   for (let id = await first(); made.length < options.maxTokens && !options.endIds.includes(id); ) {
     made.push(id);
     options.onToken?.(id);
     if (options.signal?.aborted) throw cancelled();
-    if (made.length < options.maxTokens) id = await next(id);
+    if (made.length < options.maxTokens) id = await next(id, nPrompt + made.length - 1);
   }
   return made;
 }
 
-const oneToken = { batch: 1, tokens: 1 };
-
-interface Decoder {
-  first(): Promise<number>;
-  next(id: number): Promise<number>;
-  dispose(): void;
+/** Takes ids through the blocks and gives the id that most likely follows one of them. */
+async function openNext(model: Model, { path = pathWithout(model.config), signal }: DecodeOptions) {
+  const execution = await openExecution(model);
+  const nodes = buildTrie([path]);
+  return async (ids: Int32Array, row: number, visitor: Pick<Visitor<Batch, number>, 'inputs' | 'block'>) => {
+    let found = 0;
+    const batch = { batch: 1, tokens: ids.length, ids };
+    await execution.run<Batch, number>(
+      nodes,
+      [[batch]],
+      { ...visitor, head: (visit) => openMostLikely(visit, row), take: async (id) => void (found = id) },
+      { signal },
+    );
+    return found;
+  };
 }
 
-async function openDecoder(model: Model, prompt: readonly number[], options: DecodeOptions): Promise<Decoder> {
-  const { config, device } = model;
-  const path = options.path ?? pathWithout(config);
-  const capacity = prompt.length + options.maxTokens;
-  const caches = new Map<number, { keys: Tensor; values: Tensor }>();
-  const tables = await openTables(model);
-  const rotation = await tables.for({ batch: 1, tokens: capacity });
-  const norm = await finalNormWeight(model);
-  let position = prompt.length;
+/** Keys and values of the past by block, [1, G, capacity, E]; zero where nothing was written yet. */
+interface Caches {
+  readonly capacity: number;
+  of(block: number): { readonly keys: Tensor; readonly values: Tensor } | undefined;
+  put(block: number, keys: Tensor, values: Tensor): void;
+}
 
-  const store = (k: number, keys: Tensor, values: Tensor) => {
-    caches.get(k)?.keys.dispose();
-    caches.get(k)?.values.dispose();
-    caches.set(k, { keys, values });
-  };
+function openCaches(scope: Scope, capacity: number): Caches {
+  const caches = new Map<number, { readonly keys: Tensor; readonly values: Tensor }>();
   return {
-    async first() {
-      const keep = async (k: number, keys: Tensor, values: Tensor) => {
-        const program = await device.program(`widen ${keys.shape} ${capacity}`, () => widenCache(keys.shape, capacity));
-        const wide = await device.run(program, { keys, values });
-        store(k, wide.wideKeys!, wide.wideValues!);
-      };
-      return mostLikely(
-        model,
-        norm,
-        await passPrompt(model, Int32Array.from(prompt), prompt.length - 1, options, tables, keep),
-      );
-    },
-    async next(id) {
-      let state = await embed(model, [id]);
-      const vector = (at: (i: number) => number) =>
-        device.upload(
-          Float32Array.from({ length: capacity }, (_, i) => at(i)),
-          [capacity],
-          'table',
-        );
-      const slot = await vector((i) => (i === position ? 1 : 0));
-      const positions = await device.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table');
-      const steps = path.map(
-        (stage): Step => ({
-          group: blockGroup(config, stage.block),
-          async visit(weights) {
-            const k = stage.block;
-            const window = config.blocks[k]!.slidingWindow ?? Number.POSITIVE_INFINITY;
-            const mask = await vector((i) => (i <= position && i > position - window ? 0 : maskedScore));
-            const program = await device.program(`decode ${blockSignature(config, stage)} ${capacity}`, () =>
-              blockGraph(config, stage, oneToken, { attention: cachedAttention(capacity), returnKeyValues: true }),
-            );
-            const past = caches.get(k);
-            const cache = past && { pastKeys: past.keys, pastValues: past.values };
-            const feeds = { ...weights, ...rotation, positions, slot, mask, hidden: state, ...cache };
-            const made = await device.run(program, feeds);
-            state.dispose();
-            mask.dispose();
-            state = made.hiddenOut!;
-            if (past) store(k, made.keys!, made.values!);
-          },
-        }),
-      );
-      await model.store.walk(steps);
-      slot.dispose();
-      positions.dispose();
-      position++;
-      return mostLikely(model, norm, state);
-    },
-    dispose() {
-      for (const { keys, values } of caches.values()) {
-        keys.dispose();
-        values.dispose();
-      }
-      norm.dispose();
-      tables.dispose();
+    capacity,
+    of: (block) => caches.get(block),
+    put(block, keys, values) {
+      const before = caches.get(block);
+      scope.release(before?.keys, before?.values);
+      scope.adopt(keys, values);
+      caches.set(block, { keys, values });
     },
   };
 }
 
-/** All tokens through the blocks; gives back the state of one of them, [1, D]. */
-async function passPrompt(
-  model: Model,
-  ids: Int32Array,
-  row: number,
-  { path = pathWithout(model.config), signal }: DecodeOptions,
-  tables: Tables,
-  keep?: (block: number, keys: Tensor, values: Tensor) => Promise<void>,
-): Promise<Tensor> {
-  const { config, device } = model;
-  const batch = { batch: 1, tokens: ids.length };
-  let state = await embed(model, ids);
-  const steps = path.map(
-    (stage): Step => ({
-      group: blockGroup(config, stage.block),
-      async visit(weights) {
-        if (signal?.aborted) throw cancelled();
-        const program = await device.program(`prompt ${blockSignature(config, stage)} ${ids.length}`, () =>
-          blockGraph(config, stage, batch, { returnKeyValues: true }),
-        );
-        const { hiddenOut, keys, values } = await device.run(program, {
-          ...weights,
-          ...(await tables.for(batch)),
-          hidden: state,
-        });
-        state.dispose();
-        state = hiddenOut!;
-        if (!hasAttention(stage.sublayers)) return;
-        await keep?.(stage.block, keys!, values!);
-        keys!.dispose();
-        values!.dispose();
-      },
-    }),
-  );
-  await model.store.walk(steps);
-  const pick = await device.upload(
-    Float32Array.from(ids, (_, i) => (i === row ? 1 : 0)),
-    [1, ids.length],
-    'table',
-  );
-  const program = await device.program(`pickRow ${ids.length}`, () => pickRow(ids.length, config.width));
-  const { row: picked } = await device.run(program, { hidden: state, pick });
-  state.dispose();
-  pick.dispose();
-  return picked!;
+/** All tokens of the prompt at once. */
+const promptVisitor = ({ capacity, put }: Caches): Pick<Visitor<Batch>, 'block'> => ({
+  async block({ model: { config, device }, node: { stage }, batch, feeds }) {
+    const shape = { batch: 1, tokens: batch.tokens };
+    const program = await device.program(promptBlock, config, stageArgument(config, stage), shape);
+    const { hiddenOut, keys, values } = await device.run(program, feeds);
+    if (keys && values) {
+      const wide = await device.run(await device.program(widenCache, keys.shape, capacity), { keys, values });
+      put(stage.block, wide.wideKeys!, wide.wideValues!);
+    }
+    return hiddenOut!;
+  },
+});
+
+const promptBlock = (config: ModelConfig, stage: Stage, batch: BatchShape): Graph =>
+  blockGraph(config, stage, batch, { returnKeyValues: true });
+
+const decodeBlock = (config: ModelConfig, stage: Stage, capacity: number): Graph =>
+  blockGraph(config, stage, { batch: 1, tokens: 1 }, { attention: cachedAttention(capacity), returnKeyValues: true });
+
+/** One token after others whose keys and values are kept, by its position. */
+async function decodingVisitor({ config, device }: Model, caches: Caches) {
+  const { capacity } = caches;
+  const tables = await openTables({ config, device }).for({ batch: 1, tokens: capacity });
+  const vector = (scope: Scope, at: (i: number) => number) =>
+    scope.upload(
+      Float32Array.from({ length: capacity }, (_, i) => at(i)),
+      [capacity],
+      'table',
+    );
+
+  return (position: number): Pick<Visitor<Batch>, 'inputs' | 'block'> => ({
+    inputs: async () => tables,
+    async block({ model: { device: scope }, node: { stage }, feeds }: BlockVisit<Batch>) {
+      const range = config.blocks[stage.block]!.slidingWindow ?? Number.POSITIVE_INFINITY;
+      const past = caches.of(stage.block);
+      const inputs: Tensors = {
+        positions: await scope.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table'),
+        slot: await vector(scope, (i) => (i === position ? 1 : 0)),
+        mask: await vector(scope, (i) => (i <= position && i > position - range ? 0 : maskedScore)),
+        ...(past && { pastKeys: past.keys, pastValues: past.values }),
+      };
+      const program = await scope.program(decodeBlock, config, stageArgument(config, stage), capacity);
+      const { hiddenOut, keys, values } = await scope.run(program, { ...feeds, ...inputs });
+      if (keys && values) caches.put(stage.block, keys, values);
+      return hiddenOut!;
+    },
+  });
 }

@@ -1,57 +1,44 @@
 // The gradients of several batches added up on the device, by block.
 import type { Shape } from '../graph/value';
 import { addGradients, gradientOf, moreOf, sumOf } from '../model/blockGradient';
-import type { Device } from '../runtime/device';
-import type { Tensor } from '../runtime/tensor';
+import type { Scope } from '../runtime/device';
+import type { Tensors } from '../runtime/tensor';
 
-export type Gradients = Readonly<Record<string, Tensor>>;
-
-export interface GradientSums {
+export interface GradientSums extends Disposable {
   /** Blocks that have a sum. */
   blocks(): readonly number[];
-  of(block: number): Gradients;
+  of(block: number): Tensors;
   /** Adds the gradients of one batch, which it takes over. */
-  take(block: number, gradients: Gradients): Promise<void>;
+  add(block: number, gradients: Tensors): Promise<void>;
   drop(block: number): void;
-  dispose(): void;
 }
 
-/** @param shapes of the inputs that a block is derived by, by their names */
+/** @param shapes of the inputs of a block that its gradients are taken with respect to, by their names */
 export function openGradientSums(
-  device: Device,
+  device: Scope,
   shapes: (block: number) => Readonly<Record<string, Shape>>,
 ): GradientSums {
-  const sums = new Map<number, Gradients>();
+  const scope = device.scope();
+  const sums = new Map<number, Tensors>();
   const drop = (block: number) => {
-    dispose(sums.get(block) ?? {});
+    scope.release(...Object.values(sums.get(block) ?? {}));
     sums.delete(block);
   };
   return {
     blocks: () => [...sums.keys()],
     of: (block) => sums.get(block)!,
-    async take(block, gradients) {
+    async add(block, gradients) {
       const before = sums.get(block);
+      scope.adopt(...Object.values(gradients));
       if (!before) return void sums.set(block, gradients);
-      const of = shapes(block);
-      const names = Object.keys(of);
+      const names = Object.keys(shapes(block));
       const more = Object.fromEntries(names.map((name) => [moreOf(name), gradients[gradientOf(name)]!]));
-      const program = await device.program(`addGradients ${shapesKey(of)}`, () => addGradients(of));
-      const added = await device.run(program, { ...before, ...more });
+      const added = await scope.run(await scope.program(addGradients, shapes(block)), { ...before, ...more });
       drop(block);
-      dispose(gradients);
+      scope.release(...Object.values(gradients));
       sums.set(block, Object.fromEntries(names.map((name) => [gradientOf(name), added[sumOf(name)]!])));
     },
     drop,
-    dispose: () => sums.forEach(dispose),
+    [Symbol.dispose]: () => scope[Symbol.dispose](),
   };
 }
-
-const dispose = (tensors: Gradients) => {
-  for (const tensor of Object.values(tensors)) tensor.dispose();
-};
-
-/** Equal for equal shapes under equal names: the key of programs over all matrices of a block. */
-export const shapesKey = (shapes: Readonly<Record<string, Shape>>): string =>
-  Object.entries(shapes)
-    .map(([name, shape]) => `${name} ${shape}`)
-    .join();

@@ -1,16 +1,15 @@
-// The loss of a batch and its gradient by the last hidden state, gathered while the vocabulary passes in slices.
-import type { BatchShape } from '../model/blockInputs';
+// The loss of a batch and its gradient with respect to the last hidden state, gathered while the vocabulary passes in slices.
 import { distillationLoss } from '../model/distillation';
 import { finalNormBackward, headSliceWithRows, weightedLoss } from '../model/headGradient';
-import type { Program } from '../runtime/device';
-import type { Tensor } from '../runtime/tensor';
-import { headRowsOf, logSumExp, openHeadWalk, predicted } from './headWalk';
-import type { Model } from './model';
+import type { Program } from '../runtime/sessions';
+import type { Tensor, Tensors } from '../runtime/tensor';
+import { shapeOf } from './blockProgram';
+import { headRowsOf, logSumExp, openHeadSlices, predicted } from './headSlices';
+import type { Batch, Model } from './model';
+import type { HeadPass, HeadVisit } from './visitor';
 
 /** Windows of equal length with what each prediction counts in the loss. */
-export interface WeightedBatch extends BatchShape {
-  /** [B*T] */
-  readonly ids: Int32Array;
+export interface WeightedBatch extends Batch {
   /** [B*(T-1)]; zero for a prediction that does not count. */
   readonly weights: Float32Array;
   /** The loss is the distance to it, in place of the next token's cross-entropy. */
@@ -25,68 +24,57 @@ export interface Expected {
   readonly temperature: number;
 }
 
-export interface HeadGradient {
-  pass(slice: Tensor, firstRow: number): Promise<void>;
-  /** The sum of weights times nats, and its gradient by the last hidden state, [B*T, D]. */
-  finish(): Promise<{ loss: number; hiddenOutGradient: Tensor }>;
-  dispose(): void;
+export interface LossAndGradient {
+  /** The sum of weights times nats. */
+  readonly loss: number;
+  /** With respect to the last hidden state, [B*T, D]. */
+  readonly gradient: Tensor;
 }
 
-/** Takes over `last`, the hidden state [B*T, D] after the last block. */
-export async function openHeadGradient(
-  model: Model,
-  batch: WeightedBatch,
-  last: Tensor,
-  norm: Tensor,
-): Promise<HeadGradient> {
+/** Takes the hidden state over: the way back through the final norm needs it. */
+export async function openHeadGradient({
+  model,
+  batch,
+  hidden,
+  norm,
+}: HeadVisit<WeightedBatch>): Promise<HeadPass<LossAndGradient>> {
   const { config, device } = model;
   const { temperature = 1 } = batch.expected ?? {};
-  const walk = await openHeadWalk(model, batch, last, norm, {
+  const slices = await openHeadSlices(model, batch, hidden, norm, {
     running: { ...logSumExp, headRows: { width: config.width, from: 0 } },
-    slice: (rows, sliceRows) => ({
-      key: `headSliceWithRows ${rows}x${sliceRows} / ${temperature}`,
-      build: () => headSliceWithRows(config, rows, sliceRows, temperature),
-    }),
+    program: (rows, sliceRows) => device.program(headSliceWithRows, config, rows, sliceRows, temperature),
     temperature,
   });
+  device.adopt(hidden);
   return {
-    pass: walk.pass,
+    pass: slices.pass,
     async finish() {
-      const goal = await goalOf(model, batch, walk.rows);
-      const weights = await device.upload(batch.weights, [walk.rows, 1], 'table');
-      const ended = await device.run(goal.program, { ...goal.tensors, ...walk.tensors(), weights });
-      const key = `finalNormBackward ${batch.batch}x${batch.tokens}`;
-      const back = await device.program(key, () => finalNormBackward(config, batch));
-      const { loss, normedGradient } = ended;
-      const { hiddenOutGradient } = await device.run(back, { hidden: last, norm, normedGradient: normedGradient! });
+      const { program, tensors } = await objectiveOf(model, batch, slices.rows);
+      const weights = await device.upload(batch.weights, [slices.rows, 1], 'table');
+      const { loss, normedGradient } = await device.run(program, { ...tensors, ...slices.tensors(), weights });
+      const back = await device.program(finalNormBackward, config, shapeOf(batch));
+      const { hiddenOutGradient } = await device.run(back, { hidden, norm, normedGradient: normedGradient! });
       const [value] = await device.read(loss!);
-      for (const tensor of [weights, ...Object.values(goal.tensors), ...Object.values(ended)]) tensor.dispose();
-      return { loss: value!, hiddenOutGradient: hiddenOutGradient! };
-    },
-    dispose() {
-      walk.dispose();
-      last.dispose();
+      return { loss: value!, gradient: hiddenOutGradient! };
     },
   };
 }
 
-/** The end of the walk over the vocabulary: what the predictions are held against, and the graph that does it. */
-async function goalOf(
+/** What the predictions are held against, and the graph that does it. */
+async function objectiveOf(
   model: Model,
   { ids, tokens, expected }: WeightedBatch,
   rows: number,
-): Promise<{ program: Program; tensors: Record<string, Tensor> }> {
+): Promise<{ program: Program; tensors: Tensors }> {
   const { config, device } = model;
   if (!expected)
     return {
-      program: await device.program(`weightedLoss ${rows}`, () => weightedLoss(config, rows)),
+      program: await device.program(weightedLoss, config, rows),
       tensors: { targets: await headRowsOf(model, predicted(ids, tokens)) },
     };
   const { topK, temperature } = expected;
   return {
-    program: await device.program(`distillationLoss ${rows} ${topK} ${temperature}`, () =>
-      distillationLoss(config, rows, topK, temperature),
-    ),
+    program: await device.program(distillationLoss, config, rows, topK, temperature),
     tensors: {
       teacherRows: await headRowsOf(model, expected.ids, [rows, topK, config.width]),
       teacherLogProbabilities: await device.upload(expected.logProbabilities, [rows, topK], 'table'),

@@ -1,47 +1,33 @@
 // The loss of a micro-batch, gathered while the vocabulary passes in slices.
 import { headSlice, windowLoss } from '../model/head';
 import type { Tensor } from '../runtime/tensor';
-import { headRowsOf, logSumExp, openHeadWalk, predicted } from './headWalk';
-import { batchIds, type MicroBatch, type Model } from './model';
+import { shapeOf } from './blockProgram';
+import { headRowsOf, logSumExp, openHeadSlices, predicted } from './headSlices';
+import type { Batch } from './model';
+import type { HeadPass, HeadVisit } from './visitor';
 
-export interface HeadLoss {
-  pass(slice: Tensor, firstRow: number): Promise<void>;
-  /** The loss of each window, [B], and of each prediction, [B, T-1]. */
-  finish(): Promise<{ lossNats: Tensor; tokenNats: Tensor }>;
-  dispose(): void;
+export interface Losses {
+  /** Of each window, [B]. */
+  readonly lossNats: Tensor;
+  /** Of each prediction, [B, T-1]. */
+  readonly tokenNats: Tensor;
 }
 
-/** The running log-sum-exp of a micro-batch over slices of the vocabulary. */
-export async function openHeadLoss(
-  model: Model,
-  windows: readonly Int32Array[],
-  batch: MicroBatch,
-  last: Tensor,
-  norm: Tensor,
-): Promise<HeadLoss> {
+/** The running log-sum-exp of a batch over slices of the vocabulary. */
+export async function openHeadLoss({ model, batch, hidden, norm }: HeadVisit<Batch>): Promise<HeadPass<Losses>> {
   const { config, device } = model;
-  const walk = await openHeadWalk(model, batch, last, norm, {
+  const slices = await openHeadSlices(model, batch, hidden, norm, {
     running: logSumExp,
-    slice: (rows, sliceRows) => ({
-      key: `headSlice ${rows}x${sliceRows}`,
-      build: () => headSlice(config, rows, sliceRows),
-    }),
+    program: (rows, sliceRows) => device.program(headSlice, config, rows, sliceRows),
   });
-  const owned: Tensor[] = [];
   return {
-    pass: walk.pass,
+    pass: slices.pass,
     async finish() {
-      const targets = await headRowsOf(model, predicted(batchIds(windows, batch), batch.tokens));
-      const key = `windowLoss ${batch.batch}x${batch.tokens}`;
-      const program = await device.program(key, () => windowLoss(config, batch));
-      const { lossNats, tokenNats } = await device.run(program, { ...walk.tensors(), targets });
-      targets.dispose();
-      owned.push(lossNats!, tokenNats!);
+      const targets = await headRowsOf(model, predicted(batch.ids, batch.tokens));
+      const program = await device.program(windowLoss, config, shapeOf(batch));
+      const { lossNats, tokenNats } = await device.run(program, { ...slices.tensors(), targets });
+      device.release(targets);
       return { lossNats: lossNats!, tokenNats: tokenNats! };
-    },
-    dispose() {
-      walk.dispose();
-      for (const tensor of owned) tensor.dispose();
     },
   };
 }

@@ -1,72 +1,57 @@
 // How likely single tokens are, gathered while the vocabulary passes in slices.
 import { normedRows, scoringSlice, tokenScores } from '../model/head';
-import type { Tensor } from '../runtime/tensor';
-import { logSumExp, walkHead } from './headWalk';
-import type { Model } from './model';
-import type { Asks } from './packing';
+import { headSlicesOf, logSumExp } from './headSlices';
+import type { Batch } from './model';
+import type { ScoredTokens } from './packing';
+import type { HeadPass, HeadVisit } from './visitor';
 
-export interface HeadScores {
-  pass(slice: Tensor, firstRow: number): Promise<void>;
-  finish(): Promise<TokenScores>;
-  dispose(): void;
-}
-
-/** One by one as they were asked. */
+/** One by one as they were asked for. */
 export interface TokenScores {
   readonly logLikelihoods: Float32Array;
   /** One where no token has a larger logit. */
   readonly isGreedy: Uint8Array;
 }
 
-/** @param last the hidden state after the last block, [N, D]; it stays the caller's */
 export async function openHeadScores(
-  { config, device }: Model,
-  last: Tensor,
-  norm: Tensor,
-  asks: Asks,
-): Promise<HeadScores> {
-  const { rows, nIds, places, wanted, cells } = tableOf(asks);
-  const nHidden = last.shape[0]!;
-  const program = await device.program(`normedRows ${nHidden} ${rows}`, () => normedRows(config, nHidden, rows));
+  { model, hidden, norm }: HeadVisit<Batch>,
+  scoredTokens: ScoredTokens,
+): Promise<HeadPass<TokenScores>> {
+  const { config, device } = model;
+  const { rows, nIds, places, wanted, cells } = tableOf(scoredTokens);
+  const program = await device.program(normedRows, config, hidden.shape[0]!, rows);
   const where = await device.upload(places, [rows], 'table');
-  const { normed } = await device.run(program, { hidden: last, norm, places: where });
-  where.dispose();
-  const walk = await walkHead(device, normed!, {
+  const { normed } = await device.run(program, { hidden, norm, places: where });
+  device.release(where);
+  const slices = await headSlicesOf(device, normed!, {
     running: { ...logSumExp, wanted: { width: nIds, from: 0 } },
-    slice: (_, sliceRows, firstRow) => ({
-      key: `scoringSlice ${rows}x${sliceRows} ${nIds}`,
-      build: () => scoringSlice(config, rows, sliceRows, nIds),
-      async feeds() {
-        const ids = new BigInt64Array(rows * nIds);
-        const inside = new Float32Array(rows * nIds);
-        for (const [cell, id] of wanted.entries()) {
-          if (id < firstRow || id >= firstRow + sliceRows) continue;
-          ids[cell] = BigInt(id - firstRow);
-          inside[cell] = 1;
-        }
-        const shape = [rows, nIds];
-        return { ids: await device.upload(ids, shape, 'table'), inside: await device.upload(inside, shape, 'table') };
-      },
-    }),
+    program: (_, sliceRows) => device.program(scoringSlice, config, rows, sliceRows, nIds),
+    async feeds(scope, sliceRows, firstRow) {
+      const ids = new BigInt64Array(rows * nIds);
+      const inside = new Float32Array(rows * nIds);
+      for (const [cell, id] of wanted.entries()) {
+        if (id < firstRow || id >= firstRow + sliceRows) continue;
+        ids[cell] = BigInt(id - firstRow);
+        inside[cell] = 1;
+      }
+      const shape = [rows, nIds];
+      return { ids: await scope.upload(ids, shape, 'table'), inside: await scope.upload(inside, shape, 'table') };
+    },
   });
   return {
-    pass: walk.pass,
+    pass: slices.pass,
     async finish() {
-      const program = await device.program(`tokenScores ${rows} ${nIds}`, () => tokenScores(rows, nIds));
-      const made = await device.run(program, walk.tensors());
+      const made = await device.run(await device.program(tokenScores, rows, nIds), slices.tensors());
       const [logLikelihood, behind] = [await device.read(made.logLikelihood!), await device.read(made.behind!)];
-      for (const tensor of Object.values(made)) tensor.dispose();
       return {
         logLikelihoods: Float32Array.from(cells, (cell) => logLikelihood[cell]!),
         isGreedy: Uint8Array.from(cells, (cell) => (behind[cell]! <= 0 ? 1 : 0)),
       };
     },
-    dispose: walk.dispose,
   };
 }
 
 /** A row for every slot that is asked of, a column for every token: [rows, nIds], -1 where there is none. */
-function tableOf({ slots, ids }: Asks) {
+function tableOf({ slots, ids }: ScoredTokens) {
   const at: { row: number; column: number }[] = [];
   let [row, column, nIds] = [-1, 0, 1];
   for (let i = 0; i < slots.length; i++) {

@@ -1,22 +1,26 @@
-// What a walk works on: an open checkpoint on a device, and the windows cut in micro-batches.
+// What an execution works on: an open checkpoint on a device, and windows cut in batches.
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import type { ModelConfig } from '../model/config';
 import type { BatchShape } from '../model/blockInputs';
+import type { ModelConfig } from '../model/config';
 import { scaledEmbeddings } from '../model/form';
 import { embeddingName, finalNormName } from '../model/weights';
-import type { Device } from '../runtime/device';
+import type { Scope } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import type { MemoryPlan } from './memoryPlan';
 import type { WeightStore } from './weightStore';
 
-/** A model ready to be walked. */
+/** A model ready to be run. */
 export interface Model {
   readonly checkpoint: Checkpoint;
   readonly config: ModelConfig;
-  readonly device: Device;
+  /** Owns what is made for the model: the whole device, or a scope of it. */
+  readonly device: Scope;
   readonly store: WeightStore;
   readonly plan: MemoryPlan;
 }
+
+/** The same model, whose tensors are made in a scope. */
+export const within = (scope: Scope, model: Model): Model => ({ ...model, device: scope });
 
 /** h[0] of tokens, [ids, D]: their embeddings, gathered by row from the checkpoint and scaled where the family does. */
 export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<number>): Promise<Tensor> =>
@@ -26,9 +30,15 @@ export const embed = ({ checkpoint, config, device }: Model, ids: ArrayLike<numb
     'result',
   );
 
-/** The weight of the final norm, [D]; whoever asks for it disposes it. */
+/** The weight of the final norm, [D]. */
 export const finalNormWeight = async ({ checkpoint, config, device }: Model): Promise<Tensor> =>
   device.upload(await checkpoint.readF32(finalNormName), [config.width], 'weight');
+
+/** Sequences of equal length that pass a block in one run. */
+export interface Batch extends BatchShape {
+  /** Sequence after sequence, [B*T]. */
+  readonly ids: Int32Array;
+}
 
 /** Windows [first, end). */
 export interface WindowRange {
@@ -36,24 +46,36 @@ export interface WindowRange {
   readonly end: number;
 }
 
-/** Consecutive windows that pass a block in one run. */
-export interface MicroBatch extends BatchShape {
+/** Consecutive windows as a batch. */
+export interface MicroBatch extends Batch {
   readonly firstWindow: number;
 }
 
-/** The windows from `first` on, `windowsEach` at a time. */
-export function microBatches(group: readonly Int32Array[], first: number, windowsEach: number): MicroBatch[] {
-  const batches: MicroBatch[] = [];
-  for (let at = 0; at < group.length; at += windowsEach) {
-    const batch = Math.min(windowsEach, group.length - at);
-    batches.push({ firstWindow: first + at, batch, tokens: group[at]!.length });
-  }
-  return batches;
+/** The windows of a range in batches, and the batches in rounds: those of a round go through the model together. */
+export function roundsOf(
+  windows: readonly Int32Array[],
+  { groupWindows, microBatchWindows }: Pick<MemoryPlan, 'groupWindows' | 'microBatchWindows'>,
+  { first, end }: WindowRange = { first: 0, end: windows.length },
+): MicroBatch[][] {
+  const rounds: MicroBatch[][] = [];
+  for (let at = first; at < end; at += groupWindows)
+    rounds.push(microBatches(windows, microBatchWindows, { first: at, end: Math.min(end, at + groupWindows) }));
+  return rounds;
 }
 
-/** The ids of a micro-batch, row after row. */
-export function batchIds(windows: readonly Int32Array[], { firstWindow, batch, tokens }: MicroBatch): Int32Array {
-  const ids = new Int32Array(batch * tokens);
-  for (let b = 0; b < batch; b++) ids.set(windows[firstWindow + b]!, b * tokens);
-  return ids;
+/** The windows of a range, `windowsEach` at a time. */
+export function microBatches(
+  windows: readonly Int32Array[],
+  windowsEach: number,
+  { first, end }: WindowRange = { first: 0, end: windows.length },
+): MicroBatch[] {
+  const batches: MicroBatch[] = [];
+  for (let at = first; at < end; at += windowsEach) {
+    const some = windows.slice(at, Math.min(end, at + windowsEach));
+    const tokens = some[0]!.length;
+    const ids = new Int32Array(some.length * tokens);
+    for (const [b, window] of some.entries()) ids.set(window, b * tokens);
+    batches.push({ firstWindow: at, batch: some.length, tokens, ids });
+  }
+  return batches;
 }

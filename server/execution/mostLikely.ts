@@ -1,32 +1,34 @@
 // Which token comes next.
+import { pickRow } from '../model/cache';
 import { logitsSlice } from '../model/head';
-import type { Tensor } from '../runtime/tensor';
-import type { Model } from './model';
-import { headGroups, type Step } from './weightStore';
+import type { Batch } from './model';
+import type { HeadPass, HeadVisit } from './visitor';
 
-/** The id with the largest logit, the lowest one of equals, by the final norm's weight [D]. Disposes `state` [1, D]. */
-export async function mostLikely(model: Model, norm: Tensor, state: Tensor): Promise<number> {
-  const { config, device, plan } = model;
+/** The id with the largest logit after token `row` of a single sequence, the lowest one of equals. */
+export async function openMostLikely(
+  { model, batch: { tokens }, hidden, norm }: HeadVisit<Batch>,
+  row: number,
+): Promise<HeadPass<number>> {
+  const { config, device } = model;
+  const pick = await device.upload(
+    Float32Array.from({ length: tokens }, (_, i) => (i === row ? 1 : 0)),
+    [1, tokens],
+    'table',
+  );
+  const { row: state } = await device.run(await device.program(pickRow, tokens, config.width), { hidden, pick });
   let best = 0;
   let bestLogit = Number.NEGATIVE_INFINITY;
-  const steps = headGroups(config, plan.headSliceRows).map(
-    (group): Step => ({
-      group,
-      async visit(weights) {
-        const { shape, firstRow } = group.parts[0]!;
-        const program = await device.program(`logits ${shape[0]}`, () => logitsSlice(config, 1, shape[0]!));
-        const { logits } = await device.run(program, { hidden: state, norm, head: weights.head! });
-        const values = await device.read(logits!);
-        logits!.dispose();
-        for (const [i, logit] of values.entries()) {
-          if (logit <= bestLogit) continue;
-          bestLogit = logit;
-          best = firstRow! + i;
-        }
-      },
-    }),
-  );
-  await model.store.walk(steps);
-  state.dispose();
-  return best;
+  return {
+    async pass(head, firstRow) {
+      using scope = device.scope();
+      const program = await scope.program(logitsSlice, config, 1, head.shape[0]!);
+      const { logits } = await scope.run(program, { hidden: state!, norm, head });
+      for (const [i, logit] of (await scope.read(logits!)).entries()) {
+        if (logit <= bestLogit) continue;
+        bestLogit = logit;
+        best = firstRow + i;
+      }
+    },
+    finish: async () => best,
+  };
 }

@@ -2,56 +2,46 @@
 import { maskedScore } from '../model/attention';
 import type { ModelConfig } from '../model/config';
 import { rotaryTables, tableShape } from '../model/rope';
-import type { Device } from '../runtime/device';
-import type { Tensor } from '../runtime/tensor';
+import type { Scope } from '../runtime/device';
+import type { Tensor, Tensors } from '../runtime/tensor';
 import type { PackedBatch } from './packing';
 
 export interface PackedInputs {
-  /** cos and sin for all positions. */
-  readonly tables: Readonly<Record<string, Tensor>>;
   readonly tablePositions: number;
-  /** positions and mask of a batch behind a stem, for blocks that see so many tokens back (null: all). */
-  for(batch: PackedBatch, past: Past, window: number | null): Promise<Readonly<Record<string, Tensor>>>;
-  /** Gives back what was made for batches, once they are done with; the tables stay. */
-  forgetBatches(): void;
-  dispose(): void;
+  /** What is made for batches from now on belongs to `scope`. */
+  beginRound(scope: Scope): void;
+  /** cos, sin, positions and mask of a batch behind its past, for blocks that see so many tokens back (null: all). */
+  for(batch: PackedBatch & { readonly past: Past }, window: number | null): Promise<Tensors>;
 }
 
-/** Positions of the tokens of a stem, or of its first pieces, [P]; -1: padding. */
+/** Positions of the tokens of a prefix, or of its first pieces, [P]; -1: padding. */
 export type Past = Int32Array;
 
-export async function openPackedInputs(device: Device, config: ModelConfig, nPositions: number): Promise<PackedInputs> {
+/** The tables reach over all positions and belong to `scope`. */
+export async function openPackedInputs(scope: Scope, config: ModelConfig, nPositions: number): Promise<PackedInputs> {
   const tablePositions = 256 * Math.ceil(nPositions / 256);
   const tables: Record<string, Tensor> = {};
   for (const [name, table] of Object.entries(rotaryTables(config, tablePositions)))
-    tables[name] = await device.upload(table, tableShape(config, tablePositions), 'table');
-  const made = new Map<PackedBatch, Map<number | null, Record<string, Tensor>>>();
-  const make = async (batch: PackedBatch, past: Past, window: number | null) => {
-    const { batch: B, tokens: T, positions } = batch;
-    const atLeastZero = BigInt64Array.from(positions, (position) => BigInt(Math.max(0, position)));
-    return {
-      positions: await device.upload(atLeastZero, [B, T], 'table'),
-      mask: await device.upload(maskOf(batch, past, window), [B, T, past.length + T], 'table'),
-    };
-  };
-  const forgetBatches = () => {
-    for (const byWindow of made.values())
-      for (const tensors of byWindow.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
-    made.clear();
-  };
+    tables[name] = await scope.upload(table, tableShape(config, tablePositions), 'table');
+  let round = scope;
+  const made = new Map<PackedBatch, Map<number | null, Tensors>>();
   return {
-    tables,
     tablePositions,
-    async for(batch, past, window) {
-      const byWindow = made.get(batch) ?? new Map<number | null, Record<string, Tensor>>();
-      const known = byWindow.get(window) ?? (await make(batch, past, window));
+    beginRound(scope) {
+      round = scope;
+      made.clear();
+    },
+    async for(batch, window) {
+      const byWindow = made.get(batch) ?? new Map<number | null, Tensors>();
+      const { batch: B, tokens: T, positions, past } = batch;
+      const atLeastZero = () => BigInt64Array.from(positions, (position) => BigInt(Math.max(0, position)));
+      const known = byWindow.get(window) ?? {
+        ...tables,
+        positions: await round.upload(atLeastZero(), [B, T], 'table'),
+        mask: await round.upload(maskOf(batch, past, window), [B, T, past.length + T], 'table'),
+      };
       made.set(batch, byWindow.set(window, known));
       return known;
-    },
-    forgetBatches,
-    dispose() {
-      forgetBatches();
-      for (const tensor of Object.values(tables)) tensor.dispose();
     },
   };
 }

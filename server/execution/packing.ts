@@ -20,13 +20,13 @@ export interface PackedBatch {
   readonly positions: Int32Array;
   /** Slot, in the same row, of the token before; -1: the last one of the stem, or none. [B T] */
   readonly parents: Int32Array;
-  readonly asks: Asks;
+  readonly asks: ScoredTokens;
   /** Slots that something is asked of. */
   readonly nTargets: number;
 }
 
 /** How likely a token is next, slot after slot and id after id. */
-export interface Asks {
+export interface ScoredTokens {
   /** In [0, B T). */
   readonly slots: Int32Array;
   readonly ids: Int32Array;
@@ -178,7 +178,7 @@ function plant(
   }
 }
 
-/** Asks for the tokens of a request's continuation where they are predicted. */
+/** ScoredTokens for the tokens of a request's continuation where they are predicted. */
 function ask(requests: readonly TokenRequest[], request: number, places: readonly Place[]): void {
   const { context, continuation } = requests[request]!;
   for (const [i, id] of continuation.entries()) {

@@ -1,18 +1,17 @@
 // The inputs of blocks that depend on positions alone.
 import type { BatchShape } from '../model/blockInputs';
 import { rotaryTables, tableShape } from '../model/rope';
-import type { Tensor } from '../runtime/tensor';
+import type { Tensor, Tensors } from '../runtime/tensor';
 import type { Model } from './model';
 
 export interface Tables {
-  /** positions, cos and sin for a batch whose windows all start at position 0. */
-  for(batch: BatchShape): Promise<Record<string, Tensor>>;
-  dispose(): void;
+  /** positions and rotary tables for a batch whose windows all start at position 0. */
+  for(batch: BatchShape): Promise<Tensors>;
 }
 
-/** Position tables, made once per shape. */
-export async function openTables({ config, device }: Pick<Model, 'config' | 'device'>): Promise<Tables> {
-  const made = new Map<string, Record<string, Tensor>>();
+/** Position tables, made once per shape in the model's scope. */
+export function openTables({ config, device }: Pick<Model, 'config' | 'device'>): Tables {
+  const made = new Map<string, Tensors>();
   const make = async ({ batch, tokens }: BatchShape) => {
     const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
     const tables: Record<string, Tensor> = { positions: await device.upload(positions, [batch, tokens], 'table') };
@@ -26,9 +25,6 @@ export async function openTables({ config, device }: Pick<Model, 'config' | 'dev
       const known = made.get(key) ?? (await make(batch));
       made.set(key, known);
       return known;
-    },
-    dispose() {
-      for (const tensors of made.values()) for (const tensor of Object.values(tensors)) tensor.dispose();
     },
   };
 }

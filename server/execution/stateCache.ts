@@ -1,37 +1,27 @@
 // Hidden states that are kept because another path may begin with them: on the device within a budget, the states of the
-// whole model on disk beyond it.
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// original model on disk beyond it.
 import { hiddenRows } from '../model/rows';
-import type { Device } from '../runtime/device';
+import type { Scope } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
+import { type Borrowed, type KnownStates, ownedBy } from './batchStates';
 import type { MicroBatch } from './model';
+import { openSpillFile } from './spillFile';
 
-/** A state [B*T, D] that somebody else owns; it lives until it is released. */
-export interface Borrowed {
-  readonly state: Tensor;
-  release(): void;
-}
+/** Windows of a state: a part of those of one that is kept will do. */
+type Windows = Pick<MicroBatch, 'firstWindow' | 'batch' | 'tokens'>;
 
-export interface StateCache {
-  has(prefix: string, batch: MicroBatch): boolean;
-  /** Makes sure that a state which the cache has stays until it is released. */
-  reserve(prefix: string, batch: MicroBatch): { release(): void };
-  /** The state after a prefix for the windows of a batch; the cache must have it. */
-  borrow(prefix: string, batch: MicroBatch): Promise<Borrowed>;
+export interface StateCache extends KnownStates<Windows>, Disposable {
   /**
-   * Gives a state to the cache, which owns it from now on and lends it back. States that are `pinned` stay until the end;
-   * others are forgotten, the least recently used first, when there is no room.
+   * Takes a state over, and lends it back. States that are `pinned` stay until the end; others are forgotten, the least
+   * recently used first, when there is no room.
    */
-  keep(prefix: string, batch: MicroBatch, state: Tensor, pinned: boolean): Promise<Borrowed>;
+  keep(prefix: string, batch: Windows, state: Tensor, pinned: boolean): Promise<Borrowed>;
   /** Forgets the states that nobody will ask for any more. */
   retain(useful: (prefix: string) => boolean): void;
-  dispose(): void;
 }
 
 interface Entry {
-  readonly batch: MicroBatch;
+  readonly windows: Windows;
   readonly nBytes: number;
   readonly pinned: boolean;
   /** null: on disk at `offset`. */
@@ -41,130 +31,103 @@ interface Entry {
 }
 
 /** @param budgetBytes the most to hold on the device; pinned states beyond it go to a temporary file. */
-export function openStateCache(device: Device, budgetBytes: number): StateCache {
-  // In the order of their last use.
-  const entries = new Map<string, Entry[]>();
+export function openStateCache(device: Scope, budgetBytes: number): StateCache {
+  const scope = device.scope();
+  const file = openSpillFile();
+  const entries = openEntries();
   let heldBytes = 0;
-  const file = spillFile();
 
-  const find = (prefix: string, { firstWindow, batch }: MicroBatch) =>
-    entries
-      .get(prefix)
-      ?.find(
-        (it) => it.batch.firstWindow <= firstWindow && firstWindow + batch <= it.batch.firstWindow + it.batch.batch,
-      );
   const forget = (prefix: string, entry: Entry) => {
-    const left = entries.get(prefix)!.filter((it) => it !== entry);
-    if (left.length > 0) entries.set(prefix, left);
-    else entries.delete(prefix);
-    if (entry.state) {
-      heldBytes -= entry.nBytes;
-      entry.state.dispose();
-    }
+    entries.remove(prefix, entry);
+    if (!entry.state) return;
+    heldBytes -= entry.nBytes;
+    scope.release(entry.state);
   };
   const makeRoom = (nBytes: number) => {
-    for (const [prefix, list] of entries) {
-      for (const entry of list) {
-        if (heldBytes + nBytes <= budgetBytes) return;
-        if (!entry.pinned && entry.nUsers === 0) forget(prefix, entry);
-      }
+    for (const [prefix, entry] of entries.all()) {
+      if (heldBytes + nBytes <= budgetBytes) return;
+      if (!entry.pinned && entry.nUsers === 0) forget(prefix, entry);
     }
   };
-  const lend = (entry: Entry): Borrowed => {
-    entry.nUsers++;
-    return { state: entry.state!, release: () => void entry.nUsers-- };
-  };
-  const add = (prefix: string, entry: Entry) => {
-    const list = entries.get(prefix) ?? [];
-    entries.delete(prefix);
-    entries.set(prefix, [...list, entry]);
-    return entry;
-  };
-  const owned = (state: Tensor): Borrowed => ({ state, release: () => state.dispose() });
-
+  const lend = (entry: Entry): Borrowed => ({ state: entry.state!, ...inUse(entry) });
   return {
-    has: (prefix, batch) => find(prefix, batch) !== undefined,
-    reserve(prefix, batch) {
-      const entry = find(prefix, batch);
-      if (!entry) throw new Error(`the cache has no state after "${prefix}" to reserve`);
-      entry.nUsers++;
-      return { release: () => void entry.nUsers-- };
-    },
+    has: (prefix, batch) => entries.find(prefix, batch) !== undefined,
+    reserve: (prefix, batch) => inUse(entries.used(prefix, batch)),
     async borrow(prefix, batch) {
-      const entry = find(prefix, batch);
-      if (!entry) throw new Error(`the cache has no state after "${prefix}"`);
-      const list = entries.get(prefix)!;
-      entries.delete(prefix);
-      entries.set(prefix, list);
-      const { firstWindow, tokens } = batch;
-      const rows = { start: (firstWindow - entry.batch.firstWindow) * tokens, length: batch.batch * tokens };
-      if (!entry.state) {
-        const width = entry.nBytes / 4 / (entry.batch.batch * tokens);
-        const data = file.read(entry.offset + rows.start * width * 4, rows.length * width);
-        return owned(await device.upload(data, [rows.length, width], 'result'));
-      }
-      if (entry.batch.batch === batch.batch) return lend(entry);
-      const { start } = rows;
-      const [allRows, width] = entry.state.shape as [number, number];
-      const key = `hiddenRows ${allRows} ${start}+${rows.length}`;
-      const program = await device.program(key, () => hiddenRows(allRows, width, start, start + rows.length));
-      return owned((await device.run(program, { hidden: entry.state })).rows!);
+      const entry = entries.used(prefix, batch);
+      if (entry.state && entry.windows.batch === batch.batch) return lend(entry);
+      return ownedBy(scope, await partOf(scope, file.read, entry, batch));
     },
-    async keep(prefix, batch, state, pinned) {
+    async keep(prefix, { firstWindow, batch, tokens }, state, pinned) {
       const { nBytes } = state;
       makeRoom(nBytes);
-      const common = { batch, nBytes, pinned, nUsers: 0 };
+      const common = { windows: { firstWindow, batch, tokens }, nBytes, pinned, nUsers: 0 };
+      scope.adopt(state);
       if (heldBytes + nBytes <= budgetBytes) {
         heldBytes += nBytes;
-        return lend(add(prefix, { ...common, state, offset: 0 }));
+        return lend(entries.add(prefix, { ...common, state, offset: 0 }));
       }
-      if (pinned) add(prefix, { ...common, state: null, offset: file.append(await device.read(state)) });
-      return owned(state);
+      if (pinned) entries.add(prefix, { ...common, state: null, offset: file.append(await scope.read(state)) });
+      return ownedBy(scope, state);
     },
     retain(useful) {
-      for (const [prefix, list] of [...entries])
-        if (!useful(prefix)) for (const entry of list) if (entry.nUsers === 0 && !entry.pinned) forget(prefix, entry);
+      for (const [prefix, entry] of entries.all())
+        if (!useful(prefix) && entry.nUsers === 0 && !entry.pinned) forget(prefix, entry);
     },
-    dispose() {
-      for (const list of entries.values()) for (const { state } of list) state?.dispose();
-      entries.clear();
-      file.dispose();
+    [Symbol.dispose]() {
+      scope[Symbol.dispose]();
+      file[Symbol.dispose]();
     },
   };
 }
 
-/** A temporary file of numbers, made when it is first written to. */
-function spillFile() {
-  let open: { folder: string; handle: number } | null = null;
-  let end = 0;
-  return {
-    append(data: Float32Array): number {
-      if (!open) {
-        const folder = mkdtempSync(join(tmpdir(), `espalier-states-${process.pid}-`));
-        open = { folder, handle: openSync(join(folder, 'states'), 'wx+', 0o600) };
-      }
-      const at = end;
-      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      for (let done = 0; done < bytes.length; )
-        done += writeSync(open.handle, bytes, done, bytes.length - done, at + done);
-      end += bytes.length;
-      return at;
-    },
-    read(offset: number, length: number): Float32Array {
-      const data = new Float32Array(length);
-      const bytes = new Uint8Array(data.buffer);
-      for (let done = 0; done < bytes.length; ) {
-        const n = readSync(open!.handle, bytes, done, bytes.length - done, offset + done);
-        if (n === 0) throw new Error('the file of hidden states is shorter than what was written to it');
-        done += n;
-      }
-      return data;
-    },
-    dispose() {
-      if (!open) return;
-      closeSync(open.handle);
-      rmSync(open.folder, { recursive: true, force: true });
-      open = null;
-    },
+/** Entries by prefix, in the order of their last use. */
+function openEntries() {
+  const byPrefix = new Map<string, Entry[]>();
+  const moveToEnd = (prefix: string, list: Entry[]) => {
+    byPrefix.delete(prefix);
+    byPrefix.set(prefix, list);
   };
+  const find = (prefix: string, { firstWindow, batch }: Windows) =>
+    byPrefix
+      .get(prefix)
+      ?.find(({ windows: of }) => of.firstWindow <= firstWindow && firstWindow + batch <= of.firstWindow + of.batch);
+  return {
+    find,
+    used(prefix: string, batch: Windows): Entry {
+      const entry = find(prefix, batch);
+      if (!entry) throw new Error(`the cache has no state after "${prefix}"`);
+      moveToEnd(prefix, byPrefix.get(prefix)!);
+      return entry;
+    },
+    add(prefix: string, entry: Entry): Entry {
+      moveToEnd(prefix, [...(byPrefix.get(prefix) ?? []), entry]);
+      return entry;
+    },
+    remove(prefix: string, entry: Entry) {
+      const left = byPrefix.get(prefix)!.filter((other) => other !== entry);
+      if (left.length > 0) byPrefix.set(prefix, left);
+      else byPrefix.delete(prefix);
+    },
+    all: () => [...byPrefix].flatMap(([prefix, list]) => list.map((entry) => [prefix, entry] as const)),
+  };
+}
+
+function inUse(entry: Entry): { release(): void } {
+  entry.nUsers++;
+  return { release: () => void entry.nUsers-- };
+}
+
+/** The rows of some windows of a state [B*T, D], from the device or from disk. */
+async function partOf(
+  scope: Scope,
+  read: (offset: number, length: number) => Float32Array,
+  { windows, state, offset, nBytes }: Entry,
+  { firstWindow, batch, tokens }: Windows,
+): Promise<Tensor> {
+  const [first, nRows] = [(firstWindow - windows.firstWindow) * tokens, batch * tokens];
+  const width = nBytes / 4 / (windows.batch * tokens);
+  if (!state) return scope.upload(read(offset + first * width * 4, nRows * width), [nRows, width], 'result');
+  const program = await scope.program(hiddenRows, windows.batch * tokens, width, first, first + nRows);
+  return (await scope.run(program, { hidden: state })).rows!;
 }

@@ -1,11 +1,11 @@
-// Where weights are while a model is walked: all on the device, or two groups at a time with the next one read while the
-// present one computes.
+// Where weights are while a model runs: all on the device, or two groups at a time with the next one read while the present
+// one computes.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
 import type { ModelConfig } from '../model/config';
 import { blockWeightName, blockWeights, embeddingName, headName } from '../model/weights';
-import type { Device } from '../runtime/device';
-import type { Tensor } from '../runtime/tensor';
+import type { Scope } from '../runtime/device';
+import type { Tensor, Tensors } from '../runtime/tensor';
 
 /** Weights that are used together, under the names of the graph inputs they feed. */
 export interface WeightGroup {
@@ -19,20 +19,19 @@ export interface WeightGroup {
   }[];
 }
 
-export type Weights = Readonly<Record<string, Tensor>>;
+export type Weights = Tensors;
 
-/** One stop of a walk: the weights to have at hand and what to do with them. */
+/** One step of a run: the weights to have at hand and what to do with them. */
 export interface Step {
   readonly group: WeightGroup;
   visit(weights: Weights): Promise<void>;
 }
 
-export interface WeightStore {
+export interface WeightStore extends Disposable {
   /** Visits the steps in order. */
-  walk(steps: readonly Step[]): Promise<void>;
+  run(steps: readonly Step[]): Promise<void>;
   /** Brings groups in beforehand where they stay; does nothing when streaming. */
   preload(groups: readonly WeightGroup[]): Promise<void>;
-  dispose(): void;
 }
 
 export const blockGroup = (config: ModelConfig, block: number): WeightGroup => ({
@@ -62,41 +61,40 @@ export function headGroups(config: ModelConfig, sliceRows: number): WeightGroup[
 export const groupSize = (group: WeightGroup) => group.parts.reduce((sum, part) => sum + size(part.shape), 0);
 
 /** Every group stays on the device once it was used: for models that fit. */
-export function residentStore(checkpoint: Checkpoint, device: Device): WeightStore {
+export function residentStore(checkpoint: Checkpoint, device: Scope): WeightStore {
+  const scope = device.scope();
   const held = new Map<string, Weights>();
   const take = async (group: WeightGroup) => {
-    const known = held.get(group.key) ?? (await upload(group, await readGroup(checkpoint, group, allocate), device));
+    const known = held.get(group.key) ?? (await upload(group, await readGroup(checkpoint, group, allocate), scope));
     held.set(group.key, known);
     return known;
   };
   return {
-    async walk(steps) {
+    async run(steps) {
       for (const step of steps) await step.visit(await take(step.group));
     },
     async preload(groups) {
       for (const group of groups) await take(group);
     },
-    dispose() {
-      for (const weights of held.values()) release(weights);
-      held.clear();
-    },
+    [Symbol.dispose]: () => scope[Symbol.dispose](),
   };
 }
 
 /** Two buffers, each as large as the largest group: while one computes, the other is read. */
-export function streamingStore(checkpoint: Checkpoint, device: Device): WeightStore {
+export function streamingStore(checkpoint: Checkpoint, device: Scope): WeightStore {
   let slots: Float32Array[] = [];
   const into = (slot: number, group: WeightGroup) => {
     let used = 0;
     return readGroup(checkpoint, group, (length) => slots[slot]!.subarray(used, (used += length)));
   };
   return {
-    async walk(steps) {
+    async run(steps) {
       const largest = Math.max(...steps.map((step) => groupSize(step.group)));
       if ((slots[0]?.length ?? 0) < largest) slots = [new Float32Array(largest), new Float32Array(largest)];
       let next = into(0, steps[0]!.group);
       for (const [i, step] of steps.entries()) {
-        const weights = await upload(step.group, await next, device);
+        using scope = device.scope();
+        const weights = await upload(step.group, await next, scope);
         const following = steps[i + 1];
         if (following) next = into((i + 1) % 2, following.group);
         next.catch(() => {}); // a read that fails during the visit is told after it; unheard, it would end the process
@@ -105,26 +103,25 @@ export function streamingStore(checkpoint: Checkpoint, device: Device): WeightSt
         } catch (error) {
           await next.catch(() => {}); // a read in flight must not outlive its buffer's owner
           throw error;
-        } finally {
-          release(weights);
         }
       }
     },
     preload: async () => {},
-    dispose() {
+    [Symbol.dispose]() {
       slots = [];
     },
   };
 }
 
-/** Another store with some weights in place of its own, by their names in the checkpoint; disposing it leaves the other. */
+/** Another store with some weights in place of its own, by their names in the checkpoint; its end leaves the other. */
 export async function withReplaced(
   store: WeightStore,
-  device: Device,
+  device: Scope,
   replaced: ReadonlyMap<string, { readonly data: Float32Array; readonly shape: readonly number[] }>,
 ): Promise<WeightStore> {
+  const scope = device.scope();
   const tensors = new Map<string, Tensor>();
-  for (const [name, { data, shape }] of replaced) tensors.set(name, await device.upload(data, shape, 'weight'));
+  for (const [name, { data, shape }] of replaced) tensors.set(name, await scope.upload(data, shape, 'weight'));
   const changed = ({ group, visit }: Step): Step => {
     const others = group.parts.flatMap(({ input, weight }) => {
       const tensor = tensors.get(weight);
@@ -133,11 +130,9 @@ export async function withReplaced(
     return { group, visit: (weights) => visit({ ...weights, ...Object.fromEntries(others) }) };
   };
   return {
-    walk: (steps) => store.walk(steps.map(changed)),
+    run: (steps) => store.run(steps.map(changed)),
     preload: (groups) => store.preload(groups),
-    dispose() {
-      for (const tensor of tensors.values()) tensor.dispose();
-    },
+    [Symbol.dispose]: () => scope[Symbol.dispose](),
   };
 }
 
@@ -154,13 +149,9 @@ const readGroup = (checkpoint: Checkpoint, group: WeightGroup, buffer: (length: 
     }),
   );
 
-async function upload(group: WeightGroup, data: readonly Float32Array[], device: Device): Promise<Weights> {
+async function upload(group: WeightGroup, data: readonly Float32Array[], scope: Scope): Promise<Weights> {
   const weights: Record<string, Tensor> = {};
   for (const [i, { input, shape }] of group.parts.entries())
-    weights[input] = await device.upload(data[i]!, shape, 'weight');
+    weights[input] = await scope.upload(data[i]!, shape, 'weight');
   return weights;
-}
-
-function release(weights: Weights): void {
-  for (const tensor of Object.values(weights)) tensor.dispose();
 }

@@ -77,6 +77,12 @@ export interface Graph {
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
+/**
+ * A property of what a function makes a graph of: what the graph depends on of it. Without it, a graph depends on all of it.
+ * The keys of compiled programs are made of it.
+ */
+export const dependsOn = Symbol('dependsOn');
+
 export function input(name: string, shape: Shape, dtype: Dtype = 'float32'): InputValue {
   return { kind: 'input', name, shape, dtype };
 }

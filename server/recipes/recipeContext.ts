@@ -6,7 +6,8 @@ import type { EngineEvent, Plan, RunControl } from '../protocol/engine';
 import type { ComputeOptions, DeviceName, DropSet } from '../protocol/recipes';
 import type { Estimate, MeasuredSpeed, Report, RunFacts, Timing } from '../protocol/reports';
 import type { Path } from '../model/path';
-import { type Device, openDevice, type ProviderName, runtimeVersion } from '../runtime/device';
+import { type Device, openDevice, runtimeVersion, type Scope } from '../runtime/device';
+import type { ProviderName } from '../runtime/sessions';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
@@ -109,15 +110,11 @@ export async function withPlannedModel<T>(
     operationsPerSecond,
   };
   run.emit({ kind: 'plan', plan: told });
-  const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
-  try {
-    const model: Model = { checkpoint, config, device, store, plan };
-    const began = performance.now();
-    await preload(model, cost.path);
-    return await body(model, performance.now() - began);
-  } finally {
-    store.dispose();
-  }
+  using store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  const model: Model = { checkpoint, config, device, store, plan };
+  const began = performance.now();
+  await preload(model, cost.path);
+  return await body(model, performance.now() - began);
 }
 
 /** The most bytes to plan for. */
@@ -125,7 +122,7 @@ export const limitOf = (compute: ComputeOptions): number => compute.memoryLimitB
 
 /** Runs `body` and says how long it took, compilation apart. */
 export async function timed<T>(
-  device: Device,
+  device: Scope,
   body: () => Promise<T>,
 ): Promise<{ result: T; elapsedMs: number; compileMs: number }> {
   const compiledBefore = device.counts.compileMs;
@@ -140,7 +137,7 @@ export const noTime: Timing = { elapsedMs: 0, loadMs: 0, compileMs: 0, tokenizeM
 /** `device` is null for work that needs none. */
 export const runFacts = (
   compute: ComputeOptions,
-  device: Device | null,
+  device: Scope | null,
   memory: RunFacts['memory'],
   timing: Timing,
 ): RunFacts => ({

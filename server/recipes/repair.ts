@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
-import { gapsOf, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
+import { gapsOf, type LinearRepair, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
 import { openMeasuring, type Measuring } from '../analysis/measuring';
 import type { DropSet, TokenSource } from '../protocol/recipes';
 import type { PruneRecipe, RepairOptions } from './prune/recipe';
@@ -43,17 +43,13 @@ export function repairLinear(
     const nWindows = calibration.length + heldOut.length;
     const work = { nWindows, tokensPerWindow, keepStates: true, cacheBytes, more };
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
-      const measuring = openMeasuring(model, calibration, cacheBytes);
-      try {
-        const { result, elapsedMs, compileMs } = await timed(device, () =>
-          calibrate(model, measuring, cut, path, options, run),
-        );
-        const tokens = nWindows * tokensPerWindow;
-        const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
-        return { ...result, facts: runFacts(compute, device, model.plan.mode, timing) };
-      } finally {
-        measuring.dispose();
-      }
+      using measuring = openMeasuring(model, calibration, cacheBytes);
+      const { result, elapsedMs, compileMs } = await timed(device, () =>
+        calibrate(model, measuring, cut, path, options, run),
+      );
+      const tokens = nWindows * tokensPerWindow;
+      const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
+      return { ...result, facts: runFacts(compute, device, model.plan.mode, timing) };
     });
   });
 }
@@ -72,54 +68,57 @@ async function calibrate(
   { calibration, heldOut }: Cut,
   path: Path,
   { ridge }: RepairOptions,
-  { signal, emit }: Run,
+  run: Run,
 ): Promise<Omit<Repaired, 'facts'>> {
-  const { device, store, checkpoint } = model;
-  const onProgress = progress({ signal, emit }, 'repair');
-  const lossOf = async (windows: readonly Int32Array[], weights: Repair['weights'] = new Map()) => {
-    if (windows.length === 0) return null;
-    const shaped = [...weights].map(
-      ([name, data]) => [name, { data, shape: checkpoint.weights.get(name)!.shape }] as const,
-    );
-    const replaced = await withReplaced(store, device, new Map(shaped));
-    try {
-      return meanAndError(await forward({ ...model, store: replaced }, windows, { path, signal })).mean;
-    } finally {
-      replaced.dispose();
-    }
-  };
+  const { signal } = run;
+  const onProgress = progress(run, 'repair');
+  const lossOf = (windows: readonly Int32Array[], weights?: Repair['weights']) =>
+    lossWith(model, path, windows, weights, signal);
   await forward(model, calibration, { signal, onProgress, observer: measuring.observer });
-  const repair = openRepair(model, calibration, path, { cache: measuring.cache, signal });
-  try {
-    const tried: { ridge: number; heldOutLossNats: number }[] = [];
-    if (ridge === 'auto') {
-      for (const [i, candidate] of ridges.entries()) {
-        const found = await solved(repair, candidate);
-        if (found) tried.push({ ridge: candidate, heldOutLossNats: (await lossOf(heldOut, found.weights))! });
-        onProgress((i + 1) / ridges.length);
-      }
+  using repair = openRepair(model, calibration, path, { cache: measuring.cache, signal });
+  const tried: { ridge: number; heldOutLossNats: number }[] = [];
+  if (ridge === 'auto') {
+    for (const [i, candidate] of ridges.entries()) {
+      const found = await solved(repair, candidate);
+      if (found) tried.push({ ridge: candidate, heldOutLossNats: (await lossOf(heldOut, found.weights))! });
+      onProgress((i + 1) / ridges.length);
     }
-    const best = tried.reduce((a, b) => (b.heldOutLossNats < a.heldOutLossNats ? b : a), tried[0]!);
-    const chosen = ridge === 'auto' ? best.ridge : ridge;
-    const { weights, gaps } = await repair.solve(chosen);
-    const report: RepairReport = {
-      kind: 'linear',
-      ridge: chosen,
-      gaps,
-      lossBefore: (await lossOf(calibration))!,
-      lossAfter: (await lossOf(calibration, weights))!,
-      heldOutBefore: await lossOf(heldOut),
-      heldOutAfter: await lossOf(heldOut, weights),
-      ridges: tried,
-    };
-    return { weights, report };
-  } finally {
-    repair.dispose();
   }
+  const best = tried.reduce((a, b) => (b.heldOutLossNats < a.heldOutLossNats ? b : a), tried[0]!);
+  const chosen = ridge === 'auto' ? best.ridge : ridge;
+  const { weights, gaps } = await repair.solve(chosen);
+  const report: RepairReport = {
+    kind: 'linear',
+    ridge: chosen,
+    gaps,
+    lossBefore: (await lossOf(calibration))!,
+    lossAfter: (await lossOf(calibration, weights))!,
+    heldOutBefore: await lossOf(heldOut),
+    heldOutAfter: await lossOf(heldOut, weights),
+    ridges: tried,
+  };
+  return { weights, report };
+}
+
+/** The mean loss on a path with some weights replaced; null without windows. */
+async function lossWith(
+  model: Model,
+  path: Path,
+  windows: readonly Int32Array[],
+  weights: Repair['weights'] = new Map(),
+  signal: AbortSignal,
+): Promise<number | null> {
+  if (windows.length === 0) return null;
+  const { store, device, checkpoint } = model;
+  const shaped = [...weights].map(
+    ([name, data]) => [name, { data, shape: checkpoint.weights.get(name)!.shape }] as const,
+  );
+  using replaced = await withReplaced(store, device, new Map(shaped));
+  return meanAndError(await forward({ ...model, store: replaced }, windows, { path, signal })).mean;
 }
 
 /** null where the windows do not determine a map without a larger ridge: `auto` goes on to the next. */
-async function solved(repair: ReturnType<typeof openRepair>, ridge: number): Promise<Repair | null> {
+async function solved(repair: LinearRepair, ridge: number): Promise<Repair | null> {
   try {
     return await repair.solve(ridge);
   } catch (error) {

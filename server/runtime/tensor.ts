@@ -1,5 +1,5 @@
 // Tensors as the rest of the program sees them: handles that may live on a device. Their elements are not reachable from
-// a handle; Device.read brings them back, and counts it.
+// a handle; Scope.read brings them back, and counts it. A tensor belongs to a scope (scope.ts), which gives it back.
 import type { Dtype, Shape } from '../graph/value';
 
 /** What a tensor is for; read-backs are counted by it. */
@@ -10,9 +10,10 @@ export interface Tensor {
   readonly dtype: Dtype;
   readonly nBytes: number;
   readonly role: TensorRole;
-  /** Gives the memory back; the handle must not be used after it. Harmless when called twice. */
-  dispose(): void;
 }
+
+/** Tensors by the names of the inputs that they feed, or of the outputs that they are. */
+export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** What a device did, and what crossed between host and device. */
 export interface DeviceCounts {
@@ -21,6 +22,13 @@ export interface DeviceCounts {
   readBytes: Record<TensorRole, number>;
   runs: number;
   compileMs: number;
+  /** How often a program was asked for that was compiled already, and that was not. */
+  programHits: number;
+  programMisses: number;
+  /** Tensors that are alive, their bytes, and the most bytes that were alive at a time. */
+  liveTensors: number;
+  liveBytes: number;
+  peakBytes: number;
 }
 
 export const noCounts = (): DeviceCounts => ({
@@ -28,4 +36,9 @@ export const noCounts = (): DeviceCounts => ({
   readBytes: { weight: 0, table: 0, result: 0 },
   runs: 0,
   compileMs: 0,
+  programHits: 0,
+  programMisses: 0,
+  liveTensors: 0,
+  liveBytes: 0,
+  peakBytes: 0,
 });

@@ -2,8 +2,8 @@
 import { matrixA, matrixB } from '../model/lora';
 import { type AdaptedModule, moduleKey } from '../model/adapter';
 import { size, type Shape } from '../graph/value';
-import type { Device } from '../runtime/device';
-import type { Tensor } from '../runtime/tensor';
+import type { Scope } from '../runtime/device';
+import type { Tensor, Tensors } from '../runtime/tensor';
 import type { Adapters } from '../execution/adapters';
 import { firstMoment, parameterOf, secondMoment } from './adamw';
 import { initialA, keyOf } from './random';
@@ -14,7 +14,7 @@ export interface Matrices {
   readonly b: Float32Array;
 }
 
-export interface AdapterState extends Adapters {
+export interface AdapterState extends Adapters, Disposable {
   /** Blocks that have an adapter, ascending. */
   readonly blocks: readonly number[];
   /** The adapted modules of a block by their names within it. */
@@ -22,100 +22,104 @@ export interface AdapterState extends Adapters {
   /** The matrices of a block by name, with their shapes. */
   shapes(block: number): Readonly<Record<string, Shape>>;
   /** Everything the optimizer works on in a block, by the names of adamw.ts. */
-  optimized(block: number): Readonly<Record<string, Tensor>>;
+  optimized(block: number): Tensors;
   /** Takes new tensors in the place of those under the same names. */
-  replace(block: number, tensors: Readonly<Record<string, Tensor>>): void;
+  replace(block: number, tensors: Tensors): void;
   /** All tensors to the host, as `${block} ${name}`, to be saved; and back. */
   save(): Promise<Map<string, Float32Array>>;
   load(saved: ReadonlyMap<string, Float32Array>): Promise<void>;
   /** The matrices alone, by moduleKey. */
   matrices(): Promise<Map<string, Matrices>>;
-  dispose(): void;
 }
 
 /** Fresh moments beside the matrices given. */
 export async function openAdapterState(
-  device: Device,
+  device: Scope,
   modules: readonly AdaptedModule[],
   initial: ReadonlyMap<string, Matrices>,
 ): Promise<AdapterState> {
-  const layers = new Map<number, Map<string, AdaptedModule>>();
-  for (const module of modules) {
-    const block = layers.get(module.block) ?? new Map<string, AdaptedModule>();
-    layers.set(module.block, block.set(module.suffix, module));
-  }
+  const scope = device.scope();
+  const { blocks, layers, shapes } = layoutOf(modules);
   const held = new Map<string, Tensor>();
-  const at = (block: number, name: string) => `${block} ${name}`;
-  const put = async (block: number, name: string, data: Float32Array, shape: Shape) => {
-    held.get(at(block, name))?.dispose();
-    // Copied: the device may use the memory as it is, and what was given may be used elsewhere.
-    held.set(at(block, name), await device.upload(data.slice(), shape, 'weight'));
+  const put = (place: string, tensor: Tensor) => {
+    scope.release(held.get(place));
+    scope.adopt(tensor);
+    held.set(place, tensor);
   };
-  const shapes = (block: number): Record<string, Shape> =>
-    Object.fromEntries(
-      [...(layers.get(block) ?? [])].flatMap(([layer, { rank, inFeatures, outFeatures }]) => [
-        [matrixA(layer), [rank, inFeatures]],
-        [matrixB(layer), [outFeatures, rank]],
-      ]),
-    );
-  const blocks = [...layers.keys()];
-  for (const block of blocks) {
-    for (const [layer, module] of layers.get(block)!) {
-      const { a, b } = initial.get(moduleKey(module))!;
-      for (const [name, data] of [
-        [matrixA(layer), a],
-        [matrixB(layer), b],
-      ] as const) {
-        const shape = shapes(block)[name]!;
-        await put(block, parameterOf(name), data, shape);
-        for (const moment of [firstMoment(name), secondMoment(name)])
-          await put(block, moment, new Float32Array(size(shape)), shape);
-      }
+  /** Copied: the device may use the memory as it is, and what was given may be used elsewhere. */
+  const upload = async (place: string, data: Float32Array, shape: Shape) =>
+    put(place, await scope.upload(data.slice(), shape, 'weight'));
+  for (const module of modules) {
+    const { a, b } = initial.get(moduleKey(module))!;
+    for (const [matrix, data] of Object.entries({ [matrixA(module.suffix)]: a, [matrixB(module.suffix)]: b })) {
+      const shape = shapes(module.block)[matrix]!;
+      await upload(placeOf(module.block, parameterOf(matrix)), data, shape);
+      for (const moment of [firstMoment(matrix), secondMoment(matrix)])
+        await upload(placeOf(module.block, moment), new Float32Array(size(shape)), shape);
     }
   }
-  const pick = (block: number, names: (matrix: string) => readonly string[]) =>
+  const tensorsOf = (block: number, names: (matrix: string) => readonly string[]): Tensors =>
     Object.fromEntries(
-      Object.keys(shapes(block)).flatMap((matrix) => names(matrix).map((name) => [name, held.get(at(block, name))!])),
+      Object.keys(shapes(block))
+        .flatMap(names)
+        .map((name) => [name, held.get(placeOf(block, name))!]),
     );
   return {
     blocks,
     shapes,
-    layers: (block) => layers.get(block) ?? new Map(),
-    tensors: (block) => pick(block, (matrix) => [parameterOf(matrix)]),
-    optimized: (block) => pick(block, (m) => [parameterOf(m), firstMoment(m), secondMoment(m)]),
+    layers,
+    tensors: (block) => tensorsOf(block, (matrix) => [parameterOf(matrix)]),
+    optimized: (block) => tensorsOf(block, optimizedOf),
     replace(block, tensors) {
-      for (const [name, tensor] of Object.entries(tensors)) {
-        held.get(at(block, name))!.dispose();
-        held.set(at(block, name), tensor);
-      }
+      for (const [name, tensor] of Object.entries(tensors)) put(placeOf(block, name), tensor);
     },
     async save() {
       const saved = new Map<string, Float32Array>();
-      for (const [name, tensor] of held) saved.set(name, await device.read(tensor));
+      for (const [place, tensor] of held) saved.set(place, await scope.read(tensor));
       return saved;
     },
     async load(saved) {
       for (const block of blocks)
         for (const [matrix, shape] of Object.entries(shapes(block)))
-          for (const name of [parameterOf(matrix), firstMoment(matrix), secondMoment(matrix)]) {
-            const data = saved.get(at(block, name));
-            if (data?.length !== size(shape)) throw new Error(`the saved state lacks ${at(block, name)}`);
-            await put(block, name, data, shape);
+          for (const place of optimizedOf(matrix).map((name) => placeOf(block, name))) {
+            const data = saved.get(place);
+            if (data?.length !== size(shape)) throw new Error(`the saved state lacks ${place}`);
+            await upload(place, data, shape);
           }
     },
     async matrices() {
       const found = new Map<string, Matrices>();
-      const read = (module: AdaptedModule, name: string) => device.read(held.get(at(module.block, name))!);
+      const read = ({ block }: AdaptedModule, name: string) => scope.read(held.get(placeOf(block, name))!);
       for (const module of modules) {
         const [a, b] = [await read(module, matrixA(module.suffix)), await read(module, matrixB(module.suffix))];
         found.set(moduleKey(module), { a, b });
       }
       return found;
     },
-    dispose() {
-      for (const tensor of held.values()) tensor.dispose();
-      held.clear();
-    },
+    [Symbol.dispose]: () => scope[Symbol.dispose](),
+  };
+}
+
+const placeOf = (block: number, name: string) => `${block} ${name}`;
+const optimizedOf = (matrix: string) => [parameterOf(matrix), firstMoment(matrix), secondMoment(matrix)];
+
+/** Which modules are adapted in which block, and the shapes of their matrices. */
+function layoutOf(modules: readonly AdaptedModule[]): Pick<AdapterState, 'blocks' | 'layers' | 'shapes'> {
+  const layers = new Map<number, Map<string, AdaptedModule>>();
+  const shapes = new Map<number, Record<string, Shape>>();
+  for (const module of modules) {
+    const { block, suffix, rank, inFeatures, outFeatures } = module;
+    layers.set(block, (layers.get(block) ?? new Map()).set(suffix, module));
+    shapes.set(block, {
+      ...shapes.get(block),
+      [matrixA(suffix)]: [rank, inFeatures],
+      [matrixB(suffix)]: [outFeatures, rank],
+    });
+  }
+  return {
+    blocks: [...layers.keys()],
+    layers: (block) => layers.get(block) ?? new Map(),
+    shapes: (block) => shapes.get(block) ?? {},
   };
 }
 

@@ -16,7 +16,7 @@ export async function heldOutLoss(
     const tokens = ids[0]!.length;
     await forward(model, ids, {
       ...(adapters && { adapters }),
-      ...(signal && { signal }),
+      signal,
       onProgress: (fraction) => onProgress?.((nDone + fraction * ids.length) / items.length),
       observer: {
         async tokens(tokenNats, { firstWindow, batch }) {

@@ -1,13 +1,13 @@
 // One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
 import { maskOf } from '../model/lora';
 import type { OptimizerOptions } from '../recipes/heal/recipe';
-import type { Tensor } from '../runtime/tensor';
-import { lossAndGradients } from '../execution/backward';
-import { type GradientSums, openGradientSums, shapesKey } from '../execution/gradientSums';
+import type { Tensor, Tensors } from '../runtime/tensor';
+import { type BackwardOptions, lossAndGradients } from '../execution/backward';
+import { type GradientSums, openGradientSums } from '../execution/gradientSums';
 import type { WeightedBatch } from '../execution/headGradient';
 import type { Model } from '../execution/model';
 import type { AdapterState } from './adapterState';
-import { adamwStep, next, stepScalars, sumOfSquares } from './adamw';
+import { adamwStep, next, type StepScalars, stepScalars, sumOfSquares } from './adamw';
 import { dropoutMask, keyOf } from './random';
 import { learningRate } from './schedule';
 
@@ -45,22 +45,14 @@ export async function trainStep(
 ): Promise<StepResult> {
   const { optimizer } = options;
   const rate = learningRate(optimizer, options.steps, step);
-  const sums = openGradientSums(model.device, adapter.shapes);
-  try {
-    const lossNats = await sumOfLosses(model, adapter, batches, step, options, sums.take);
-    const gradNorm = await normOf(model, adapter, sums);
-    if (Number.isFinite(lossNats) && Number.isFinite(gradNorm))
-      await change(
-        model,
-        adapter,
-        sums.of,
-        stepScalars(optimizer, rate, step, clipFactor(gradNorm, optimizer)),
-        optimizer,
-      );
-    return { lossNats, gradNorm, learningRate: rate };
-  } finally {
-    sums.dispose();
+  using sums = openGradientSums(model.device, adapter.shapes);
+  const lossNats = await sumOfLosses(model, adapter, batches, step, { ...options, take: sums.add });
+  const gradNorm = await normOf(model, adapter, sums);
+  if (Number.isFinite(lossNats) && Number.isFinite(gradNorm)) {
+    const scalars = stepScalars(optimizer, rate, step, clipFactor(gradNorm, optimizer));
+    await change(model, adapter, sums.of, scalars, optimizer);
   }
+  return { lossNats, gradNorm, learningRate: rate };
 }
 
 /** torch.nn.utils.clip_grad_norm_ */
@@ -72,22 +64,22 @@ async function sumOfLosses(
   adapter: AdapterState,
   batches: readonly WeightedBatch[],
   step: number,
-  { seed, dropout, activations, batchesAtOnce, signal, onProgress }: StepOptions,
-  take: (block: number, gradients: Readonly<Record<string, Tensor>>) => Promise<void>,
+  options: StepOptions & Pick<BackwardOptions, 'take'>,
 ): Promise<number> {
+  const { seed, dropout, activations, batchesAtOnce, signal, onProgress, take } = options;
   let loss = 0;
   for (let first = 0; first < batches.length; first += batchesAtOnce) {
     const together = batches.slice(first, first + batchesAtOnce);
-    const masks = dropoutMasks(model, adapter, together, dropout, (block, b, layer) =>
+    const masks = dropoutMasks(adapter, together, dropout, (block, b, layer) =>
       keyOf(seed, step, first + b, block, layer),
     );
     loss += await lossAndGradients(model, together, {
       adapters: adapter,
-      derive: (block) => Object.keys(adapter.shapes(block)),
+      wrt: (block) => Object.keys(adapter.shapes(block)),
       take,
       ...(masks && { masks }),
       activations,
-      ...(signal && { signal }),
+      signal,
       onProgress: (fraction) => onProgress?.((first + fraction * together.length) / batches.length),
     });
   }
@@ -96,19 +88,18 @@ async function sumOfLosses(
 
 /** Made anew whenever they are asked for, from a key of their place: there is nothing to keep or to save. */
 function dropoutMasks(
-  { device }: Model,
   adapter: AdapterState,
   batches: readonly WeightedBatch[],
   rate: number,
   key: (block: number, batch: number, layer: number) => number,
-): ((block: number, batch: number) => Promise<Record<string, Tensor>>) | null {
+): BackwardOptions['masks'] | null {
   if (rate === 0) return null;
-  return async (block, b) => {
+  return async (block, b, scope) => {
     const rows = batches[b]!.batch * batches[b]!.tokens;
     const masks: Record<string, Tensor> = {};
     for (const [i, [layer, { inFeatures }]] of [...adapter.layers(block)].entries()) {
       const mask = dropoutMask(key(block, b, i), rows * inFeatures, rate);
-      masks[maskOf(layer)] = await device.upload(mask, [rows, inFeatures], 'table');
+      masks[maskOf(layer)] = await scope.upload(mask, [rows, inFeatures], 'table');
     }
     return masks;
   };
@@ -118,11 +109,9 @@ function dropoutMasks(
 async function normOf({ device }: Model, adapter: AdapterState, sums: GradientSums): Promise<number> {
   let squares = 0;
   for (const block of sums.blocks()) {
-    const shapes = adapter.shapes(block);
-    const program = await device.program(`sumOfSquares ${shapesKey(shapes)}`, () => sumOfSquares(shapes));
-    const { sum } = await device.run(program, sums.of(block));
-    squares += (await device.read(sum!))[0]!;
-    sum!.dispose();
+    using scope = device.scope();
+    const { sum } = await scope.run(await scope.program(sumOfSquares, adapter.shapes(block)), sums.of(block));
+    squares += (await scope.read(sum!))[0]!;
   }
   return Math.sqrt(squares);
 }
@@ -130,27 +119,21 @@ async function normOf({ device }: Model, adapter: AdapterState, sums: GradientSu
 async function change(
   { device }: Model,
   adapter: AdapterState,
-  gradients: (block: number) => Readonly<Record<string, Tensor>>,
-  scalars: ReturnType<typeof stepScalars>,
-  constants: OptimizerOptions,
+  gradients: (block: number) => Tensors,
+  scalars: StepScalars,
+  { beta1, beta2, epsilon }: OptimizerOptions,
 ): Promise<void> {
+  using scope = device.scope();
   const fed: Record<string, Tensor> = {};
-  try {
-    for (const [name, value] of Object.entries(scalars))
-      fed[name] = await device.upload(Float32Array.of(value), [], 'table');
-    const { beta1, beta2, epsilon } = constants;
-    for (const block of adapter.blocks) {
-      const shapes = adapter.shapes(block);
-      const key = `adamw ${beta1} ${beta2} ${epsilon} ${shapesKey(shapes)}`;
-      const program = await device.program(key, () => adamwStep(shapes, constants));
-      const changed = await device.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) });
-      adapter.replace(block, renamed(changed));
-    }
-  } finally {
-    for (const tensor of Object.values(fed)) tensor.dispose();
+  for (const [name, value] of Object.entries(scalars))
+    fed[name] = await scope.upload(Float32Array.of(value), [], 'table');
+  for (const block of adapter.blocks) {
+    const program = await scope.program(adamwStep, adapter.shapes(block), { beta1, beta2, epsilon });
+    const changed = await scope.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) });
+    adapter.replace(block, renamed(changed));
   }
 }
 
 /** Without the `next ` before the names. */
-const renamed = (tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+const renamed = (tensors: Tensors): Tensors =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name.slice(next('').length), tensor]));

@@ -212,7 +212,7 @@ async function analysisByPlan(ids: number[][], changed: Partial<MemoryPlan>): Pr
     const windows = ids.map((row) => Int32Array.from(row));
     return await analyze(model, windows, importanceMethodNames);
   } finally {
-    store.dispose();
+    store[Symbol.dispose]();
     await device.close();
     await checkpoint.close();
   }

@@ -7,6 +7,7 @@ import { div, mul, sub } from '../../server/graph/ops/elementwise';
 import { reduceSum } from '../../server/graph/ops/reduce';
 import { type Graph, input, scalar } from '../../server/graph/value';
 import { type Device, openDevice } from '../../server/runtime/device';
+import type { Tensor } from '../../server/runtime/tensor';
 
 describe('the table of methods', () => {
   it.each(importanceMethodNames)('%s says its unit, its paper and what it scores', (name) => {
@@ -30,13 +31,12 @@ const width = 576;
 
 type Rows = Float32Array; // [rowsEach, width]
 
-let nGraphs = 0;
 async function compute(graph: Graph, feeds: Record<string, Rows>, shape: number[]): Promise<Float32Array> {
-  const program = await device.program(`test ${nGraphs++}`, () => graph);
-  const uploaded: Record<string, Awaited<ReturnType<Device['upload']>>> = {};
-  for (const [name, data] of Object.entries(feeds)) uploaded[name] = await device.upload(data, shape, 'table');
-  const results = await device.run(program, uploaded);
-  return device.read(Object.values(results)[0]!);
+  using scope = device.scope();
+  const uploaded: Record<string, Tensor> = {};
+  for (const [name, data] of Object.entries(feeds)) uploaded[name] = await scope.upload(data, shape, 'table');
+  const results = await scope.run(await scope.compile(graph), uploaded);
+  return scope.read(Object.values(results)[0]!);
 }
 
 /** Normal numbers of a fixed generator, so that a failure can be looked at again. */

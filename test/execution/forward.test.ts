@@ -11,15 +11,13 @@ import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder } from '../fixtures';
-import { watched } from '../runtime/watchedDevice';
 
 const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
 
 let device: Device;
 let checkpoint: Checkpoint;
-const live = new Set<Tensor>();
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 1 }), live);
+  device = await openDevice({ provider: 'cpu', threads: 1 });
   checkpoint = await openCheckpoint(modelFolder('stories260k'));
 });
 afterAll(async () => {
@@ -42,10 +40,10 @@ async function pass(mode: Mode, options: ForwardOptions = {}) {
       if (isUserError(error)) return error.code;
       throw error;
     });
-    const left = [...live].filter(({ role }) => role !== 'weight').length;
+    const left = device.alive().filter(({ role }) => role !== 'weight').length;
     return { outcome, left };
   } finally {
-    store.dispose();
+    store[Symbol.dispose]();
   }
 }
 
@@ -53,7 +51,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
   it('leaves no tensor behind', async () => {
     const { outcome, left } = await pass(mode);
     expect(outcome).toHaveLength(5);
-    expect([left, live.size]).toEqual([0, 0]);
+    expect([left, device.alive().length]).toEqual([0, 0]);
   });
 
   it('tells how far it is, up to the end', async () => {
@@ -80,7 +78,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
       if (++runs === at) controller.abort();
     };
     const { outcome, left } = await pass(mode, { onProgress, signal: controller.signal });
-    expect([outcome, runs, left, live.size]).toEqual(['cancelled', at, 0, 0]);
+    expect([outcome, runs, left, device.alive().length]).toEqual(['cancelled', at, 0, 0]);
   });
 
   it('shows every block its weights once, in order', async () => {
@@ -94,17 +92,17 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
   it('shows all hidden states of each micro-batch, and takes them back', async () => {
     const seen: string[] = [];
     const states = async (all: readonly Tensor[], { firstWindow, batch }: { firstWindow: number; batch: number }) => {
-      expect(all.every((state) => live.has(state))).toBe(true);
+      expect(all.every((state) => device.alive().includes(state))).toBe(true);
       seen.push(`${firstWindow}+${batch}: ${all.length} of ${all[0]!.shape}`);
     };
     const { left } = await pass(mode, { observer: { states } });
     expect(seen).toEqual(['0+2: 6 of 64,64', '2+2: 6 of 64,64', '4+1: 6 of 32,64']);
-    expect([left, live.size]).toEqual([0, 0]);
+    expect([left, device.alive().length]).toEqual([0, 0]);
   });
 
   it('leaves nothing behind when an observer fails', async () => {
     const observer = { weights: () => Promise.reject(new Error('observer failed')) };
     await expect(pass(mode, { observer })).rejects.toThrow('observer failed');
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
   });
 });

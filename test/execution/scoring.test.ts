@@ -5,7 +5,6 @@ import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet } from '../../server/shared/dropSets';
 import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { planWalk } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { packRequests, type PackingOptions } from '../../server/execution/packing';
@@ -14,12 +13,10 @@ import { scoreRequests } from '../../server/execution/scoring';
 import { measurePaths } from '../../server/execution/variants';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder, repoRoot } from '../fixtures';
-import { watched } from '../runtime/watchedDevice';
 
-const live = new Set<Tensor>();
 let device: Device;
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 2 }), live);
+  device = await openDevice({ provider: 'cpu', threads: 2 });
 });
 afterAll(() => device.close());
 
@@ -36,7 +33,7 @@ async function withModel<T>(
   try {
     return await body({ checkpoint, config, device, store, plan });
   } finally {
-    store.dispose();
+    store[Symbol.dispose]();
     await checkpoint.close();
     await device.forgetPrograms();
   }
@@ -105,7 +102,7 @@ describe.each(models)('%s', (_, folder) => {
             expect(Math.abs(logLikelihood - alone[i]!), `request ${i}`).toBeLessThan(tolerance(alone[i]!));
         }
       });
-      expect(live.size).toBe(0);
+      expect(device.alive().length).toBe(0);
     },
     300_000,
   );
@@ -134,7 +131,7 @@ describe('variants of stories260k', () => {
       expect(seen.at(-1)).toBeCloseTo(1, 6);
       expect(seen.every((fraction, i) => i === 0 || fraction >= seen[i - 1]!)).toBe(true);
     });
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
   });
 
   it('end when they are told to, and leave nothing behind', async () => {
@@ -149,6 +146,6 @@ describe('variants of stories260k', () => {
       const ended = scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], options);
       await expect(ended).rejects.toSatisfy((error) => isUserError(error) && error.code === 'cancelled');
     });
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
   });
 });

@@ -8,7 +8,6 @@ import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet, ofBlocks } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
 import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { forward } from '../../server/execution/forward';
 import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
@@ -17,12 +16,10 @@ import { measurePaths, type VariantOptions } from '../../server/execution/varian
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { openWorkMeter } from '../../server/execution/workMeter';
 import { available, modelFolder } from '../fixtures';
-import { watched } from '../runtime/watchedDevice';
 
-const live = new Set<Tensor>();
 let device: Device;
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 2 }), live);
+  device = await openDevice({ provider: 'cpu', threads: 2 });
 });
 afterAll(() => device.close());
 
@@ -60,7 +57,7 @@ async function withModel<T>(
   try {
     return await body({ checkpoint, config, device, store, plan });
   } finally {
-    store.dispose();
+    store[Symbol.dispose]();
     await checkpoint.close();
     await device.forgetPrograms();
   }
@@ -117,9 +114,9 @@ describe('200 random drop sets of stories260k', () => {
             JSON.stringify(drops[start + i]),
           ).toBeLessThan(1e-5);
       }
-      cache?.dispose();
+      cache?.[Symbol.dispose]();
     });
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
     expect(readdirSync(tmpdir()).filter((entry) => entry.startsWith(`espalier-states-${process.pid}-`))).toEqual([]);
   });
 
@@ -134,9 +131,9 @@ describe('200 random drop sets of stories260k', () => {
         for (const [i, of] of nats.entries())
           expect(Math.abs(windowMeans(of, 1)[0]! - alone[i]![window]!)).toBeLessThan(1e-5);
       }
-      cache.dispose();
+      cache[Symbol.dispose]();
     });
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
   });
 });
 
@@ -154,9 +151,9 @@ describe('a cache that is full', () => {
         const [alone] = await forward(model, tinyWindows.slice(0, 1), { path });
         expect(windowMeans(nats[i]!, 1)[0]).toBeCloseTo(alone!, 5);
       }
-      cache.dispose();
+      cache[Symbol.dispose]();
     });
-    expect(live.size).toBe(0);
+    expect(device.alive().length).toBe(0);
   });
 });
 
@@ -201,9 +198,9 @@ describe('the work', () => {
             onProgress,
             signal: controller.signal,
           }).catch((error: unknown) => (isUserError(error) ? error.code : error));
-          cache.dispose();
+          cache[Symbol.dispose]();
           expect([code, runs]).toEqual(['cancelled', at]);
-          expect(live.size).toBe(0);
+          expect(device.alive().length).toBe(0);
         }
       },
     );

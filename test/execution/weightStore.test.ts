@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../server/checkpoint/checkpoint';
 import { readModelConfig } from '../../server/model/readConfig';
 import { weightShapes } from '../../server/model/weights';
-import type { Device } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
+import type { Scope } from '../../server/runtime/device';
+import { openOwner, type Owner } from '../../server/runtime/ownership';
+import { noCounts, type Tensor } from '../../server/runtime/tensor';
 import {
   blockGroup,
   groupSize,
@@ -40,20 +41,18 @@ function stage() {
     readRowsF32: (weight: string, first: number, n: number, into: Float32Array) =>
       read(`${weight} ${first}+${n}`, into),
   } as Pick<Checkpoint, 'readF32' | 'readRowsF32'> as Checkpoint;
-  const device = {
-    async upload(data: Float32Array, shape: readonly number[], role: Tensor['role']) {
-      const tensor: Tensor = {
-        shape,
-        role,
-        dtype: 'float32',
-        nBytes: 4 * data.length,
-        dispose: () => live.delete(tensor),
-      };
-      live.set(tensor, data);
-      mostLive = Math.max(mostLive, live.size);
-      return tensor;
-    },
-  } as Pick<Device, 'upload'> as Device;
+  const scopeOf = (owner: Owner): Scope =>
+    ({
+      async upload(data: Float32Array, shape: readonly number[], role: Tensor['role']) {
+        const tensor: Tensor = { shape, role, dtype: 'float32', nBytes: 4 * data.length };
+        live.set(tensor, data);
+        mostLive = Math.max(mostLive, live.size);
+        return owner.own(tensor, () => live.delete(tensor));
+      },
+      scope: () => scopeOf(owner.inner()),
+      [Symbol.dispose]: owner.end,
+    }) as Partial<Scope> as Scope;
+  const device = scopeOf(openOwner(noCounts()));
   /** A visit that ends when a test says so. */
   const visits = new Map<string, { finish(): void; fail(error: Error): void }>();
   const step = (of: WeightGroup): Step => ({
@@ -82,7 +81,7 @@ function outcome(promise: Promise<void>): { is: string } {
 describe('streaming', () => {
   it('visits in order, and reads the next group while the present one is visited', async () => {
     const { log, reads, visits, live, step, checkpoint, device, most } = stage();
-    const walk = outcome(streamingStore(checkpoint, device).walk([step(a), step(b), step(c)]));
+    const run = outcome(streamingStore(checkpoint, device).run([step(a), step(b), step(c)]));
     await settle();
     expect(log).toEqual(['read a']);
     reads.get('a')!.finish();
@@ -100,16 +99,16 @@ describe('streaming', () => {
     reads.get('c')!.finish();
     await settle();
     expect(log).toEqual([`visit c ${numberOf('c')}`]);
-    expect(walk.is).toBe('pending');
+    expect(run.is).toBe('pending');
     visits.get('c')!.finish();
     await settle();
-    expect(walk.is).toBe('done');
+    expect(run.is).toBe('done');
     expect([live.size, most()]).toEqual([0, 1]);
   });
 
   it('reads the next group into other memory than the present one', async () => {
     const { reads, visits, live, step, checkpoint, device } = stage();
-    void streamingStore(checkpoint, device).walk([step(a), step(b), step(c)]);
+    void streamingStore(checkpoint, device).run([step(a), step(b), step(c)]);
     await settle();
     reads.get('a')!.finish();
     await settle();
@@ -124,12 +123,12 @@ describe('streaming', () => {
     expect([...live.values()].map((data) => [...data])).toEqual([[98, 98, 98, 98, 98, 98]]);
   });
 
-  it('uses the same two buffers for one walk after another', async () => {
+  it('uses the same two buffers for one run after another', async () => {
     const { reads, visits, live, step, checkpoint, device } = stage();
     const store = streamingStore(checkpoint, device);
     const buffers = new Set<ArrayBufferLike>();
     for (let pass = 0; pass < 3; pass++) {
-      const walk = store.walk([step(b), step(a), step(c)]);
+      const run = store.run([step(b), step(a), step(c)]);
       for (const key of ['b', 'a', 'c']) {
         await settle();
         reads.get(key)!.finish();
@@ -137,30 +136,30 @@ describe('streaming', () => {
         for (const data of live.values()) buffers.add(data.buffer);
         visits.get(key)!.finish();
       }
-      await walk;
+      await run;
     }
     expect(buffers.size).toBe(2);
   });
 
   it('waits for the read in flight when a visit fails, and leaves no tensor behind', async () => {
     const { log, reads, visits, live, step, checkpoint, device } = stage();
-    const walk = outcome(streamingStore(checkpoint, device).walk([step(a), step(b), step(c)]));
+    const run = outcome(streamingStore(checkpoint, device).run([step(a), step(b), step(c)]));
     await settle();
     reads.get('a')!.finish();
     await settle();
     visits.get('a')!.fail(new Error('visit failed'));
     await settle();
-    expect(walk.is).toBe('pending');
+    expect(run.is).toBe('pending');
     reads.get('b')!.finish();
     await settle();
-    expect(walk.is).toBe('visit failed');
+    expect(run.is).toBe('visit failed');
     expect(live.size).toBe(0);
     expect(log).not.toContain('read c');
   });
 
   it('tells the visit that failed, though the read in flight fails too', async () => {
     const { reads, visits, live, step, checkpoint, device } = stage();
-    const walk = outcome(streamingStore(checkpoint, device).walk([step(a), step(b)]));
+    const run = outcome(streamingStore(checkpoint, device).run([step(a), step(b)]));
     await settle();
     reads.get('a')!.finish();
     await settle();
@@ -168,34 +167,34 @@ describe('streaming', () => {
     await settle();
     reads.get('b')!.fail(new Error('read failed'));
     await settle();
-    expect([walk.is, live.size]).toEqual(['visit failed', 0]);
+    expect([run.is, live.size]).toEqual(['visit failed', 0]);
   });
 
   // A promise that fails before anyone waits for it would end the process: vitest counts such as errors.
   it('tells a read that failed during a visit, once the visit is over', async () => {
     const { log, reads, visits, live, step, checkpoint, device } = stage();
-    const walk = outcome(streamingStore(checkpoint, device).walk([step(a), step(b), step(c)]));
+    const run = outcome(streamingStore(checkpoint, device).run([step(a), step(b), step(c)]));
     await settle();
     reads.get('a')!.finish();
     await settle();
     reads.get('b')!.fail(new Error('read failed'));
     await settle();
-    expect(walk.is).toBe('pending');
+    expect(run.is).toBe('pending');
     visits.get('a')!.finish();
     await settle();
-    expect([walk.is, live.size]).toEqual(['read failed', 0]);
+    expect([run.is, live.size]).toEqual(['read failed', 0]);
     expect(log.filter((line) => line.startsWith('visit'))).toHaveLength(1);
   });
 
-  it('can be walked again after an error', async () => {
+  it('can be run again after an error', async () => {
     const { reads, visits, step, checkpoint, device } = stage();
     const store = streamingStore(checkpoint, device);
-    const first = outcome(store.walk([step(a)]));
+    const first = outcome(store.run([step(a)]));
     await settle();
     reads.get('a')!.fail(new Error('read failed'));
     await settle();
     expect(first.is).toBe('read failed');
-    const second = outcome(store.walk([step(a)]));
+    const second = outcome(store.run([step(a)]));
     await settle();
     reads.get('a')!.finish();
     await settle();
@@ -223,7 +222,7 @@ describe('resident', () => {
     await settle();
     expect([preloaded.is, ...log.splice(0)]).toEqual(['done', 'read a', 'read b']);
     for (const extra of [['read c'], []]) {
-      const walk = outcome(store.walk([step(a), step(c), step(b)]));
+      const run = outcome(store.run([step(a), step(c), step(b)]));
       for (const key of ['a', 'c', 'b']) {
         await settle();
         if (key === 'c') reads.get('c')!.finish();
@@ -231,11 +230,11 @@ describe('resident', () => {
         visits.get(key)!.finish();
       }
       await settle();
-      expect(walk.is).toBe('done');
+      expect(run.is).toBe('done');
       expect(log.splice(0)).toEqual(['visit a 97', ...extra, 'visit c 99', 'visit b 98']);
     }
     expect(live.size).toBe(3);
-    store.dispose();
+    store[Symbol.dispose]();
     expect(live.size).toBe(0);
   });
 });
@@ -285,7 +284,7 @@ describe('groups', () => {
 
   it('of the head are read by rows', async () => {
     const { log, reads, visits, step, checkpoint, device } = stage();
-    const walk = outcome(streamingStore(checkpoint, device).walk(headGroups(config, 64).map(step)));
+    const run = outcome(streamingStore(checkpoint, device).run(headGroups(config, 64).map(step)));
     for (const [read, key] of [
       ['lm_head.weight 0+64', 'head 0+64'],
       ['lm_head.weight 64+36', 'head 64+36'],
@@ -296,7 +295,7 @@ describe('groups', () => {
       visits.get(key)!.finish();
     }
     await settle();
-    expect(walk.is).toBe('done');
+    expect(run.is).toBe('done');
     expect(log.filter((line) => line.startsWith('read'))).toEqual([
       'read lm_head.weight 0+64',
       'read lm_head.weight 64+36',

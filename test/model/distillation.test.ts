@@ -12,7 +12,6 @@ import { pathWithout } from '../../server/model/path';
 import { rotaryTables } from '../../server/model/rope';
 import { blockWeightName, blockWeights, embeddingName, finalNormName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { planWalk } from '../../server/execution/memoryPlan';
 import { topTokens } from '../../server/execution/topTokens';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
@@ -20,11 +19,9 @@ import { modelFolder, repoRoot } from '../fixtures';
 import { compute } from '../graph/compute';
 import { dot } from '../graph/differences';
 import { evaluate, someNumbers } from '../graph/evaluate';
-import { watched } from '../runtime/watchedDevice';
 
-const live = new Set<Tensor>();
 let device: Device;
-beforeAll(async () => void (device = watched(await openDevice({ provider: 'cpu', threads: 1 }), live)));
+beforeAll(async () => void (device = await openDevice({ provider: 'cpu', threads: 1 })));
 afterAll(() => device.close());
 
 const softmax = (logits: Float64Array) => {
@@ -166,8 +163,8 @@ describe("a teacher's likeliest tokens", () => {
     try {
       return await topTokens({ checkpoint, config, device, store, plan }, windows, { topK, temperature });
     } finally {
-      store.dispose();
-      expect(live.size).toBe(0);
+      store[Symbol.dispose]();
+      expect(device.alive().length).toBe(0);
     }
   }
 

@@ -5,20 +5,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
-import { scaledEmbeddings } from '../../server/model/form';
 import { logitsSlice } from '../../server/model/head';
-import { blockParts, blockSignature } from '../../server/model/block';
 import { pathWithout } from '../../server/model/path';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { embeddingName, finalNormName, headName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { generate, generateWithoutCache } from '../../server/execution/decode';
 import { forward } from '../../server/execution/forward';
-import type { Model } from '../../server/execution/model';
-import { openTables } from '../../server/execution/positionTables';
+import { openExecution } from '../../server/execution/execute';
+import { type Batch, microBatches, type Model } from '../../server/execution/model';
+import { buildTrie } from '../../server/execution/variantTrie';
 import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
-import { blockGroup, residentStore, streamingStore } from '../../server/execution/weightStore';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';
 
 const families = join(repoRoot, 'test/fixtures/families');
@@ -66,7 +64,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     try {
       return await body({ checkpoint, config, device, store, plan });
     } finally {
-      store.dispose();
+      store[Symbol.dispose]();
     }
   }
 
@@ -125,43 +123,28 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     });
   });
 
-  /** h[0..N], each [B*T, D], by the blocks' graphs alone. */
+  /** h[0..N], each [B*T, D]. */
   async function hiddenStates(model: Model): Promise<Float32Array[]> {
-    const { config } = model;
-    const batch = { batch: B, tokens: T };
-    const tables = await openTables(model);
-    const embedded = scaledEmbeddings(config, checkpoint.gatherRowsF32(embeddingName, expected.input_ids.flat()));
-    const states = [embedded];
-    let state = await device.upload(embedded, [B * T, config.width], 'result');
-    const steps = pathWithout(config).map((stage) => ({
-      group: blockGroup(config, stage.block),
-      async visit(weights: Readonly<Record<string, Tensor>>) {
-        const program = await device.program(`states ${blockSignature(config, stage)}`, () => ({
-          name: 'states',
-          outputs: { hiddenOut: blockParts(config, stage, batch).hiddenOut },
-        }));
-        const { hiddenOut } = await device.run(program, { ...weights, ...(await tables.for(batch)), hidden: state });
-        state.dispose();
-        state = hiddenOut!;
-        states.push(await device.read(state));
+    const found: Float32Array[] = [];
+    using execution = await openExecution(model);
+    await execution.run<Batch, void>(buildTrie([pathWithout(model.config)]), [microBatches(windows, B)], {
+      async states(states) {
+        for (const state of states) found.push(await device.read(state));
       },
-    }));
-    await model.store.walk(steps);
-    state.dispose();
-    tables.dispose();
-    return states;
+    });
+    return found;
   }
 
   async function logitsOf({ config }: Model, state: Float32Array): Promise<Float32Array> {
     const { vocabularySize: V, width: D, tiedEmbeddings } = config;
-    const program = await device.program('logits', () => logitsSlice(config, B * T, V));
+    using scope = device.scope();
     const weight = (name: string) => checkpoint.readF32(name);
-    const { logits } = await device.run(program, {
-      hidden: await device.upload(state, [B * T, D], 'result'),
-      norm: await device.upload(await weight(finalNormName), [D], 'weight'),
-      head: await device.upload(await weight(tiedEmbeddings ? embeddingName : headName), [V, D], 'weight'),
+    const { logits } = await scope.run(await scope.program(logitsSlice, config, B * T, V), {
+      hidden: await scope.upload(state, [B * T, D], 'result'),
+      norm: await scope.upload(await weight(finalNormName), [D], 'weight'),
+      head: await scope.upload(await weight(tiedEmbeddings ? embeddingName : headName), [V, D], 'weight'),
     });
-    return device.read(logits!);
+    return scope.read(logits!);
   }
 });
 

@@ -82,7 +82,7 @@ describe.skipIf(!available(`${dataFolder}/reference`)).each(runs)(
             }
           }
         } finally {
-          adapter.dispose();
+          adapter[Symbol.dispose]();
           await setting.close();
         }
         worst.values = quantile(valuesOff, sharp);

@@ -116,7 +116,7 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
     initial: new Map(modules.map((module, t) => [moduleKey(module), { a: formula(module, t), b: zeros(module) }])),
     rows: (m) => windows.slice(m * rows, (m + 1) * rows),
     async close() {
-      store.dispose();
+      store[Symbol.dispose]();
       await device.close();
       await checkpoint.close();
       await rm(scratch, { recursive: true });

@@ -6,7 +6,6 @@ import { type AdaptedModule, adaptedModules } from '../../server/model/adapter';
 import { gradientOf } from '../../server/model/blockGradient';
 import type { OptimizerOptions } from '../../server/recipes/heal/recipe';
 import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares } from '../../server/training/adamw';
 import { type AdapterState, freshMatrices, openAdapterState } from '../../server/training/adapterState';
 import { type CountedWindow, weightedBatches } from '../../server/training/batches';
@@ -16,7 +15,6 @@ import type { Model } from '../../server/execution/model';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder } from '../fixtures';
 import { evaluate, someNumbers } from '../graph/evaluate';
-import { watched } from '../runtime/watchedDevice';
 import { noSpecialAdapter } from './setting';
 
 const optimizer: OptimizerOptions = {
@@ -43,12 +41,11 @@ const window = (length: number, seed: number): CountedWindow => ({
 });
 const windows = [0, 1, 2, 3].map((w) => window(32, 13 * w));
 
-const live = new Set<Tensor>();
 let device: Device;
 let checkpoint: Checkpoint;
 let modules: AdaptedModule[];
 beforeAll(async () => {
-  device = watched(await openDevice({ provider: 'cpu', threads: 1 }), live);
+  device = await openDevice({ provider: 'cpu', threads: 1 });
   checkpoint = await openCheckpoint(modelFolder('stories260k'));
   modules = adaptedModules(
     checkpoint.config,
@@ -78,9 +75,9 @@ async function withAdapter<T>({ memory = 'resident' }: Way, work: (model: Model,
   try {
     return await work({ checkpoint, config, device, store, plan: planWalk(config, request) }, adapter);
   } finally {
-    adapter.dispose();
-    store.dispose();
-    expect(live.size).toBe(0);
+    adapter[Symbol.dispose]();
+    store[Symbol.dispose]();
+    expect(device.alive().length).toBe(0);
   }
 }
 
@@ -179,7 +176,7 @@ describe('a step that loses its numbers', () => {
 
   it('leaves nothing behind when it is cancelled', async () => {
     await withAdapter({ memory: 'streaming' }, async (model, adapter) => {
-      const before = [await adapter.save(), live.size] as const;
+      const before = [await adapter.save(), device.alive().length] as const;
       for (const at of [1, 7, 15, 20]) {
         const controller = new AbortController();
         let runs = 0;
@@ -188,7 +185,7 @@ describe('a step that loses its numbers', () => {
         const step = trainStep(model, adapter, weightedBatches(windows, 2), 0, cancelled);
         await expect(step).rejects.toMatchObject({ code: 'cancelled' });
       }
-      expect([await adapter.save(), live.size]).toEqual(before);
+      expect([await adapter.save(), device.alive().length]).toEqual(before);
     });
   });
 });

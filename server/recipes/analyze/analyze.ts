@@ -75,17 +75,13 @@ function withMeasured<T>(
     const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
     const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitOf(compute));
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
-      const measuring = work.measures ? openMeasuring(model, windows, work.cacheBytes) : null;
-      try {
-        const { result, elapsedMs, compileMs } = await timed(device, () =>
-          scoresAndLosses(model, windows, methods, measure, measuring, run),
-        );
-        const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens: model.plan.nTokens };
-        const facts = runFacts(compute, device, model.plan.mode, timing);
-        return await body({ analysis: result, source: report, facts }, measuring);
-      } finally {
-        measuring?.dispose();
-      }
+      using measuring = work.measures ? openMeasuring(model, windows, work.cacheBytes) : null;
+      const { result, elapsedMs, compileMs } = await timed(device, () =>
+        scoresAndLosses(model, windows, methods, measure, measuring, run),
+      );
+      const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens: model.plan.nTokens };
+      const facts = runFacts(compute, device, model.plan.mode, timing);
+      return await body({ analysis: result, source: report, facts }, measuring);
     });
   });
 }

@@ -89,68 +89,64 @@ async function healOpen(
   run: Run,
 ): Promise<HealReport> {
   const { device, checkpoint } = model;
-  const adapter = await openAdapterState(device, material.modules, material.initial);
-  try {
-    if (folder.tensors) await adapter.load(folder.tensors);
-    const steps = [...folder.recorded.steps];
-    const evals = [...folder.recorded.evals];
-    const judging = judgingModel(model, material);
-    const pruned =
-      folder.recorded.references?.pruned?.lossNats ??
-      (material.heldOut.length > 0 ? await heldOutLoss(judging, material.heldOut, { signal: run.signal }) : null);
-    const references = {
-      dense: dense === null ? null : lossPoint(dense),
-      pruned: pruned === null ? null : lossPoint(pruned),
-    };
-    if (!folder.recorded.references) await folder.record({ references });
-    run.emit({ kind: 'references', ...references });
-    replay(folder.recorded, recipe, run);
+  using adapter = await openAdapterState(device, material.modules, material.initial);
+  if (folder.tensors) await adapter.load(folder.tensors);
+  const steps = [...folder.recorded.steps];
+  const evals = [...folder.recorded.evals];
+  const judging = judgingModel(model, material);
+  const pruned =
+    folder.recorded.references?.pruned?.lossNats ??
+    (material.heldOut.length > 0 ? await heldOutLoss(judging, material.heldOut, { signal: run.signal }) : null);
+  const references = {
+    dense: dense === null ? null : lossPoint(dense),
+    pruned: pruned === null ? null : lossPoint(pruned),
+  };
+  if (!folder.recorded.references) await folder.record({ references });
+  run.emit({ kind: 'references', ...references });
+  replay(folder.recorded, recipe, run);
 
-    const control = openControl(run);
-    const publish = async () => folder.publish(adapterFile(checkpoint, material, await adapter.matrices()));
-    const { result, elapsedMs, compileMs } = await timed(device, () =>
-      trainLoop(
-        traineeOf(model, judging, adapter, plan, recipe, material, run),
-        recipe.loop,
-        { dense, pruned },
-        folder.recorded.progress,
-        {
-          async stepped(step) {
-            steps.push(step);
-            await folder.record({ step });
-            const seconds = remainingSeconds(recipe, material, step.step, step.tokensPerSecond);
-            run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
-            progress(run, 'train')((step.step + 1) / recipe.loop.steps);
-          },
-          async judged(evaluation) {
-            evals.push(evaluation);
-            await folder.record({ evaluation });
-            run.emit({ kind: 'evaluation', evaluation });
-          },
-          best: publish,
-          save: async (at) => folder.save(at, await adapter.save()),
-          stops: control.stops,
+  const control = openControl(run);
+  const publish = async () => folder.publish(adapterFile(checkpoint, material, await adapter.matrices()));
+  const { result, elapsedMs, compileMs } = await timed(device, () =>
+    trainLoop(
+      traineeOf(model, judging, adapter, plan, recipe, material, run),
+      recipe.loop,
+      { dense, pruned },
+      folder.recorded.progress,
+      {
+        async stepped(step) {
+          steps.push(step);
+          await folder.record({ step });
+          const seconds = remainingSeconds(recipe, material, step.step, step.tokensPerSecond);
+          run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
+          progress(run, 'train')((step.step + 1) / recipe.loop.steps);
         },
-      ),
-    );
-    if (result.progress.best === null) await publish();
-    const tokens = steps.length * plan.nTokens;
-    const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
-    const kept = await readAdapter(recipe.out, checkpoint.config);
-    const lastNormOfB = normOfB((await adapter.matrices()).values());
-    return {
-      ...reportOf(checkpoint, recipe, material, result),
-      adapter: summaryOf(material, normOfB(kept.tensors.values())),
-      steps,
-      evals,
-      ...references,
-      ...facts,
-      warning: warningOf(result, lastNormOfB),
-      peakMemoryBytes: peakMemoryBytes(),
-    };
-  } finally {
-    adapter.dispose();
-  }
+        async judged(evaluation) {
+          evals.push(evaluation);
+          await folder.record({ evaluation });
+          run.emit({ kind: 'evaluation', evaluation });
+        },
+        best: publish,
+        save: async (at) => folder.save(at, await adapter.save()),
+        stops: control.stops,
+      },
+    ),
+  );
+  if (result.progress.best === null) await publish();
+  const tokens = steps.length * plan.nTokens;
+  const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
+  const kept = await readAdapter(recipe.out, checkpoint.config);
+  const lastNormOfB = normOfB((await adapter.matrices()).values());
+  return {
+    ...reportOf(checkpoint, recipe, material, result),
+    adapter: summaryOf(material, normOfB(kept.tensors.values())),
+    steps,
+    evals,
+    ...references,
+    ...facts,
+    warning: warningOf(result, lastNormOfB),
+    peakMemoryBytes: peakMemoryBytes(),
+  };
 }
 
 const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensors: Adapter['tensors']): Adapter => ({
