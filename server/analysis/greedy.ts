@@ -4,16 +4,16 @@ import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
 import type { GreedyOptions } from '../recipes/analyze/recipe';
-import type { GreedyReport, MeasuredLoss, Unit } from '../protocol/reports';
+import type { GreedyReport, MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
 import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';
 import type { LossOptions, Measuring } from './measuring';
 import { upperQuantile } from '../shared/statistics';
-import { unitsOf } from './units';
-import { blockOf, withUnit } from '../shared/dropSets';
+import { candidatesOf } from './candidates';
+import { blockOf, withDropped } from '../shared/dropSets';
 
 interface Candidate {
-  readonly unit: Unit;
+  readonly unit: BlockOrSublayer;
   readonly path: Path;
 }
 
@@ -32,13 +32,13 @@ export async function greedySearch(
 ): Promise<GreedyReport> {
   const { config } = measuring.model;
   let drop: DropSet = { blocks: [], attention: [], mlp: [] };
-  let units = unitsOf(config, of).filter((unit) => !kept.includes(blockOf(unit)));
+  let units = candidatesOf(config, of).filter((unit) => !kept.includes(blockOf(unit)));
   checkGreedyCount(count, of, units.length, config.nBlocks);
   const report: GreedyReport = { of, racingConfidence, order: [], lossNats: [], steps: [] };
   for (let step = 0; step < count; step++) {
     const onProgress = (fraction: number) => options.onProgress?.((step + fraction) / count);
     const candidates = units
-      .map((unit) => ({ unit, path: pathWithout(config, withUnit(drop, unit)) }))
+      .map((unit) => ({ unit, path: pathWithout(config, withDropped(drop, unit)) }))
       .filter(({ path }) => path.length > 0);
     const ofRound = { ...options, onProgress, keeps: () => 'spare' as const };
     const round =
@@ -47,7 +47,7 @@ export async function greedySearch(
         : await race(measuring, candidates, racingConfidence, ofRound);
     const best = leastOf(round.map((it) => (it.nWindows === measuring.nWindows ? it.loss.lossNats : Infinity)));
     const { unit } = candidates[best]!;
-    drop = withUnit(drop, unit);
+    drop = withDropped(drop, unit);
     units = units.filter((other) => other !== unit);
     report.order.push(unit);
     report.lossNats.push(round[best]!.loss.lossNats);
@@ -60,7 +60,7 @@ export async function greedySearch(
         nWindows: round[i]!.nWindows,
       })),
     });
-    const next = buildTrie(units.map((other) => pathWithout(config, withUnit(drop, other))));
+    const next = buildTrie(units.map((other) => pathWithout(config, withDropped(drop, other))));
     const useful = new Set(next.map((node) => node.key));
     measuring.cache.retain((prefix) => useful.has(prefix));
   }

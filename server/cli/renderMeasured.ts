@@ -1,5 +1,5 @@
 // Measured losses as text for a terminal.
-import type { AnalyzeReport, MeasuredLoss, Unit, WorkCounts } from '../protocol/reports';
+import type { AnalyzeReport, MeasuredLoss, BlockOrSublayer, WorkCounts } from '../protocol/reports';
 import { formatDropSet } from '../shared/dropSets';
 import { normalQuantile } from '../shared/statistics';
 import { table } from './table';
@@ -45,7 +45,8 @@ export function renderMeasured(report: AnalyzeReport): string[] {
 const cost = ({ costNats, costStandardError }: MeasuredLoss): string =>
   `${costNats < 0 ? '' : '+'}${costNats.toFixed(4)} ±${(normalQuantile * costStandardError).toFixed(4)}`;
 
-const unitName = (unit: Unit): string => (typeof unit === 'number' ? `block ${unit}` : `${unit.half} ${unit.block}`);
+const unitName = (unit: BlockOrSublayer): string =>
+  typeof unit === 'number' ? `block ${unit}` : `${unit.half} ${unit.block}`;
 
 const workLine = ({ blockRuns, headRuns, minimum, plain }: WorkCounts): string =>
   `all took ${blockRuns} block runs and ${headRuns} head runs of one window each; ` +

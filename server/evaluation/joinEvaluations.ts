@@ -1,4 +1,4 @@
-// Several evaluations of one base with different variants, put together as if they had been one. Pure.
+// Several evaluations of one base with different variants, joined as if they had been one. Pure.
 import type { EvaluateReport } from '../protocol/reports';
 import { settingsWarnings } from './settingsWarnings';
 import { addedTiming, addedWork } from './spent';
@@ -12,29 +12,29 @@ export interface LabelledEvaluation {
 /** The base of the first stands for all; where another finds other numbers for it, a warning says so. */
 export function joinEvaluations(parts: readonly LabelledEvaluation[]): EvaluateReport {
   const [first, ...rest] = parts.map(relabelled);
-  let whole: EvaluateReport = { ...first!, generation: null };
+  let joined: EvaluateReport = { ...first!, generation: null };
   for (const part of rest) {
-    const nBefore = whole.models.length - 1;
+    const nBefore = joined.models.length - 1;
     const scores = part.scores.filter(({ model }) => model > 0).map((it) => ({ ...it, model: it.model + nBefore }));
-    whole = {
-      ...whole,
-      models: [...whole.models, ...part.models.slice(1)],
-      scores: [...whole.scores, ...scores],
-      comparisons: [...whole.comparisons, ...part.comparisons],
+    joined = {
+      ...joined,
+      models: [...joined.models, ...part.models.slice(1)],
+      scores: [...joined.scores, ...scores],
+      comparisons: [...joined.comparisons, ...part.comparisons],
       warnings: [
         ...new Set([
-          ...whole.warnings,
+          ...joined.warnings,
           ...part.warnings,
           ...settingsWarnings(first!, part),
           ...baseWarnings(first!, part),
         ]),
       ],
-      work: addedWork(whole.work, part.work),
-      timing: addedTiming(whole.timing, part.timing),
-      peakMemoryBytes: Math.max(whole.peakMemoryBytes, part.peakMemoryBytes),
+      work: addedWork(joined.work, part.work),
+      timing: addedTiming(joined.timing, part.timing),
+      peakMemoryBytes: Math.max(joined.peakMemoryBytes, part.peakMemoryBytes),
     };
   }
-  return whole;
+  return joined;
 }
 
 function relabelled({ report, labels }: LabelledEvaluation): EvaluateReport {

@@ -70,7 +70,7 @@ const standardErrors: Record<
   none: () => null,
 };
 
-// The harness draws 100 000 times unless it is told otherwise; its first thousand are these, from the same generator. Both
+// The harness draws 100 000 times by default; its first thousand are these, from the same generator. Both
 // estimate the same error, and agree in no more than a digit or two.
 const nResamples = 1000;
 

@@ -21,7 +21,7 @@ export interface Repetition {
 /** Half of it said before, or fewer tokens in use than a sentence has words. */
 const mostRepetition = 0.5;
 const leastEntropyBits = 3;
-/** Too short to be judged. */
+/** Too short to be checked. */
 const fewestTokens = 16;
 
 export function repetitionOf(ids: readonly number[]): Repetition {

@@ -1,4 +1,4 @@
-// Work and time of evaluations that are told as one. Pure.
+// Sums of the work and the time of evaluations that are reported as one. Pure.
 import type { ScoringWork, Timing } from '../protocol/reports';
 
 /** `base` stays that of the first. */

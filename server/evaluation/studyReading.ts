@@ -58,17 +58,17 @@ function healingByLoss(report: StudyReport): string[] {
   ];
 }
 
-/** Whether the best variant of a count can be told from the whole model by its mean accuracy. */
+/** Whether the mean accuracy of the best variant of a count differs from that of the original model. */
 function accuracyLost({ evaluation, variants }: StudyReport, count: number): string[] {
   if (!evaluation) return [];
-  const judged = variants
+  const compared = variants
     .filter((variant) => variant.count === count && variant.model !== null)
     .flatMap((variant) => {
       const difference = meanAccuracy(evaluation, variant.model!)?.difference;
       return difference ? [{ label: variant.label, ...difference }] : [];
     })
     .sort((a, b) => b.delta - a.delta);
-  const best = judged[0];
+  const best = compared[0];
   if (!best) return [];
   const points = `${signed(100 * best.delta, 1)} points`;
   const within = best.interval95 === null ? null : best.interval95[0] <= 0 && best.interval95[1] >= 0;
@@ -79,7 +79,7 @@ function accuracyLost({ evaluation, variants }: StudyReport, count: number): str
         ? 'which its interval does not tell from nothing; that is no proof that nothing was lost'
         : 'more than its interval explains';
   return [
-    `Without ${counted(count, 'block')}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${judged.length}, it is a little flattered.`,
+    `Without ${counted(count, 'block')}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${compared.length}, it is a little flattered.`,
   ];
 }
 

@@ -50,7 +50,7 @@ export interface ModelSummary {
   contextLength: number;
   tiedEmbeddings: boolean;
   rope: string;
-  /** Halves of its blocks that are zeroed and skipped. */
+  /** Sublayers that are zeroed and skipped. */
   droppedSublayers: { attention: number[]; mlp: number[] };
   /** For a model that Espalier pruned. */
   prunedFrom: { model: string; removedBlocks: number[] } | null;
@@ -102,20 +102,20 @@ export interface Removals {
   mlp: MeasuredLoss[] | null;
 }
 
-/** A block, or the half of one. */
-export type Unit = number | { block: number; half: 'attention' | 'mlp' };
+/** A block, or a sublayer of one. */
+export type BlockOrSublayer = number | { block: number; half: 'attention' | 'mlp' };
 
 export interface GreedyReport {
   of: 'blocks' | 'sublayers';
   racingConfidence: number | null;
   /** What went first, second, and so on. */
-  order: Unit[];
+  order: BlockOrSublayer[];
   /** The loss after each of them. */
   lossNats: number[];
   steps: (MeasuredLoss & {
-    unit: Unit;
+    unit: BlockOrSublayer;
     /** Every candidate of the step, with the mean over the windows that it was measured on. */
-    candidates: { unit: Unit; lossNats: number; nWindows: number }[];
+    candidates: { unit: BlockOrSublayer; lossNats: number; nWindows: number }[];
   })[];
 }
 
@@ -163,7 +163,7 @@ export interface PruneReport extends RunFacts {
   rule: DropRule;
   /** The blocks that went. */
   dropSet: number[];
-  /** Halves that were zeroed, in the numbering of the model that was pruned. */
+  /** Sublayers that were zeroed, in the numbering of the model that was pruned. */
   droppedSublayers: { attention: number[]; mlp: number[] };
   repair: RepairReport | null;
   keptBlocks: number[];

@@ -6,7 +6,7 @@ import { type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { escaped } from './escaped';
 import { darkSheet, type Style, palette, shapePath } from '../shared/styles';
-import { bar, drawnText, group, polyline, symbol, upright, whisker, words } from './marks';
+import { bar, drawnText, group, polyline, symbol, verticalLine, whisker, words } from './marks';
 
 use([CustomChart, GridComponent, LegendComponent, SVGRenderer]);
 
@@ -42,7 +42,7 @@ export interface Axis {
 export interface RowChart {
   /** Unique on its page, of letters, digits and hyphens. */
   id: string;
-  /** What a reader who does not see it is told. */
+  /** For readers who do not see it. */
   title: string;
   rows: readonly string[];
   series: readonly Series[];
@@ -124,7 +124,7 @@ const tickMarks = (values: readonly (number | null)[], name: string, rowHeight: 
   encode: { y: 0, x: 1 },
   renderItem: (_: unknown, api: Api) => {
     const [x = 0, y = 0] = api.coord([api.value(1), api.value(0)]);
-    return upright([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
+    return verticalLine([x, y - rowHeight / 2 + 2], rowHeight - 4, 'dashed');
   },
 });
 
@@ -200,7 +200,7 @@ const straight = (at: number) => ({
   encode: { y: 0, x: 1 },
   renderItem: ({ coordSys: { y, height } }: Params, api: Api) => {
     const [x = 0] = api.coord([at, 0]);
-    return upright([x, y], height, 'solid');
+    return verticalLine([x, y], height, 'solid');
   },
 });
 
@@ -263,14 +263,14 @@ function draw(id: string, title: string, option: EChartsCoreOption, width: numbe
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
   try {
     chart.setOption(option);
-    return dressed(chart.renderToSVGString(), id, title);
+    return withTitle(chart.renderToSVGString(), id, title);
   } finally {
     chart.dispose();
   }
 }
 
 /** With a name and its sheet, and without what only a mouse would use, whose names echarts counts over all charts. */
-function dressed(svg: string, id: string, title: string): string {
+function withTitle(svg: string, id: string, title: string): string {
   const own = svg
     .replaceAll(/ class="zr\d+-cls-\d+"| pointer-events="visible"| ecmeta_\w+="[^"]*"/g, '')
     .replaceAll(/<style\b[^>]*>.*?<\/style>/gs, '')

@@ -40,7 +40,7 @@ export const words = ([x, y]: Place, text: string) => ({
 });
 
 /** Down from a place. */
-export const upright = ([x, y]: Place, height: number, kind: 'solid' | 'dashed') => ({
+export const verticalLine = ([x, y]: Place, height: number, kind: 'solid' | 'dashed') => ({
   type: 'line',
   shape: { x1: x, x2: x, y1: y, y2: y + height },
   style: { stroke: palette.quiet, lineWidth: 1, fill: 'none', ...(kind === 'dashed' ? { lineDash: [2, 2] } : {}) },

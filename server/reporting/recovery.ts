@@ -1,4 +1,4 @@
-// How much of what pruning cost healing brought back.
+// How much of the loss that pruning added was recovered by healing.
 import { metricOf } from '../shared/metrics';
 import type { EvaluateReport } from '../protocol/reports';
 import { type ScoreRow, scoreOfModel } from './scoreTable';
@@ -26,6 +26,6 @@ export function recoveries({ models }: EvaluateReport, row: ScoreRow): Map<numbe
 
 type Cut = Pick<EvaluateReport['models'][number], 'removedBlocks' | 'nParameters'>;
 
-/** Folders name the blocks they lack in the first model's numbering; halves that went show in the parameters alone. */
+/** Folders name the blocks they lack in the first model's numbering; dropped sublayers show in the number of parameters alone. */
 const lacksTheSame = (one: Cut, other: Cut) =>
   one.removedBlocks.join() === other.removedBlocks.join() && one.nParameters === other.nParameters;

@@ -28,5 +28,5 @@ function partHtml(part: StudyPart, charts: readonly StudyChart[]): string[] {
   }
 }
 
-/** All variants stand in one row of a chart, so that it is long before there are many rows. */
+/** A row of a chart shows all variants, so a chart is long even with few rows. */
 const foldedAbovePx = 2000;

@@ -89,11 +89,11 @@ function lossTable(report: StudyReport): StudyPart {
       recovered(unhealed?.loss, healed?.loss),
     ];
   });
-  const whole = [...namesOf(base), nats(base.loss), base.loss!.perplexity.toPrecision(4), '', '', '', ''];
+  const ofOriginal = [...namesOf(base), nats(base.loss), base.loss!.perplexity.toPrecision(4), '', '', '', ''];
   return table(
     2,
     ['methods', 'without', 'parameters', 'loss', 'perplexity', 'cost', 'loss healed', 'cost healed', 'recovered'],
-    [whole, ...rows],
+    [ofOriginal, ...rows],
   );
 }
 

@@ -45,7 +45,7 @@ interface Plane {
   xOf: (variant: StudyVariant) => number;
   xAxis: Axis;
   yOf: (variant: StudyVariant) => Omit<Point, 'x'> | null;
-  /** How the whole model is drawn: across the chart, or where it lies. */
+  /** How the original model is drawn: as a line across the chart, or as a point. */
   base: 'line' | 'point';
 }
 
@@ -53,9 +53,9 @@ function drawnPlane(report: StudyReport, plane: Plane): StudyChart[] {
   const { name, title, topic, says, xOf, xAxis, yAxis, yOf, base: drawnAs } = plane;
   const base = report.variants[0]!;
   const lines = studyLines(report).filter(({ variants }) => variants.some(yOf));
-  const whole = yOf(base);
-  if (lines.length === 0 || !whole) return [];
-  // Equal or nearly equal values would lie upon each other: a line's points stand a little aside, all by as much.
+  const ofOriginal = yOf(base);
+  if (lines.length === 0 || !ofOriginal) return [];
+  // Equal or nearly equal values would cover each other, so the points of each line are shifted aside by the same step.
   const step = Math.min(0.6 / lines.length, 0.1) * leastGap(report.variants.map(xOf));
   const places = [...lines].sort((a, b) => a.nth - b.nth);
   const series = lines.map((line): Series => {
@@ -68,7 +68,7 @@ function drawnPlane(report: StudyReport, plane: Plane): StudyChart[] {
     return { name, ...style, points };
   });
   const ends = drawnAs === 'line' ? [xAxis.min!, xAxis.max!] : [xOf(base)];
-  const { y } = whole;
+  const { y } = ofOriginal;
   const ofBase: Series = {
     name: `${base.label}, whole`,
     ...baseStyle,

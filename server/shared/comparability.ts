@@ -96,7 +96,7 @@ export const modelRules = {
   },
 } satisfies Record<string, ModelRule>;
 
-/** Of two evaluations that stand in one table; their bases are one model where `of` is equal. */
+/** For two evaluations in one table: their bases are the same model where `of` is equal. */
 export const baseRule = {
   of: ({ name, nParameters, nBlocks, removedBlocks, drop, healed }: EvaluatedModel) =>
     JSON.stringify([name, nParameters, nBlocks, removedBlocks, drop, healed]),

@@ -2,7 +2,7 @@
 // sublayers counts as a block. People write `3,5,8-10` for five blocks, both ends included. Pure.
 import { UserError } from '../errors';
 import type { DropSet } from '../protocol/recipes';
-import type { Unit } from '../protocol/reports';
+import type { BlockOrSublayer } from '../protocol/reports';
 import { sublayerNames, sublayers } from './sublayers';
 
 /** Reads a list such as `3,5,8-10`. Throws UserError('usage') for anything else. */
@@ -40,15 +40,16 @@ export const emptyDropSet: DropSet = { blocks: [], attention: [], mlp: [] };
 export const ofBlocks = (blocks: readonly number[]): DropSet => ({ blocks: sorted(blocks), attention: [], mlp: [] });
 
 /** Of blocks and sublayers one by one, as a search leaves them out. */
-export const dropSetOf = (units: readonly Unit[]): DropSet => normalized(units.reduce(withUnit, emptyDropSet));
+export const dropSetOf = (units: readonly BlockOrSublayer[]): DropSet =>
+  normalized(units.reduce(withDropped, emptyDropSet));
 
 /** With a block or sublayer more; not in canonical form, since a block may then stand in both lists of sublayers. */
-export function withUnit(drop: DropSet, unit: Unit): DropSet {
+export function withDropped(drop: DropSet, unit: BlockOrSublayer): DropSet {
   if (typeof unit === 'number') return { ...drop, blocks: [...drop.blocks, unit] };
   return { ...drop, [unit.half]: [...drop[unit.half], unit.block] };
 }
 
-export const blockOf = (unit: Unit): number => (typeof unit === 'number' ? unit : unit.block);
+export const blockOf = (unit: BlockOrSublayer): number => (typeof unit === 'number' ? unit : unit.block);
 
 /** How many blocks and sublayers it names. */
 export const nDropped = ({ blocks, attention, mlp }: DropSet): number => blocks.length + attention.length + mlp.length;

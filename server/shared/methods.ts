@@ -208,7 +208,7 @@ export const importanceMethods = {
   },
   taylor: {
     label: 'Taylor',
-    shape: 'turned',
+    shape: 'triangleDown',
     of: 'block',
     unit: 'sum of |w dL/dw|',
     paper: shortenedLlama,

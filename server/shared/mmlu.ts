@@ -44,7 +44,7 @@ export const mmluSubjects: readonly MmluSubject[] = Object.entries(subjects).fla
   names.split(/\s+/).map((subject) => subjectOf(subject, group)),
 );
 
-/** Six subjects that stand for all: applied, rote, verbal and numerical ones. */
+/** Six subjects that represent all: applied, rote, verbal and numerical ones. */
 export const sixMmluSubjects = [
   'mmlu_medical_genetics',
   'mmlu_professional_law',

@@ -57,14 +57,14 @@ export const shapePath = {
   triangle: 'M0,-4.4L4.4,3.4H-4.4Z',
   diamond: 'M0,-4.8L4.8,0L0,4.8L-4.8,0Z',
   circle: 'M-3.8,0A3.8,3.8,0,1,0,3.8,0A3.8,3.8,0,1,0,-3.8,0Z',
-  turned: 'M0,4.4L4.4,-3.4H-4.4Z',
+  triangleDown: 'M0,4.4L4.4,-3.4H-4.4Z',
   hexagon: 'M-4.4,0L-2.2,-3.8H2.2L4.4,0L2.2,3.8H-2.2Z',
-  wide: 'M-4.8,-2.2H4.8V2.2H-4.8Z',
+  bar: 'M-4.8,-2.2H4.8V2.2H-4.8Z',
   hourglass: 'M-4,-4.2H4L1,0L4,4.2H-4L-1,0Z',
-  right: 'M4.4,0L-3.4,4.4V-4.4Z',
+  triangleRight: 'M4.4,0L-3.4,4.4V-4.4Z',
   plus: 'M-1.6,-4.4H1.6V-1.6H4.4V1.6H1.6V4.4H-1.6V1.6H-4.4V-1.6H-1.6Z',
   star: 'M0,-5.2L1.5,-1.5L5.2,0L1.5,1.5L0,5.2L-1.5,1.5L-5.2,0L-1.5,-1.5Z',
-  left: 'M-4.4,0L3.4,-4.4V4.4Z',
+  triangleLeft: 'M-4.4,0L3.4,-4.4V4.4Z',
 } as const;
 
 export type Shape = keyof typeof shapePath;
@@ -74,7 +74,7 @@ export const shapeMarks = {
   circle: { full: '●', hollow: '○' },
   diamond: { full: '◆', hollow: '◇' },
   triangle: { full: '▲', hollow: '△' },
-  turned: { full: '▼', hollow: '▽' },
+  triangleDown: { full: '▼', hollow: '▽' },
   square: { full: '■', hollow: '□' },
   plus: { full: '✚', hollow: '✚' },
 } as const satisfies Partial<Record<Shape, { full: string; hollow: string }>>;
@@ -110,16 +110,16 @@ export const variantStyles: Record<'pruned' | 'healed', readonly Style[]> = {
     { colour: 'pruned', shape: 'square' },
     { colour: 'prunedDeep', shape: 'triangle' },
     { colour: 'prunedLight', shape: 'diamond' },
-    { colour: 'prunedRed', shape: 'wide' },
+    { colour: 'prunedRed', shape: 'bar' },
     { colour: 'prunedRose', shape: 'hourglass' },
-    { colour: 'prunedOlive', shape: 'right' },
+    { colour: 'prunedOlive', shape: 'triangleRight' },
   ],
   healed: [
     { colour: 'healed', shape: 'circle' },
-    { colour: 'healedDeep', shape: 'turned' },
+    { colour: 'healedDeep', shape: 'triangleDown' },
     { colour: 'healedLight', shape: 'hexagon' },
     { colour: 'healedTeal', shape: 'plus' },
     { colour: 'healedViolet', shape: 'star' },
-    { colour: 'healedGreen', shape: 'left' },
+    { colour: 'healedGreen', shape: 'triangleLeft' },
   ],
 };

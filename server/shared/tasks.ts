@@ -1,5 +1,5 @@
 // The tasks that models are scored on, a row each, as lm-evaluation-harness defines them: what they are called, what they
-// ask, how much there is to score and where their documents come from. How documents become questions is told in
+// ask, how much there is to score and where their documents come from. How documents become questions is written in
 // evaluation/tasks/. Pure.
 import type { EvaluatedTask } from '../protocol/reports';
 import type { MetricName } from './metrics';

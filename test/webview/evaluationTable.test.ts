@@ -78,7 +78,7 @@ describe('columns', () => {
   it('have a shape of their own among those of their colour', () => {
     const models = [base, ...[1, 2, 3].map((i) => ({ ...pruned, label: `${i}` })), healed, { ...healed, label: 'h' }];
     const shapes = columnsOf([withReport({ models })]).map(({ shape }) => shape);
-    expect(shapes.slice(1)).toEqual(['square', 'triangle', 'diamond', 'circle', 'turned']);
+    expect(shapes.slice(1)).toEqual(['square', 'triangle', 'diamond', 'circle', 'triangleDown']);
   });
 
   it('are none while no model is known', () => {

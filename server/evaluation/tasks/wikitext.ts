@@ -1,4 +1,4 @@
-// The documents of WikiText-2 (Merity et al., 2016), page by page: how well every word is foretold, per word and per byte.
+// The documents of WikiText-2 (Merity et al., 2016), page by page: how well the text is predicted, per word and per byte.
 import { hubPlaces, rowsForm, text, textForm } from './forms';
 import { anySpace, replace, splitAtSpaces, strip } from './pythonText';
 import type { DocumentForms, Question } from './task';
