@@ -92,6 +92,39 @@ export function followRun<S extends { readonly run: RunSummary }>(
   };
 }
 
+/** The one run that a panel shows. */
+export interface ShownRun<Run extends Disposable> extends Disposable {
+  readonly run: Run | null;
+  /** Another run, or none. What was shown before is disposed, and so is a run that was overtaken while it was opened. */
+  show(runId: string | null): Promise<void>;
+}
+
+export function openShownRun<Run extends Disposable>(open: (runId: string) => Promise<Run>): ShownRun<Run> {
+  let wanted: string | null = null;
+  let shown: { readonly runId: string; readonly run: Run } | null = null;
+  const drop = () => {
+    shown?.run.dispose();
+    shown = null;
+  };
+  return {
+    get run() {
+      return shown?.run ?? null;
+    },
+    async show(runId) {
+      wanted = runId;
+      if (shown?.runId !== runId) drop();
+      if (runId === null || shown) return;
+      const run = await open(runId);
+      if (wanted !== runId || shown) run.dispose();
+      else shown = { runId, run };
+    },
+    dispose() {
+      wanted = null;
+      drop();
+    },
+  };
+}
+
 const reduceEvent = <S extends { readonly run: RunSummary }>(reducer: RunReducer<S>, state: S, event: RunEvent): S => {
   const next = { ...state, run: applyRunEvent(state.run, event) };
   return reducer.applied?.(next, event.event) ?? next;

@@ -1,7 +1,14 @@
 // How a run is followed: what events make of it, when it is asked for again, and when listeners are no longer called.
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../extension/connection';
-import { applyRunEvent, followRun, openRun, type RunDetails, type RunReducer } from '../../extension/followRun';
+import {
+  applyRunEvent,
+  followRun,
+  openRun,
+  openShownRun,
+  type RunDetails,
+  type RunReducer,
+} from '../../extension/followRun';
 import type { ConnectionState } from '../../server/protocol/pages/page';
 import type { Recipe } from '../../server/recipes/kinds';
 import type { RunEvent, RunState, RunSummary } from '../../server/protocol/server';
@@ -187,5 +194,52 @@ describe('a run that is followed', () => {
     await settled();
     expect(log).toHaveLength(before);
     expect(server.isFollowed()).toBe(false);
+  });
+});
+
+describe('the run that a panel shows', () => {
+  /** Runs that are opened when the test says so. */
+  function opening() {
+    const log: string[] = [];
+    const opened = new Map<string, () => void>();
+    const shown = openShownRun<{ runId: string; dispose(): void }>(
+      (runId) =>
+        new Promise((resolve) => {
+          log.push(`open ${runId}`);
+          opened.set(runId, () => resolve({ runId, dispose: () => void log.push(`dispose ${runId}`) }));
+        }),
+    );
+    return { shown, log, open: (runId: string) => opened.get(runId)!() };
+  }
+
+  it('is opened once, and disposed when another takes its place', async () => {
+    const { shown, log, open } = opening();
+    const first = shown.show('a');
+    open('a');
+    await first;
+    await shown.show('a');
+    const second = shown.show('b');
+    expect(shown.run).toBeNull();
+    open('b');
+    await second;
+    expect(shown.run?.runId).toBe('b');
+    await shown.show(null);
+    expect(log).toEqual(['open a', 'dispose a', 'open b', 'dispose b']);
+  });
+
+  it.each<{ name: string; meanwhile: 'another' | 'none' | 'disposed'; is: string | null }>([
+    { name: 'another one is shown', meanwhile: 'another', is: 'b' },
+    { name: 'none is shown any more', meanwhile: 'none', is: null },
+    { name: 'the panel is closed', meanwhile: 'disposed', is: null },
+  ])('is disposed where, until it is opened, $name', async ({ meanwhile, is }) => {
+    const { shown, log, open } = opening();
+    const late = shown.show('a');
+    const other = meanwhile === 'another' ? shown.show('b') : meanwhile === 'none' ? shown.show(null) : shown.dispose();
+    if (meanwhile === 'another') open('b');
+    await other;
+    open('a');
+    await late;
+    expect(shown.run?.runId ?? null).toBe(is);
+    expect(log).toContain('dispose a');
   });
 });

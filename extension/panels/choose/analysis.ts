@@ -4,7 +4,7 @@ import type { Disposable } from 'vscode';
 import type { AnalyzeReport } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
 import type { Connection } from '../../connection';
-import { type FollowedRun, openRun, type RunReducer } from '../../followRun';
+import { openRun, openShownRun, type RunReducer } from '../../followRun';
 
 export interface Analysis {
   readonly run: RunSummary;
@@ -48,19 +48,10 @@ type Server = Pick<Connection, 'request' | 'follow' | 'on' | 'onState'>;
 export function openAnalysis(folder: string, connection: Server, listener: Listener): FollowedAnalysis {
   /** The run that is followed, or will be as soon as it is fetched. */
   let wanted: RunSummary | null = null;
-  let followed: FollowedRun<Analysis> | null = null;
-
-  function stop(): void {
-    followed?.dispose();
-    followed = null;
-  }
+  const shown = openShownRun((id) => openRun(id, connection, analysisReducer, { changed: listener.changed }));
   async function follow(run: RunSummary): Promise<void> {
     wanted = run;
-    if (followed?.state.run.runId === run.runId) return;
-    const opened = await openRun(run.runId, connection, analysisReducer, { changed: listener.changed });
-    if (wanted?.runId !== run.runId) return opened.dispose();
-    stop();
-    followed = opened;
+    await shown.show(run.runId);
     listener.changed();
   }
 
@@ -71,14 +62,14 @@ export function openAnalysis(folder: string, connection: Server, listener: Liste
     );
     if (newer) void follow(newer).catch(() => {});
     else if (wanted && deleted.includes(wanted.runId)) {
-      stop();
+      shown.dispose();
       wanted = null;
       listener.deleted();
     }
   });
   return {
     get state() {
-      return followed?.state ?? null;
+      return shown.run?.state ?? null;
     },
     async find() {
       const newest = newestAnalysis(await connection.request('runs/list', {}), folder);
@@ -87,8 +78,7 @@ export function openAnalysis(folder: string, connection: Server, listener: Liste
     },
     follow,
     dispose() {
-      wanted = null;
-      stop();
+      shown.dispose();
       listening.dispose();
     },
   };

@@ -4,6 +4,7 @@ import type { Disposable } from 'vscode';
 import type { EvaluationState, EvaluationView } from '../../../server/protocol/pages/evaluate';
 import type { ModelSummary } from '../../../server/protocol/reports';
 import type { Connection } from '../../connection';
+import { openShownRun } from '../../followRun';
 import { baseFirst } from '../../lineage';
 import type { PanelHost } from '../pages';
 import { openRemembered } from '../remembered';
@@ -39,10 +40,12 @@ export function openShownEvaluation(place: EvaluationPlace, host: PanelHost, cha
   const form = openEvaluationForm(memory, settings, connection, changed);
   const view = openRemembered<EvaluationView>(memory, 'evaluation view', defaultEvaluationView);
   const follow = (runId: string) => followEvaluation(runId, connection, changed);
-  let now: Shown = { place, models: [], run: null, beside: [] };
+  const shownRun = openShownRun(follow);
+  let now: Omit<Shown, 'run'> = { place, models: [], beside: [] };
 
   function state(): EvaluationState {
-    const { models, run } = now;
+    const { models } = now;
+    const { run } = shownRun;
     const shown: EvaluationState['shown'] = run
       ? { kind: 'run', evaluation: run.state, beside: now.beside.map((other) => other.state) }
       : { kind: 'form', form: form.state };
@@ -52,13 +55,9 @@ export function openShownEvaluation(place: EvaluationPlace, host: PanelHost, cha
   async function load(): Promise<EvaluationState> {
     if (!library.known) await library.refresh();
     const { runId } = now.place;
-    if (runId && now.run?.state.run.runId !== runId) {
-      now.run?.dispose();
-      const run = await follow(runId);
-      now = { ...now, run, place: { ...now.place, folders: run.state.recipe.models } };
-    }
+    await shownRun.show(runId);
     const beside = await followOnly(now.place.beside, now.beside, follow);
-    const folders = runId ? now.place.folders : baseFirst(now.place.folders, library.models);
+    const folders = shownRun.run?.state.recipe.models ?? baseFirst(now.place.folders, library.models);
     now = { ...now, beside, place: { folders, runId, beside: beside.map((other) => other.state.run.runId) } };
     now = { ...now, models: await inspectAll(folders, runId !== null, connection) };
     if (!runId) void form.plan(folders);
@@ -68,24 +67,23 @@ export function openShownEvaluation(place: EvaluationPlace, host: PanelHost, cha
   return {
     form,
     get now() {
-      return now;
+      return { ...now, run: shownRun.run };
     },
-    state: () => (now.models.length > 0 || now.run ? state() : null),
+    state: () => (now.models.length > 0 || shownRun.run ? state() : null),
     load,
     async move(event) {
       const next = reducePlace(now.place, event);
       if (next === now.place) return null;
       if (next.runId !== now.place.runId) {
-        now.run?.dispose();
+        shownRun.dispose();
         form.forgetPlan();
-        now = { ...now, run: null };
       }
       now = { ...now, place: next };
       return load();
     },
     keepView: view.keep,
     dispose() {
-      for (const each of now.run ? [now.run, ...now.beside] : now.beside) each.dispose();
+      for (const each of [shownRun, ...now.beside]) each.dispose();
     },
   };
 }

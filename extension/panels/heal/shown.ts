@@ -2,6 +2,7 @@
 import type { Disposable } from 'vscode';
 import type { HealPage, HealState, HealView } from '../../../server/protocol/pages/heal';
 import type { ModelSummary } from '../../../server/protocol/reports';
+import { openShownRun } from '../../followRun';
 import { originalOf } from '../../lineage';
 import { modelName } from '../../trees/modelNodes';
 import type { PanelHost } from '../pages';
@@ -33,11 +34,12 @@ export function openShownHealing(
   const form = openHealForm(folder, host, listener.changed);
   const earlier = openEarlier(connection);
   let runId = first;
-  let run: FollowedHealing | null = null;
+  const shown = openShownRun((id) => followHealing(id, host, listener));
   let model: ModelSummary | null = null;
   const view = openRemembered<HealView>(host.context.workspaceState, 'healing view', defaultView);
 
   function stateOf(known: ModelSummary): HealState {
+    const { run } = shown;
     const original = run ? run.state.recipe.dense : originalOf(folder, library.models);
     return {
       model: known,
@@ -51,11 +53,8 @@ export function openShownHealing(
 
   async function load(): Promise<HealState> {
     if (!library.known) await library.refresh();
-    if (runId && run?.state.run.runId !== runId) {
-      run?.dispose();
-      run = await followHealing(runId, host, listener);
-    }
-    model ??= await inspect(folder, run, host);
+    await shown.show(runId);
+    model ??= await inspect(folder, shown.run, host);
     await earlier.load(model, runId);
     if (!runId) void form.plan();
     return stateOf(model);
@@ -64,18 +63,17 @@ export function openShownHealing(
   return {
     form,
     get run() {
-      return run;
+      return shown.run;
     },
     state: () => model && stateOf(model),
     load,
     show(next) {
-      run?.dispose();
-      run = null;
+      shown.dispose();
       runId = next;
       return load();
     },
     keepView: view.keep,
-    dispose: () => run?.dispose(),
+    dispose: shown.dispose,
   };
 }
 

@@ -1,9 +1,10 @@
 // The panel of any run: its state, its recipe and its report.
 import type { Disposable, WebviewPanel } from 'vscode';
+import { UserError } from '../../../server/errors';
 import type { RunPage, RunPageState } from '../../../server/protocol/pages/run';
 import { kinds, type Recipe } from '../../../server/recipes/kinds';
 import type { Connection } from '../../connection';
-import { type FollowedRun, openRun, type RunReducer } from '../../followRun';
+import { openRun, openShownRun, type RunReducer } from '../../followRun';
 import { openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
 import { placeToTry, tryPage } from '../try/panel';
@@ -28,7 +29,7 @@ export const runReducer: RunReducer<Shown> = {
 
 function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelHost): Disposable {
   const { connection, panels } = host;
-  let followed: FollowedRun<Shown> | null = null;
+  const shown = openShownRun((id) => openRun(id, connection, runReducer, { changed: notify }));
   let recipeYaml = '';
   const state = ({ run, plan, report }: Shown): RunPageState => ({
     run,
@@ -38,16 +39,17 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
     connection: connection.state,
   });
   const notify = () => {
-    if (followed) page.notifyState('run/state', () => state(followed!.state));
+    if (shown.run) page.notifyState('run/state', () => state(shown.run!.state));
   };
   const page = openPage<RunPage>(panel, 'run', host, {
     async 'page/open'() {
       await connection.ready();
-      followed?.dispose();
-      followed = await openRun(runId, connection, runReducer, { changed: notify });
-      panel.title = followed.state.run.title;
-      recipeYaml = await textOf(followed.state.recipe, connection);
-      return state(followed.state);
+      await shown.show(runId);
+      const opened = shown.run;
+      if (!opened) throw new UserError('superseded', 'The panel was closed before its run was there.');
+      panel.title = opened.state.run.title;
+      recipeYaml = await textOf(opened.state.recipe, connection);
+      return state(opened.state);
     },
     async 'run/cancel'() {
       await connection.request('runs/cancel', { runId });
@@ -58,14 +60,14 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
       return null;
     },
     'model/try'({ folder }) {
-      panels.open(tryPage, placeToTry(followed ? [followed.state.run.model, folder] : [folder]));
+      panels.open(tryPage, placeToTry(shown.run ? [shown.run.state.run.model, folder] : [folder]));
       return null;
     },
   });
   const listening = connection.onState(notify);
   return {
     dispose() {
-      followed?.dispose();
+      shown.dispose();
       listening.dispose();
       page.dispose();
     },
