@@ -36,7 +36,8 @@ const bundles = [
   { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
-  { entry: 'extension/extension.ts', out: 'extension.cjs', ...node },
+  // The editor reports every extension that looks at `navigator`; zod asks there whether it runs at Cloudflare's.
+  { entry: 'extension/extension.ts', out: 'extension.cjs', ...node, define: { navigator: 'undefined' } },
   { parts: pagesScript.map((part) => `webview/${part}`), out: 'webview.js', ...browser, minify: true },
   { entry: 'webview/webview.css', out: 'webview.css', minify: true },
 ];
@@ -56,6 +57,7 @@ for (const { entry, parts, out, ...options } of bundles) {
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],
     define: {
+      ...options.define,
       __ESPALIER_VERSION__: JSON.stringify(version),
       __ESPALIER_BUILD__: JSON.stringify(buildName),
       __ESPALIER_WIRE__: JSON.stringify(wire),
