@@ -19,6 +19,8 @@ export interface Checkpoint extends WeightReader {
   readonly name: string;
   readonly config: ModelConfig;
   readonly configJson: Readonly<Record<string, unknown>>;
+  /** config.json as it is written. */
+  readonly configText: string;
   /** The weights of `weightShapes(config)`, and a tied model's own `lm_head.weight` if the files hold one. */
   readonly weights: ReadonlyMap<string, WeightEntry>;
   /** Tensors that the model does not use, such as old rotary tables. */
@@ -39,7 +41,8 @@ export async function openCheckpoint(
   openSource: typeof openFileSource = openFileSource,
 ): Promise<Checkpoint> {
   const folder = await findCheckpointFolder(given);
-  const configJson = parseConfig(folder, await readFile(join(folder, 'config.json'), 'utf8'));
+  const configText = await readFile(join(folder, 'config.json'), 'utf8');
+  const configJson = parseConfig(folder, configText);
   const config = readModelConfig(configJson);
   const provenancePath = join(folder, provenanceFile);
   const provenance = (await isFile(provenancePath))
@@ -57,6 +60,7 @@ export async function openCheckpoint(
       name: checkpointName(folder),
       config: { ...config, blocks: await withForms(config, provenance, weights, reader) },
       configJson,
+      configText,
       weights,
       extraNames,
       provenance,

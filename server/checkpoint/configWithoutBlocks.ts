@@ -32,6 +32,16 @@ export function configWithoutBlocks(
   return result;
 }
 
+/**
+ * The text of a config.json that was made of another. JSON knows one kind of number, but transformers takes 30.0 for a float
+ * and may refuse 30 in its place: what was written with a point keeps it.
+ */
+export function formatConfig(config: Json, original: string): string {
+  const floats = new Set([...original.matchAll(/"([^"\\]+)"\s*:\s*-?\d+\.0+(?=\s*[,}])/g)].map(([, key]) => key));
+  const text = JSON.stringify(config, null, 2);
+  return `${text.replace(/"([^"\\]+)": (-?\d+)(?=,?$)/gm, (found, key) => (floats.has(key) ? `${found}.0` : found))}\n`;
+}
+
 /** Lists with one entry for each block. */
 const listsByBlock = new Set([
   'layer_types',

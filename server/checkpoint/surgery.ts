@@ -10,7 +10,7 @@ import { blockWeightName, outputProjections, parseBlockWeightName } from '../mod
 import type { Dtype, DropSet } from '../protocol/recipes';
 import type { Checkpoint } from './checkpoint';
 import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
-import { configWithoutBlocks } from './configWithoutBlocks';
+import { configWithoutBlocks, formatConfig } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
 import { withStagedFolder } from './stagedFolder';
@@ -78,7 +78,7 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const weightFiles = await withStagedFolder(
     out,
     async (stage) => {
-      await writeFile(join(stage, 'config.json'), jsonText(config));
+      await writeFile(join(stage, 'config.json'), formatConfig(config, source.configText));
       await writeFile(join(stage, provenanceFile), jsonText(provenance));
       await copyAuxiliaryFiles(auxiliaryFiles, source.folder, stage);
       return writeWeightFiles(stage, weights, maxShardBytes, bytesOf);

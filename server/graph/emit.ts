@@ -9,18 +9,52 @@ export interface EmittedGraph {
 
 /** Encodes a graph; outputs keep their names. Deterministic: the same graph gives the same bytes. */
 export function emit(graph: Graph): EmittedGraph {
+  const writer = openWriter();
+  const names = new Map<Value, string>();
+  const inputs: InputValue[] = [];
+  for (const value of topologicalOrder(Object.values(graph.outputs))) {
+    if (value.kind === 'input') inputs.push(value);
+    names.set(value, nameOf(value, names, writer));
+  }
+  // An output gets its name by an Identity: a value may be an input, or be asked for under two names.
+  for (const [name, value] of Object.entries(graph.outputs))
+    writer.nodes.push({ type: 'Identity', domain: '', inputs: [names.get(value)!], outputs: [name], attributes: {} });
+
+  const info = (name: string, value: Value): OnnxValueInfo => ({ name, elementType: value.dtype, shape: value.shape });
+  const bytes = encodeModel({
+    name: graph.name,
+    nodes: writer.nodes,
+    inputs: inputs.map((v) => info(v.name, v)),
+    outputs: Object.entries(graph.outputs).map(([name, v]) => info(name, v)),
+    initializers: writer.initializers,
+  });
+  return { bytes, inputs };
+}
+
+/** Writes what makes the value, and gives the name that it has from then on. */
+function nameOf(value: Value, names: ReadonlyMap<Value, string>, { initializer, to }: Writer): string {
+  if (value.kind === 'input') return value.name;
+  if (value.kind === 'constant')
+    return initializer(value.dtype === 'int64' ? 'int64' : 'float32', value.shape, value.data);
+  const { op, attributes, shape } = value;
+  const inputs = value.inputs.map((v) => names.get(v)!);
+  return op.emit(to, inputs, { attributes, shape, inputShapes: value.inputs.map((v) => v.shape) });
+}
+
+/** The nodes and constants of a model that is being written. */
+interface Writer {
+  readonly nodes: OnnxNode[];
+  readonly initializers: OnnxInitializer[];
+  initializer(elementType: 'float32' | 'int64', shape: readonly number[], data: Float32Array | BigInt64Array): string;
+  readonly to: Emitter;
+}
+
+function openWriter(): Writer {
   const nodes: OnnxNode[] = [];
   const initializers: OnnxInitializer[] = [];
   const constants = new Map<string, string>();
-  const names = new Map<Value, string>();
-  const inputs: InputValue[] = [];
   let counter = 0;
-
-  const initializer = (
-    elementType: 'float32' | 'int64',
-    shape: readonly number[],
-    data: Float32Array | BigInt64Array,
-  ) => {
+  const initializer: Writer['initializer'] = (elementType, shape, data) => {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const name = `%c${initializers.length}`;
     initializers.push({ name, elementType, shape, bytes });
@@ -31,58 +65,20 @@ export function emit(graph: Graph): EmittedGraph {
     constants.set(key, known);
     return known;
   };
+  const int64s = (values: readonly number[]) => BigInt64Array.from(values, (v) => BigInt(v));
   const to: Emitter = {
-    node: (type, nodeInputs, attributes) => to.nodes(type, nodeInputs, 1, attributes)[0]!,
-    nodes(type, nodeInputs, nOutputs, attributes = {}) {
+    node: (type, inputs, attributes) => to.nodes(type, inputs, 1, attributes)[0]!,
+    nodes(type, inputs, nOutputs, attributes = {}) {
       // No input can have such a name by accident.
       const outputs = Array.from({ length: nOutputs }, () => `%${counter++}`);
       const [domain, plain] = type.startsWith('com.microsoft:')
         ? (['com.microsoft', type.slice(14)] as const)
         : (['', type] as const);
-      nodes.push({ type: plain, domain, inputs: nodeInputs, outputs, attributes });
+      nodes.push({ type: plain, domain, inputs, outputs, attributes });
       return outputs;
     },
-    int64s: (values) =>
-      once(`i${values}`, () =>
-        initializer(
-          'int64',
-          [values.length],
-          BigInt64Array.from(values, (v) => BigInt(v)),
-        ),
-      ),
+    int64s: (values) => once(`i${values}`, () => initializer('int64', [values.length], int64s(values))),
     float: (value) => once(`f${value}`, () => initializer('float32', [], Float32Array.of(value))),
   };
-
-  for (const value of topologicalOrder(Object.values(graph.outputs))) {
-    if (value.kind === 'input') {
-      inputs.push(value);
-      names.set(value, value.name);
-    } else if (value.kind === 'constant') {
-      names.set(value, initializer(value.dtype === 'int64' ? 'int64' : 'float32', value.shape, value.data));
-    } else {
-      const { op, attributes, shape } = value;
-      const inputShapes = value.inputs.map((v) => v.shape);
-      names.set(
-        value,
-        op.emit(
-          to,
-          value.inputs.map((v) => names.get(v)!),
-          { attributes, shape, inputShapes },
-        ),
-      );
-    }
-  }
-  // An output gets its name by an Identity: a value may be an input, or be asked for under two names.
-  for (const [name, value] of Object.entries(graph.outputs))
-    nodes.push({ type: 'Identity', domain: '', inputs: [names.get(value)!], outputs: [name], attributes: {} });
-
-  const info = (name: string, value: Value): OnnxValueInfo => ({ name, elementType: value.dtype, shape: value.shape });
-  const bytes = encodeModel({
-    name: graph.name,
-    nodes,
-    inputs: inputs.map((v) => info(v.name, v)),
-    outputs: Object.entries(graph.outputs).map(([name, v]) => info(name, v)),
-    initializers,
-  });
-  return { bytes, inputs };
+  return { nodes, initializers, initializer, to };
 }

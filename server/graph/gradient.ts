@@ -5,8 +5,8 @@ import { reduceSum } from './ops/reduce';
 import { type NodeValue, type Shape, topologicalOrder, type Value } from './value';
 
 /**
- * The values that are the gradients of sum(y dy) by the targets, in their order and shapes; `dy` has the shape of `y`. Nothing
- * is derived by what is no target, so what leads to frozen weights alone costs nothing.
+ * The gradients of sum(y dy) with respect to the targets, in their order and shapes; `dy` has the shape of `y`. Only paths
+ * that lead to a target are differentiated, so frozen weights cost nothing.
  * @throws Error for a target that `y` does not depend on, and for an op without gradient between them.
  */
 export function gradients(y: Value, dy: Value, targets: readonly Value[]): Value[] {
@@ -27,7 +27,7 @@ export function gradients(y: Value, dy: Value, targets: readonly Value[]): Value
   }
   return targets.map((target) => {
     const gradient = reaching.get(target);
-    if (!gradient) throw new Error(`the value derived does not depend on a target of shape [${target.shape}]`);
+    if (!gradient) throw new Error(`the value to differentiate does not depend on a target of shape [${target.shape}]`);
     return gradient;
   });
 }

@@ -36,7 +36,7 @@ export interface Op<A = undefined> {
   dtype?(inputs: readonly Dtype[], attributes: A): Dtype;
   /**
    * What reaches the inputs of one use when `dy` reaches its output: by the chain rule, each of the shape that the input has
-   * after broadcasting; null where nothing flows. Without it the op cannot lie between a loss and what it is derived by.
+   * after broadcasting; null where nothing flows. Without it the op cannot lie between a loss and a target.
    */
   gradient?(use: Use<A>, dy: Value): readonly (Value | null)[];
   /** Writes ONNX nodes for one use of the op and returns the name of its output. */

@@ -128,6 +128,20 @@ describe('what stays', () => {
     },
   );
 
+  it('numbers that were written with a point, which transformers may insist on', async () => {
+    const out = place();
+    await cut(join(families, 'gemma2'), out, [1]);
+    const text = readFileSync(join(out, 'config.json'), 'utf8');
+    for (const line of [
+      '"final_logit_softcapping": 4.0,',
+      '"rope_theta": 10000.0,',
+      '"head_dim": 12,',
+      '"sliding_window": 5,',
+    ])
+      expect(text).toContain(line);
+    expect(JSON.parse(text).attn_logit_softcapping).toBe(3);
+  });
+
   it('the same surgery gives the same files', async () => {
     const [a, b] = [place(), place()];
     await cut(join(families, 'qwen3'), a, [0]);

@@ -1,6 +1,5 @@
 // The real transformers opens what we wrote and finds the loss that we find. The first run makes a Python with torch
 // (6 GB, see test/python); ESPALIER_PYTHON names one that has it already.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { ofBlocks, parseDropSet } from '../../server/shared/dropSets';
 import type { RepairOptions } from '../../server/recipes/prune/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { onCpu, runHere } from '../recipes/runHere';
+import { askPython } from './askPython';
 
 const root = mkdtempSync(join(tmpdir(), 'transformers-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -65,15 +65,8 @@ interface Answer {
   problems: string[];
 }
 
-function askTransformers(original: string, pruned: string, ids: string, expectedLoss: number): Answer {
-  const folders = ['--original', original, '--pruned', pruned, '--ids', ids];
-  const args = ['check_folder.py', ...folders, '--expected-loss', `${expectedLoss}`, '--tolerance', `${tolerance}`];
-  try {
-    return JSON.parse(execFileSync(join(repoRoot, 'test/python/run.sh'), args, { encoding: 'utf8' }));
-  } catch (error) {
-    // It exits with 1 where it has found problems, and says which.
-    const { stdout = '' } = error as { stdout?: string };
-    if (stdout.startsWith('{')) return JSON.parse(stdout);
-    throw error;
-  }
-}
+const askTransformers = (original: string, pruned: string, ids: string, expectedLoss: number): Answer =>
+  askPython('check_folder.py', [], {
+    ...{ original, pruned, ids },
+    ...{ 'expected-loss': `${expectedLoss}`, tolerance: `${tolerance}` },
+  });

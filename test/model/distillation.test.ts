@@ -38,12 +38,14 @@ const likeliest = (values: Float64Array, count: number) =>
   [...values.keys()].sort((a, b) => values[b]! - values[a]!).slice(0, count);
 
 describe.each([
-  { topK: 5, temperature: 1 },
-  { topK: 5, temperature: 2 },
-  { topK: 1, temperature: 1 },
-  { topK: 18, temperature: 4 },
-])('the distance to a teacher by $topK of 23 tokens at temperature $temperature', ({ topK, temperature }) => {
-  const json = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/families/llama2/config.json'), 'utf8'));
+  { family: 'llama2', topK: 5, temperature: 1 },
+  { family: 'llama2', topK: 5, temperature: 2 },
+  { family: 'llama2', topK: 1, temperature: 1 },
+  { family: 'llama2', topK: 18, temperature: 4 },
+  { family: 'gemma2', topK: 5, temperature: 1 },
+  { family: 'gemma2', topK: 5, temperature: 2 },
+])('$family, the distance to a teacher by $topK of 23 tokens at $temperature', ({ family, topK, temperature }) => {
+  const json = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/families', family, 'config.json'), 'utf8'));
   const [V, D, rows] = [23, 8, 4];
   const config = readModelConfig({ ...json, vocab_size: V, hidden_size: D });
   const head = Float64Array.from(someNumbers(V * D, 1));
@@ -51,15 +53,19 @@ describe.each([
   const teacherHead = Float64Array.from(someNumbers(V * D, 3));
   const weights = Float64Array.of(0.4, 0, 0.1, 0.5);
   const row = (values: Float64Array, r: number) => values.subarray(r * D, (r + 1) * D);
-  const cooled = (r: number, of: Float64Array = normed) => row(of, r).map((x) => x / temperature);
-  const teacher = Array.from({ length: rows }, (_, r) => softmax(logitsOf(teacherHead, cooled(r))));
+  const cap = config.form.softCaps.logits ?? Number.POSITIVE_INFINITY;
+  const capped = (x: number) => (Number.isFinite(cap) ? cap * Math.tanh(x / cap) : x);
+  /** Logits of a row against a head, capped, then divided by the temperature. */
+  const tempered = (of: Float64Array, r: number, from: Float64Array = normed) =>
+    logitsOf(of, row(from, r)).map((x) => capped(x) / temperature);
+  const teacher = Array.from({ length: rows }, (_, r) => softmax(tempered(teacherHead, r)));
   const ids = teacher.map((p) => likeliest(p, topK));
 
   /** T^2 sum of weights * KL(teacher || student), the tokens that are not the teacher's likeliest as one. */
   function plainLoss(of: Float64Array): number {
     let loss = 0;
     for (let r = 0; r < rows; r++) {
-      const [p, q] = [teacher[r]!, softmax(logitsOf(head, cooled(r, of)))];
+      const [p, q] = [teacher[r]!, softmax(tempered(head, r, of))];
       const pairs = ids[r]!.map((id) => [p[id]!, q[id]!] as const);
       const rest = [0, 1].map((side) => pairs.reduce((left, pair) => left - pair[side]!, 1)) as [number, number];
       for (const [a, b] of [...pairs, rest]) loss += weights[r]! * a * Math.log(a / b);
@@ -69,9 +75,14 @@ describe.each([
 
   // What the walk over the student's vocabulary leaves, for logits of which the largest was taken as 1.
   const largest = 1;
-  const student = Array.from({ length: rows }, (_, r) => logitsOf(head, cooled(r)).map((x) => Math.exp(x - largest)));
-  const headRows = student.flatMap((shares) =>
-    Array.from({ length: D }, (_, d) => shares.reduce((sum, share, v) => sum + share * head[v * D + d]!, 0)),
+  const student = Array.from({ length: rows }, (_, r) => tempered(head, r).map((x) => Math.exp(x - largest)));
+  const slopes = Array.from({ length: rows }, (_, r) =>
+    tempered(head, r).map((x) => 1 - ((x * temperature) / cap) ** 2),
+  );
+  const headRows = student.flatMap((shares, r) =>
+    Array.from({ length: D }, (_, d) =>
+      shares.reduce((sum, share, v) => sum + share * slopes[r]![v]! * head[v * D + d]!, 0),
+    ),
   );
   const feeds = {
     normed: normed.map((x) => x / temperature),
@@ -105,7 +116,7 @@ describe.each([
   });
 
   it('is nothing where the student is the teacher', () => {
-    const own = ids.map((_, r) => softmax(logitsOf(head, cooled(r))));
+    const own = ids.map((_, r) => softmax(tempered(head, r)));
     const teacherLogProbabilities = Float64Array.from(
       ids.flatMap((some, r) => some.map((id) => Math.log(own[r]![id]!))),
     );
