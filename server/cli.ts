@@ -26,6 +26,7 @@ import {
   withSourceOptions,
 } from './cli/options';
 import { addEvaluate } from './cli/evaluate';
+import { addGraph } from './cli/graph';
 import { addHeal } from './cli/heal';
 import { addMerge } from './cli/merge';
 import { progressView } from './cli/progress';
@@ -279,6 +280,7 @@ addHeal(program, carryOut);
 addEvaluate(program, carryOut);
 addMerge(program, carryOut);
 addReport(program);
+addGraph(program);
 addServe(program);
 
 function needSource(flags: SourceFlags & ComputeFlags, defaultWindows: number | null) {
