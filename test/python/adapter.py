@@ -73,7 +73,7 @@ def compare(args):
 
 def load(folder, dtype):
     model, loading = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False, output_loading_info=True)
+        folder, dtype=dtype, attn_implementation="eager", trust_remote_code=False, output_loading_info=True)
     return model.eval(), [f"{kind}: {sorted(map(str, names))}" for kind, names in loading.items() if names]
 
 

@@ -25,7 +25,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 def main():
     args = arguments()
     model, loading = AutoModelForCausalLM.from_pretrained(
-        args.pruned, dtype=torch.float32, attn_implementation="sdpa", trust_remote_code=False, output_loading_info=True)
+        args.pruned, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False, output_loading_info=True)
     n_layers = len(model.model.layers)
     n_layers_original = AutoConfig.from_pretrained(args.original).num_hidden_layers
     loss = mean_loss(model.eval(), rows(args.ids))
