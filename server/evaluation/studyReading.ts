@@ -1,6 +1,7 @@
 // What can be read out of a study, in sentences that say how sure they are. Pure.
 import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { counted, percent, signed } from '../shared/numbers';
+import { recoveredFraction } from '../shared/recovery';
 import { normalQuantile } from '../shared/statistics';
 import { meanAccuracy } from './meanAccuracy';
 
@@ -49,7 +50,9 @@ function healingByLoss(report: StudyReport): string[] {
       const before = variants.find(
         (it) => !it.healed && it.repair === healed.repair && JSON.stringify(it.drop) === JSON.stringify(healed.drop),
       );
-      return before && before.loss.costNats > 0 ? [1 - healed.loss.costNats / before.loss.costNats] : [];
+      if (!before) return [];
+      const losses = { original: 0, pruned: before.loss.costNats, healed: healed.loss.costNats };
+      return recoveredFraction(losses) ?? [];
     });
   if (shares.length === 0) return [];
   const [least, most] = [percent(Math.min(...shares), 0), percent(Math.max(...shares), 0)];

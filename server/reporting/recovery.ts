@@ -1,5 +1,6 @@
 // How much of the loss that pruning added was recovered by healing.
 import { metricOf } from '../shared/metrics';
+import { recoveredFraction } from '../shared/recovery';
 import type { EvaluateReport } from '../protocol/reports';
 import { type ScoreRow, scoreOfModel } from './scoreTable';
 
@@ -17,9 +18,9 @@ export function recoveries({ models }: EvaluateReport, row: ScoreRow): Map<numbe
   for (const [k, model] of models.entries()) {
     if (k === 0 || !model.healed) continue;
     const pruned = models.findIndex((it, i) => i > 0 && !it.healed && lacksTheSame(it, model));
-    const lost = costOf(pruned) - costOf(0);
-    const fraction = (costOf(pruned) - costOf(k)) / lost;
-    if (pruned > 0 && lost > 0 && Number.isFinite(fraction)) found.set(k, fraction);
+    const losses = { original: costOf(0), pruned: costOf(pruned), healed: costOf(k) };
+    const fraction = pruned > 0 ? recoveredFraction(losses) : null;
+    if (fraction !== null) found.set(k, fraction);
   }
   return found;
 }

@@ -2,6 +2,7 @@
 import { restrictedEvaluation } from '../evaluation/restrictedEvaluation';
 import type { StudyReport, StudyVariant } from '../protocol/reports';
 import { counted, percent } from '../shared/numbers';
+import { recoveredFraction } from '../shared/recovery';
 import { baseStyle } from '../shared/styles';
 import { rowChart, type Series } from './chart';
 import { evaluationCharts } from './evaluationCharts';
@@ -37,8 +38,8 @@ function recoveryCharts(report: StudyReport): StudyChart[] {
   if (pairs.length === 0) return [];
   const bars = pairs.flatMap(([before, healed]) => {
     const [lost, left] = [before.loss!.costNats, healed.loss!.costNats];
-    const share = left < lost ? percent(1 - left / lost, 0) : 'nothing';
-    const wonBack = lost > 0 ? `, ${share} won back` : '';
+    const fraction = recoveredFraction({ original: 0, pruned: lost, healed: left });
+    const wonBack = fraction === null ? '' : `, ${fraction > 0 ? percent(fraction, 0) : 'nothing'} won back`;
     return [
       { variant: before, note: `${lost.toFixed(3)} nats` },
       { variant: healed, note: `${left.toFixed(3)} nats${wonBack}` },

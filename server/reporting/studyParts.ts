@@ -8,6 +8,7 @@ import type { StudyLoss, StudyReport, StudyVariant } from '../protocol/reports';
 import type { NamedChart } from './evaluationCharts';
 import { choosingMethods, isChoosingMethod } from '../shared/methods';
 import { counted, parameters, percent, signed } from '../shared/numbers';
+import { recoveredFraction } from '../shared/recovery';
 
 export interface StudyParts {
   title: string;
@@ -198,8 +199,11 @@ const windowsOf = ({ nWindows, tokensPerWindow, files, start }: TokenSourceRepor
   `${nWindows} windows of ${tokensPerWindow} tokens of ${files.map(({ name }) => name).join(', ')} from token ${start} on`;
 
 /** The share of what leaving blocks out cost that healing won back. */
-const recovered = (before: StudyLoss | null | undefined, after: StudyLoss | null | undefined) =>
-  before && after && before.costNats > 0 ? percent(1 - after.costNats / before.costNats, 0) : '';
+function recovered(before: StudyLoss | null | undefined, after: StudyLoss | null | undefined): string {
+  if (!before || !after) return '';
+  const fraction = recoveredFraction({ original: 0, pruned: before.costNats, healed: after.costNats });
+  return fraction === null ? '' : percent(fraction, 0);
+}
 const nats = (loss: StudyLoss | null | undefined) => loss?.lossNats.toFixed(3) ?? '';
 const cost = (loss: StudyLoss | null | undefined) =>
   loss

@@ -1,6 +1,7 @@
 // The loop around the steps: judges, keeps the best, stops. It says what happens to whoever listens, who also keeps the files.
 import type { LoopOptions } from '../recipes/heal/recipe';
 import type { HealEval, HealReport, HealStep, LossPoint } from '../protocol/reports';
+import { recoveredFraction } from '../shared/recovery';
 import type { StepResult } from './step';
 
 /** Where a run is; with the adapter's tensors all that it takes to go on. */
@@ -64,8 +65,11 @@ export async function trainLoop(
       sinceBest: isBest ? 0 : at.sinceBest + 1,
       judgedAt: at.step,
     };
-    const recoveredFraction = recovered(lossNats, references);
-    await listener.judged({ step: at.step, ...lossPoint(lossNats), recoveredFraction });
+    await listener.judged({
+      step: at.step,
+      ...lossPoint(lossNats),
+      recoveredFraction: recovered(lossNats, references),
+    });
   };
   const end = async (stoppedBy: HealReport['stoppedBy']): Promise<LoopEnd> => {
     if (stoppedBy !== 'divergence') await judge();
@@ -94,8 +98,8 @@ export interface References {
 
 /** (pruned - now) / (pruned - dense); null where there is nothing to recover, or it is not known. */
 export function recovered(now: number, { dense, pruned }: References): number | null {
-  if (dense === null || pruned === null || pruned <= dense) return null;
-  return (pruned - now) / (pruned - dense);
+  if (dense === null || pruned === null) return null;
+  return recoveredFraction({ original: dense, pruned, healed: now });
 }
 
 export const lossPoint = (lossNats: number): LossPoint => ({ lossNats, perplexity: Math.exp(lossNats) });

@@ -3,6 +3,7 @@ import { html, nothing, svg, type TemplateResult } from 'lit';
 import { metricOf } from '../../server/shared/metrics';
 import { share } from '../../server/shared/numbers';
 import { scoreText } from '../../server/shared/scores';
+import { recoveredFraction } from '../../server/shared/recovery';
 import { scoreOf } from './cell';
 import { type Column, lacksOf } from './columns';
 import type { TableView } from './view';
@@ -72,6 +73,6 @@ const prunedOf = (healed: Column, rows: Known) =>
 /** (pruned - healed) / (pruned - base), in nats, as on the page of a healing. */
 function recovered(column: Column, value: number, base: number, rows: Known): number | null {
   const pruned = column.kind === 'healed' ? prunedOf(column, rows)?.value : undefined;
-  if (pruned === undefined || pruned <= base) return null;
-  return Math.log(pruned / value) / Math.log(pruned / base);
+  if (pruned === undefined) return null;
+  return recoveredFraction({ original: Math.log(base), pruned: Math.log(pruned), healed: Math.log(value) });
 }

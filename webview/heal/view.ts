@@ -2,6 +2,7 @@
 import type { EarlierHealing, HealingState } from '../../server/protocol/pages/heal';
 import type { HealEval, LossPoint } from '../../server/protocol/reports';
 import { clock, counted } from '../../server/shared/numbers';
+import { recoveredFraction } from '../../server/shared/recovery';
 import { isActive } from '../components/runState';
 import type { Curve } from './curve';
 import { stepsOf, tokensPerStep } from './settings';
@@ -57,13 +58,13 @@ export function runViewOf(state: PageState, healing: HealingState, curve: Curve)
 
 /** (pruned - now) / (pruned - original), in nats; null where there is nothing to win back. */
 export function shareBack(
-  { lossNats, recoveredFraction }: HealEval,
+  { lossNats, recoveredFraction: known }: HealEval,
   original: LossPoint | null,
   pruned: LossPoint | null,
 ): number | null {
-  if (recoveredFraction !== null) return recoveredFraction;
-  if (!original || !pruned || original.lossNats >= pruned.lossNats) return null;
-  return (pruned.lossNats - lossNats) / (pruned.lossNats - original.lossNats);
+  if (known !== null) return known;
+  if (!original || !pruned) return null;
+  return recoveredFraction({ original: original.lossNats, pruned: pruned.lossNats, healed: lossNats });
 }
 
 function phaseOf({ report, adapter }: HealingState, state: HealingState['run']['state']): Phase {
