@@ -12,7 +12,7 @@ import { blockBackward } from '../model/blockGradient';
 import { noAdapters } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
 import { blockWeights } from '../model/weights';
-import { natural, positive } from './options';
+import { natural, positive } from './readings';
 
 interface GraphFlags {
   block: number;

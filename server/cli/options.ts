@@ -1,32 +1,10 @@
 // Options that several commands share, and what they become in a recipe.
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { UserError } from '../errors';
 import { parseBlockList, parseDropSet } from '../shared/dropSets';
-import type { BosMode, ComputeOptions, DeviceName, DropSet, Dtype, MemoryMode, TokenSource } from '../protocol/recipes';
+import type { BosMode, DropSet, TokenSource } from '../protocol/recipes';
 import type { MeasureOptions } from '../recipes/analyze/recipe';
-
-export interface ComputeFlags extends OutputFlags {
-  device: DeviceName;
-  memory: MemoryMode;
-  threads?: number;
-  memoryLimit?: number;
-  seed: number;
-}
-
-export function withComputeOptions(command: Command): Command {
-  return withOutputOptions(command)
-    .addOption(
-      new Option('--device <name>', 'where to compute').choices(['cpu', 'webgpu', 'cuda', 'auto']).default('auto'),
-    )
-    .addOption(
-      new Option('--memory <mode>', 'weights all at once, or block by block')
-        .choices(['auto', 'resident', 'streaming'])
-        .default('auto'),
-    )
-    .option('--memory-limit <megabytes>', 'the most memory to plan for (default: what is free)', positive)
-    .option('--threads <n>', 'threads to compute with (default: all cores)', positive)
-    .option('--seed <n>', 'seed of everything random', natural, 0);
-}
+import { fraction, natural, positive } from './readings';
 
 export interface OutputFlags {
   json?: string;
@@ -35,13 +13,6 @@ export interface OutputFlags {
 
 export const withOutputOptions = (command: Command): Command =>
   command.option('--json <file>', 'write the report to this file').option('--quiet', 'print nothing but errors');
-
-export const computeOptions = (flags: ComputeFlags): ComputeOptions => ({
-  device: flags.device,
-  memory: flags.memory,
-  threads: flags.threads ?? null,
-  memoryLimitBytes: flags.memoryLimit === undefined ? null : flags.memoryLimit * 1e6,
-});
 
 export interface SourceFlags {
   text?: string[];
@@ -165,49 +136,6 @@ export function measureOptions(flags: MeasureFlags): MeasureOptions {
   };
 }
 
-export const blockList = (text: string): number[] => parseBlockList(text);
-
 /** An option that takes a list of blocks and is empty when left out. */
 export const blocksOption = (flags: string, description: string): Option =>
-  new Option(flags, description).argParser(blockList).default([], 'none');
-
-export function dtype(text: string): Dtype {
-  if (text === 'f32' || text === 'f16' || text === 'bf16') return text;
-  throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
-}
-
-export function positive(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It must be a whole number of at least 1.');
-  return value;
-}
-
-export function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0 && value < 1))
-    throw new InvalidArgumentError('It must be a number between 0 and 1, such as 0.95.');
-  return value;
-}
-
-export function ratio(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value < 1))
-    throw new InvalidArgumentError('It must be a share from 0 up to 1, such as 0.3.');
-  return value;
-}
-
-export function ridge(text: string): number | 'auto' {
-  if (text === 'auto') return 'auto';
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
-    throw new InvalidArgumentError('It must be a number of 0 or more, such as 1e-4, or auto.');
-  return value;
-}
-
-export function natural(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
-    throw new InvalidArgumentError('It must be a whole number, 0 or more.');
-  return value;
-}
+  new Option(flags, description).argParser((text) => parseBlockList(text)).default([], 'none');

@@ -3,7 +3,7 @@ import { Presets, SingleBar } from 'cli-progress';
 import type { EngineEvent } from '../protocol/engine';
 import type { HealStep } from '../protocol/reports';
 import { renderPlan } from './render';
-import { judgements, stepLine } from './renderHealing';
+import { evaluationTable, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';
 
 /** Shows an engine's events on stderr; text goes to stdout as it comes, behind the `prompt`. */
@@ -43,7 +43,7 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
       if (event.kind === 'evaluation') {
         bar.stop();
         if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
-        process.stderr.write(`${judgements([event.evaluation]).split('\n')[1]!}\n`);
+        process.stderr.write(`${evaluationTable([event.evaluation]).split('\n')[1]!}\n`);
       }
       if (healing.steps.length > 0) return;
       if (event.kind !== 'progress' || !process.stderr.isTTY) return;

@@ -1,4 +1,4 @@
-// A healing on a terminal: its curve in one line, its judgements as a table.
+// A healing on a terminal: its curve in one line, its evaluations as a table.
 import type { HealEval, HealReport, HealStep } from '../protocol/reports';
 import { table } from './table';
 
@@ -13,7 +13,7 @@ export function renderHealing(report: HealReport): string {
     '',
     `loss ${sparkline(steps.map((step) => step.lossNats))}  ${steps.length > 0 ? `${nats(steps[0]!.lossNats)} to ${nats(steps.at(-1)!.lossNats)}` : ''}`,
     '',
-    ...(evals.length > 0 ? [judgements(evals), ''] : []),
+    ...(evals.length > 0 ? [evaluationTable(evals), ''] : []),
     table([
       ['model', 'loss', 'perplexity'],
       ...(dense ? [['dense', nats(dense.lossNats), dense.perplexity.toFixed(2)]] : []),
@@ -35,7 +35,7 @@ const stops: Record<HealReport['stoppedBy'], string> = {
   divergence: 'divergence',
 };
 
-export function judgements(evals: readonly HealEval[]): string {
+export function evaluationTable(evals: readonly HealEval[]): string {
   return table([
     ['after steps', 'held-out loss', 'perplexity', 'recovered'],
     ...evals.map(({ step, lossNats, perplexity, recoveredFraction }) => [

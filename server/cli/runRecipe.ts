@@ -2,37 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { UserError } from '../errors';
-import type { FileKind, Recipe } from '../recipes/kinds';
-import type { Report } from '../protocol/reports';
+import { fileKinds } from '../recipes/kinds';
 import type { FileRecipe } from '../recipes/recipeFile';
+import { carryOut } from './carryOut';
 import { type OutputFlags, withOutputOptions } from './options';
-import { renderAnalysis, renderMerge, renderPrune } from './render';
-import { renderEvaluation } from './renderEvaluation';
-import { renderHealing } from './renderHealing';
-import { renderStudy } from './renderStudy';
 
-const renderers: { [K in FileKind]: (report: Extract<Report, { kind: K }>) => string } = {
-  analyze: renderAnalysis,
-  prune: renderPrune,
-  heal: renderHealing,
-  merge: renderMerge,
-  evaluate: renderEvaluation,
-  study: renderStudy,
-};
-
-/** @param carryOut runs a recipe, shows its report and writes it where --json says. */
-export const addRun = (
-  program: Command,
-  carryOut: (recipe: Recipe, flags: OutputFlags, render: (report: Report) => string) => Promise<void>,
-): Command =>
-  withOutputOptions(
-    program.command('run').argument('<recipe>', `a recipe file in YAML: ${Object.keys(renderers).join(', ')}`),
-  )
+export const addRun = (program: Command): Command =>
+  withOutputOptions(program.command('run').argument('<recipe>', `a recipe file in YAML: ${fileKinds.join(', ')}`))
     .description('carry out a recipe file; a study that was ended goes on')
-    .action(async (file: string, flags: OutputFlags) => {
-      const recipe = await readRecipe(file);
-      return carryOut(recipe, flags, renderers[recipe.kind] as (report: Report) => string);
-    });
+    .action(async (file: string, flags: OutputFlags) => carryOut(await readRecipe(file), flags));
 
 /** Throws UserError with file, line and column for a file that is no recipe. */
 async function readRecipe(file: string): Promise<FileRecipe> {

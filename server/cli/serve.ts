@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { positive } from './options';
+import { positive } from './readings';
 
 interface ServeFlags {
   data: string;

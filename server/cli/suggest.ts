@@ -1,13 +1,37 @@
 // suggest: a drop set from a report that is already there.
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
+import type { Command } from 'commander';
+import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../shared/dropSets';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport } from '../protocol/reports';
+import { ruleOf } from './completions';
+import { blocksOption, type OutputFlags, withOutputOptions } from './options';
+import { positive } from './readings';
 import { digits } from './render';
 import { table } from './table';
+
+interface SuggestFlags extends OutputFlags {
+  method: string;
+  count: number;
+  protect: number[];
+}
+
+export const addSuggest = (program: Command): Command =>
+  withOutputOptions(program.command('suggest').argument('<report>', 'what analyze --json wrote'))
+    .description('which blocks a method would drop')
+    .requiredOption('--method <name>', 'a method of the report, removal or greedy where they were measured, or deepest')
+    .requiredOption('--count <n>', 'how many blocks', positive)
+    .addOption(blocksOption('--protect <blocks>', 'blocks that stay, such as 0,1,29'))
+    .action(async (path: string, { method, count, protect, json, quiet }: SuggestFlags) => {
+      if (json) await checkStagedFile(json);
+      const suggestion = suggest(await readReport(path), ruleOf(method, count, protect));
+      if (!quiet) console.log(renderSuggestion(suggestion));
+      if (json) await writeStagedFile(json, `${JSON.stringify(suggestion, null, 1)}\n`);
+    });
 
 export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';

@@ -13,12 +13,12 @@ import { sparsifyKind } from './sparsify/recipe';
 import { studyKind } from './study/recipe';
 
 export const kinds = {
+  inspect: inspectKind,
   analyze: analyzeKind,
   prune: pruneKind,
   sparsify: sparsifyKind,
   perplexity: perplexityKind,
   generate: generateKind,
-  inspect: inspectKind,
   heal: healKind,
   merge: mergeKind,
   evaluate: evaluateKind,

@@ -42,7 +42,7 @@ export function unwrapped(schema: z.core.$ZodType): z.core.$ZodType | null {
 }
 
 /** Of a union the one that the value names by its `kind`, or the first that it fits. */
-function optionOf({ options }: z.ZodUnion, value: unknown): z.core.$ZodType | undefined {
+export function optionOf({ options }: z.ZodUnion, value: unknown): z.core.$ZodType | undefined {
   if (!isRecord(value)) return options.find((option) => z.safeParse(option, value).success);
   return options.find(
     (option) => option instanceof z.ZodObject && (option.shape.kind as z.ZodLiteral | undefined)?.value === value.kind,

@@ -1,6 +1,7 @@
 // What is declared of a kind of recipe: its form, its name for people, and how the rest of the program treats it. Each kind
 // has one such declaration, in recipes/<kind>/recipe.ts; recipes/kinds.ts lists them all.
 import * as z from 'zod';
+import type { CommandLine } from './commandLine';
 
 export interface RecipeKind {
   /** How the recipe looks from outside, with its defaults. Fields that it does not name are refused. */
@@ -12,6 +13,8 @@ export interface RecipeKind {
   /** A recipe file may hold it. */
   readonly inFiles: boolean;
   readonly planned: Planned;
+  /** The command that asks for it; null: there is none, and it comes from files or the editor. */
+  readonly command: CommandLine | null;
 }
 
 /**

@@ -53,7 +53,7 @@ describe('the program', () => {
 
   it.each([
     [['--version'], /^\d+\.\d+\.\d+\n$/],
-    [['--help'], /inspect[\s\S]*analyze[\s\S]*suggest[\s\S]*prune[\s\S]*perplexity[\s\S]*generate/],
+    [['--help'], /inspect[\s\S]*analyze[\s\S]*prune[\s\S]*perplexity[\s\S]*generate[\s\S]*suggest/],
     [['help', 'prune'], /--drop <blocks>[\s\S]*--device <name>[\s\S]*--out <folder>[\s\S]*--repair <how>/],
     [['perplexity', '--help'], /--preset <tokens>[\s\S]*--json <file>[\s\S]*--memory-limit/],
   ])('%j', async (args, expected) => {

@@ -1,6 +1,7 @@
 // analyze: how much each block matters, by scores and by measured loss.
 import * as z from 'zod';
 import { blocks, compute, dropSet, natural, nameOf, path, positive, tokenSource } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const greedy = z.strictObject({
@@ -42,10 +43,19 @@ const schema = z.strictObject({
 });
 export type AnalyzeRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: 'how much each block matters: by every method from one forward pass, and by measured loss',
+  arguments: [{ name: '<model>', field: 'model' }],
+  text: { windows: 16, needed: true },
+  measures: true,
+  options: [{ flags: '--methods <names>', field: 'methods', read: 'names', help: 'comma-separated, all or none' }],
+} as const satisfies CommandLine;
+
 export const analyzeKind = {
   schema,
   title: 'Analyze',
   resumable: true,
   inFiles: true,
   planned: 'own',
+  command,
 } as const satisfies RecipeKind;

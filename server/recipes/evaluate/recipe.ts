@@ -1,6 +1,7 @@
 // evaluate: scores models on tasks, number by number as lm-evaluation-harness does.
 import * as z from 'zod';
 import { compute, dropSet, nameOf, natural, path, positive } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const itemRange = z
@@ -30,7 +31,7 @@ const schema = z.strictObject({
   /** More variants: the base without each of these, which need not be written. */
   drops: z.array(dropSet).max(1000).default([]),
   ...evaluation,
-  /** Lets every model continue a few prompts afterwards, and judges whether it repeats itself. */
+  /** Lets every model continue a few prompts afterwards, and checks whether it repeats itself. */
   generate: z.boolean().default(false),
   /** Also write a line of JSON for every item and model to this file. */
   samples: path('outputFile').nullable().default(null),
@@ -38,10 +39,52 @@ const schema = z.strictObject({
 });
 export type EvaluateRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: "scores on benchmarks, with lm-evaluation-harness' numbers, variants beside the base item by item",
+  arguments: [{ name: '<model...>', field: 'models', help: 'the base, and the models to compare with it' }],
+  options: [
+    {
+      flags: '--tasks <names>',
+      field: 'tasks',
+      read: 'names',
+      required: true,
+      help: 'comma-separated, such as hellaswag,arc_easy,mmlu or mmlu_philosophy',
+    },
+    { flags: '--data <folder>', field: 'data', required: true, help: "the folder with the tasks' data" },
+    {
+      flags: '--drops <sets>',
+      field: 'drops',
+      read: 'dropSets',
+      help: 'also the first model without these, such as "12-15;12-16;8a,9m" (a: attention, m: MLP)',
+    },
+    { flags: '--items <range>', field: 'items', read: 'itemRange', help: 'items A to B-1 of every task, as A:B' },
+    { flags: '--limit <n>', read: 'positive', help: 'the first n items of every task' },
+    {
+      flags: '--fewshot <k>',
+      field: 'fewShot',
+      read: 'natural',
+      help: "examples before each question (default: the task's own, none)",
+    },
+    {
+      flags: '--max-tokens <n>',
+      field: 'maxTokens',
+      read: 'positive',
+      help: "the longest input (default: the model's own)",
+    },
+    {
+      flags: '--generate',
+      field: 'generate',
+      help: 'let each model continue a few prompts, and see whether it repeats itself',
+    },
+    { flags: '--samples <file>', field: 'samples', help: 'write a line of JSON for every item' },
+  ],
+} as const satisfies CommandLine;
+
 export const evaluateKind = {
   schema,
   title: 'Evaluate',
   resumable: true,
   inFiles: true,
   planned: 'own',
+  command,
 } as const satisfies RecipeKind;

@@ -1,6 +1,7 @@
 // generate: greedy text from a prompt.
 import * as z from 'zod';
 import { bos, compute, dropSet, path, positive } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const schema = z.strictObject({
@@ -16,10 +17,28 @@ const schema = z.strictObject({
 });
 export type GenerateRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: 'greedy text from a prompt',
+  arguments: [{ name: '<model>', field: 'model' }],
+  drops: 'blocks to leave out',
+  options: [
+    {
+      flags: '--prompt <text>',
+      field: 'prompt',
+      default: '',
+      help: 'what to continue; empty: from the beginning-of-text token',
+    },
+    { flags: '--max-tokens <n>', field: 'maxTokens', read: 'positive', help: 'the most tokens to add' },
+    { flags: '--bos <mode>', field: 'bos', help: 'beginning-of-text token' },
+    { flags: '--no-cache', field: 'cache', help: 'compute every token from the whole text, to check the cache' },
+  ],
+} as const satisfies CommandLine;
+
 export const generateKind = {
   schema,
   title: 'Generate with',
   resumable: false,
   inFiles: false,
   planned: 'own',
+  command,
 } as const satisfies RecipeKind;

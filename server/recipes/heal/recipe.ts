@@ -1,6 +1,7 @@
 // heal: trains a LoRA adapter beside the projections of a pruned model, which stays as it is.
 import * as z from 'zod';
 import { blocks, bos, compute, name, natural, path, positive, share, tokenSource } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 export const trainingData = z.strictObject({
@@ -16,7 +17,7 @@ export const trainingData = z.strictObject({
   bos: bos.default('none'),
   /** Shuffled anew for every pass over the data, by the seed. */
   order: z.enum(['sequential', 'shuffled']).default('shuffled'),
-  /** Share of the windows that is kept to judge by, drawn by the seed. A sequence keeps none. */
+  /** Share of the windows that is kept to evaluate on, drawn by the seed. A sequence keeps none. */
   heldOutFraction: share.default(0.05),
   seed: natural.default(0),
 });
@@ -125,10 +126,148 @@ export const healDefaults: HealRecipe = schema.parse({ kind: 'heal', model: '-',
 /** What a distillation is by default. */
 export const defaultDistillation = objective.parse({ kind: 'distillation' });
 
+const command = {
+  summary: 'train a LoRA adapter that brings back what pruning cost',
+  arguments: [{ name: '<model>', field: 'model', help: 'a pruned model; it stays as it is' }],
+  options: [
+    {
+      flags: '--data <file...>',
+      field: 'data.files',
+      required: true,
+      help: 'text, or instructions or chats as JSON, JSON lines, CSV or Parquet',
+    },
+    {
+      flags: '--out <folder>',
+      field: 'out',
+      required: true,
+      help: 'the PEFT folder to write; with --resume one that a run has begun',
+    },
+    { flags: '--resume', field: 'resume', help: 'go on from the last saved state of the run in --out' },
+    { flags: '--field <name>', field: 'data.field', help: 'column of the text in structured files' },
+    { flags: '--format <name>', field: 'data.format', help: 'what the data is' },
+    {
+      flags: '--tokens <n>',
+      field: 'data.tokens',
+      read: 'positive',
+      help: 'tokens of a window; longer items are cut off',
+    },
+    { flags: '--start <n>', field: 'data.start', read: 'natural', help: 'first token of the text, or first item' },
+    { flags: '--bos <mode>', field: 'data.bos', help: 'beginning-of-text token' },
+    { flags: '--order <how>', field: 'data.order', help: 'of the windows' },
+    {
+      flags: '--holdout <share>',
+      field: 'data.heldOutFraction',
+      read: 'share',
+      help: 'share of the windows to evaluate on, where no --held-out-text is given',
+    },
+    { flags: '--held-out-text <file...>', help: 'another text to evaluate on' },
+    { flags: '--held-out-windows <n>', read: 'positive', help: 'windows of it (default: 8)' },
+    { flags: '--held-out-tokens <n>', read: 'positive', help: 'tokens of a window of it (default: as --tokens)' },
+    { flags: '--rank <n>', field: 'adapter.rank', read: 'natural', help: 'rank of the adapter' },
+    { flags: '--alpha <a>', field: 'adapter.alpha', read: 'amount', help: 'strength: W x + (alpha / rank) B A x' },
+    {
+      flags: '--targets <names>',
+      field: 'adapter.targets',
+      read: 'names',
+      help: 'projections, comma-separated, or all-linear',
+    },
+    {
+      flags: '--blocks <list>',
+      field: 'adapter.blocks',
+      read: 'adapterBlocks',
+      help: 'blocks that get an adapter: all, cut-adjacent, or a list such as 3,5,8-10',
+    },
+    {
+      flags: '--rank-pattern <list>',
+      field: 'adapter.rankPattern',
+      read: 'perModule',
+      help: 'other ranks, such as "q_proj=4;layers.3.mlp.up_proj=16"',
+    },
+    {
+      flags: '--alpha-pattern <list>',
+      field: 'adapter.alphaPattern',
+      read: 'perModule',
+      help: 'other alphas, in the same way',
+    },
+    { flags: '--rslora', field: 'adapter.rsLora', help: 'scale by alpha / sqrt(rank)' },
+    {
+      flags: '--dropout <share>',
+      field: 'adapter.dropout',
+      read: 'share',
+      help: "share of an adapter's inputs that is dropped in training",
+    },
+    { flags: '--init <folder>', field: 'adapter.init', help: 'an adapter to begin with' },
+    {
+      flags: '--objective <name>',
+      field: 'objective.kind',
+      help: 'the next token, or what the original model expects',
+    },
+    {
+      flags: '--top-k <n>',
+      field: 'objective.topK',
+      read: 'positive',
+      default: 32,
+      help: 'likeliest tokens of the original model that a distillation keeps',
+    },
+    { flags: '--temperature <t>', field: 'objective.temperature', read: 'amount', help: 'of a distillation' },
+    { flags: '--dense <folder>', field: 'dense', help: 'the model before pruning (default: as espalier.json says)' },
+    { flags: '--lr <rate>', field: 'optimizer.learningRate', read: 'amount', help: 'peak learning rate' },
+    { flags: '--schedule <name>', field: 'optimizer.schedule', help: 'of the learning rate after warm-up' },
+    {
+      flags: '--warmup <steps>',
+      field: 'optimizer.warmupSteps',
+      read: 'natural',
+      help: 'steps in which the rate rises from 0',
+    },
+    { flags: '--weight-decay <w>', field: 'optimizer.weightDecay', read: 'amount', help: 'of AdamW' },
+    { flags: '--beta1 <b>', field: 'optimizer.beta1', read: 'fraction', help: 'of AdamW' },
+    { flags: '--beta2 <b>', field: 'optimizer.beta2', read: 'fraction', help: 'of AdamW' },
+    { flags: '--epsilon <e>', field: 'optimizer.epsilon', read: 'amount', help: 'of AdamW' },
+    {
+      flags: '--clip <norm>',
+      field: 'optimizer.clipNorm',
+      read: 'amountOrNone',
+      help: 'largest norm of all gradients together; 0: any',
+    },
+    { flags: '--steps <n>', field: 'loop.steps', read: 'natural', help: 'steps to make' },
+    {
+      flags: '--micro-batch <windows>',
+      field: 'loop.microBatchWindows',
+      read: 'natural',
+      help: 'windows that go through the model together',
+    },
+    { flags: '--accumulate <n>', field: 'loop.accumulate', read: 'natural', help: 'micro-batches of a step' },
+    {
+      flags: '--evaluate-every <steps>',
+      field: 'loop.evaluateEverySteps',
+      read: 'positive',
+      help: 'evaluate every so many steps (default: a quarter of all, at most 500)',
+    },
+    {
+      flags: '--save-every <steps>',
+      field: 'loop.saveEverySteps',
+      read: 'positive',
+      help: 'save what --resume needs every so many steps',
+    },
+    {
+      flags: '--patience <n>',
+      field: 'loop.patience',
+      read: 'positive',
+      help: 'stop after so many evaluations without a better one',
+    },
+    {
+      flags: '--activations <how>',
+      field: 'loop.activations',
+      help: 'keep activations inside blocks for the backward pass, or compute them again',
+    },
+  ],
+} as const satisfies CommandLine;
+
 export const healKind = {
   schema,
   title: 'Heal',
   resumable: true,
   inFiles: true,
   planned: 'own',
+  command,
 } as const satisfies RecipeKind;

@@ -1,10 +1,17 @@
 // inspect: what a model is made of, from its headers alone.
 import * as z from 'zod';
 import { path } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const schema = z.strictObject({ kind: z.literal('inspect'), model: path('modelFolder') });
 export type InspectRecipe = z.output<typeof schema>;
+
+const command = {
+  summary: 'what a model is made of',
+  arguments: [{ name: '<model>', field: 'model', help: 'folder of a Hugging Face checkpoint' }],
+  options: [],
+} as const satisfies CommandLine;
 
 export const inspectKind = {
   schema,
@@ -12,4 +19,5 @@ export const inspectKind = {
   resumable: false,
   inFiles: false,
   planned: 'nothing',
+  command,
 } as const satisfies RecipeKind;

@@ -1,6 +1,7 @@
 // merge: folds an adapter into the weights of its model.
 import * as z from 'zod';
 import { compute, outputModel, path } from '../../protocol/recipes';
+import { type CommandLine, outputModelOptions } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const schema = z.strictObject({
@@ -12,10 +13,20 @@ const schema = z.strictObject({
 });
 export type MergeRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: 'write the model with an adapter folded into its weights',
+  arguments: [
+    { name: '<model>', field: 'model', help: 'the pruned model that the adapter was trained on' },
+    { name: '<adapter>', field: 'adapter', help: 'folder of a LoRA adapter as heal and PEFT write it' },
+  ],
+  options: outputModelOptions,
+} as const satisfies CommandLine;
+
 export const mergeKind = {
   schema,
   title: 'Merge',
   resumable: true,
   inFiles: true,
   planned: 'writing',
+  command,
 } as const satisfies RecipeKind;

@@ -1,6 +1,7 @@
 // perplexity: loss and perplexity of models on a text.
 import * as z from 'zod';
 import { compute, dropSet, path, tokenSource } from '../../protocol/recipes';
+import type { CommandLine } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const schema = z.strictObject({
@@ -13,10 +14,19 @@ const schema = z.strictObject({
 });
 export type PerplexityRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: 'loss and perplexity of models, whole or without blocks',
+  arguments: [{ name: '<model...>', field: 'models' }],
+  text: { windows: null, needed: true, presets: true },
+  drops: 'blocks to leave out without writing a model',
+  options: [],
+} as const satisfies CommandLine;
+
 export const perplexityKind = {
   schema,
   title: 'Measure',
   resumable: false,
   inFiles: false,
   planned: 'windows',
+  command,
 } as const satisfies RecipeKind;

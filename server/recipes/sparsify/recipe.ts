@@ -1,6 +1,7 @@
 // sparsify: zeroes the smallest single weights of every projection, the baseline that the field starts from.
 import * as z from 'zod';
 import { compute, outputModel, path, share, tokenSource } from '../../protocol/recipes';
+import { type CommandLine, outputModelOptions } from '../commandLine';
 import type { RecipeKind } from '../recipeKind';
 
 const schema = z.strictObject({
@@ -15,10 +16,27 @@ const schema = z.strictObject({
 });
 export type SparsifyRecipe = z.output<typeof schema>;
 
+const command = {
+  summary: 'write the model with the smallest weights of every projection zeroed',
+  arguments: [{ name: '<model>', field: 'model' }],
+  text: { windows: 16, needed: false },
+  options: [
+    {
+      flags: '--ratio <share>',
+      field: 'ratio',
+      read: 'share',
+      required: true,
+      help: 'share of the weights of each matrix, such as 0.3',
+    },
+    ...outputModelOptions,
+  ],
+} as const satisfies CommandLine;
+
 export const sparsifyKind = {
   schema,
   title: 'Sparsify',
   resumable: false,
   inFiles: false,
   planned: 'windows',
+  command,
 } as const satisfies RecipeKind;

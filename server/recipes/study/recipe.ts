@@ -66,4 +66,5 @@ export const studyKind = {
   resumable: true,
   inFiles: true,
   planned: 'own',
+  command: null,
 } as const satisfies RecipeKind;

@@ -1,0 +1,83 @@
+// What becomes of options that are no field of a recipe by themselves.
+import { UserError } from '../errors';
+import type { DropRule } from '../protocol/recipes';
+import type { EvaluateRecipe } from '../recipes/evaluate/recipe';
+import { defaultEvaluateEverySteps, type HealRecipe } from '../recipes/heal/recipe';
+import type { Kind, RecipeOf } from '../recipes/kinds';
+import type { PruneRecipe } from '../recipes/prune/recipe';
+import { isEmpty } from '../shared/dropSets';
+import { type DropFlags, dropOptions } from './options';
+
+/** By kind: the recipe of the fields that options name, with the other options put in. */
+export const completions: { [K in Kind]?: (recipe: RecipeOf<K>, flags: never) => RecipeOf<K> } = {
+  prune: completePrune,
+  heal: completeHeal,
+  evaluate: completeEvaluate,
+};
+
+interface PruneFlags extends DropFlags {
+  method?: string;
+  count?: number;
+  protect: number[];
+  repair: 'none' | 'linear';
+}
+
+function completePrune(recipe: PruneRecipe, flags: PruneFlags): PruneRecipe {
+  return { ...recipe, rule: pruneRule(flags), repair: flags.repair === 'none' ? null : recipe.repair };
+}
+
+function pruneRule({ method, count, protect, ...flags }: PruneFlags): DropRule {
+  const drop = dropOptions(flags);
+  if (!isEmpty(drop) && !method && count === undefined) return { kind: 'chosen', ...drop };
+  if (isEmpty(drop) && method && count !== undefined) return ruleOf(method, count, protect);
+  throw new UserError(
+    'usage',
+    'Say which blocks go: either --drop LIST (or --drop-attention, --drop-mlp), or --method NAME with --count N.',
+  );
+}
+
+export const ruleOf = (method: string, count: number, kept: number[]): DropRule =>
+  method === 'deepest'
+    ? { kind: 'deepest', count, protected: kept }
+    : { kind: 'method', method, count, protected: kept };
+
+interface HealFlags {
+  field?: string;
+  heldOutText?: string[];
+  heldOutWindows?: number;
+  heldOutTokens?: number;
+  evaluateEvery?: number;
+  seed: number;
+}
+
+function completeHeal(recipe: HealRecipe, flags: HealFlags): HealRecipe {
+  const { data, loop, objective } = recipe;
+  const { heldOutText, evaluateEvery = defaultEvaluateEverySteps(loop.steps), seed } = flags;
+  return {
+    ...recipe,
+    data: { ...data, seed, heldOutFraction: heldOutText ? 0 : data.heldOutFraction },
+    objective: objective.kind === 'nextToken' ? { kind: 'nextToken' } : objective,
+    loop: { ...loop, evaluateEverySteps: evaluateEvery, heldOut: heldOutOf(flags, data.tokens) },
+  };
+}
+
+const heldOutOf = ({ heldOutText, heldOutWindows = 8, heldOutTokens, field }: HealFlags, tokens: number) =>
+  heldOutText
+    ? {
+        kind: 'text' as const,
+        files: heldOutText,
+        field: field ?? null,
+        windows: heldOutWindows,
+        tokens: heldOutTokens ?? tokens,
+        start: 0,
+        bos: 'none' as const,
+        sampling: 'consecutive' as const,
+        seed: 0,
+      }
+    : null;
+
+function completeEvaluate(recipe: EvaluateRecipe, { limit }: { limit?: number }): EvaluateRecipe {
+  if (recipe.items && limit !== undefined)
+    throw new UserError('usage', '--items and --limit both say which items to take; leave one out.');
+  return limit === undefined ? recipe : { ...recipe, items: { first: 0, end: limit } };
+}

@@ -1,0 +1,49 @@
+// How the report of each kind of recipe looks on a terminal, and as which file --json writes it.
+import { harnessResults } from '../evaluation/harnessResults';
+import type { Report } from '../protocol/reports';
+import type { Kind } from '../recipes/kinds';
+import {
+  renderAnalysis,
+  renderGeneration,
+  renderMerge,
+  renderModel,
+  renderPerplexity,
+  renderPrune,
+  renderSparsify,
+} from './render';
+import { renderEvaluation } from './renderEvaluation';
+import { renderHealing } from './renderHealing';
+import { renderStudy } from './renderStudy';
+import { table } from './table';
+
+type ReportOf<K> = Extract<Report, { kind: K }>;
+
+const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
+  inspect: ({ model }) => renderModel(model),
+  analyze: renderAnalysis,
+  prune: renderPrune,
+  sparsify: renderSparsify,
+  perplexity: renderPerplexity,
+  generate: renderGeneration,
+  heal: renderHealing,
+  merge: renderMerge,
+  evaluate: renderEvaluation,
+  study: renderStudy,
+};
+
+/** A report for people. Of a kind without a row it shows the numbers and words that stand in the report itself. */
+export function render(report: Report): string {
+  const renderer = renderers[report.kind] as ((report: Report) => string) | undefined;
+  return renderer ? renderer(report) : plainFacts(report);
+}
+
+const plainFacts = (report: Report): string =>
+  table(
+    Object.entries(report).flatMap(([name, value]) =>
+      ['number', 'string', 'boolean'].includes(typeof value) ? [[name, `${value}`]] : [],
+    ),
+  );
+
+/** What a command writes: of an evaluation, lm-evaluation-harness' results.json with the report in it. */
+export const written = (report: Report): object =>
+  report.kind === 'evaluate' ? harnessResults(report, Date.now()) : report;
