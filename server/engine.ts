@@ -1,5 +1,5 @@
-// The engine process: does one recipe, told and telling over IPC, and ends; or stays and answers questions, where the recipe
-// says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
+// The engine process: takes requests and sends events over IPC. It carries out one recipe and ends; or it stays and answers
+// questions, where the recipe says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
 // the one sure way to stop one.
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
@@ -7,7 +7,7 @@ import { runRecipe } from './recipes/runners';
 import type { Answers } from './recipes/recipeContext';
 
 const abort = new AbortController();
-const tell = (event: EngineEvent): void => void process.send!(event);
+const emit = (event: EngineEvent): void => void process.send!(event);
 let questions: ReturnType<typeof answering> | null = null;
 const controls = listening();
 
@@ -16,26 +16,26 @@ process.on('disconnect', () => process.exit(1));
 process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
   else if (request.kind === 'start') void start(request);
-  else if (request.kind === 'control') controls.tell(request.action);
+  else if (request.kind === 'control') controls.act(request.action);
   else if (request.kind === 'withdraw') questions?.withdraw(request.question);
   else if (questions) questions.ask(request);
   else
-    tell({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
+    emit({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
 });
 // Ctrl-C reaches the whole process group; the starter decides what it means.
 process.on('SIGINT', () => {});
 
 async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
   let last: EngineEvent | null = null;
-  let told = false;
+  let isReported = false;
   try {
     const report = await runRecipe(recipe, {
       signal: abort.signal,
-      emit: tell,
+      emit,
       onControl: controls.listen,
       async stay(done, answers) {
-        tell({ kind: 'done', report: done });
-        told = true;
+        emit({ kind: 'done', report: done });
+        isReported = true;
         questions = answering(answers);
         await questions.over;
       },
@@ -45,18 +45,18 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
     last = { kind: 'failed', ...failure(error) };
   }
   // A device's own threads may still be alive; the message is out, so end without asking them.
-  if (told) process.exit(0);
+  if (isReported) process.exit(0);
   process.send!(last, () => process.exit(0));
 }
 
-/** A recipe may be told before it is so far that it listens. */
+/** Actions that come before the recipe listens wait for it. */
 function listening() {
   let pending: RunControl[] = [];
-  let hear: (action: RunControl) => void = (action) => void pending.push(action);
+  let onAction: (action: RunControl) => void = (action) => void pending.push(action);
   return {
-    tell: (action: RunControl) => hear(action),
+    act: (action: RunControl) => onAction(action),
     listen(listener: (action: RunControl) => void) {
-      hear = listener;
+      onAction = listener;
       for (const action of pending) listener(action);
       pending = [];
     },
@@ -82,13 +82,13 @@ function answering(answers: Answers) {
       const work = async () => {
         await before.done;
         try {
-          if (kind === 'time') tell({ kind: 'timed', question, speed: await answers.speed(drop, mine.signal) });
-          else await answers.loss(drop, mine.signal, (estimate) => tell({ kind: 'estimate', question, estimate }));
+          if (kind === 'time') emit({ kind: 'timed', question, speed: await answers.speed(drop, mine.signal) });
+          else await answers.loss(drop, mine.signal, (estimate) => emit({ kind: 'estimate', question, estimate }));
         } catch (error) {
           const { code, message } = failure(error);
           if (code === 'cancelled')
-            tell({ kind: 'refused', question, code: 'superseded', message: 'A newer question came.' });
-          else tell({ kind: 'refused', question, code, message });
+            emit({ kind: 'refused', question, code: 'superseded', message: 'A newer question came.' });
+          else emit({ kind: 'refused', question, code, message });
         }
       };
       current = { question, abort: mine, done: work() };

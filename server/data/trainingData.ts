@@ -1,4 +1,4 @@
-// What a model is healed on: files to items of ids, in part held out to judge by. Pads nothing, shuffles nothing.
+// What a model is healed on: files to items of ids, in part held out for evaluation. Pads nothing, shuffles nothing.
 import { basename } from 'node:path';
 import { UserError } from '../errors';
 import type { TrainingData } from '../recipes/heal/recipe';
@@ -148,7 +148,7 @@ function checkSettings({ tokens, start, seed, heldOutFraction }: TrainingData, {
   throw new UserError('usage', `The held-out fraction must be from 0 up to below 1, not ${heldOutFraction}.`);
 }
 
-/** A sequence holds nothing out, since what comes later in it is what it is to be judged by. */
+/** A sequence holds nothing out, since what comes later in it is what it is to be evaluated on. */
 function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingData): Omit<TrainingSet, 'report'> {
   if (order === 'sequential' || heldOutFraction === 0) return { training: items, heldOut: [] };
   const nHeldOut = Math.ceil(heldOutFraction * items.length - 1e-9); // 0.07 of 100 are 7

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows } from '../data/tokenWindows';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
-import { type MemoryPlan, planWalk } from '../execution/memoryPlan';
+import { planWalk } from '../execution/memoryPlan';
 import { adaptedModules } from '../model/adapter';
 import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
@@ -16,18 +16,13 @@ import { type HealShape, planHealing } from '../recipes/heal/plan';
 import type { HealRecipe } from '../recipes/heal/recipe';
 import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '../recipes/kinds';
 import { summarize } from '../recipes/modelSummary';
-import type { Cost } from '../recipes/recipeContext';
+import type { PlannedWork } from '../recipes/recipeContext';
 import { estimateStudy } from '../recipes/study/estimate';
 import type { StudyRecipe } from '../recipes/study/recipe';
 import { analysisStep, planStudy } from '../recipes/study/steps';
 import { supposedSets } from '../recipes/study/variants';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { checkDropSet } from '../shared/dropSets';
-
-export interface PlannedRun {
-  readonly plan: MemoryPlan;
-  readonly cost: Cost;
-}
 
 /** Recipes that compute something. */
 export type ComputingRecipe = Exclude<Recipe, { kind: KindPlanned<'nothing'> }>;
@@ -37,7 +32,7 @@ export async function plannedRun(
   recipe: ComputingRecipe,
   checkpoint: Checkpoint,
   limitBytes: number,
-): Promise<PlannedRun | null> {
+): Promise<PlannedWork | null> {
   const { planned } = kinds[recipe.kind];
   if (planned === 'writing') return null;
   if (planned === 'windows') return plannedWindows(recipe as RecipeOf<KindPlanned<'windows'>>, checkpoint, limitBytes);
@@ -49,7 +44,7 @@ type Planner<K extends Kind> = (
   recipe: RecipeOf<K>,
   checkpoint: Checkpoint,
   limitBytes: number,
-) => Promise<PlannedRun | null>;
+) => Promise<PlannedWork | null>;
 
 const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
   async analyze(recipe, checkpoint, limitBytes) {
@@ -87,7 +82,7 @@ async function plannedWindows(
   recipe: RecipeOf<KindPlanned<'windows'>>,
   checkpoint: Checkpoint,
   limitBytes: number,
-): Promise<PlannedRun | null> {
+): Promise<PlannedWork | null> {
   if (recipe.source === null) return null;
   const shape = await shapeOf(recipe.source, checkpoint);
   const path = 'drop' in recipe ? { path: pathOf(recipe.drop, checkpoint) } : {};
@@ -96,7 +91,12 @@ async function plannedWindows(
 
 const pathOf = (drop: DropSet, { config }: Checkpoint) => pathWithout(config, checkDropSet(drop, config.nBlocks));
 
-function plannedWork(work: Work, { compute }: ComputingRecipe, { config }: Checkpoint, limitBytes: number): PlannedRun {
+function plannedWork(
+  work: Work,
+  { compute }: ComputingRecipe,
+  { config }: Checkpoint,
+  limitBytes: number,
+): PlannedWork {
   const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
   const { nWindows, cacheBytes = 0 } = work;
   return { plan, cost: { nWindows, cacheBytes, operations: operationsOf(config, work) } };
@@ -113,7 +113,7 @@ function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: E
 const packedTokens = 512;
 
 /** The time of all its steps, and the memory of the largest that reads the base: the analysis, or the first healing. */
-async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedRun> {
+async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedWork> {
   const { config } = checkpoint;
   const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
   const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];

@@ -22,16 +22,16 @@ declare const __ESPALIER_VERSION__: string;
 export interface Run {
   readonly signal: AbortSignal;
   emit(event: EngineEvent): void;
-  /** Told by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
+  /** Called by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answers: Answers): Promise<void>;
-  /** For recipes that can be told to wait and to end early. What was said before somebody listens is said then. */
+  /** For recipes that can be paused and ended early. Actions from before the listener was there are replayed to it. */
   onControl?(listener: (action: RunControl) => void): void;
 }
 
 /** What a recipe that stays can be asked about a drop set. Each throws UserError('cancelled') after the signal. */
 export interface Answers {
-  /** Tells estimates of the loss without it, the last one final. */
-  loss(drop: DropSet, signal: AbortSignal, tell: (estimate: Estimate) => void): Promise<void>;
+  /** Emits estimates of the loss without it, the last one final. */
+  loss(drop: DropSet, signal: AbortSignal, onEstimate: (estimate: Estimate) => void): Promise<void>;
   speed(drop: DropSet, signal: AbortSignal): Promise<MeasuredSpeed>;
 }
 
@@ -58,7 +58,7 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
   }
 }
 
-/** Plans the work, tells the plan, brings resident weights in, and holds the model for the time of `body`. */
+/** Plans the work, emits the plan, brings resident weights in, and holds the model for the time of `body`. */
 export function withModel<T>(
   checkpoint: Checkpoint,
   device: Device,
@@ -70,8 +70,8 @@ export function withModel<T>(
   const { config } = checkpoint;
   const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
   const { nWindows, cacheBytes = 0, path } = work;
-  const cost = { nWindows, cacheBytes, operations: operationsOf(config, work) };
-  return withPlannedModel(checkpoint, device, compute, plan, { ...cost, ...(path && { path }) }, run, body);
+  const cost = { nWindows, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
+  return withPlannedModel(checkpoint, device, compute, { plan, cost }, run, body);
 }
 
 /** What work takes beside its plan. */
@@ -84,19 +84,24 @@ export interface Cost {
   readonly path?: Path;
 }
 
+/** Work with its plan. */
+export interface PlannedWork {
+  readonly plan: MemoryPlan;
+  readonly cost: Cost;
+}
+
 /** The same with a plan that was made before. */
 export async function withPlannedModel<T>(
   checkpoint: Checkpoint,
   device: Device,
   compute: ComputeOptions,
-  plan: MemoryPlan,
-  cost: Cost,
+  { plan, cost }: PlannedWork,
   run: Run,
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
   const operationsPerSecond = await measureOperationsPerSecond(device);
-  const told: Plan = {
+  const shown: Plan = {
     model: checkpoint.name,
     device: device.provider,
     threads: threads(compute),
@@ -109,7 +114,7 @@ export async function withPlannedModel<T>(
     estimatedSeconds: cost.operations / operationsPerSecond,
     operationsPerSecond,
   };
-  run.emit({ kind: 'plan', plan: told });
+  run.emit({ kind: 'plan', plan: shown });
   using store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const model: Model = { checkpoint, config, device, store, plan };
   const began = performance.now();
@@ -164,7 +169,7 @@ export function threads({ threads: wanted }: ComputeOptions): number {
   return wanted ?? nCores;
 }
 
-/** `auto` is the CPU: onnxruntime does not tell a graphics card from its emulation, which is far slower than the CPU. */
+/** `auto` is the CPU: onnxruntime does not distinguish a graphics card from its emulation, which is far slower than the CPU. */
 function provider(device: DeviceName): ProviderName {
   if (device === 'cuda')
     throw new UserError(

@@ -61,7 +61,7 @@ const sentencePieceWords: TokenizerPart = {
   invert: true, // for the library: the matches are the words
 };
 
-// GPT-2's words, which ByteLevel makes when told nothing else.
+// GPT-2's words, which ByteLevel makes when nothing else is set.
 const byteLevelPattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 // Two steps that the library does with JavaScript's character classes are said as Split, whose patterns it translates

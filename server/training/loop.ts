@@ -1,4 +1,4 @@
-// The loop around the steps: judges, keeps the best, stops. It says what happens to whoever listens, who also keeps the files.
+// The loop around the steps: evaluates, keeps the best, stops. It calls a listener for each, which also keeps the files.
 import type { LoopOptions } from '../recipes/heal/recipe';
 import type { HealEval, HealReport, HealStep, LossPoint } from '../protocol/reports';
 import { recoveredFraction } from '../shared/recovery';
@@ -9,26 +9,26 @@ export interface Progress {
   /** Steps that were made. */
   readonly step: number;
   readonly best: { readonly step: number; readonly lossNats: number } | null;
-  /** Judgements since the best one. */
+  /** Evaluations since the best one. */
   readonly sinceBest: number;
-  /** The last judgement was after so many steps; -1: none. */
+  /** The last evaluation was after so many steps; -1: none. */
   readonly judgedAt: number;
 }
 
 export const atTheBeginning: Progress = { step: 0, best: null, sinceBest: 0, judgedAt: -1 };
 
 /** What the loop makes steps of. */
-export interface Trainee {
+export interface Trainer {
   step(step: number): Promise<StepResult & { readonly tokensPerSecond: number }>;
   /** The held-out loss in nats; null where nothing is held out. */
-  readonly judge: (() => Promise<number>) | null;
+  readonly evaluate: (() => Promise<number>) | null;
   /** The loss of guessing every token alike, ln V: twice that is no longer learning. */
   readonly guessingNats: number;
 }
 
 export interface Listener {
-  stepped(step: HealStep): Promise<void>;
-  judged(evaluation: HealEval): Promise<void>;
+  onStep(step: HealStep): Promise<void>;
+  onEvaluated(evaluation: HealEval): Promise<void>;
   /** The adapter of now is the best so far. */
   best(): Promise<void>;
   /** A good moment to save all that a resumed run needs. */
@@ -43,20 +43,20 @@ export interface LoopEnd {
 }
 
 /**
- * Goes on from `from` until the steps are made, the patience is over, it is told to stop, or the loss is lost. Judges before
+ * Goes on from `from` until the steps are made, the patience is over, it is asked to stop, or the loss is lost. Evaluates before
  * the first step, every so many steps, and at the end.
  */
 export async function trainLoop(
-  trainee: Trainee,
+  trainer: Trainer,
   loop: LoopOptions,
   references: References,
   from: Progress,
   listener: Listener,
 ): Promise<LoopEnd> {
   let at = from;
-  const judge = async () => {
-    if (!trainee.judge || at.judgedAt === at.step) return;
-    const lossNats = await trainee.judge();
+  const evaluate = async () => {
+    if (!trainer.evaluate || at.judgedAt === at.step) return;
+    const lossNats = await trainer.evaluate();
     const isBest = Number.isFinite(lossNats) && (at.best === null || lossNats < at.best.lossNats);
     if (isBest) await listener.best();
     at = {
@@ -65,27 +65,27 @@ export async function trainLoop(
       sinceBest: isBest ? 0 : at.sinceBest + 1,
       judgedAt: at.step,
     };
-    await listener.judged({
+    await listener.onEvaluated({
       step: at.step,
       ...lossPoint(lossNats),
       recoveredFraction: recovered(lossNats, references),
     });
   };
   const end = async (stoppedBy: HealReport['stoppedBy']): Promise<LoopEnd> => {
-    if (stoppedBy !== 'divergence') await judge();
+    if (stoppedBy !== 'divergence') await evaluate();
     await listener.save(at);
     return { progress: at, stoppedBy };
   };
 
   while (at.step < loop.steps) {
-    if (at.step % loop.evaluateEverySteps === 0) await judge();
+    if (at.step % loop.evaluateEverySteps === 0) await evaluate();
     if (loop.patience !== null && at.sinceBest >= loop.patience) return end('patience');
     if (at.step % loop.saveEverySteps === 0) await listener.save(at);
     if (await listener.stops()) return end('request');
-    const { lossNats, gradNorm, learningRate, tokensPerSecond } = await trainee.step(at.step);
-    if (!Number.isFinite(lossNats) || !Number.isFinite(gradNorm) || lossNats > 2 * trainee.guessingNats)
+    const { lossNats, gradNorm, learningRate, tokensPerSecond } = await trainer.step(at.step);
+    if (!Number.isFinite(lossNats) || !Number.isFinite(gradNorm) || lossNats > 2 * trainer.guessingNats)
       return end('divergence');
-    await listener.stepped({ step: at.step, lossNats, gradNorm, learningRate, tokensPerSecond });
+    await listener.onStep({ step: at.step, lossNats, gradNorm, learningRate, tokensPerSecond });
     at = { ...at, step: at.step + 1 };
   }
   return end('steps');

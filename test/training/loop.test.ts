@@ -41,14 +41,14 @@ async function run(change: Partial<LoopOptions>, { losses = [], heldOut = fallin
         const [lossNats, gradNorm] = typeof given === 'number' ? [given, 1] : given;
         return { lossNats, gradNorm, learningRate: 0, tokensPerSecond: 1 };
       },
-      judge: heldOut && (async () => heldOut(made)),
+      evaluate: heldOut && (async () => heldOut(made)),
     },
     options(change),
     { dense: 4, pruned: 5 },
     from ?? atTheBeginning,
     {
-      stepped: async ({ step }) => void events.push(`step ${step}`),
-      judged: async ({ step, recoveredFraction }) =>
+      onStep: async ({ step }) => void events.push(`step ${step}`),
+      onEvaluated: async ({ step, recoveredFraction }) =>
         void events.push(`judge ${step}: ${recoveredFraction?.toFixed(2)}`),
       best: async () => void events.push('best'),
       save: async (progress) => {

@@ -40,7 +40,7 @@ export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeRepo
       const done = report(measured);
       if (recipe.stay && measuring)
         await run.stay?.(done, {
-          loss: (drop, signal, tell) => answerWhatIf(measuring, drop, signal, tell),
+          loss: (drop, signal, onEstimate) => answerWhatIf(measuring, drop, signal, onEstimate),
           speed: (drop, signal) => measureSpeed(measuring, drop, signal),
         });
       return done;

@@ -85,7 +85,7 @@ export async function measureLosses(
       at(step),
     );
   const parts: MeasuredParts = { removals: null, greedy: null, suggestions: null, whatIf: null, work: null };
-  const tell = (part: Partial<MeasuredParts>) => {
+  const add = (part: Partial<MeasuredParts>) => {
     Object.assign(parts, part);
     run.onPart(part);
   };
@@ -93,23 +93,23 @@ export async function measureLosses(
   if (options.removals !== 'none') {
     // The first round of a search is the removals; what it computes on the way serves the second.
     const ofRemovals = { ...at('removals'), ...(options.greedy && { keeps: () => 'spare' as const }) };
-    await measureRemovals(measuring, options.removals, ofRemovals, (removals) => tell({ removals }));
+    await measureRemovals(measuring, options.removals, ofRemovals, (removals) => add({ removals }));
   }
-  if (options.greedy) tell({ greedy: await greedySearch(measuring, options.greedy, at('search')) });
+  if (options.greedy) add({ greedy: await greedySearch(measuring, options.greedy, at('search')) });
   if (options.suggestions > 0) {
     const suggested = suggestions(config, options.suggestions, { ...parts, methods }, options.greedy);
     const losses = await lossesOf(
       suggested.map(({ drop }) => drop),
       'suggestions',
     );
-    tell({ suggestions: suggested.map((suggestion, i) => ({ ...suggestion, ...losses[i]! })) });
+    add({ suggestions: suggested.map((suggestion, i) => ({ ...suggestion, ...losses[i]! })) });
   }
   if (options.whatIf.length > 0) {
     const drops = options.whatIf.map((drop) => checkDropSet(drop, config.nBlocks));
     const losses = await lossesOf(drops, 'what if');
-    tell({ whatIf: drops.map((drop, i) => ({ drop, ...losses[i]! })) });
+    add({ whatIf: drops.map((drop, i) => ({ drop, ...losses[i]! })) });
   }
-  tell({ work: measuring.work() });
+  add({ work: measuring.work() });
   return parts;
 }
 

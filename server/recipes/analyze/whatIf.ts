@@ -7,20 +7,20 @@ import type { DropSet } from '../../protocol/recipes';
 import type { Estimate } from '../../protocol/reports';
 
 /**
- * Tells estimates of the loss without a drop set, the last one final. Throws UserError('badChoice') for one that does not
+ * Emits estimates of the loss without a drop set, the last one final. Throws UserError('badChoice') for one that does not
  * fit, 'cancelled' after the signal.
  */
 export async function answerWhatIf(
   measuring: Measuring,
   drop: DropSet,
   signal: AbortSignal,
-  tell: (estimate: Estimate) => void,
+  onEstimate: (estimate: Estimate) => void,
 ): Promise<void> {
   const began = performance.now();
   const { model, nWindows } = measuring;
   const path = pathWithout(model.config, checkDropSet(drop, model.config.nBlocks));
   const answer = (loss: Omit<Estimate, 'nWindows' | 'ofWindows' | 'final' | 'elapsedMs'>, measured: number) =>
-    tell({
+    onEstimate({
       ...loss,
       nWindows: measured,
       ofWindows: nWindows,

@@ -35,13 +35,14 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
     for (const family of families) {
       await withCheckpoint(family.folder, async (checkpoint) => {
         const { maxTokens } = models[family.members[0]!.model]!;
-        await scoreFamily(device, checkpoint, family, tasks, maxTokens, recipe, run, {
-          spent: sum.add,
-          scored(task, ofMembers) {
-            for (const [i, { model }] of family.members.entries()) board.add(model, task, ofMembers[i]!);
+        const { members } = family;
+        await scoreFamily({ device, checkpoint, members, tasks, maxTokens }, recipe, run, {
+          onSpent: sum.add,
+          onScored(task, ofMembers) {
+            for (const [i, { model }] of members.entries()) board.add(model, task, ofMembers[i]!);
             run.emit({ kind: 'scored', report: known() });
           },
-          generated: (checks) => void generation.push(...checks),
+          onGenerated: (checks) => void generation.push(...checks),
         });
       });
       // Programs are compiled for one model's shapes.

@@ -15,7 +15,7 @@ export async function checkGeneration(
 ): Promise<GenerationCheck[]> {
   const { eosTokenIds, contextLength } = model.config;
   const endIds = [...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])];
-  const tell = progress(run, `${model.checkpoint.name}: write`);
+  const onProgress = progress(run, `${model.checkpoint.name}: write`);
   const checks: GenerationCheck[] = [];
   for (const { model: index, path } of members) {
     for (const prompt of checkPrompts) {
@@ -30,7 +30,7 @@ export async function checkGeneration(
         nTokens: ids.length,
         ...repetitionOf(ids),
       });
-      tell(checks.length / (members.length * checkPrompts.length));
+      onProgress(checks.length / (members.length * checkPrompts.length));
     }
   }
   return checks;

@@ -85,7 +85,7 @@ async function tokenizerSha256(folder: string): Promise<string> {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** Folders of one name are told apart by their whole path. */
+/** Folders of one name are distinguished by their whole path. */
 function withUniqueLabels(models: readonly EvaluatedModel[]): EvaluatedModel[] {
   const count = (label: string) => models.filter((model) => model.label === label).length;
   const labelled = models.map((model) =>

@@ -15,25 +15,65 @@ import type { Family } from './models';
 import { checkGeneration } from './generationCheck';
 import { limitOf, noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
 
-/** What becomes known on the way. */
-export interface Told {
-  spent(work: ScoringWork, timing: Timing, memory: RunFacts['memory']): void;
+/** A family on a device, with the tasks that it is scored on. */
+export interface FamilyOnDevice {
+  readonly device: Device;
+  readonly checkpoint: Checkpoint;
+  readonly members: Family['members'];
+  readonly tasks: readonly LoadedTask[];
+  /** The longest input of the family's models. */
+  readonly maxTokens: number;
+}
+
+/** Called as results become known. */
+export interface ScoringEvents {
+  onSpent(work: ScoringWork, timing: Timing, memory: RunFacts['memory']): void;
   /** @param ofMembers answers by member, item and request */
-  scored(task: LoadedTask, ofMembers: readonly ReturnType<typeof answersOf>[]): void;
-  generated(checks: readonly GenerationCheck[]): void;
+  onScored(task: LoadedTask, ofMembers: readonly ReturnType<typeof answersOf>[]): void;
+  onGenerated(checks: readonly GenerationCheck[]): void;
 }
 
 export async function scoreFamily(
-  device: Device,
-  checkpoint: Checkpoint,
-  { members }: Family,
-  tasks: readonly LoadedTask[],
-  maxTokens: number,
+  family: FamilyOnDevice,
   recipe: EvaluateRecipe,
   run: Run,
-  told: Told,
+  events: ScoringEvents,
 ): Promise<void> {
-  const { config, name, folder } = checkpoint;
+  const { device, checkpoint, members, tasks } = family;
+  const { config, name } = checkpoint;
+  const { tokenizer, packed, tokenizeMs } = await packTasks(family, run);
+  const paths = members.map(({ path }) => path);
+  const trie = buildTrie(paths);
+  const { work, plan, cost } = planFamily(family, [...packed.values()], trie, recipe);
+  await withPlannedModel(checkpoint, device, recipe.compute, { plan, cost }, run, async (model, loadMs) => {
+    let done = 0;
+    const total: Timing = { ...noTime, loadMs, tokenizeMs, tokens: work.nTokens * paths.length };
+    // Weights that are streamed are read once for all tasks.
+    for (const portion of plan.mode === 'resident' ? tasks.map((task) => [task]) : [tasks]) {
+      const parts = portion.map((task) => packed.get(task)!);
+      const share = scoringOperations(config, bundlesOf(parts), trie) / work.operations;
+      const onProgress = progress(run, `${name}: ${portion.length === 1 ? portion[0]!.facts.title : 'all tasks'}`);
+      const { result, elapsedMs, compileMs } = await timed(device, () =>
+        scoreParts(parts, (bundles, nRequests) =>
+          scoreRequests(model, bundles, nRequests, paths, {
+            groupBytes: plan.groupBytes,
+            signal: run.signal,
+            onProgress: (fraction) => onProgress(done + share * fraction),
+          }),
+        ),
+      );
+      done += share;
+      total.elapsedMs += elapsedMs;
+      total.compileMs += compileMs;
+      for (const [i, task] of portion.entries()) events.onScored(task, result[i]!);
+    }
+    if (recipe.generate) events.onGenerated(await checkGeneration(model, tokenizer, members, run));
+    events.onSpent(work, total, plan.mode);
+  });
+}
+
+/** The requests of all tasks in tokens, packed for the model. */
+async function packTasks({ checkpoint: { config, name, folder }, tasks, maxTokens }: FamilyOnDevice, run: Run) {
   const began = performance.now();
   const tokenizer = await openTokenizer(folder);
   const packed = new Map<LoadedTask, PackedTask>();
@@ -41,51 +81,32 @@ export async function scoreFamily(
     packed.set(task, packTask(task.items, tokenizer, config, maxTokens));
     progress(run, `${name}: read the tasks`)((i + 1) / tasks.length);
   }
-  const tokenizeMs = performance.now() - began;
+  return { tokenizer, packed, tokenizeMs: performance.now() - began };
+}
 
-  const paths = members.map(({ path }) => path);
-  const trie = buildTrie(paths);
-  const all = [...packed.values()];
+/** What scoring all tasks on all paths takes. */
+function planFamily(
+  { checkpoint: { config }, members }: FamilyOnDevice,
+  packed: readonly PackedTask[],
+  trie: ReturnType<typeof buildTrie>,
+  { compute }: EvaluateRecipe,
+) {
+  const sum = (of: (task: PackedTask) => number) => packed.reduce((n, task) => n + of(task), 0);
   const work = scoringWork(
     config,
-    bundlesOf(all),
+    bundlesOf(packed),
     trie,
-    all.reduce((n, { nPlainTokens }) => n + nPlainTokens, 0),
-    all.reduce((n, { nRequests }) => n + nRequests, 0),
+    sum(({ nPlainTokens }) => nPlainTokens),
+    sum(({ nRequests }) => nRequests),
   );
   const plan = planScoring(config, {
     nTokens: work.nPaddedTokens,
     batchTokens,
-    nPaths: paths.length,
-    memory: recipe.compute.memory,
-    limitBytes: limitOf(recipe.compute),
+    nPaths: members.length,
+    memory: compute.memory,
+    limitBytes: limitOf(compute),
   });
-  const cost = { nWindows: work.nRequests, cacheBytes: 0, operations: work.operations };
-  await withPlannedModel(checkpoint, device, recipe.compute, plan, cost, run, async (model, loadMs) => {
-    let done = 0;
-    const total: Timing = { ...noTime, loadMs, tokenizeMs, tokens: work.nTokens * paths.length };
-    // Weights that are streamed are read once for all tasks.
-    for (const portion of plan.mode === 'resident' ? tasks.map((task) => [task]) : [tasks]) {
-      const parts = portion.map((task) => packed.get(task)!);
-      const share = scoringOperations(config, bundlesOf(parts), trie) / work.operations;
-      const tell = progress(run, `${name}: ${portion.length === 1 ? portion[0]!.facts.title : 'all tasks'}`);
-      const { result, elapsedMs, compileMs } = await timed(device, () =>
-        scoreParts(parts, (bundles, nRequests) =>
-          scoreRequests(model, bundles, nRequests, paths, {
-            groupBytes: plan.groupBytes,
-            signal: run.signal,
-            onProgress: (fraction) => tell(done + share * fraction),
-          }),
-        ),
-      );
-      done += share;
-      total.elapsedMs += elapsedMs;
-      total.compileMs += compileMs;
-      for (const [i, task] of portion.entries()) told.scored(task, result[i]!);
-    }
-    if (recipe.generate) told.generated(await checkGeneration(model, tokenizer, members, run));
-    told.spent(work, total, plan.mode);
-  });
+  return { work, plan, cost: { nWindows: work.nRequests, cacheBytes: 0, operations: work.operations } };
 }
 
 const bundlesOf = (parts: readonly PackedTask[]) => parts.flatMap(({ bundles }) => bundles);

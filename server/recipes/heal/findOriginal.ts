@@ -5,11 +5,11 @@ import { type Checkpoint, openCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
 
 /**
- * The folder of the dense model: the one that was named, else one of the name in espalier.json that lies beside the pruned
+ * The folder of the original model: the one that was named, else one of the name in espalier.json that lies beside the pruned
  * model or in Hugging Face's cache, and has its blocks. null where there is none.
  * @throws UserError `badChoice` for one that was named and does not fit.
  */
-export async function findDense(pruned: Checkpoint, named: string | null): Promise<string | null> {
+export async function findOriginal(pruned: Checkpoint, named: string | null): Promise<string | null> {
   if (named !== null) {
     await refuseOther(pruned, named);
     return named;
@@ -29,9 +29,9 @@ export async function findDense(pruned: Checkpoint, named: string | null): Promi
 }
 
 async function refuseOther({ config, name }: Checkpoint, folder: string): Promise<void> {
-  const dense = await openCheckpoint(folder);
-  await dense.close();
-  const { vocabularySize, nBlocks } = dense.config;
+  const original = await openCheckpoint(folder);
+  await original.close();
+  const { vocabularySize, nBlocks } = original.config;
   if (vocabularySize !== config.vocabularySize)
     throw new UserError(
       'badChoice',

@@ -153,7 +153,7 @@ function parsedLine(text: string): Line | null {
   }
 }
 
-/** In the order in which they happened: a judgement after n steps comes before step n. */
+/** In the order in which they happened: an evaluation after n steps comes before step n. */
 function linesOf({ references, steps, evals }: Recorded): Line[] {
   const evaluation = new Map(evals.map((it) => [it.step, it]));
   const before = (step: number): Line[] => (evaluation.has(step) ? [{ evaluation: evaluation.get(step)! }] : []);

@@ -1,23 +1,12 @@
-// heal: trains a LoRA adapter on a pruned model, judges it beside the pruned and the dense one, and keeps the best.
+// heal: trains a LoRA adapter on a pruned model, evaluates it beside the pruned and the original one, and keeps the best.
 import { type Adapter, readAdapter } from '../../checkpoint/adapter';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
-import type { HealRecipe } from './recipe';
-import type { HealReport } from '../../protocol/reports';
-import { openAdapterState } from '../../training/adapterState';
-import { heldOutLoss } from '../../training/heldOut';
-import { lossPoint, trainLoop } from '../../training/loop';
-import type { Model } from '../../execution/model';
 import type { TrainingPlan } from '../../execution/trainingPlan';
-import { openControl } from './control';
-
-import { denseLoss, taughtItems } from './original';
-import { createHealFolder, type HealFolder, type Recorded, resumeHealFolder, begunIn } from './folder';
-import { type Begun, begunBy } from './identity';
-import { checkHealing, gather, type Material } from './trainingInputs';
-import { type HealShape, planHealing } from './plan';
-import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './report';
-import { judgingModel, type Ready, traineeOf } from './trainer';
+import type { HealReport } from '../../protocol/reports';
+import { type AdapterState, openAdapterState } from '../../training/adapterState';
+import { heldOutLoss } from '../../training/heldOut';
+import { type Listener, type LoopEnd, lossPoint, trainLoop } from '../../training/loop';
 import { peakMemoryBytes } from '../processMemory';
 import {
   limitOf,
@@ -31,36 +20,44 @@ import {
   withDevice,
   withPlannedModel,
 } from '../recipeContext';
+import { openControl } from './control';
+import { begunIn, createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './folder';
+import { type Begun, begunBy } from './identity';
+import { originalLoss, withTeacherTargets } from './original';
+import { type HealShape, planHealing } from './plan';
+import type { HealRecipe } from './recipe';
+import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './report';
+import { evaluationModel, type InTraining, trainerOf } from './trainer';
+import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainingInputs';
 
 export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     checkHealing(recipe);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
-    const material = await gather(checkpoint, recipe);
-    const { plan, cost } = planHealing(
+    const inputs = await readTrainingInputs(checkpoint, recipe);
+    const planned = planHealing(
       checkpoint.config,
-      recipe.resume ? inTheSameWay(recipe, await begunIn(recipe.out)) : recipe,
-      shapeOf(material),
+      recipe.resume ? asItWasBegun(recipe, await begunIn(recipe.out)) : recipe,
+      shapeOf(inputs),
       limitOf(recipe.compute),
     );
-    const folder = await openFolder(checkpoint, recipe, material, plan);
-    run.emit({
-      kind: 'healing',
-      adapter: summaryOf(material, 0),
-      data: material.data.report,
-      steps: recipe.loop.steps,
-    });
+    const { plan } = planned;
+    const folder = await openFolder(checkpoint, recipe, inputs, plan);
+    const { steps } = recipe.loop;
+    run.emit({ kind: 'healing', adapter: summaryOf(inputs, 0), data: inputs.data.report, steps });
     return withDevice(recipe.compute, async (device) => {
-      const dense = await denseLoss(device, recipe, material, folder.recorded, run);
-      const training = await taughtItems(device, recipe, material, run);
-      return withPlannedModel(checkpoint, device, recipe.compute, plan, cost, run, (model, loadMs) =>
-        healOpen(model, plan, recipe, { ...material, training }, folder, dense, loadMs, run),
-      );
+      const lossOfOriginal = await originalLoss(device, recipe, inputs, folder.recorded, run);
+      const training = await withTeacherTargets(device, recipe, inputs, run);
+      return withPlannedModel(checkpoint, device, recipe.compute, planned, run, (model, loadMs) => {
+        const evaluated = evaluationModel(model, inputs);
+        const inTraining = { model, evaluated, plan, recipe, inputs: { ...inputs, training } };
+        return train(inTraining, folder, lossOfOriginal, loadMs, run);
+      });
     });
   });
 
 /** What is left to choose is chosen as it was. */
-const inTheSameWay = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): HealRecipe => ({
+const asItWasBegun = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): HealRecipe => ({
   ...rest,
   loop: { ...loop, activations: loop.activations === 'auto' ? ways.activations : loop.activations },
   compute: { ...compute, memory: compute.memory === 'auto' ? ways.memory : compute.memory },
@@ -70,86 +67,103 @@ const inTheSameWay = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): 
 function openFolder(
   checkpoint: Checkpoint,
   recipe: HealRecipe,
-  material: Material,
+  inputs: TrainingInputs,
   { mode, keeps }: TrainingPlan,
 ): Promise<HealFolder> {
-  const begun = begunBy(recipe, material.data.report, { memory: mode, activations: keeps }, versions());
+  const begun = begunBy(recipe, inputs.data.report, { memory: mode, activations: keeps }, versions());
   if (recipe.resume) return resumeHealFolder(recipe, begun);
-  return createHealFolder(recipe, begun, adapterFile(checkpoint, material, material.initial));
+  return createHealFolder(recipe, begun, adapterFile(checkpoint, inputs, inputs.initial));
 }
 
-async function healOpen(
-  model: Model,
-  plan: TrainingPlan,
-  recipe: HealRecipe,
-  material: Ready,
+/** From the references to the report, with the adapter on the device for as long. */
+async function train(
+  inTraining: InTraining,
   folder: HealFolder,
-  dense: number | null,
+  lossOfOriginal: number | null,
   loadMs: number,
   run: Run,
 ): Promise<HealReport> {
+  const { model, plan, recipe, inputs } = inTraining;
   const { device, checkpoint } = model;
-  using adapter = await openAdapterState(device, material.modules, material.initial);
+  using adapter = await openAdapterState(device, inputs.modules, inputs.initial);
   if (folder.tensors) await adapter.load(folder.tensors);
-  const steps = [...folder.recorded.steps];
-  const evals = [...folder.recorded.evals];
-  const judging = judgingModel(model, material);
-  const pruned =
-    folder.recorded.references?.pruned?.lossNats ??
-    (material.heldOut.length > 0 ? await heldOutLoss(judging, material.heldOut, { signal: run.signal }) : null);
-  const references = {
-    dense: dense === null ? null : lossPoint(dense),
-    pruned: pruned === null ? null : lossPoint(pruned),
-  };
+  const lossOfPruned = await prunedLoss(inTraining, folder.recorded, run);
+  const references = { dense: pointOrNull(lossOfOriginal), pruned: pointOrNull(lossOfPruned) };
   if (!folder.recorded.references) await folder.record({ references });
   run.emit({ kind: 'references', ...references });
   replay(folder.recorded, recipe, run);
 
-  const control = openControl(run);
-  const publish = async () => folder.publish(adapterFile(checkpoint, material, await adapter.matrices()));
+  const [steps, evals] = [[...folder.recorded.steps], [...folder.recorded.evals]];
+  const listener = recording(inTraining, adapter, folder, { steps, evals }, run);
   const { result, elapsedMs, compileMs } = await timed(device, () =>
     trainLoop(
-      traineeOf(model, judging, adapter, plan, recipe, material, run),
+      trainerOf(inTraining, adapter, run.signal),
       recipe.loop,
-      { dense, pruned },
+      { dense: lossOfOriginal, pruned: lossOfPruned },
       folder.recorded.progress,
-      {
-        async stepped(step) {
-          steps.push(step);
-          await folder.record({ step });
-          const seconds = remainingSeconds(recipe, material, step.step, step.tokensPerSecond);
-          run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
-          progress(run, 'train')((step.step + 1) / recipe.loop.steps);
-        },
-        async judged(evaluation) {
-          evals.push(evaluation);
-          await folder.record({ evaluation });
-          run.emit({ kind: 'evaluation', evaluation });
-        },
-        best: publish,
-        save: async (at) => folder.save(at, await adapter.save()),
-        stops: control.stops,
-      },
+      listener,
     ),
   );
-  if (result.progress.best === null) await publish();
+  if (result.progress.best === null) await listener.best();
   const tokens = steps.length * plan.nTokens;
   const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
   const kept = await readAdapter(recipe.out, checkpoint.config);
-  const lastNormOfB = normOfB((await adapter.matrices()).values());
   return {
-    ...reportOf(checkpoint, recipe, material, result),
-    adapter: summaryOf(material, normOfB(kept.tensors.values())),
+    ...reportOf(checkpoint, recipe, inputs, result),
+    adapter: summaryOf(inputs, normOfB(kept.tensors.values())),
     steps,
     evals,
     ...references,
     ...facts,
-    warning: warningOf(result, lastNormOfB),
+    warning: await warningAfter(result, adapter),
     peakMemoryBytes: peakMemoryBytes(),
   };
 }
 
-const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensors: Adapter['tensors']): Adapter => ({
+const pointOrNull = (lossNats: number | null) => (lossNats === null ? null : lossPoint(lossNats));
+
+/** Of the pruned model without the adapter; null where nothing is held out. */
+async function prunedLoss({ evaluated, inputs: { heldOut } }: InTraining, { references }: Recorded, run: Run) {
+  const known = references?.pruned?.lossNats;
+  if (known !== undefined) return known;
+  return heldOut.length > 0 ? heldOutLoss(evaluated, heldOut, { signal: run.signal }) : null;
+}
+
+const warningAfter = async (end: LoopEnd, adapter: AdapterState) =>
+  warningOf(end, normOfB((await adapter.matrices()).values()));
+
+/** Writes down what the loop does, and emits it. */
+function recording(
+  { model, recipe, inputs }: InTraining,
+  adapter: AdapterState,
+  folder: HealFolder,
+  { steps, evals }: Pick<Recorded, 'steps' | 'evals'>,
+  run: Run,
+): Listener {
+  return {
+    async onStep(step) {
+      steps.push(step);
+      await folder.record({ step });
+      const seconds = remainingSeconds(recipe, inputs, step.step, step.tokensPerSecond);
+      run.emit({ kind: 'step', step, remainingSeconds: seconds, memoryBytes: process.memoryUsage().rss });
+      progress(run, 'train')((step.step + 1) / recipe.loop.steps);
+    },
+    async onEvaluated(evaluation) {
+      evals.push(evaluation);
+      await folder.record({ evaluation });
+      run.emit({ kind: 'evaluation', evaluation });
+    },
+    best: async () => folder.publish(adapterFile(model.checkpoint, inputs, await adapter.matrices())),
+    save: async (at) => folder.save(at, await adapter.save()),
+    stops: openControl(run).stops,
+  };
+}
+
+const adapterFile = (
+  checkpoint: Checkpoint,
+  { form, modules }: TrainingInputs,
+  tensors: Adapter['tensors'],
+): Adapter => ({
   options: form,
   modules,
   tensors,
@@ -157,13 +171,13 @@ const adapterFile = (checkpoint: Checkpoint, { form, modules }: Material, tensor
   baseModelNameOrPath: checkpoint.folder,
 });
 
-const shapeOf = ({ tokensPerWindow, nParameters, heldOut }: Material): HealShape => ({
+const shapeOf = ({ tokensPerWindow, nParameters, heldOut }: TrainingInputs): HealShape => ({
   tokensPerWindow,
   nAdapterParameters: nParameters,
   heldOut: { nWindows: heldOut.length, tokensPerWindow: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
 });
 
-/** What a resumed run knows already is told again, so that whoever listens has all of it. */
+/** What a resumed run knows already is emitted again, so that a listener has all of it. */
 function replay({ steps, evals }: Recorded, recipe: HealRecipe, run: Run): void {
   for (const evaluation of evals) run.emit({ kind: 'evaluation', evaluation });
   for (const step of steps)

@@ -9,7 +9,7 @@ import { firstDifference } from '../firstDifference';
 export interface Begun {
   readonly settings: Settings;
   readonly dataSha256: string[];
-  /** How it is computed: a run that goes on does so in the same way if it is not told otherwise, whatever memory there is. */
+  /** How it is computed: a run that goes on does so in the same way unless its recipe says otherwise, whatever memory there is. */
   readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -49,7 +49,7 @@ export function readBegun(text: string, path: string): Begun {
     if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object')
       return begun;
   } catch {
-    // told below
+    // refused below
   }
   throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
 }

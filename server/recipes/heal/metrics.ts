@@ -1,5 +1,5 @@
 // The lines that a healing's metrics are made of, and the same as a table for spreadsheets: a row for every step and one for
-// every judgement.
+// every evaluation.
 import type { HealEval, HealStep, LossPoint } from '../../protocol/reports';
 
 /** What the losses of a run are held against; null: there is none. */

@@ -1,5 +1,5 @@
-// The dense model's part in a healing: the loss that is to be reached, and what it expects where a run distils. It is open only
-// for that, before the pruned model is.
+// The original model's part in a healing: its held-out loss, which is the line to reach, and its predictions where a run
+// distils. It is open only for that, before the pruned model is.
 import { openOrder } from '../../data/itemOrder';
 import type { HealRecipe } from './recipe';
 import type { Device } from '../../runtime/device';
@@ -8,33 +8,33 @@ import { heldOutLoss } from '../../training/heldOut';
 import { taught } from '../../training/teacher';
 import type { Model } from '../../execution/model';
 import type { Recorded } from './folder';
-import type { Material } from './trainingInputs';
+import type { TrainingInputs } from './trainingInputs';
 import { progress, type Run, withCheckpoint, withModel } from '../recipeContext';
 
-/** On the windows that the healed model will be judged on; null where no dense model is known, or nothing is held out. */
-export async function denseLoss(
+/** On the windows that the healed model will be evaluated on; null where no original is known, or nothing is held out. */
+export async function originalLoss(
   device: Device,
   recipe: HealRecipe,
-  { dense, heldOut }: Material,
+  { original, heldOut }: TrainingInputs,
   { references }: Recorded,
   run: Run,
 ): Promise<number | null> {
   if (references) return references.dense?.lossNats ?? null;
-  if (dense === null || heldOut.length === 0) return null;
-  return withDense(device, recipe, dense, heldOut, run, (model) =>
+  if (original === null || heldOut.length === 0) return null;
+  return withOriginal(device, recipe, original, heldOut, run, (model) =>
     heldOutLoss(model, heldOut, { signal: run.signal, onProgress: progress(run, 'dense model') }),
   );
 }
 
-/** The training items; those that the run will come to with the teacher's expectations, where it distils. */
-export async function taughtItems(
+/** The training items; where the run distils, those that it will come to have the teacher's targets. */
+export async function withTeacherTargets(
   device: Device,
   recipe: HealRecipe,
-  { dense, data: { training } }: Material,
+  { original, data: { training } }: TrainingInputs,
   run: Run,
 ): Promise<readonly CountedWindow[]> {
   const { objective, loop, data } = recipe;
-  if (objective.kind !== 'distillation' || dense === null) return training;
+  if (objective.kind !== 'distillation' || original === null) return training;
   const order = openOrder(data.order, training.length, data.seed);
   const nTaken = loop.steps * loop.microBatchWindows * loop.accumulate;
   const places = [...new Set(Array.from({ length: nTaken }, (_, position) => order.at(position)))];
@@ -42,12 +42,14 @@ export async function taughtItems(
   const chosen = places.map((place) => training[place]!);
   const { topK, temperature } = objective;
   const options = { topK, temperature, signal: run.signal, onProgress: progress(run, 'teacher') };
-  const learned = await withDense(device, recipe, dense, chosen, run, (model) => taught(model, chosen, options));
-  for (const [i, place] of places.entries()) items[place] = learned[i]!;
+  const withTargets = await withOriginal(device, recipe, original, chosen, run, (model) =>
+    taught(model, chosen, options),
+  );
+  for (const [i, place] of places.entries()) items[place] = withTargets[i]!;
   return items;
 }
 
-async function withDense<T>(
+async function withOriginal<T>(
   device: Device,
   { compute }: HealRecipe,
   folder: string,

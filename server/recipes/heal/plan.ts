@@ -24,7 +24,7 @@ export function planHealing(
   return { plan, cost: { nWindows, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
 }
 
-/** Steps there and back, and judgements. The head goes there and back in one walk; frozen weights have no gradient. */
+/** Steps forward and backward, and evaluations. The head goes both ways in one pass; frozen weights have no gradient. */
 function operationsOf(
   config: ModelConfig,
   loop: HealRecipe['loop'],
@@ -32,9 +32,9 @@ function operationsOf(
   plan: TrainingPlan,
 ): number {
   const each = windowOperations(config, tokensPerWindow);
-  const ways = plan.keeps === 'keep' ? 2 : 3;
-  const step = loop.microBatchWindows * loop.accumulate * (ways * config.nBlocks * each.block + 2 * each.head);
-  const judgements = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
-  const judged = windowOperations(config, Math.max(2, heldOut.tokensPerWindow));
-  return loop.steps * step + judgements * heldOut.nWindows * (config.nBlocks * judged.block + judged.head);
+  const passes = plan.keeps === 'keep' ? 2 : 3;
+  const step = loop.microBatchWindows * loop.accumulate * (passes * config.nBlocks * each.block + 2 * each.head);
+  const evaluations = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
+  const evaluated = windowOperations(config, Math.max(2, heldOut.tokensPerWindow));
+  return loop.steps * step + evaluations * heldOut.nWindows * (config.nBlocks * evaluated.block + evaluated.head);
 }

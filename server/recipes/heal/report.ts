@@ -3,14 +3,14 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import type { HealRecipe } from './recipe';
 import type { AdapterSummary } from '../../protocol/reports';
 import { type LoopEnd, lossPoint } from '../../training/loop';
-import type { Material } from './trainingInputs';
+import type { TrainingInputs } from './trainingInputs';
 import { summarize } from '../modelSummary';
 
 /** What the end of the loop says; numbers of the run itself come beside it. */
 export const reportOf = (
   checkpoint: Checkpoint,
   { out, objective, optimizer }: HealRecipe,
-  { data }: Material,
+  { data }: TrainingInputs,
   { progress: { best, step }, stoppedBy }: LoopEnd,
 ) => ({
   kind: 'heal' as const,
@@ -38,7 +38,7 @@ export function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, last
 /** How long the rest will take at this speed. */
 export function remainingSeconds(
   { loop }: HealRecipe,
-  { meanTokens }: Material,
+  { meanTokens }: TrainingInputs,
   step: number,
   tokensPerSecond: number,
 ): number {
@@ -46,7 +46,7 @@ export function remainingSeconds(
   return tokens / tokensPerSecond;
 }
 
-export const summaryOf = ({ modules, form, nParameters }: Material, norm: number): AdapterSummary => ({
+export const summaryOf = ({ modules, form, nParameters }: TrainingInputs, norm: number): AdapterSummary => ({
   nParameters,
   rank: form.rank,
   alpha: form.alpha,

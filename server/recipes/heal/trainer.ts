@@ -1,31 +1,38 @@
-// A model with its adapter and its data, as the loop sees it: something to make steps of, and to judge.
+// A model with its adapter and its data, as the training loop uses it: steps, and evaluations.
 import { openOrder } from '../../data/itemOrder';
-import type { HealRecipe } from './recipe';
-import type { AdapterState } from '../../training/adapterState';
-import { type CountedWindow, weightedBatches } from '../../training/batches';
-import { heldOutLoss } from '../../training/heldOut';
-import type { Trainee } from '../../training/loop';
-import { trainStep } from '../../training/step';
 import { planWalk } from '../../execution/memoryPlan';
 import type { Model } from '../../execution/model';
 import type { TrainingPlan } from '../../execution/trainingPlan';
-import type { Material } from './trainingInputs';
-import type { Run } from '../recipeContext';
+import type { AdapterState } from '../../training/adapterState';
+import { type CountedWindow, weightedBatches } from '../../training/batches';
+import { heldOutLoss } from '../../training/heldOut';
+import type { Trainer } from '../../training/loop';
+import { trainStep } from '../../training/step';
+import type { HealRecipe } from './recipe';
+import type { TrainingInputs } from './trainingInputs';
 
-export interface Ready extends Material {
-  /** What the order of the run picks from; with a teacher's expectations where it distils. */
+export interface ReadyInputs extends TrainingInputs {
+  /** What the order of the run picks from; with the teacher's targets where it distils. */
   readonly training: readonly CountedWindow[];
 }
 
-export function traineeOf(
-  model: Model,
-  judging: Model,
+/** A model in training. */
+export interface InTraining {
+  readonly model: Model;
+  /** The same model with a plan for the windows that it is evaluated on. */
+  readonly evaluated: Model;
+  readonly plan: TrainingPlan;
+  readonly recipe: HealRecipe;
+  readonly inputs: ReadyInputs;
+}
+
+export function trainerOf(
+  { model, evaluated, plan, recipe, inputs }: InTraining,
   adapter: AdapterState,
-  plan: TrainingPlan,
-  { data, loop, optimizer, adapter: { dropout } }: HealRecipe,
-  { training, heldOut }: Ready,
-  { signal }: Run,
-): Trainee {
+  signal: AbortSignal,
+): Trainer {
+  const { data, loop, optimizer } = recipe;
+  const { training, heldOut } = inputs;
   const order = openOrder(data.order, training.length, data.seed);
   const perStep = loop.microBatchWindows * loop.accumulate;
   return {
@@ -37,7 +44,7 @@ export function traineeOf(
         optimizer,
         steps: loop.steps,
         seed: data.seed,
-        dropout,
+        dropout: recipe.adapter.dropout,
         activations: plan.keeps,
         batchesAtOnce: plan.batchesAtOnce,
         signal,
@@ -45,12 +52,12 @@ export function traineeOf(
       const nTokens = items.reduce((sum, { ids }) => sum + ids.length, 0);
       return { ...result, tokensPerSecond: nTokens / ((performance.now() - began) / 1000) };
     },
-    judge: heldOut.length === 0 ? null : () => heldOutLoss(judging, heldOut, { adapters: adapter, signal }),
+    evaluate: heldOut.length === 0 ? null : () => heldOutLoss(evaluated, heldOut, { adapters: adapter, signal }),
   };
 }
 
-/** The same model with a plan for the windows that it is judged on. */
-export function judgingModel(model: Model, { heldOut }: Material): Model {
+/** The model with a plan for the windows that it is evaluated on. */
+export function evaluationModel(model: Model, { heldOut }: TrainingInputs): Model {
   if (heldOut.length === 0) return model;
   const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
   const memory = model.plan.mode;

@@ -1,4 +1,4 @@
-// What a healing works with, read and checked before anything is computed: data, what it is judged by, and the adapter.
+// What a healing works with, read and checked before anything is computed: data, held-out data, and the adapter.
 import { readAdapter } from '../../checkpoint/adapter';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { readTrainingData, type TrainingSet } from '../../data/trainingData';
@@ -8,10 +8,10 @@ import type { HealRecipe } from './recipe';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { freshMatrices, type Matrices } from '../../training/adapterState';
 import type { CountedWindow } from '../../training/batches';
-import { findDense } from './findOriginal';
+import { findOriginal } from './findOriginal';
 import { windowsFor } from '../windows';
 
-export interface Material {
+export interface TrainingInputs {
   readonly data: TrainingSet;
   readonly heldOut: readonly CountedWindow[];
   readonly form: AdapterForm;
@@ -22,18 +22,18 @@ export interface Material {
   /** The most tokens of a training item, and the mean. */
   readonly tokensPerWindow: number;
   readonly meanTokens: number;
-  /** Folder of the dense model; null where it is not known. */
-  readonly dense: string | null;
+  /** Folder of the model before pruning; null where it is not known. */
+  readonly original: string | null;
 }
 
 /** Throws UserError with a sentence for whatever is not as it has to be. */
-export async function gather(checkpoint: Checkpoint, recipe: HealRecipe): Promise<Material> {
+export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRecipe): Promise<TrainingInputs> {
   const { config, folder, provenance } = checkpoint;
   const init = recipe.adapter.init === null ? null : await readAdapter(recipe.adapter.init, config);
   const form = init ? { ...init.options, dropout: recipe.adapter.dropout } : recipe.adapter;
   const modules = init?.modules ?? adaptedModules(config, recipe.adapter, provenance);
-  const dense = await findDense(checkpoint, recipe.dense);
-  if (recipe.objective.kind === 'distillation' && dense === null)
+  const original = await findOriginal(checkpoint, recipe.dense);
+  if (recipe.objective.kind === 'distillation' && original === null)
     throw new UserError('usage', 'Distillation learns from the dense model: say where it is by --dense FOLDER.');
   const { contextLength, vocabularySize } = config;
   const data = await readTrainingData(recipe.data, await openTokenizer(folder), { contextLength, vocabularySize });
@@ -47,7 +47,7 @@ export async function gather(checkpoint: Checkpoint, recipe: HealRecipe): Promis
     nParameters: modules.reduce((n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures), 0),
     tokensPerWindow: Math.max(...lengths),
     meanTokens: lengths.reduce((sum, n) => sum + n, 0) / lengths.length,
-    dense,
+    original,
   };
 }
 

@@ -5,7 +5,7 @@ import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
 import { isUserError, UserError } from '../../errors';
-import { checkRule, choose } from '../../pruning/choose';
+import { checkRule, type Choice, choose } from '../../pruning/choose';
 import { ofBlocks } from '../../shared/dropSets';
 import { toMergekitYaml } from '../../pruning/mergekit';
 import type { DropSet, Dtype } from '../../protocol/recipes';
@@ -31,30 +31,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
         'mergekit knows no halves of blocks; leave out --mergekit, or drop whole blocks only.',
       );
     const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
-    const writing = progress(run, 'write');
-    const began = performance.now();
-    const written = await writeWithoutBlocks(checkpoint, {
-      drop: choice.drop,
-      out: recipe.out,
-      dtype: recipe.dtype,
-      replaced: (name) => (repaired?.weights.has(name) ? Promise.resolve(repaired.weights.get(name)!) : null),
-      ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
-      provenance: {
-        rule: recipe.rule,
-        scores: choice.scores,
-        order: choice.order,
-        calibration: measured?.source ?? null,
-        ...(repaired && { repair: repaired.report }),
-        versions: versions(),
-      },
-      onProgress: (done, total) => writing(done / total),
-      signal: run.signal,
-    });
-    if (recipe.mergekit) {
-      const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.drop.blocks, recipe.dtype);
-      await writeStagedFile(recipe.mergekit, yaml);
-    }
-    const writeMs = performance.now() - began;
+    const { written, writeMs } = await write(checkpoint, recipe, { choice, measured, repaired }, run);
     const rounding = await measureRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
     const model = summarize(checkpoint);
     const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
@@ -80,6 +57,40 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       peakMemoryBytes: peakMemoryBytes(),
     };
   });
+
+/** What was decided before anything is written. */
+interface Decided {
+  readonly choice: Choice;
+  readonly measured: Measured | null;
+  readonly repaired: Awaited<ReturnType<typeof repairLinear>> | null;
+}
+
+async function write(checkpoint: Checkpoint, recipe: PruneRecipe, { choice, measured, repaired }: Decided, run: Run) {
+  const writing = progress(run, 'write');
+  const began = performance.now();
+  const written = await writeWithoutBlocks(checkpoint, {
+    drop: choice.drop,
+    out: recipe.out,
+    dtype: recipe.dtype,
+    replaced: (name) => (repaired?.weights.has(name) ? Promise.resolve(repaired.weights.get(name)!) : null),
+    ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
+    provenance: {
+      rule: recipe.rule,
+      scores: choice.scores,
+      order: choice.order,
+      calibration: measured?.source ?? null,
+      ...(repaired && { repair: repaired.report }),
+      versions: versions(),
+    },
+    onProgress: (done, total) => writing(done / total),
+    signal: run.signal,
+  });
+  if (recipe.mergekit) {
+    const yaml = toMergekitYaml(recipe.model, checkpoint.config.nBlocks, choice.drop.blocks, recipe.dtype);
+    await writeStagedFile(recipe.mergekit, yaml);
+  }
+  return { written, writeMs: performance.now() - began };
+}
 
 /** The scores that the rule asks for; nothing is computed for blocks given by hand or by depth. */
 async function measure(

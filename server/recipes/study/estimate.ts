@@ -14,7 +14,7 @@ type Shape = Pick<Work, 'nWindows' | 'tokensPerWindow'>;
 export interface StudyShapes {
   readonly source: Shape;
   readonly perplexity: Shape | null;
-  /** What healed models are judged by. */
+  /** What healed models are evaluated on. */
   readonly heldOut: Shape | null;
 }
 
@@ -95,7 +95,7 @@ function repairOperations(config: ModelConfig, { nWindows, tokensPerWindow }: Sh
   return 1.5 * nWindows * passes * (config.nBlocks * each.block + each.head);
 }
 
-/** As if the model still had all its blocks: an upper bound, and not by much. The dense model is judged once, too. */
+/** As if the model still had all its blocks: an upper bound, and not by much. The original model is evaluated once, too. */
 function healingOperations(config: ModelConfig, recipe: HealRecipe, heldOut: Shape): number {
   const shape = { tokensPerWindow: recipe.data.tokens, nAdapterParameters: 0, heldOut };
   return planHealing(config, recipe, shape, Number.POSITIVE_INFINITY).cost.operations;

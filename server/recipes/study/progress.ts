@@ -1,4 +1,4 @@
-// How far a study is, from what the step that is being done tells: by the estimated cost of all steps together.
+// How far a study is, from the events of the step that is being done: by the estimated cost of all steps together.
 import type { EngineEvent, StudyPlan } from '../../protocol/engine';
 import type { Step } from './steps';
 
@@ -13,13 +13,13 @@ export function studyProgress(
   const before = steps.slice(0, index).reduce((sum, { operations }) => sum + operations, 0);
   const ofStep = steps[index]?.operations ?? 0;
   const inner = partOfStep();
-  const tell = (part: number) =>
+  const emitPart = (part: number) =>
     emit({ kind: 'progress', step: step.title, fraction: total === 0 ? 0 : (before + part * ofStep) / total });
-  tell(0);
+  emitPart(0);
   return (event) => {
     if (event.kind === 'plan') emit(event);
     const part = inner(event);
-    if (part !== null) tell(part);
+    if (part !== null) emitPart(part);
   };
 }
 

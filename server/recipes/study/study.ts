@@ -49,27 +49,27 @@ export async function runStudy(
   const folder = await openStudyFolder(recipe, inputs, tasksSha256);
   const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
   const carried = new Map<string, CarriedStep>();
-  const tellPlan = (plan: StudySteps): StudyPlan => {
-    const told = estimateStudy(config, plan, shapes, operationsPerSecond, ({ id }) => carried.has(id));
-    run.emit({ kind: 'study', plan: told });
-    return told;
+  const emitPlan = (plan: StudySteps): StudyPlan => {
+    const estimated = estimateStudy(config, plan, shapes, operationsPerSecond, ({ id }) => carried.has(id));
+    run.emit({ kind: 'study', plan: estimated });
+    return estimated;
   };
 
   const first = analysisStep(recipe);
   const known = await folder.kept(first);
   if (known) carried.set(first.id, { ...known, doneBefore: true });
   else {
-    const told = tellPlan(planStudy(recipe, model, supposedSets(recipe)));
-    carried.set(first.id, await carryOut(first, told));
+    const supposed = emitPlan(planStudy(recipe, model, supposedSets(recipe)));
+    carried.set(first.id, await carryOut(first, supposed));
   }
   const sets = chosenSets(recipe, carried.get(first.id)!.report as AnalyzeReport);
   const plan = planStudy(recipe, model, sets);
   for (const { id, kept } of await finishedSteps(plan, folder))
     if (!carried.has(id)) carried.set(id, { ...kept, doneBefore: true });
 
-  const told = tellPlan(plan);
+  const estimated = emitPlan(plan);
   for (const [i, step] of plan.steps.entries()) {
-    if (!carried.has(step.id)) carried.set(step.id, await carryOut(step, told));
+    if (!carried.has(step.id)) carried.set(step.id, await carryOut(step, estimated));
     const isLastOfBatch = step.batch !== null && plan.steps[i + 1]?.batch !== step.batch;
     if (isLastOfBatch) await removeModels(recipe, plan.batches[step.batch!]!);
   }
