@@ -9,7 +9,7 @@ import type { ModelConfig } from './config';
 import { softCap } from './form';
 import type { Heads } from './heads';
 
-/** What tokens see. A row of the ways below; a block takes any. */
+/** What tokens see. There are three below; a block takes any. */
 export interface Attention {
   /** Rows of the rotary tables; null: as many as a sequence has tokens. */
   readonly tablePositions: number | null;

@@ -67,12 +67,6 @@ export function blockGraph(
   return { name: 'block', outputs: { hiddenOut, ...(returnKeyValues && keyValues) } };
 }
 
-/** A text that is equal for two blocks exactly when one compiled graph serves both. */
-export function blockSignature(config: ModelConfig, { block, sublayers }: Stage): string {
-  const { rope, slidingWindow } = config.blocks[block]!;
-  return hasAttention(sublayers) ? `${sublayers} rope ${rope ?? 'none'} ${slidingWindow ?? 'full'}` : sublayers;
-}
-
 function attentionOf(
   config: ModelConfig,
   block: number,

@@ -77,7 +77,7 @@ export function headSlice(config: ModelConfig, rows: number, sliceRows: number):
 }
 
 /**
- * normed [rows, D], the head's rows of the tokens that came, targets [rows, D], and the ends of the slices' walk give
+ * normed [rows, D], the head's rows of the tokens that came, targets [rows, D], and the sums after the last slice give
  * the loss of every prediction, tokenNats [B, T-1]: log sum exp(logits) - logit of the target, and its mean by window,
  * lossNats [B].
  */

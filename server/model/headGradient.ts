@@ -1,5 +1,6 @@
-// The loss and its gradient with respect to the last hidden state in one walk over slices of the vocabulary: beside the running sum of
-// exponentials goes the running sum of the head's rows under them, so that neither all logits nor a second walk is needed.
+// The loss and its gradient with respect to the last hidden state in one pass over slices of the vocabulary. Beside the
+// running sum of exponentials it keeps the sum of the head's rows weighted by them: neither all logits nor a second pass is
+// needed.
 // Letters: B batch, T tokens, D width, S rows of a slice.
 import { gradients } from '../graph/gradient';
 import { add, div, log, mul, sub } from '../graph/ops/elementwise';
@@ -35,7 +36,7 @@ export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: 
 }
 
 /**
- * The end of that walk: targets [rows, D] are the head's rows of the tokens that came, weights [rows, 1] what each
+ * After the last slice: targets [rows, D] are the head's rows of the tokens that came, weights [rows, 1] what each
  * prediction counts. Gives tokenNats [rows, 1], loss [1, 1] = sum of weights * nats, and the loss's gradient with respect to normed:
  * weights * (the head's expected row under the softmax - the target's).
  */

@@ -45,9 +45,3 @@ export function adaptedLinear(
   const narrow = linear(mul(x, input(maskOf(layer), x.shape)), a);
   return add(linear(x, weight, bias), linear(scale(narrow, scaling), b));
 }
-
-/** Equal for two blocks exactly when one compiled graph serves both. */
-export const adapterSignature = ({ layers, dropout }: AdapterUse): string =>
-  layers.size === 0
-    ? ''
-    : `lora ${[...layers].map(([layer, { rank, scaling }]) => `${layer} ${rank} ${scaling}`)}${dropout ? ' dropout' : ''}`;

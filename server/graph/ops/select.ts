@@ -1,4 +1,4 @@
-// Ops that pick elements by their size or place. They stand before the way back, not on it.
+// Ops that pick elements by their size or place. They have no gradient: only what needs none uses them.
 import { apply, type Op, ShapeError, type Value } from '../value';
 
 /** x [..., N] -> the places of its `count` largest elements along the last axis, largest first, [..., count] int64. */
