@@ -61,6 +61,21 @@ export interface ModelForm {
   readonly softCaps: { readonly attention: number | null; readonly logits: number | null };
 }
 
+/** The form that LLaMA has; a family states only what it does differently. */
+export const llamaForm: ModelForm = {
+  norms: {
+    attention: { before: 'input_layernorm', after: null },
+    mlp: { before: 'post_attention_layernorm', after: null },
+  },
+  normAddsOne: false,
+  activation: 'silu',
+  queryKeyNorm: 'none',
+  fusedProjections: false,
+  rotaryShare: 1,
+  scales: { attention: null, embedding: 1, residual: 1, logits: 1 },
+  softCaps: { attention: null, logits: null },
+};
+
 export interface ModelConfig {
   /** A row of families.ts. */
   readonly family: string;

@@ -1,22 +1,8 @@
-// What families do differently, as pieces of graphs (config.ts, ModelForm), and the form that LLaMA has.
+// What families do differently (config.ts, ModelForm), as pieces of graphs.
 import { add, geluTanh, scale, silu, tanh } from '../graph/ops/elementwise';
 import { rmsNorm } from '../graph/ops/transformer';
 import { scalar, type Value } from '../graph/value';
 import type { ModelConfig, ModelForm } from './config';
-
-export const llamaForm: ModelForm = {
-  norms: {
-    attention: { before: 'input_layernorm', after: null },
-    mlp: { before: 'post_attention_layernorm', after: null },
-  },
-  normAddsOne: false,
-  activation: 'silu',
-  queryKeyNorm: 'none',
-  fusedProjections: false,
-  rotaryShare: 1,
-  scales: { attention: null, embedding: 1, residual: 1, logits: 1 },
-  softCaps: { attention: null, logits: null },
-};
 
 /** RMS norm of x [..., n] by a weight [n] as the family means it. */
 export const norm = ({ normEpsilon, form }: ModelConfig, x: Value, weight: Value): Value =>

@@ -2,10 +2,9 @@
 // Whatever would make the model compute something else than our graphs do is refused by name.
 import type { z } from 'zod';
 import { UserError } from '../errors';
-import type { ModelConfig, ModelForm, Rope, WeightDtype } from './config';
+import { llamaForm, type ModelConfig, type ModelForm, type Rope, type WeightDtype } from './config';
 import { type ConfigFields, configFields, formFields } from './configFields';
 import { type Family, families, isFamilyName } from './families';
-import { llamaForm } from './form';
 import { refuseUnsupportedFeatures } from './unsupportedFeatures';
 
 /**
