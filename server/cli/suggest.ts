@@ -35,7 +35,7 @@ export const addSuggest = (program: Command): Command =>
 
 export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';
-  /** The blocks, and the halves that a search among them chose. */
+  /** The blocks, and the sublayers that a search among them chose. */
   readonly dropSet: number[];
   readonly droppedSublayers: { attention: number[]; mlp: number[] };
   readonly rule: DropRule;

@@ -30,7 +30,7 @@ export interface Tokenizer {
 
 /**
  * Opens the tokenizer of a Hugging Face folder.
- * @throws UserError notFound without tokenizer.json, damagedCheckpoint when it or its companions cannot be understood.
+ * @throws UserError notFound without tokenizer.json, damagedCheckpoint when it or its auxiliary files cannot be understood.
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const json = await read(tokenizerJson, folder, 'tokenizer.json');

@@ -32,7 +32,7 @@ const schema = z.strictObject({
 export type PruneRecipe = z.output<typeof schema>;
 
 const command = {
-  summary: 'write the model without some of its blocks, or halves of them',
+  summary: 'write the model without some of its blocks, or sublayers of them',
   arguments: [{ name: '<model>', field: 'model' }],
   text: { windows: 16, needed: false },
   drops: 'blocks to drop',

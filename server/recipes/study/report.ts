@@ -31,7 +31,7 @@ export function studyReport(
   const analysis = reportOf<AnalyzeReport>('analyze')!;
   const losses = lossesOf(plan, reportOf);
   const { evaluation, order } = evaluationOf(model, plan, reportOf);
-  const staying = plan.batches.flatMap((batch) => modelsThatStay(recipe, batch));
+  const kept = plan.batches.flatMap((batch) => modelsThatStay(recipe, batch));
   const variants = plan.variants.map((planned): StudyVariant => {
     const { id, label, set, repair, healed, folder, adapter } = planned;
     const healing = healed ? reportOf<HealReport>(`heal-${id}`)! : null;
@@ -46,7 +46,7 @@ export function studyReport(
         bestStep: healing.bestStep,
         stoppedBy: healing.stoppedBy,
       },
-      folder: folder !== null && staying.includes(folder) ? folder : null,
+      folder: folder !== null && kept.includes(folder) ? folder : null,
       model: evaluation ? order.indexOf(id) : null,
     };
   });
