@@ -9,7 +9,7 @@ import { openDevice } from '../server/runtime/device';
 import { openTokenizer } from '../server/tokenizer/tokenizer';
 import { preload } from '../server/execution/forward';
 import type { Model } from '../server/execution/model';
-import { planWalk } from '../server/execution/memoryPlan';
+import { planExecution } from '../server/execution/memoryPlan';
 import { residentStore } from '../server/execution/weightStore';
 
 export interface Setting {
@@ -44,7 +44,7 @@ export async function withBenchModel(
     seed: 0,
   };
   const { windows } = await readTokenWindows(source, tokenizer, checkpoint.config);
-  const plan = planWalk(checkpoint.config, {
+  const plan = planExecution(checkpoint.config, {
     nWindows: windows.length,
     tokensPerWindow,
     keepStates: keepsStates(forwardMethodNames),

@@ -76,10 +76,7 @@ export function openMeasuring(model: Model, windows: readonly Int32Array[], cach
     known: (path) => memory.get(pathKey(path)),
     know: (path, loss) => void memory.set(pathKey(path), loss),
     async losses(paths, { onProgress, ...options } = {}) {
-      // Neighbours in this order have the longest beginnings in common.
-      const missing = [...new Map(paths.map((path) => [pathKey(path), path]))]
-        .filter(([key]) => !memory.has(key))
-        .sort(([a], [b]) => (a < b ? -1 : 1));
+      const missing = byPrefix(paths).filter(([key]) => !memory.has(key));
       for (let at = 0; at < missing.length; at += pathsAtOnce) {
         const some = missing.slice(at, at + pathsAtOnce);
         const done = (fraction: number) => onProgress?.((at + fraction * some.length) / missing.length);
@@ -96,5 +93,9 @@ export function openMeasuring(model: Model, windows: readonly Int32Array[], cach
     [Symbol.dispose]: () => cache[Symbol.dispose](),
   };
 }
+
+/** Different paths with their keys: neighbours in this order have the longest beginnings in common. */
+const byPrefix = (paths: readonly Path[]): (readonly [string, Path])[] =>
+  [...new Map(paths.map((path) => [pathKey(path), path]))].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const pathKey = (path: Path): string => path.reduce(prefixKey, emptyPrefix);

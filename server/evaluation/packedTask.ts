@@ -2,7 +2,7 @@
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { packingCost } from '../execution/packedCost';
-import { type Bundle, packRequests } from '../execution/packing';
+import { type PrefixBatches, packRequests } from '../execution/packing';
 import type { TokenRequest } from '../execution/tokenTree';
 import type { Scores } from '../execution/scoring';
 import { encodeRequest } from './encode';
@@ -11,7 +11,7 @@ import type { Item } from './tasks/task';
 import type { Answer } from '../shared/metrics';
 
 export interface PackedTask {
-  readonly bundles: readonly Bundle[];
+  readonly bundles: readonly PrefixBatches[];
   readonly nRequests: number;
   /** Tokens that the requests have one by one. */
   readonly nPlainTokens: number;
@@ -19,7 +19,7 @@ export interface PackedTask {
   readonly places: readonly (readonly { readonly first: number; readonly end: number }[])[];
 }
 
-/** Rows of these lengths are tried. Longer trees get a row of their own, longer still a stem. */
+/** Rows of these lengths are tried. Longer trees get a row of their own, longer still a prefix batch of their own. */
 const rowTokens = [192, 256, 384, 512];
 const largestRowTokens = 1024;
 /** As everywhere: activations of about a thousand tokens stay in cache. */

@@ -1,4 +1,4 @@
-// Adapters as a walk sees them: which layers of a block have one, and its matrices on the device.
+// Adapters as an execution sees them: which layers of a block have one, and its matrices on the device.
 import type { BlockAdapters } from '../model/lora';
 import type { Tensor } from '../runtime/tensor';
 

@@ -1,19 +1,19 @@
-// What a walk over a model will hold, before it starts: how many windows go together, where weights and hidden states are,
+// What running a model will hold, before it starts: how many windows go together, where weights and hidden states are,
 // and what all that takes. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { groupSize, blockGroup, headGroups } from './weightStore';
 
-export interface WalkRequest {
+export interface ExecutionRequest {
   readonly nWindows: number;
   readonly tokensPerWindow: number;
   /** All hidden states of a window are kept until its last block is done (angular distance needs them together). */
   readonly keepStates: boolean;
-  /** There and back, all windows together, for gradients that are added up before anything is made of them. */
+  /** Forward and backward, all windows together, for gradients that are added up before anything is made of them. */
   readonly backward?: boolean;
   /** Paths whose losses are measured together; each has its own state on the way. */
   readonly nVariants?: number;
-  /** What a cache of hidden states may hold beside the walk. */
+  /** What a cache of hidden states may hold beside it. */
   readonly cacheBytes?: number;
   readonly memory: 'auto' | 'resident' | 'streaming';
   /** The most that all our processes together may use. */
@@ -47,8 +47,8 @@ export const processBytes = 220e6;
 /** While streaming, more hidden states than this are not kept: the weights are read again for the next group instead. */
 const streamedStatesBytes = 1e9;
 
-/** The plan for a walk. Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit. */
-export function planWalk(config: ModelConfig, request: WalkRequest): MemoryPlan {
+/** The plan for a run. Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit. */
+export function planExecution(config: ModelConfig, request: ExecutionRequest): MemoryPlan {
   const resident = leastPlan(config, request, 'resident');
   if (request.memory !== 'streaming' && resident.totalBytes <= request.limitBytes) return resident;
   if (request.memory === 'resident') throw cannotFit(config, resident, request);
@@ -66,7 +66,7 @@ export function planWalk(config: ModelConfig, request: WalkRequest): MemoryPlan 
 }
 
 /** The smallest plan of a mode: one micro-batch goes through the model at a time. */
-function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['mode']): MemoryPlan {
+function leastPlan(config: ModelConfig, request: ExecutionRequest, mode: MemoryPlan['mode']): MemoryPlan {
   const { nWindows, tokensPerWindow: T } = request;
   const microBatchWindows = Math.min(Math.max(1, Math.floor(microBatchTokens / T)), nWindows);
   const rows = microBatchWindows * T;
@@ -90,7 +90,7 @@ function leastPlan(config: ModelConfig, request: WalkRequest, mode: MemoryPlan['
 }
 
 /** Hidden states of one window that are alive at the same time, at most. A variant's last one is normed beside it. */
-const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: WalkRequest): number =>
+const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: ExecutionRequest): number =>
   Math.max(keepStates || backward ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
 
 /** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
@@ -125,7 +125,7 @@ function activationBytes(config: ModelConfig, windows: number, T: number, headSl
   return 4 * Math.max(block, head);
 }
 
-function cannotFit(config: ModelConfig, plan: MemoryPlan, request: WalkRequest): UserError {
+function cannotFit(config: ModelConfig, plan: MemoryPlan, request: ExecutionRequest): UserError {
   const { weights, states, activations, processes } = plan.bytes;
   return new UserError(
     'cannotFit',
@@ -136,9 +136,10 @@ function cannotFit(config: ModelConfig, plan: MemoryPlan, request: WalkRequest):
 }
 
 /** The least change of the request that does fit; what is advised was planned. */
-function remedy(config: ModelConfig, request: WalkRequest): string {
-  const needs = (change: Partial<WalkRequest>) => leastPlan(config, { ...request, ...change }, 'streaming').totalBytes;
-  const fits = (change: Partial<WalkRequest>) => needs(change) <= request.limitBytes;
+function remedy(config: ModelConfig, request: ExecutionRequest): string {
+  const needs = (change: Partial<ExecutionRequest>) =>
+    leastPlan(config, { ...request, ...change }, 'streaming').totalBytes;
+  const fits = (change: Partial<ExecutionRequest>) => needs(change) <= request.limitBytes;
   const streaming = request.memory === 'resident' ? '--memory streaming' : '';
   const use = (...options: string[]) => `use ${[streaming, ...options].filter((option) => option !== '').join(' ')}`;
   if (streaming && fits({})) return use();

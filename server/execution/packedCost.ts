@@ -1,7 +1,7 @@
 // What packed rows cost, in floating-point operations: for plans, for progress, and to choose how to pack. Pure.
 import type { ModelConfig } from '../model/config';
 import type { ScoringWork } from '../protocol/reports';
-import type { Bundle, PackedBatch } from './packing';
+import type { PrefixBatches, PackedBatch } from './packing';
 import { stageRuns, type TrieNode } from './variantTrie';
 import { blockGroup, groupSize } from './weightStore';
 
@@ -26,9 +26,9 @@ export const batchBytes = ({ width }: ModelConfig, { batch, tokens }: PackedBatc
   4 * batch * tokens * (width * (nPaths + 2) + nPast + tokens);
 
 /** Every batch, with the slots of its past. */
-export function* batchesOf({ stem, batches }: Bundle): Generator<{ batch: PackedBatch; nPast: number }> {
+export function* batchesOf({ prefix, batches }: PrefixBatches): Generator<{ batch: PackedBatch; nPast: number }> {
   let nPast = 0;
-  for (const piece of stem) {
+  for (const piece of prefix) {
     yield { batch: piece, nPast };
     nPast += piece.tokens;
   }
@@ -50,7 +50,7 @@ const attentionOperations = ({ nHeads, headWidth }: ModelConfig, nTokens: number
 /** All that the paths of a trie take together, and `base` alone. */
 export function scoringWork(
   config: ModelConfig,
-  bundles: readonly Bundle[],
+  bundles: readonly PrefixBatches[],
   trie: readonly TrieNode[],
   nPlainTokens: number,
   nRequests: number,
@@ -75,14 +75,18 @@ export function scoringWork(
 }
 
 /** Its operations alone. */
-export function scoringOperations(config: ModelConfig, bundles: readonly Bundle[], trie: readonly TrieNode[]): number {
+export function scoringOperations(
+  config: ModelConfig,
+  bundles: readonly PrefixBatches[],
+  trie: readonly TrieNode[],
+): number {
   const each = operationsOf(config, bundles);
   const { stages, paths } = runsOf(trie);
   return stages * each.block + paths * each.head;
 }
 
 /** Of one block and the head over all batches. */
-function operationsOf(config: ModelConfig, bundles: readonly Bundle[]): { block: number; head: number } {
+function operationsOf(config: ModelConfig, bundles: readonly PrefixBatches[]): { block: number; head: number } {
   const all = bundles.flatMap((bundle) => [...batchesOf(bundle)]);
   const operations = all.map(({ batch, nPast }) => batchOperations(config, batch, nPast));
   return { block: sum(operations.map(({ block }) => block)), head: sum(operations.map(({ head }) => head)) };

@@ -46,7 +46,7 @@ export async function openPackedInputs(scope: Scope, config: ModelConfig, nPosit
   };
 }
 
-/** [B, T, P+T]: zero where a token sees another (itself, those before it, the stem), else `hidden`. */
+/** [B, T, P+T]: zero where a token sees another (itself, those before it, the prefix), else `maskedScore`. */
 export function maskOf({ batch: B, tokens: T, positions, parents }: PackedBatch, past: Past, window: number | null) {
   const P = past.length;
   const width = P + T;

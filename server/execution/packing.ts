@@ -1,10 +1,10 @@
-// Requests laid out so that nothing is computed twice: what they share is a tree (tokenTree.ts), its long stems are computed
-// once and their keys and values lent to all that grows from them, and what is left is packed in rows. Pure.
+// Requests laid out so that nothing is computed twice: what they share is a radix tree (tokenTree.ts). Long shared prefixes
+// are computed once; their keys and values are reused by every sequence that continues them. The rest is packed in rows. Pure.
 import {
-  type Branch,
-  type Plot,
-  plotsOf,
-  stemLength,
+  type RadixNode,
+  type PrefixGroup,
+  prefixGroups,
+  prefixLength,
   type TokenRequest,
   tokenTree,
   type Tree,
@@ -18,14 +18,14 @@ export interface PackedBatch {
   readonly ids: Int32Array; // [B T]
   /** Counted in the sequence that a token belongs to, [B T]. */
   readonly positions: Int32Array;
-  /** Slot, in the same row, of the token before; -1: the last one of the stem, or none. [B T] */
+  /** Slot, in the same row, of the token before; -1: the last one of the prefix, or none. [B T] */
   readonly parents: Int32Array;
-  readonly asks: ScoredTokens;
-  /** Slots that something is asked of. */
+  readonly scoredTokens: ScoredTokens;
+  /** Slots with a scored token. */
   readonly nTargets: number;
 }
 
-/** How likely a token is next, slot after slot and id after id. */
+/** Tokens whose log-likelihood is wanted, slot after slot and id after id. */
 export interface ScoredTokens {
   /** In [0, B T). */
   readonly slots: Int32Array;
@@ -33,45 +33,47 @@ export interface ScoredTokens {
   readonly requests: Int32Array;
 }
 
-/** Batches that grow from one stem: pieces of a chain, each of one row, which see all pieces before. */
-export interface Bundle {
-  readonly stem: readonly PackedBatch[];
+/** A prefix and the batches that continue it. The prefix is a chain of pieces, each of one row, which see all pieces before. */
+export interface PrefixBatches {
+  readonly prefix: readonly PackedBatch[];
   readonly batches: readonly PackedBatch[];
 }
 
 export interface PackingOptions {
   /** Rows are filled up to so many tokens; of several lengths the one that costs least is taken. */
   readonly rowTokens: readonly number[];
-  /** A tree may be so long before it gets a stem. */
+  /** A tree may be so long before it gets a prefix. */
   readonly largestRowTokens: number;
   readonly batchTokens: number;
   /** Of a batch of B rows of T tokens behind P others. Default: its tokens. */
   costOf?(batch: number, tokens: number, nPast: number): number;
 }
 
-export function packRequests(requests: readonly TokenRequest[], options: PackingOptions): Bundle[] {
+export function packRequests(requests: readonly TokenRequest[], options: PackingOptions): PrefixBatches[] {
   const root = tokenTree(requests);
   if (!root) return [];
   const { costOf = (batch, tokens) => batch * tokens } = options;
   const ways = options.rowTokens.map((rowTokens) => {
-    const plots = plotsOf(root, { ...options, rowTokens }).map((plot) => arrange(plot, rowTokens, options.batchTokens));
-    const costs = plots.flatMap(({ rows, nPast }) => rows.map((some) => costOf(some.length, some[0]!.tokens, nPast)));
-    return { plots, cost: costs.reduce((sum, cost) => sum + cost, 0) };
+    const groups = prefixGroups(root, { ...options, rowTokens }).map((it) =>
+      arrange(it, rowTokens, options.batchTokens),
+    );
+    const costs = groups.flatMap(({ rows, nPast }) => rows.map((some) => costOf(some.length, some[0]!.tokens, nPast)));
+    return { groups, cost: costs.reduce((sum, cost) => sum + cost, 0) };
   });
-  const { plots } = ways.reduce((best, way) => (way.cost < best.cost ? way : best));
-  return plots.map((arranged) => layOut(arranged, requests, options.batchTokens));
+  const { groups } = ways.reduce((best, way) => (way.cost < best.cost ? way : best));
+  return groups.map((arranged) => layOut(arranged, requests, options.batchTokens));
 }
 
-/** A plot with its trees in rows, and its rows in batches; all rows of a batch are as long as the first. */
+/** A prefix group with its trees in rows, and its rows in batches; all rows of a batch are as long as the first. */
 interface Arranged {
-  readonly plot: Plot;
+  readonly group: PrefixGroup;
   readonly nPast: number;
   readonly rows: readonly (readonly { readonly trees: readonly Tree[]; readonly tokens: number }[])[];
 }
 
-function arrange(plot: Plot, rowTokens: number, batchTokens: number): Arranged {
-  const longestFirst = plot.trees
-    .map((tree) => ({ tree, nTokens: treeLength(tree, plot) }))
+function arrange(group: PrefixGroup, rowTokens: number, batchTokens: number): Arranged {
+  const longestFirst = group.trees
+    .map((tree) => ({ tree, nTokens: treeLength(tree, group) }))
     .sort((a, b) => b.nTokens - a.nTokens);
   // Into the row that is left with the least room; rows by their room.
   const byRoom = Array.from({ length: rowTokens + 1 }, (): Tree[][] => []);
@@ -96,33 +98,33 @@ function arrange(plot: Plot, rowTokens: number, batchTokens: number): Arranged {
     rows.push(sorted.slice(at, at + batch).map(({ trees }) => ({ trees, tokens })));
     at += batch;
   }
-  return { plot, nPast: stemLength(plot), rows };
+  return { group, nPast: prefixLength(group), rows };
 }
 
 /** Few lengths, so that few graphs are compiled. */
 const roundedUp = (tokens: number) => (tokens <= 256 ? 32 * Math.ceil(tokens / 32) : 64 * Math.ceil(tokens / 64));
 
-function layOut({ plot, rows }: Arranged, requests: readonly TokenRequest[], pieceTokens: number): Bundle {
-  const stemPlaces: Place[] = [];
+function layOut({ group, rows }: Arranged, requests: readonly TokenRequest[], pieceTokens: number): PrefixBatches {
+  const prefixPlaces: Place[] = [];
   const pieces: Draft[] = [];
-  const { path: stem = [], ends = [] } = plot.stem ?? {};
-  for (let at = 0; at < stem.length; at += pieceTokens) {
-    const piece = draft(1, roundedUp(Math.min(pieceTokens, stem.length - at)));
+  const { path: prefix = [], ends = [] } = group.prefix ?? {};
+  for (let at = 0; at < prefix.length; at += pieceTokens) {
+    const piece = draft(1, roundedUp(Math.min(pieceTokens, prefix.length - at)));
     pieces.push(piece);
-    for (let i = at; i < Math.min(at + pieceTokens, stem.length); i++)
-      stemPlaces.push(write(piece, i - at, stem[i]!, i, i === at ? -1 : i - at - 1));
+    for (let i = at; i < Math.min(at + pieceTokens, prefix.length); i++)
+      prefixPlaces.push(write(piece, i - at, prefix[i]!, i, i === at ? -1 : i - at - 1));
   }
-  for (const request of ends) ask(requests, request, stemPlaces);
+  for (const request of ends) scoreTokens(requests, request, prefixPlaces);
   const batches = rows.map((some) => {
     const batch = draft(some.length, some[0]!.tokens);
-    for (const [b, { trees }] of some.entries()) plant(trees, batch, b, stemPlaces, requests);
+    for (const [b, { trees }] of some.entries()) layOutSubtrees(trees, batch, b, prefixPlaces, requests);
     return batch;
   });
-  return { stem: pieces.map(finished), batches: batches.map(finished) };
+  return { prefix: pieces.map(finished), batches: batches.map(finished) };
 }
 
 /** A batch while it is filled. */
-interface Draft extends Omit<PackedBatch, 'asks' | 'nTargets'> {
+interface Draft extends Omit<PackedBatch, 'scoredTokens' | 'nTargets'> {
   readonly asked: { readonly slot: number; readonly id: number; readonly request: number }[];
 }
 
@@ -148,38 +150,38 @@ function write(batch: Draft, slot: number, id: number, position: number, parent:
   return { batch, slot };
 }
 
-/** Puts the parts of trees that are not in the stem into row `b`. */
-function plant(
+/** Puts the parts of trees that are not in the prefix into row `b`. */
+function layOutSubtrees(
   trees: readonly Tree[],
   batch: Draft,
   b: number,
-  stem: readonly Place[],
+  prefix: readonly Place[],
   requests: readonly TokenRequest[],
 ): void {
   const start = b * batch.tokens;
   let next = start;
   for (const tree of trees) {
-    const places = [...stem];
-    const grow = (ids: ArrayLike<number>, from: number) => {
+    const places = [...prefix];
+    const appendTokens = (ids: ArrayLike<number>, from: number) => {
       for (let i = from; i < ids.length; i++) {
-        const before = places.length > stem.length ? places.at(-1)!.slot - start : -1;
+        const before = places.length > prefix.length ? places.at(-1)!.slot - start : -1;
         places.push(write(batch, next++, ids[i]!, places.length, before));
       }
     };
-    const climb = ({ ids, depth, ends, children }: Branch) => {
+    const visit = ({ ids, depth, ends, children }: RadixNode) => {
       places.length = depth;
-      grow(ids, 0);
-      for (const request of ends) ask(requests, request, places);
-      for (const child of children) climb(child);
+      appendTokens(ids, 0);
+      for (const request of ends) scoreTokens(requests, request, places);
+      for (const child of children) visit(child);
     };
-    grow(tree.path, stem.length);
-    for (const request of tree.ends) ask(requests, request, places);
-    if (tree.branch) climb(tree.branch);
+    appendTokens(tree.path, prefix.length);
+    for (const request of tree.ends) scoreTokens(requests, request, places);
+    if (tree.node) visit(tree.node);
   }
 }
 
-/** ScoredTokens for the tokens of a request's continuation where they are predicted. */
-function ask(requests: readonly TokenRequest[], request: number, places: readonly Place[]): void {
+/** Notes the tokens of a request's continuation where they are predicted. */
+function scoreTokens(requests: readonly TokenRequest[], request: number, places: readonly Place[]): void {
   const { context, continuation } = requests[request]!;
   for (const [i, id] of continuation.entries()) {
     const { batch, slot } = places[context.length - 1 + i]!;
@@ -189,10 +191,10 @@ function ask(requests: readonly TokenRequest[], request: number, places: readonl
 
 function finished({ asked, ...batch }: Draft): PackedBatch {
   asked.sort((a, b) => a.slot - b.slot || a.id - b.id || a.request - b.request);
-  const asks = {
+  const scoredTokens = {
     slots: Int32Array.from(asked, ({ slot }) => slot),
     ids: Int32Array.from(asked, ({ id }) => id),
     requests: Int32Array.from(asked, ({ request }) => request),
   };
-  return { ...batch, asks, nTargets: new Set(asks.slots).size };
+  return { ...batch, scoredTokens, nTargets: new Set(scoredTokens.slots).size };
 }

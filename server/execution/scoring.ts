@@ -14,7 +14,7 @@ import type { Model } from './model';
 import { batchOperations } from './packedCost';
 import { groupsOf } from './packedGroups';
 import { openPackedInputs, type PackedInputs } from './packedInputs';
-import type { Bundle, PackedBatch } from './packing';
+import type { PrefixBatches, PackedBatch } from './packing';
 import { buildTrie } from './variantTrie';
 import type { BlockVisit, Control, Visitor } from './visitor';
 
@@ -32,13 +32,13 @@ export interface ScoringOptions extends Control {
 }
 
 /**
- * Scores the requests that were packed into `bundles` on each path.
+ * Scores the requests that were packed into `prefixBatches` on each path.
  * @param nRequests how many there are
  * @throws UserError cancelled between two runs
  */
 export async function scoreRequests(
   model: Model,
-  bundles: readonly Bundle[],
+  prefixBatches: readonly PrefixBatches[],
   nRequests: number,
   paths: readonly Path[],
   { groupBytes, ...control }: ScoringOptions,
@@ -47,9 +47,9 @@ export async function scoreRequests(
     logLikelihoods: new Float64Array(nRequests),
     isGreedy: new Uint8Array(nRequests).fill(1),
   }));
-  const rounds = groupsOf(model.config, bundles, paths.length, groupBytes).map((group) => group.flatMap(inOrder));
+  const rounds = groupsOf(model.config, prefixBatches, paths.length, groupBytes).map((group) => group.flatMap(inOrder));
   using scope = model.device.scope();
-  const inputs = await openPackedInputs(scope, model.config, nPositions(bundles));
+  const inputs = await openPackedInputs(scope, model.config, nPositions(prefixBatches));
   using execution = await openExecution(model);
   await execution.run(buildTrie(paths), rounds, { ...packedVisitor(model, inputs), ...taking(scores) }, control);
   return scores;
@@ -66,10 +66,10 @@ export interface PlacedBatch extends PackedBatch {
 }
 
 /** The pieces of the prefix, each behind those before it, and the batches that continue it. */
-function inOrder({ stem, batches }: Bundle): PlacedBatch[] {
+function inOrder({ prefix, batches }: PrefixBatches): PlacedBatch[] {
   let past = new Int32Array();
-  const pieces = stem.map((piece, i) => {
-    const placed = { ...piece, past, returnsKeyValues: i < stem.length - 1 || batches.length > 0, endsPast: true };
+  const pieces = prefix.map((piece, i) => {
+    const placed = { ...piece, past, returnsKeyValues: i < prefix.length - 1 || batches.length > 0, endsPast: true };
     past = Int32Array.from([...past, ...piece.positions]);
     return placed;
   });
@@ -106,7 +106,7 @@ function packedVisitor({ config }: Model, inputs: PackedInputs): Visitor<PlacedB
       return hiddenOut!;
     },
     hasHead: ({ nTargets }) => nTargets > 0,
-    head: (visit) => openHeadScores(visit, visit.batch.asks),
+    head: (visit) => openHeadScores(visit, visit.batch.scoredTokens),
     operations: (batch) => batchOperations(config, batch, batch.past.length),
   };
 }
@@ -139,7 +139,7 @@ const taking = (scores: readonly Scores[]): Pick<Visitor<PlacedBatch, TokenScore
   async take(found, { node, batch }) {
     for (const path of node.ends) {
       const { logLikelihoods, isGreedy } = scores[path]!;
-      for (const [i, request] of batch.asks.requests.entries()) {
+      for (const [i, request] of batch.scoredTokens.requests.entries()) {
         logLikelihoods[request]! += found.logLikelihoods[i]!;
         isGreedy[request]! &= found.isGreedy[i]!;
       }
@@ -148,7 +148,7 @@ const taking = (scores: readonly Scores[]): Pick<Visitor<PlacedBatch, TokenScore
 });
 
 /** The tables must reach as far as a row is long, too. */
-const nPositions = (bundles: readonly Bundle[]): number =>
-  bundles
-    .flatMap(({ stem, batches }) => [...stem, ...batches])
+const nPositions = (prefixBatches: readonly PrefixBatches[]): number =>
+  prefixBatches
+    .flatMap(({ prefix, batches }) => [...prefix, ...batches])
     .reduce((most, { positions, tokens }) => positions.reduce((a, b) => Math.max(a, b + 1), Math.max(most, tokens)), 0);

@@ -1,29 +1,29 @@
 // What scoring packed requests will hold, before it starts. Pure.
 import type { ModelConfig } from '../model/config';
-import { type MemoryPlan, planWalk, type WalkRequest } from './memoryPlan';
+import { type MemoryPlan, planExecution, type ExecutionRequest } from './memoryPlan';
 
 export interface ScoringPlan extends MemoryPlan {
   /** Batches whose states and masks take no more than this go through the model together. */
   readonly groupBytes: number;
 }
 
-export interface ScoringRequest extends Pick<WalkRequest, 'memory' | 'limitBytes'> {
+export interface ScoringRequest extends Pick<ExecutionRequest, 'memory' | 'limitBytes'> {
   /** With padding. */
   readonly nTokens: number;
   readonly batchTokens: number;
   readonly nPaths: number;
 }
 
-/** With resident weights more together only saves computing stems again. */
+/** With resident weights more together only saves computing prefixes again. */
 const mostResidentBytes = 400e6;
 
-/** Throws UserError('cannotFit') like planWalk. */
+/** Throws UserError('cannotFit') like planExecution. */
 export function planScoring(
   config: ModelConfig,
   { nTokens, batchTokens, nPaths, ...how }: ScoringRequest,
 ): ScoringPlan {
   const nWindows = Math.ceil(nTokens / batchTokens);
-  const plan = planWalk(config, {
+  const plan = planExecution(config, {
     nWindows,
     tokensPerWindow: batchTokens,
     keepStates: false,

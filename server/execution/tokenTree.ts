@@ -1,4 +1,4 @@
-// Token sequences as a tree of what they share, cut into trees that fit a row and stems that are computed once. Pure.
+// Token sequences as a radix tree of what they share, cut into trees that fit a row and prefixes that are computed once. Pure.
 
 /** Scores `continuation` after `context`; the model sees all of it but the last token. Neither is empty. */
 export interface TokenRequest {
@@ -6,33 +6,33 @@ export interface TokenRequest {
   readonly continuation: readonly number[];
 }
 
-/** A stretch of tokens that the same requests pass, and what comes behind it. */
-export interface Branch {
+/** A node of the radix tree: tokens that the same requests share, and what follows them. */
+export interface RadixNode {
   readonly depth: number; // of its first token
   readonly ids: Int32Array;
   /** Requests that end with it. */
   readonly ends: readonly number[];
-  readonly children: readonly Branch[];
+  readonly children: readonly RadixNode[];
   /** With all that comes behind it. */
   readonly nTokens: number;
 }
 
-/** A branch, or nothing, at the end of a path from the root. */
+/** A node with all below it, or none, at the end of a path from the root. */
 export interface Tree {
   readonly path: readonly number[];
-  readonly branch: Branch | null;
+  readonly node: RadixNode | null;
   /** Requests that end with the path. */
   readonly ends: readonly number[];
 }
 
-/** Trees whose paths begin with the tokens of the stem; these are not laid out again. */
-export interface Plot {
-  readonly stem: Tree | null;
+/** Trees whose paths begin with the tokens of the prefix; these are not laid out again. */
+export interface PrefixGroup {
+  readonly prefix: Tree | null;
   readonly trees: Tree[];
 }
 
 /** What the model sees of all requests; those of equal tokens are one. null: there are none. */
-export function tokenTree(requests: readonly TokenRequest[]): Branch | null {
+export function tokenTree(requests: readonly TokenRequest[]): RadixNode | null {
   if (requests.length === 0) return null;
   const sequences = requests.map(({ context, continuation }) => {
     const sequence = new Int32Array(context.length + continuation.length - 1);
@@ -40,7 +40,7 @@ export function tokenTree(requests: readonly TokenRequest[]): Branch | null {
     sequence.set(continuation.slice(0, -1), context.length);
     return sequence;
   });
-  return branchOf(
+  return radixNode(
     sequences,
     [...sequences.keys()].sort((a, b) => compare(sequences[a]!, sequences[b]!)),
     0,
@@ -48,18 +48,18 @@ export function tokenTree(requests: readonly TokenRequest[]): Branch | null {
 }
 
 /** @param order requests that agree in the first `depth` tokens, sorted by their tokens */
-function branchOf(sequences: readonly Int32Array[], order: readonly number[], depth: number): Branch {
+function radixNode(sequences: readonly Int32Array[], order: readonly number[], depth: number): RadixNode {
   const first = sequences[order[0]!]!;
   const last = sequences[order.at(-1)!]!;
   let end = depth;
   while (end < first.length && end < last.length && first[end] === last[end]) end++;
   const ends = order.filter((request) => sequences[request]!.length === end);
-  const children: Branch[] = [];
+  const children: RadixNode[] = [];
   for (let at = ends.length; at < order.length; ) {
     const id = sequences[order[at]!]![end];
     let next = at;
     while (next < order.length && sequences[order[next]!]![end] === id) next++;
-    children.push(branchOf(sequences, order.slice(at, next), end));
+    children.push(radixNode(sequences, order.slice(at, next), end));
     at = next;
   }
   const ids = first.slice(depth, end);
@@ -69,48 +69,48 @@ function branchOf(sequences: readonly Int32Array[], order: readonly number[], de
 export interface CutOptions {
   /** Trees that share a row are no longer. */
   readonly rowTokens: number;
-  /** A tree may be so long before it gets a stem. */
+  /** A tree may be so long before it gets a prefix. */
   readonly largestRowTokens: number;
 }
 
 /** Of a shared beginning: shorter ones are computed again by all. */
-const shortestStemTokens = 64;
+const shortestPrefixTokens = 64;
 
-/** Plots that together have all of a tree; the first one has no stem. */
-export function plotsOf(root: Branch, options: CutOptions): Plot[] {
-  const forest: Plot = { stem: null, trees: [] };
-  const plots = [forest];
-  cut({ branch: root, path: [], ends: [] }, forest, plots, options);
-  return plots.filter(({ stem, trees }) => stem !== null || trees.length > 0);
+/** Groups that together have all of a tree; the first one has no prefix. */
+export function prefixGroups(root: RadixNode, options: CutOptions): PrefixGroup[] {
+  const forest: PrefixGroup = { prefix: null, trees: [] };
+  const groups = [forest];
+  cut({ node: root, path: [], ends: [] }, forest, groups, options);
+  return groups.filter(({ prefix, trees }) => prefix !== null || trees.length > 0);
 }
 
 function cut(
-  { branch, path, ends }: Tree & { readonly branch: Branch },
-  plot: Plot,
-  plots: Plot[],
+  { node, path, ends }: Tree & { readonly node: RadixNode },
+  group: PrefixGroup,
+  groups: PrefixGroup[],
   options: CutOptions,
 ): void {
-  const nShared = path.length - stemLength(plot);
-  const nTokens = nShared + branch.nTokens;
-  const isLong = nShared + branch.ids.length >= shortestStemTokens || branch.children.length === 0;
+  const nShared = path.length - prefixLength(group);
+  const nTokens = nShared + node.nTokens;
+  const isLong = nShared + node.ids.length >= shortestPrefixTokens || node.children.length === 0;
   if (nTokens <= options.rowTokens || (isLong && nTokens <= options.largestRowTokens)) {
-    plot.trees.push({ path, branch, ends });
+    group.trees.push({ path, node, ends });
     return;
   }
-  if (ends.length > 0) plot.trees.push({ path, branch: null, ends });
-  const longer = [...path, ...branch.ids];
-  const stem = { path: longer, branch: null, ends: branch.ends };
-  if (!isLong && stem.ends.length > 0) plot.trees.push(stem);
-  const home = isLong ? { stem, trees: [] } : plot; // a short beginning is cheaper computed again than lent
-  if (isLong) plots.push(home);
-  for (const child of branch.children) cut({ branch: child, path: longer, ends: [] }, home, plots, options);
+  if (ends.length > 0) group.trees.push({ path, node: null, ends });
+  const longer = [...path, ...node.ids];
+  const prefix = { path: longer, node: null, ends: node.ends };
+  if (!isLong && prefix.ends.length > 0) group.trees.push(prefix);
+  const home = isLong ? { prefix, trees: [] } : group; // a short beginning is cheaper computed again than lent
+  if (isLong) groups.push(home);
+  for (const child of node.children) cut({ node: child, path: longer, ends: [] }, home, groups, options);
 }
 
-export const stemLength = ({ stem }: Plot): number => stem?.path.length ?? 0;
+export const prefixLength = ({ prefix }: PrefixGroup): number => prefix?.path.length ?? 0;
 
-/** The tokens of a tree that are not in the stem of its plot. */
-export const treeLength = ({ path, branch }: Tree, plot: Plot): number =>
-  path.length - stemLength(plot) + (branch?.nTokens ?? 0);
+/** The tokens of a tree that are not in the prefix of its group. */
+export const treeLength = ({ path, node }: Tree, group: PrefixGroup): number =>
+  path.length - prefixLength(group) + (node?.nTokens ?? 0);
 
 function compare(a: Int32Array, b: Int32Array): number {
   const shared = Math.min(a.length, b.length);

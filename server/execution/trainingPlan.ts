@@ -1,8 +1,8 @@
-// What training will hold: like memoryPlan.ts, for a walk there and back. Pure.
+// What training will hold: like memoryPlan.ts, for forward and backward passes. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { MemoryMode } from '../protocol/recipes';
-import { megabytes, type MemoryPlan, planWalk } from './memoryPlan';
+import { megabytes, type MemoryPlan, planExecution } from './memoryPlan';
 
 export interface TrainingRequest {
   readonly microBatchWindows: number;
@@ -48,7 +48,7 @@ function planOf(
   mode: MemoryPlan['mode'],
   keeps: 'keep' | 'recompute',
 ): TrainingPlan {
-  const walk = planWalk(config, {
+  const forwardPlan = planExecution(config, {
     nWindows: microBatchWindows,
     tokensPerWindow: T,
     keepStates: false,
@@ -64,15 +64,15 @@ function planOf(
     rows * (4 * D + 2 * H * E + 2 * G * E + 4 * F) + microBatchWindows * H * T * Math.min(T, (T + 128) / 2);
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
   const states = batchesAtOnce * (N + 3) * rows * D;
-  const head = rows * (5 * D + 3 * walk.headSliceRows);
+  const head = rows * (5 * D + 3 * forwardPlan.headSliceRows);
   const bytes = {
-    weights: walk.bytes.weights + 4 * 6 * nAdapterParameters,
+    weights: forwardPlan.bytes.weights + 4 * 6 * nAdapterParameters,
     states: 4 * (states + kept),
     activations: 4 * Math.max(3 * inside, head),
-    processes: walk.bytes.processes,
+    processes: forwardPlan.bytes.processes,
   };
   return {
-    ...walk,
+    ...forwardPlan,
     microBatchWindows,
     groupWindows: microBatchWindows,
     nTokens: rows * accumulate,

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTokenWindows } from '../data/tokenWindows';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
-import { planWalk } from '../execution/memoryPlan';
+import { planExecution } from '../execution/memoryPlan';
 import { adaptedModules } from '../model/adapter';
 import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
@@ -97,7 +97,7 @@ function plannedWork(
   { config }: Checkpoint,
   limitBytes: number,
 ): PlannedWork {
-  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes });
+  const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes });
   const { nWindows, cacheBytes = 0 } = work;
   return { plan, cost: { nWindows, cacheBytes, operations: operationsOf(config, work) } };
 }

@@ -11,7 +11,7 @@ import type { ProviderName } from '../runtime/sessions';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
-import { type MemoryPlan, planWalk } from '../execution/memoryPlan';
+import { type MemoryPlan, planExecution } from '../execution/memoryPlan';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../execution/weightStore';
 import { operationsOf, type Work } from './work';
@@ -68,7 +68,7 @@ export function withModel<T>(
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
-  const plan = planWalk(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
+  const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
   const { nWindows, cacheBytes = 0, path } = work;
   const cost = { nWindows, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
   return withPlannedModel(checkpoint, device, compute, { plan, cost }, run, body);

@@ -8,11 +8,14 @@ import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
 import { type MeasureOptions, noMeasure } from './analyze/recipe';
-import { type WalkRequest, windowOperations } from '../execution/memoryPlan';
+import { type ExecutionRequest, windowOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './analyze/measure';
 
 export interface Work
-  extends Pick<WalkRequest, 'nWindows' | 'tokensPerWindow' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'> {
+  extends Pick<
+    ExecutionRequest,
+    'nWindows' | 'tokensPerWindow' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'
+  > {
   /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
   readonly path?: Path;
   /** Passes of one window beyond the first pass, for the estimate of time. */

@@ -49,15 +49,7 @@ export async function openAdapterState(
   /** Copied: the device may use the memory as it is, and what was given may be used elsewhere. */
   const upload = async (place: string, data: Float32Array, shape: Shape) =>
     put(place, await scope.upload(data.slice(), shape, 'weight'));
-  for (const module of modules) {
-    const { a, b } = initial.get(moduleKey(module))!;
-    for (const [matrix, data] of Object.entries({ [matrixA(module.suffix)]: a, [matrixB(module.suffix)]: b })) {
-      const shape = shapes(module.block)[matrix]!;
-      await upload(placeOf(module.block, parameterOf(matrix)), data, shape);
-      for (const moment of [firstMoment(matrix), secondMoment(matrix)])
-        await upload(placeOf(module.block, moment), new Float32Array(size(shape)), shape);
-    }
-  }
+  for (const { place, data, shape } of freshState(modules, initial)) await upload(place, data, shape);
   const tensorsOf = (block: number, names: (matrix: string) => readonly string[]): Tensors =>
     Object.fromEntries(
       Object.keys(shapes(block))
@@ -98,6 +90,25 @@ export async function openAdapterState(
     },
     [Symbol.dispose]: () => scope[Symbol.dispose](),
   };
+}
+
+/** The matrices given, and zero for their moments. */
+function* freshState(
+  modules: readonly AdaptedModule[],
+  initial: ReadonlyMap<string, Matrices>,
+): Generator<{ place: string; data: Float32Array; shape: Shape }> {
+  for (const module of modules) {
+    const { block, suffix, rank, inFeatures, outFeatures } = module;
+    const { a, b } = initial.get(moduleKey(module))!;
+    for (const [matrix, data, shape] of [
+      [matrixA(suffix), a, [rank, inFeatures]],
+      [matrixB(suffix), b, [outFeatures, rank]],
+    ] as const) {
+      yield { place: placeOf(block, parameterOf(matrix)), data, shape };
+      for (const moment of [firstMoment(matrix), secondMoment(matrix)])
+        yield { place: placeOf(block, moment), data: new Float32Array(size(shape)), shape };
+    }
+  }
 }
 
 const placeOf = (block: number, name: string) => `${block} ${name}`;

@@ -9,7 +9,7 @@ import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import type { ComputeOptions } from '../../server/protocol/recipes';
 import type { AnalyzeReport } from '../../server/protocol/reports';
 import { openDevice } from '../../server/runtime/device';
-import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import { preload } from '../../server/execution/forward';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { available, modelFolder, repoRoot } from '../fixtures';
@@ -204,7 +204,7 @@ async function analysisByPlan(ids: number[][], changed: Partial<MemoryPlan>): Pr
   const device = await openDevice({ provider: 'cpu', threads: 2 });
   const { config } = checkpoint;
   const request = { nWindows: ids.length, tokensPerWindow: ids[0]!.length, keepStates: true, limitBytes: 4e9 };
-  const plan = { ...planWalk(config, { ...request, memory: 'auto' }), ...changed };
+  const plan = { ...planExecution(config, { ...request, memory: 'auto' }), ...changed };
   const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   try {
     const model = { checkpoint, config, device, store, plan };

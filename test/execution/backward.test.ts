@@ -21,7 +21,7 @@ import { type Device, openDevice } from '../../server/runtime/device';
 import { type AdapterState, openAdapterState } from '../../server/training/adapterState';
 import { type BackwardOptions, lossAndGradients } from '../../server/execution/backward';
 import type { WeightedBatch } from '../../server/execution/headGradient';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';
 import { dot } from '../graph/differences';
@@ -141,7 +141,7 @@ describe.each(rows)('$family of two random blocks', ({ family, change }) => {
   async function walk(mode: Mode, activations: Way, change: Partial<BackwardOptions> = {}, which = batches) {
     const { config } = checkpoint;
     const request = { nWindows: 2, tokensPerWindow: 9, keepStates: false, memory: mode, limitBytes: 4e9 };
-    const plan = { ...planWalk(config, request), headSliceRows: 25 };
+    const plan = { ...planExecution(config, request), headSliceRows: 25 };
     const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     const before = device.alive().length;
     const sums = new Map<string, Float64Array>();

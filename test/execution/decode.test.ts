@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { type DecodeOptions, generate, generateWithoutCache } from '../../server/execution/decode';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { topTokens } from '../../server/execution/topTokens';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
@@ -24,7 +24,7 @@ afterAll(async () => {
 async function leftBy(mode: 'resident' | 'streaming', work: (model: Model) => Promise<unknown>) {
   const { config } = checkpoint;
   const request = { nWindows: 2, tokensPerWindow: 32, keepStates: false, memory: mode, limitBytes: 4e9 } as const;
-  const plan = { ...planWalk(config, request), headSliceRows: 200 };
+  const plan = { ...planExecution(config, request), headSliceRows: 200 };
   using store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const outcome = await work({ checkpoint, config, device, store, plan }).catch((error: Error) => error.message);
   return { outcome, left: device.alive().filter(({ role }) => role !== 'weight').length };

@@ -7,7 +7,7 @@ import { isUserError } from '../../server/errors';
 import { type Device, openDevice } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
 import { forward, type ForwardOptions, preload } from '../../server/execution/forward';
-import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder } from '../fixtures';
@@ -31,7 +31,7 @@ type Mode = MemoryPlan['mode'];
 async function pass(mode: Mode, options: ForwardOptions = {}) {
   const { config } = checkpoint;
   const request = { nWindows: 5, tokensPerWindow: 32, keepStates: false, memory: mode, limitBytes: 4e9 };
-  const plan = { ...planWalk(config, request), microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
+  const plan = { ...planExecution(config, request), microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
   const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const model: Model = { checkpoint, config, device, store, plan };
   try {

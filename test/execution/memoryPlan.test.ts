@@ -6,7 +6,12 @@ import { isUserError } from '../../server/errors';
 import type { ModelConfig } from '../../server/model/config';
 import { readModelConfig } from '../../server/model/readConfig';
 import { nParameters } from '../../server/model/weights';
-import { planWalk, type MemoryPlan, type WalkRequest, windowOperations } from '../../server/execution/memoryPlan';
+import {
+  planExecution,
+  type MemoryPlan,
+  type ExecutionRequest,
+  windowOperations,
+} from '../../server/execution/memoryPlan';
 import { blockGroup, groupSize, headGroups } from '../../server/execution/weightStore';
 import { available, dataFolder, repoRoot } from '../fixtures';
 import { refusal } from '../refusal';
@@ -34,7 +39,7 @@ const bundled = [
 const configs = [...bundled, ...published].filter((row): row is [string, ModelConfig] => row[1] !== null);
 
 const ample = 1e15;
-const request: WalkRequest = {
+const request: ExecutionRequest = {
   nWindows: 8,
   tokensPerWindow: 512,
   keepStates: true,
@@ -43,7 +48,8 @@ const request: WalkRequest = {
 };
 
 describe.each(configs)('%s', (_, config) => {
-  const plan = (changes: Partial<WalkRequest> = {}): MemoryPlan => planWalk(config, { ...request, ...changes });
+  const plan = (changes: Partial<ExecutionRequest> = {}): MemoryPlan =>
+    planExecution(config, { ...request, ...changes });
   const modes = ['resident', 'streaming'] as const;
 
   it.each(modes)('adds up: %s', (memory) => {
@@ -122,23 +128,23 @@ describe.skipIf(!available(presets))('published models', () => {
   const big = configs.filter(([, config]) => nParameters(config) > 1e9);
   it('are many', () => expect(big.length).toBeGreaterThan(10));
   it.each(big)('%s takes less than half streaming', (_, config) => {
-    const streaming = planWalk(config, { ...request, memory: 'streaming' });
-    expect(streaming.totalBytes).toBeLessThan(planWalk(config, { ...request, memory: 'resident' }).totalBytes / 2);
+    const streaming = planExecution(config, { ...request, memory: 'streaming' });
+    expect(streaming.totalBytes).toBeLessThan(planExecution(config, { ...request, memory: 'resident' }).totalBytes / 2);
   });
 
   const of = (name: string) => configs.find(([known]) => known === name)![1];
   it('Llama-3.2-3B streams four windows of 512 tokens within 3 GB', () => {
-    const plan = planWalk(of('Llama-3.2-3B.config.json'), { ...request, nWindows: 4, limitBytes: 3e9 });
+    const plan = planExecution(of('Llama-3.2-3B.config.json'), { ...request, nWindows: 4, limitBytes: 3e9 });
     expect(plan.mode).toBe('streaming');
     expect(plan.totalBytes).toBeLessThan(3e9);
     expect(plan.groupWindows).toBe(4);
   });
   it('Llama-3.2-3B resident needs its 3.21 billion parameters in float32', () => {
-    const plan = planWalk(of('Llama-3.2-3B.config.json'), { ...request, memory: 'resident' });
+    const plan = planExecution(of('Llama-3.2-3B.config.json'), { ...request, memory: 'resident' });
     expect(plan.bytes.weights / 4e9).toBeCloseTo(3.21, 2);
   });
   it('Llama-2-70B can be streamed by a machine with 16 GB', () => {
-    const plan = planWalk(of('llama2_70b.json'), { ...request, tokensPerWindow: 2048, limitBytes: 16e9 });
+    const plan = planExecution(of('llama2_70b.json'), { ...request, tokensPerWindow: 2048, limitBytes: 16e9 });
     expect(plan.mode).toBe('streaming');
   });
 });
@@ -152,7 +158,7 @@ describe('refused', () => {
     num_attention_heads: 16,
     vocab_size: 32_000,
   });
-  const rows: [string, Partial<WalkRequest>, string, string][] = [
+  const rows: [string, Partial<ExecutionRequest>, string, string][] = [
     ['resident', { memory: 'resident', limitBytes: 500e6 }, 'resident', 'use --memory streaming.'],
     ['long windows', { limitBytes: 430e6 }, 'streaming', 'use --tokens 64.'],
     [
@@ -183,7 +189,7 @@ describe('refused', () => {
   ];
   it.each(rows)('%s, with what it takes and what to do', (_, changes, mode, remedy) => {
     const asked = { ...request, ...changes };
-    const needed = planWalk(config, {
+    const needed = planExecution(config, {
       ...asked,
       memory: mode as MemoryPlan['mode'],
       limitBytes: ample,
@@ -191,7 +197,7 @@ describe('refused', () => {
     });
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
     const { weights, states, activations, processes } = needed.bytes;
-    expect(refusal(() => planWalk(config, asked))).toBe(
+    expect(refusal(() => planExecution(config, asked))).toBe(
       `cannotFit: This needs ${megabytes(needed.totalBytes)} (weights ${megabytes(weights)}, ` +
         `hidden states ${megabytes(states)}, activations ${megabytes(activations)}, the processes ${megabytes(processes)}) with weights ${mode}, ` +
         `but only ${megabytes(asked.limitBytes)} may be used: ${remedy}`,
@@ -206,17 +212,17 @@ describe('what is advised', () => {
       for (const tokensPerWindow of [64, 512, 2048]) {
         for (let limitBytes = 200e6; limitBytes < 40e9; limitBytes *= 1.25) {
           const asked = { ...request, memory, tokensPerWindow, limitBytes };
-          const said = refusal(() => planWalk(config, asked));
+          const said = refusal(() => planExecution(config, asked));
           if (said === 'accepted' || said.includes('no choice of windows')) continue;
           const { streaming, windows, tokens } = options.exec(said)!.groups!;
-          const advised: WalkRequest = {
+          const advised: ExecutionRequest = {
             ...asked,
             memory: streaming ? 'streaming' : memory,
             nWindows: Number(windows ?? request.nWindows),
             tokensPerWindow: Number(tokens ?? tokensPerWindow),
           };
           expect(advised).not.toEqual(asked);
-          expect(planWalk(config, advised).totalBytes).toBeLessThanOrEqual(limitBytes);
+          expect(planExecution(config, advised).totalBytes).toBeLessThanOrEqual(limitBytes);
         }
       }
     }
@@ -233,7 +239,7 @@ describe('a narrow model of many words', () => {
     vocab_size: 200_000,
   });
   it('streams slices of the head that are larger than a block', () => {
-    const { headSliceRows, bytes } = planWalk(config, { ...request, memory: 'streaming' });
+    const { headSliceRows, bytes } = planExecution(config, { ...request, memory: 'streaming' });
     expect(headSliceRows * 64).toBeGreaterThan(groupSize(blockGroup(config, 0)));
     expect(bytes.weights).toBe(2 * 4 * headSliceRows * 64);
   });

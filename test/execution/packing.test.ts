@@ -1,13 +1,13 @@
 // However requests are packed, every slot has the tokens before it that its request has, and every token is asked once.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bundle, packRequests, type PackedBatch } from '../../server/execution/packing';
+import { type PrefixBatches, packRequests, type PackedBatch } from '../../server/execution/packing';
 import type { TokenRequest } from '../../server/execution/tokenTree';
 
 const small = { rowTokens: [96], largestRowTokens: 128, batchTokens: 128 };
 
 /** The whole sequence that leads to a slot, found by walking from token to token before. */
-function historyOf({ stem }: Bundle, batch: PackedBatch, slot: number): number[] {
+function historyOf({ prefix: stem }: PrefixBatches, batch: PackedBatch, slot: number): number[] {
   const ids: number[] = [];
   const row = slot - (slot % batch.tokens);
   let at = slot - row;
@@ -17,14 +17,14 @@ function historyOf({ stem }: Bundle, batch: PackedBatch, slot: number): number[]
   return [...own, ...ids];
 }
 
-function everyBatch(bundles: readonly Bundle[]): { bundle: Bundle; batch: PackedBatch }[] {
-  return bundles.flatMap((bundle) => [...bundle.stem, ...bundle.batches].map((batch) => ({ bundle, batch })));
+function everyBatch(bundles: readonly PrefixBatches[]): { bundle: PrefixBatches; batch: PackedBatch }[] {
+  return bundles.flatMap((bundle) => [...bundle.prefix, ...bundle.batches].map((batch) => ({ bundle, batch })));
 }
 
-function checkPacking(requests: readonly TokenRequest[], bundles: readonly Bundle[]): void {
+function checkPacking(requests: readonly TokenRequest[], bundles: readonly PrefixBatches[]): void {
   const found = requests.map(() => new Map<number, number>());
   for (const { bundle, batch } of everyBatch(bundles)) {
-    const { slots, ids, requests: asking } = batch.asks;
+    const { slots, ids, requests: asking } = batch.scoredTokens;
     expect(batch.nTargets).toBe(new Set(slots).size);
     for (const [i, slot] of slots.entries()) {
       const history = historyOf(bundle, batch, slot);
@@ -41,7 +41,7 @@ function checkPacking(requests: readonly TokenRequest[], bundles: readonly Bundl
 }
 
 const tokens = (count: number, seed: number) => Array.from({ length: count }, (_, i) => (i * i * 7 + seed * 13) % 101);
-const nTokensOf = (bundles: readonly Bundle[]) =>
+const nTokensOf = (bundles: readonly PrefixBatches[]) =>
   everyBatch(bundles).reduce((n, { batch }) => n + batch.positions.filter((position) => position >= 0).length, 0);
 
 describe('packRequests', () => {
@@ -79,7 +79,7 @@ describe('packRequests', () => {
   it.each(rows)('%s', (_, requests, expected) => {
     const bundles = packRequests(requests, small);
     checkPacking(requests, bundles);
-    expect(bundles.filter(({ stem }) => stem.length > 0).length).toBe(expected.stems);
+    expect(bundles.filter(({ prefix: stem }) => stem.length > 0).length).toBe(expected.stems);
     expect(nTokensOf(bundles)).toBe(expected.tokens);
   });
 

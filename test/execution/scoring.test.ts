@@ -5,7 +5,7 @@ import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet } from '../../server/shared/dropSets';
 import { type Device, openDevice } from '../../server/runtime/device';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { packRequests, type PackingOptions } from '../../server/execution/packing';
 import type { TokenRequest } from '../../server/execution/tokenTree';
@@ -28,7 +28,7 @@ async function withModel<T>(
   const checkpoint = await openCheckpoint(folder);
   const { config } = checkpoint;
   const request = { nWindows: 1, tokensPerWindow: 64, keepStates: false, memory: mode, limitBytes: 8e9 } as const;
-  const plan = { ...planWalk(config, request), headSliceRows: 200 };
+  const plan = { ...planExecution(config, request), headSliceRows: 200 };
   const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   try {
     return await body({ checkpoint, config, device, store, plan });

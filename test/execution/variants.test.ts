@@ -9,7 +9,7 @@ import { checkDropSet, ofBlocks } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { forward } from '../../server/execution/forward';
-import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { openStateCache } from '../../server/execution/stateCache';
 import { measurePaths, type VariantOptions } from '../../server/execution/variants';
@@ -52,7 +52,7 @@ async function withModel<T>(
   const checkpoint: Checkpoint = await openCheckpoint(modelFolder(name));
   const { config } = checkpoint;
   const request = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false } as const;
-  const plan = { ...planWalk(config, { ...request, memory: 'resident', limitBytes: 8e9 }), ...changes };
+  const plan = { ...planExecution(config, { ...request, memory: 'resident', limitBytes: 8e9 }), ...changes };
   const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   try {
     return await body({ checkpoint, config, device, store, plan });

@@ -12,7 +12,7 @@ import { pathWithout } from '../../server/model/path';
 import { rotaryTables } from '../../server/model/rope';
 import { blockWeightName, blockWeights, embeddingName, finalNormName } from '../../server/model/weights';
 import { type Device, openDevice } from '../../server/runtime/device';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import { topTokens } from '../../server/execution/topTokens';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder, repoRoot } from '../fixtures';
@@ -169,7 +169,7 @@ describe("a teacher's likeliest tokens", () => {
   async function found(topK: number, temperature: number, headSliceRows: number, mode: 'resident' | 'streaming') {
     const { config } = checkpoint;
     const request = { nWindows: 3, tokensPerWindow: 20, keepStates: false, memory: mode, limitBytes: 4e9 };
-    const plan = { ...planWalk(config, request), headSliceRows, microBatchWindows: 2, groupWindows: 3 };
+    const plan = { ...planExecution(config, request), headSliceRows, microBatchWindows: 2, groupWindows: 3 };
     const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     try {
       return await topTokens({ checkpoint, config, device, store, plan }, windows, { topK, temperature });

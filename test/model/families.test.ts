@@ -15,7 +15,7 @@ import { forward } from '../../server/execution/forward';
 import { openExecution } from '../../server/execution/execute';
 import { type Batch, microBatches, type Model } from '../../server/execution/model';
 import { buildTrie } from '../../server/execution/variantTrie';
-import { type MemoryPlan, planWalk } from '../../server/execution/memoryPlan';
+import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';
 
@@ -59,7 +59,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
   async function withModel<Result>(changes: Partial<MemoryPlan>, body: (model: Model) => Promise<Result>) {
     const { config } = checkpoint;
     const request = { nWindows: B, tokensPerWindow: T, keepStates: false, memory: 'auto', limitBytes: 4e9 } as const;
-    const plan = { ...planWalk(config, request), ...changes };
+    const plan = { ...planExecution(config, request), ...changes };
     const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     try {
       return await body({ checkpoint, config, device, store, plan });

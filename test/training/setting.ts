@@ -13,7 +13,7 @@ import { openTokenizer } from '../../server/tokenizer/tokenizer';
 import { openDevice } from '../../server/runtime/device';
 import type { Matrices } from '../../server/training/adapterState';
 import type { Model } from '../../server/execution/model';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { dataFolder, modelFolder } from '../fixtures';
 
@@ -86,7 +86,7 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
   const device = await openDevice({ provider: 'cpu', threads: 2 });
   const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const { rows, length } = settings;
-  const plan = planWalk(config, {
+  const plan = planExecution(config, {
     nWindows: rows,
     tokensPerWindow: length,
     keepStates: true,

@@ -10,7 +10,7 @@ import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares }
 import { type AdapterState, freshMatrices, openAdapterState } from '../../server/training/adapterState';
 import { type CountedWindow, weightedBatches } from '../../server/training/batches';
 import { type StepOptions, trainStep } from '../../server/training/step';
-import { planWalk } from '../../server/execution/memoryPlan';
+import { planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { modelFolder } from '../fixtures';
@@ -73,7 +73,7 @@ async function withAdapter<T>({ memory = 'resident' }: Way, work: (model: Model,
   const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const adapter = await openAdapterState(device, modules, freshMatrices(modules, 1));
   try {
-    return await work({ checkpoint, config, device, store, plan: planWalk(config, request) }, adapter);
+    return await work({ checkpoint, config, device, store, plan: planExecution(config, request) }, adapter);
   } finally {
     adapter[Symbol.dispose]();
     store[Symbol.dispose]();

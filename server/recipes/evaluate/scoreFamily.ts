@@ -7,7 +7,7 @@ import type { GenerationCheck, RunFacts, ScoringWork, Timing } from '../../proto
 import type { Device } from '../../runtime/device';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { scoringOperations, scoringWork } from '../../execution/packedCost';
-import type { Bundle, PackedBatch } from '../../execution/packing';
+import type { PrefixBatches, PackedBatch } from '../../execution/packing';
 import { scoreRequests } from '../../execution/scoring';
 import { planScoring } from '../../execution/scoringPlan';
 import { buildTrie } from '../../execution/variantTrie';
@@ -133,11 +133,11 @@ async function scoreParts(
   );
 }
 
-function withRequestsFrom(start: number, { stem, batches }: Bundle): Bundle {
-  if (start === 0) return { stem, batches };
-  const shift = (batch: PackedBatch) => ({
+function withRequestsFrom(start: number, { prefix, batches }: PrefixBatches): PrefixBatches {
+  if (start === 0) return { prefix, batches };
+  const shift = (batch: PackedBatch): PackedBatch => ({
     ...batch,
-    asks: { ...batch.asks, requests: batch.asks.requests.map((request) => start + request) },
+    scoredTokens: { ...batch.scoredTokens, requests: batch.scoredTokens.requests.map((request) => start + request) },
   });
-  return { stem: stem.map(shift), batches: batches.map(shift) };
+  return { prefix: prefix.map(shift), batches: batches.map(shift) };
 }

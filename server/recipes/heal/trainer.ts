@@ -1,6 +1,6 @@
 // A model with its adapter and its data, as the training loop uses it: steps, and evaluations.
 import { openOrder } from '../../data/itemOrder';
-import { planWalk } from '../../execution/memoryPlan';
+import { planExecution } from '../../execution/memoryPlan';
 import type { Model } from '../../execution/model';
 import type { TrainingPlan } from '../../execution/trainingPlan';
 import type { AdapterState } from '../../training/adapterState';
@@ -63,5 +63,5 @@ export function evaluationModel(model: Model, { heldOut }: TrainingInputs): Mode
   const memory = model.plan.mode;
   const limitBytes = Number.POSITIVE_INFINITY;
   const request = { nWindows: heldOut.length, tokensPerWindow, keepStates: false, memory, limitBytes };
-  return { ...model, plan: planWalk(model.config, request) };
+  return { ...model, plan: planExecution(model.config, request) };
 }
