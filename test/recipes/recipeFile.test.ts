@@ -319,7 +319,7 @@ describe('a recipe file', () => {
       dense: '/work/d',
       adapter: { init: '/work/recipes/i' },
       loop: { heldOut: { files: ['/work/recipes/h'], windows: 16, atMost: true } },
-      objective: { kind: 'distillation', topK: 64, temperature: 1 },
+      objective: { kind: 'distillation', topK: 32, temperature: 1 },
     });
     expect(parseRecipe('kind: merge\nmodel: m\nadapter: a\nout: o', file)).toMatchObject({
       model: '/work/recipes/m',

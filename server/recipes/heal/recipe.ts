@@ -51,7 +51,7 @@ export const objective = z
     z.strictObject({
       /** KL divergence over the teacher's `topK` likeliest tokens and all others as one. */
       kind: z.literal('distillation'),
-      topK: positive.max(1_000_000).default(64),
+      topK: positive.max(1_000_000).default(32),
       temperature: z.number().positive().default(1),
     }),
   ])
@@ -206,7 +206,6 @@ const command = {
       flags: '--top-k <n>',
       field: 'objective.topK',
       read: 'positive',
-      default: 32,
       help: 'likeliest tokens of the original model that a distillation keeps',
     },
     { flags: '--temperature <t>', field: 'objective.temperature', read: 'amount', help: 'of a distillation' },
