@@ -351,7 +351,11 @@ describe('weights', () => {
 const presets = join(dataFolder, 'data/configs');
 describe.skipIf(!available(presets))('published configs', () => {
   const accepted =
-    /^(codellama|llama[23]|mistral_7b|qwen2(\.5)?(_[\d.b_]+)?\.json|qwen3|smollm|tinyllama|Llama-3\.2|SmolLM2)/;
+    /^(codellama|gemma2|gemma3_1b|llama[23]|mistral_7b|olmo2|qwen2(\.5)?(_[\d.b_]+)?\.json|qwen3|smollm|tinyllama|Llama-3\.2|SmolLM2)/;
+  const refused: Record<string, RegExp> = {
+    llama: /quantization_config "bitsandbytes"/,
+    phi3: /rope type "longrope"/,
+  };
   const files = (existsSync(presets) ? ['', 'mlc-presets'] : []).flatMap((folder) =>
     readdirSync(join(presets, folder))
       .filter((name) =>
@@ -364,8 +368,6 @@ describe.skipIf(!available(presets))('published configs', () => {
   );
   it.each(files.filter(([name]) => !accepted.test(name)))('%s is refused', (_, file) => {
     const config = json(file);
-    expect(refusal(config)).toMatch(
-      config.model_type === 'llama' ? /quantization_config "bitsandbytes"/ : /has model_type/,
-    );
+    expect(refusal(config)).toMatch(refused[String(config.model_type)] ?? /has model_type/);
   });
 });
