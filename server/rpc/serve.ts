@@ -82,7 +82,7 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
     },
     log,
   });
-  const runs: Runs = openRuns(dataFolder, lifetime.considerIdle);
+  const runs: Runs = openRuns(dataFolder, { onIdle: lifetime.considerIdle, log });
   const facts = () => factsOf(dataFolder);
   const control = {
     status: () => ({ ...facts(), nClients: sockets.nClients(), nActiveRuns: runs.nActive() }),

@@ -30,8 +30,14 @@ export interface RunParts {
 
 export type Dispatch = (run: Run, event: RunLifeEvent) => void;
 
-/** @param onIdle is called whenever the last active run has ended */
-export function openDispatch(parts: RunParts, onIdle: () => void): Dispatch {
+export interface RunReporting {
+  /** Called whenever the last active run has ended. */
+  onIdle(): void;
+  /** Where a defect of an engine goes, with its stack: a run keeps the sentence alone. */
+  log(text: string): void;
+}
+
+export function openDispatch(parts: RunParts, reporting: RunReporting): Dispatch {
   const dispatch: Dispatch = (run, event) => {
     const { life, effects } = transition(run.life, event);
     run.life = life;
@@ -47,19 +53,19 @@ export function openDispatch(parts: RunParts, onIdle: () => void): Dispatch {
     }
   };
 
-  const rows = effectRows(parts, dispatch, onIdle);
+  const rows = effectRows(parts, dispatch, reporting);
   return dispatch;
 }
 
 type EffectRows = { readonly [D in RunEffect['do']]: (run: Run, effect: Extract<RunEffect, { do: D }>) => void };
 
-const effectRows = (parts: RunParts, dispatch: Dispatch, onIdle: () => void): EffectRows => ({
+const effectRows = (parts: RunParts, dispatch: Dispatch, { onIdle, log }: RunReporting): EffectRows => ({
   open: (run) => open(parts, run),
   joinQueue: (run) => joinQueue(parts, run, dispatch),
   leaveQueue(run) {
     if (run.job) parts.devices.remove(run.job);
   },
-  startEngine: (run) => startEngineOf(run, dispatch),
+  startEngine: (run) => startEngineOf(run, dispatch, log),
   tellEngine: (run, { action }) => run.attempt?.engine.send({ kind: 'control', action }),
   stopEngine(run, { graceMs }) {
     if (run.attempt) run.attempt.engine.cancel(graceMs);
@@ -98,9 +104,11 @@ function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
   devices.add(deviceOf(run.recipe), job);
 }
 
-function startEngineOf(run: Run, dispatch: Dispatch): void {
+function startEngineOf(run: Run, dispatch: Dispatch, log: RunReporting['log']): void {
   const recipe = run.resumes ? resumed(run.recipe) : run.recipe;
   run.attempt = startAttempt(recipe, (event, attempt) => {
+    if (event.kind === 'outcome' && event.outcome.kind === 'failed' && event.outcome.stack)
+      log(`run ${run.runId} failed: ${event.outcome.stack}`);
     // A warm engine ends later than its run, which may have a new attempt by then.
     if (run.attempt === attempt) dispatch(run, event);
   });

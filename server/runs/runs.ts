@@ -8,7 +8,15 @@ import { isResumable, type Recipe } from '../recipes/kinds';
 import type { Report } from '../protocol/reports';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import { openDeviceQueue } from './deviceQueue';
-import { type Dispatch, diskSentence, errorCode, openDispatch, type RunParts, type RunSubscriber } from './effects';
+import {
+  type Dispatch,
+  diskSentence,
+  errorCode,
+  openDispatch,
+  type RunParts,
+  type RunSubscriber,
+  type RunReporting,
+} from './effects';
 import type { Query } from './queryQueue';
 import { isActive } from './runLife';
 import { newRecord, newRun, openRunTable, type Run, summaryOf } from './runTable';
@@ -18,11 +26,10 @@ import { openWarmEngines } from './warmEngines';
 
 export type Runs = ReturnType<typeof openRuns>;
 
-/** @param onIdle is called whenever the last active run has ended */
-export function openRuns(dataFolder: string, onIdle: () => void) {
+export function openRuns(dataFolder: string, reporting: RunReporting) {
   const parts = openParts(dataFolder);
   const { table, store, warm } = parts;
-  const dispatch = openDispatch(parts, onIdle);
+  const dispatch = openDispatch(parts, reporting);
   return {
     /** Returns how to end the subscription. */
     subscribe(subscriber: RunSubscriber): () => void {
@@ -84,7 +91,7 @@ function openParts(dataFolder: string): RunParts {
     devices: openDeviceQueue(warm.evictFrom),
     subscribers: new Set(),
   };
-  const dispatch = openDispatch(parts, () => {});
+  const dispatch = openDispatch(parts, { onIdle() {}, log() {} });
   for (const stored of parts.store.list()) recover(parts, newRun(stored, stored.record.state), dispatch);
   return parts;
 }

@@ -64,11 +64,13 @@ beforeEach(() => {
 });
 
 let nFolders = 0;
-function open(): { runs: Runs; data: string; nIdle: () => number } {
+function open(): { runs: Runs; data: string; nIdle: () => number; logged: readonly string[] } {
   const data = join(root, String(nFolders++));
   mkdirSync(data);
   let nIdle = 0;
-  return { runs: openRuns(data, () => nIdle++), data, nIdle: () => nIdle };
+  const logged: string[] = [];
+  const runs = openRuns(data, { onIdle: () => void nIdle++, log: (text) => void logged.push(text) });
+  return { runs, data, nIdle: () => nIdle, logged };
 }
 const report = { kind: 'analyze' } as AnalyzeReport;
 const done: Outcome = { kind: 'done', report };
@@ -129,6 +131,24 @@ describe('a run', () => {
     await settled();
     expect(stateOf(runs, 'a')).toMatchObject({ state: 'failed', code: 'cannotWrite' });
     expect(onDisk(data, 'a')).toBe('failed');
+  });
+
+  it('that failed by a defect leaves its stack in the log, and its sentence in its state', async () => {
+    const { runs, logged } = open();
+    runs.start('a', { kind: 'inspect', model: '/m' }, []);
+    await settled();
+    const outcome = {
+      kind: 'failed',
+      code: 'internal',
+      message: 'x is undefined',
+      stack: 'TypeError: x\n    at f',
+    } as const;
+    started.engines[0]!.report(outcome);
+    await settled();
+    started.engines[0]!.exit();
+    await settled();
+    expect(stateOf(runs, 'a')).toMatchObject({ state: 'failed', code: 'internal', message: 'x is undefined' });
+    expect(logged).toEqual(['run a failed: TypeError: x\n    at f']);
   });
 
   it('whose engine does not start has failed by a defect', async () => {
@@ -203,7 +223,7 @@ describe('the end of a server', () => {
     expect(started.engines).toHaveLength(1);
     // The next server finds it waiting, and says that it was interrupted.
     expect(
-      openRuns(data, () => {})
+      openRuns(data, { onIdle() {}, log() {} })
         .list()
         .map(({ runId, state }) => [runId, state]),
     ).toEqual([
