@@ -184,41 +184,24 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     const state = healState({ recipe: healRecipe({ loop: { steps: n, evaluateEverySteps: 1000 } }) });
     const it = await open(state, {}, 0);
     const steps = stepsOf(n, 'good', n);
+    const atRest = await gapsBetweenFrames(it.page, 1000);
     for (let at = 0; at < n; at += 10_000) await it.notify('heal/points', pointsOf(steps.slice(at, at + 10_000)));
     await eventually(() => stepText(it), '100000 of 100000');
     // Ten more batches as a run tells them; what lies between two frames is what a person would feel.
-    const gaps = it.page.evaluate(
-      () =>
-        new Promise<number[]>((resolve) => {
-          const { requestAnimationFrame, performance } = globalThis as never as {
-            requestAnimationFrame(call: (at: number) => void): void;
-            performance: { now(): number };
-          };
-          let last = performance.now();
-          const found: number[] = [];
-          const end = last + 2000;
-          const frame = (at: number) => {
-            found.push(at - last);
-            last = at;
-            if (at < end) requestAnimationFrame(frame);
-            else resolve(found.sort((a, b) => a - b));
-          };
-          requestAnimationFrame(frame);
-        }),
-    );
+    const gaps = gapsBetweenFrames(it.page, 2000);
     const more = stepsOf(n + 200, 'good', n).slice(n);
     for (let at = 0; at < 200; at += 20) {
       await it.notify('heal/points', pointsOf(more.slice(at, at + 20)));
       await it.page.waitForTimeout(100);
     }
-    const ms = await gaps;
-    const at = (share: number) => ms[Math.floor(share * (ms.length - 1))]!;
+    const at = await gaps;
     console.log(
-      `100 000 points on the page: between two frames ${at(0.5).toFixed(0)} ms in the middle, ${at(0.9).toFixed(0)} ms for nine of ten, ${at(1).toFixed(0)} ms at most`,
+      `100 000 points on the page: between two frames ${at(0.5).toFixed(0)} ms in the middle (at rest ${atRest(0.5).toFixed(0)} ms), ` +
+        `${at(0.9).toFixed(0)} ms for nine of ten, ${at(1).toFixed(0)} ms at most`,
     );
-    // The single longest one is the machine's, which may be at other work.
-    expect(at(0.5)).toBeLessThan(50);
-    expect(at(0.9)).toBeLessThan(150);
+    // The single longest one is the machine's, which may be at other work, and so may be the page at rest.
+    expect(at(0.5)).toBeLessThan(Math.max(50, 3 * atRest(0.5)));
+    expect(at(0.9)).toBeLessThan(Math.max(150, 3 * atRest(0.9)));
   });
 
   it('of a run that is done offers to merge, and of one that diverged to try again', async () => {
@@ -294,3 +277,28 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     });
   });
 });
+
+/** What lies between two frames of a page, in ms, by quantile. */
+async function gapsBetweenFrames(page: OpenPage['page'], durationMs: number): Promise<(share: number) => number> {
+  const ms = await page.evaluate(
+    (duration) =>
+      new Promise<number[]>((resolve) => {
+        const { requestAnimationFrame, performance } = globalThis as never as {
+          requestAnimationFrame(call: (at: number) => void): void;
+          performance: { now(): number };
+        };
+        let last = performance.now();
+        const found: number[] = [];
+        const end = last + duration;
+        const frame = (at: number) => {
+          found.push(at - last);
+          last = at;
+          if (at < end) requestAnimationFrame(frame);
+          else resolve(found.sort((a, b) => a - b));
+        };
+        requestAnimationFrame(frame);
+      }),
+    durationMs,
+  );
+  return (share) => ms[Math.floor(share * (ms.length - 1))]!;
+}
