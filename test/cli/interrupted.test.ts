@@ -203,17 +203,28 @@ describe.skipIf(process.platform !== 'linux')('in the middle', () => {
 
     it('that fills up while a model is written', ({ skip }) =>
       withDisk(600, skip, async (disk) => {
-        const started = start(['prune', large, '--drop', '3', '--dtype', 'f32', '--out', join(disk, 'out')]);
-        await until('something is written', () => bytesWritten(disk) > 0);
-        // Somebody takes the rest: the disk shrinks to hardly more than is written by now.
-        for (let size = 64; ; size *= 2) {
-          const shrink = () => execFileSync('mount', ['-o', `remount,size=${size}m`, disk], { stdio: 'ignore' });
-          try {
-            shrink();
-            break;
-          } catch {}
+        const resize = (megabytes: number) =>
+          execFileSync('mount', ['-o', `remount,size=${megabytes}m`, disk], { stdio: 'ignore' });
+        const written = async () => {
+          const started = start(['prune', large, '--drop', '3', '--dtype', 'f32', '--out', join(disk, 'out')]);
+          await until('something is written', () => bytesWritten(disk) > 0);
+          // Somebody takes the rest: the disk shrinks to hardly more than is written by now.
+          for (let size = 64; ; size *= 2) {
+            try {
+              resize(size);
+              break;
+            } catch {}
+          }
+          return started.ended;
+        };
+        let ended = await written();
+        // Where the test had to wait for the processor, all may have been written before the disk shrank: again, then.
+        for (let n = 1; n < 5 && ended.code === 0; n++) {
+          rmSync(join(disk, 'out'), { recursive: true });
+          resize(600);
+          ended = await written();
         }
-        const { code, stdout, stderr } = await started.ended;
+        const { code, stdout, stderr } = ended;
         expect({ code, stdout }, stderr).toEqual({ code: 2, stdout: '' });
         expect(stderr).toMatch(/^espalier: Cannot write [^\n]*: the disk is full; [^\n]*\n$/);
         expect(contentsOf(disk)).toEqual([]);
