@@ -168,7 +168,7 @@ describe.skipIf(!available(wiki))('a repair', () => {
     ['without a text', { source: null }, /^A repair needs a text to calibrate by/],
     [
       'behind whose projections norms follow',
-      { model: join(repoRoot, 'test/fixtures/families/gemma2') },
+      { model: join(repoRoot, 'test/fixtures/families/gemma2'), rule: { kind: 'chosen', ...ofBlocks([1]) } },
       /^A gemma2 model cannot be repaired: its output projections are followed by a norm/,
     ],
     ['of the very beginning', { rule: { kind: 'chosen', ...ofBlocks([0]) } }, /^There is nothing to repair/],
