@@ -83,7 +83,7 @@ async function untilEnd(
 async function openNext(model: Model, { path = pathWithout(model.config), signal }: DecodeOptions) {
   const execution = await openExecution(model);
   const nodes = buildTrie([path]);
-  return async (ids: Int32Array, row: number, visitor: Pick<Visitor<Batch, number>, 'inputs' | 'block'>) => {
+  return async (ids: Int32Array, row: number, visitor: Pick<Visitor<Batch, number>, 'begin' | 'inputs' | 'block'>) => {
     let found = 0;
     const batch = { batch: 1, tokens: ids.length, ids };
     await execution.run<Batch, number>(
@@ -148,21 +148,27 @@ async function decodingVisitor({ config, device }: Model, caches: Caches) {
       'table',
     );
 
-  return (position: number): Pick<Visitor<Batch>, 'inputs' | 'block'> => ({
-    inputs: async () => tables,
-    async block({ model: { device: scope }, node: { stage }, feeds }: BlockVisit<Batch>) {
-      const range = config.blocks[stage.block]!.slidingWindow ?? Number.POSITIVE_INFINITY;
-      const past = caches.of(stage.block);
-      const inputs: Tensors = {
-        positions: await scope.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table'),
-        slot: await vector(scope, (i) => (i === position ? 1 : 0)),
-        mask: await vector(scope, (i) => (i <= position && i > position - range ? 0 : maskedScore)),
-        ...(past && { pastKeys: past.keys, pastValues: past.values }),
-      };
-      const program = await scope.program(decodeBlock, config, stageArgument(config, stage), capacity);
-      const { hiddenOut, keys, values } = await scope.run(program, { ...feeds, ...inputs });
-      if (keys && values) caches.put(stage.block, keys, values);
-      return hiddenOut!;
-    },
-  });
+  return (position: number): Pick<Visitor<Batch>, 'begin' | 'inputs' | 'block'> => {
+    /** What is the same for all blocks of this token. */
+    let ofToken: Tensors = tables;
+    return {
+      async begin({ device: scope }) {
+        const positions = await scope.upload(BigInt64Array.of(BigInt(position)), [1, 1], 'table');
+        ofToken = { ...tables, positions, slot: await vector(scope, (i) => (i === position ? 1 : 0)) };
+      },
+      inputs: async () => ofToken,
+      async block({ model: { device: scope }, node: { stage }, feeds }: BlockVisit<Batch>) {
+        const range = config.blocks[stage.block]!.slidingWindow ?? Number.POSITIVE_INFINITY;
+        const past = caches.of(stage.block);
+        const inputs: Tensors = {
+          mask: await vector(scope, (i) => (i <= position && i > position - range ? 0 : maskedScore)),
+          ...(past && { pastKeys: past.keys, pastValues: past.values }),
+        };
+        const program = await scope.program(decodeBlock, config, stageArgument(config, stage), capacity);
+        const { hiddenOut, keys, values } = await scope.run(program, { ...feeds, ...inputs });
+        if (keys && values) caches.put(stage.block, keys, values);
+        return hiddenOut!;
+      },
+    };
+  };
 }

@@ -1,4 +1,4 @@
-// How numbers are written, on pages, in trees and in reports. The minus sign is U+2212, zero has no sign, a narrow
+// How numbers and names are written, on pages, in trees and in reports. The minus sign is U+2212, zero has no sign, a narrow
 // no-break space stands before the percent sign of a page, sizes are decimal, and ± is always a 95 % interval. Pure.
 import { normalQuantile } from './statistics';
 
@@ -71,3 +71,9 @@ export function clock(seconds: number): string {
 
 /** `1 block`, `2 blocks`. */
 export const counted = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+/** A name of the code for people who have no better one: `someField` as `Some field`. */
+export function nameInWords(name: string): string {
+  const spaced = name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}

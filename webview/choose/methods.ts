@@ -5,6 +5,7 @@ import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports'
 import { ofBlocks } from '../../server/shared/dropSets';
 import { leastBlocks, leastSpan } from '../../server/shared/leastScores';
 import { importanceMethod, importanceMethodNames, isImportanceMethod } from '../../server/shared/methods';
+import { nameInWords } from '../../server/shared/numbers';
 import { shapeMarks, shapePath } from '../../server/shared/styles';
 import { ranks } from './ranks';
 
@@ -60,7 +61,7 @@ function scored(name: string, method: MethodScores): ScoredMethod {
   const row = known(name);
   const shape = row?.shape ?? 'plus';
   const mark = shapeMarks[shape][row?.variantOf ? 'hollow' : 'full'];
-  const style = { label: row?.label ?? words(name), mark, shape: shapePath[shape] };
+  const style = { label: row?.label ?? nameInWords(name), mark, shape: shapePath[shape] };
   return { ...style, name, unit: method.unit, scores, errors, ranks: ranks(scores), shownPer, digits, spans };
 }
 
@@ -72,10 +73,4 @@ export function suggestion(
 ): DropSet | null {
   const blocks = spans ? leastSpan(spans, count, kept) : leastBlocks(scores, count, kept);
   return blocks && ofBlocks(blocks);
-}
-
-/** `someOtherMethod` as `Some other method`. */
-function words(name: string): string {
-  const spaced = name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }

@@ -14,6 +14,7 @@ import {
   signedShare,
   size,
   tokensPerSecond,
+  nameInWords,
 } from '../../server/shared/numbers';
 
 /** A fact that is null is not known of this report. */
@@ -126,8 +127,8 @@ function plainFacts(report: Record<string, unknown>): Fact[] {
   return Object.entries(report).flatMap(([name, value]): Fact[] => {
     if (shownElsewhere.has(name)) return [];
     if (name === 'out' && typeof value === 'string') return [['Written to', value]];
-    if (typeof value === 'string' || typeof value === 'boolean') return [[inWords(name), String(value)]];
-    return typeof value === 'number' ? [[inWords(name.replace(/(Nats|Bytes)$/, '')), inUnit(name, value)]] : [];
+    if (typeof value === 'string' || typeof value === 'boolean') return [[nameInWords(name), String(value)]];
+    return typeof value === 'number' ? [[nameInWords(name.replace(/(Nats|Bytes)$/, '')), inUnit(name, value)]] : [];
   });
 }
 
@@ -136,10 +137,4 @@ function inUnit(name: string, value: number): string {
   if (name.endsWith('Nats')) return nats(value);
   if (name.endsWith('Bytes')) return size(value);
   return Number.isInteger(value) ? String(value) : plain(value, 3);
-}
-
-/** `someField` as `Some field`. */
-export function inWords(name: string): string {
-  const spaced = name.replace(/([a-z0-9])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
-  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
