@@ -1,21 +1,30 @@
 // Carries a recipe out for a command: an engine runs it, its events are shown, its report is printed and written.
-import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import type { Report } from '../protocol/reports';
 import type { Recipe } from '../recipes/kinds';
+import { checkOutputPlaces } from '../recipes/outputs';
 import { peakMemoryBytes } from '../recipes/processMemory';
 import { runInEngine } from './engineProcess';
+import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import type { OutputFlags } from './options';
 import { progressView } from './progress';
 import { render } from './renderers';
 
-/** @param written what --json writes of the report */
+export interface CarryOut {
+  /** What --json writes of the report. */
+  readonly written?: (report: Report) => object;
+  /** The file that the recipe stands in. */
+  readonly recipeFile?: string;
+}
+
 export async function carryOut(
   recipe: Recipe,
-  flags: OutputFlags,
-  written: (report: Report) => object = (report) => report,
+  { json, quiet }: OutputFlags,
+  { written = (report) => report, recipeFile }: CarryOut = {},
 ): Promise<void> {
-  if (flags.json) await checkStagedFile(flags.json, 'out' in recipe ? recipe.out : undefined);
-  const view = progressView(flags.quiet, recipe.kind === 'generate' ? recipe.prompt : '');
+  await checkOutputPlaces(recipe, { report: reportFile(json), recipeFile });
+  await checkReport(json, 'out' in recipe ? recipe.out : undefined);
+  const out = forPeople(json);
+  const view = progressView(quiet, recipe.kind === 'generate' ? recipe.prompt : '', out);
   let report: Report;
   try {
     report = await runInEngine(recipe, view.onEvent);
@@ -23,6 +32,6 @@ export async function carryOut(
     view.end();
   }
   if ('peakMemoryBytes' in report) report.peakMemoryBytes += peakMemoryBytes();
-  if (!flags.quiet) console.log(render(report));
-  if (flags.json) await writeStagedFile(flags.json, `${JSON.stringify(written(report), null, 1)}\n`);
+  if (!quiet) out.write(`${render(report)}\n`);
+  await writeReport(json, written(report));
 }

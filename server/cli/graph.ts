@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { openCheckpoint } from '../checkpoint/checkpoint';
+import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
 import { UserError } from '../errors';
 import { emit } from '../graph/emit';
@@ -35,9 +36,10 @@ export const addGraph = (program: Command): Command =>
     .action(async (model: string, flags: GraphFlags) => {
       const { format, out } = flags;
       if (format === 'onnx' && !out) throw new UserError('usage', 'An .onnx file needs a place: add --out FILE.');
+      if (out) await refuseOverwriting(out, [{ path: model, as: 'model' }]);
       const graph = await graphOf(model, flags);
       if (!out) console.log(format === 'dot' ? dot(graph) : print(graph));
-      else if (format === 'onnx') await writeStaged(out, (stage) => writeFile(stage, emit(graph).bytes));
+      else if (format === 'onnx') await writeStaged(out, (stage) => writeFile(stage, emit(graph).bytes, { flag: 'a' }));
       else await writeStagedFile(out, `${format === 'dot' ? dot(graph) : print(graph)}\n`);
     });
 

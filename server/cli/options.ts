@@ -12,7 +12,9 @@ export interface OutputFlags {
 }
 
 export const withOutputOptions = (command: Command): Command =>
-  command.option('--json <file>', 'write the report to this file').option('--quiet', 'print nothing but errors');
+  command
+    .option('--json <file>', 'write the report to this file; -: to standard output')
+    .option('--quiet', 'print nothing but errors');
 
 export interface SourceFlags {
   text?: string[];

@@ -6,8 +6,8 @@ import { renderPlan } from './render';
 import { evaluationTable, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';
 
-/** Shows an engine's events on stderr; text goes to stdout as it comes, behind the `prompt`. */
-export function progressView(quiet: boolean | undefined, prompt: string) {
+/** Shows an engine's events on stderr; text goes to `out` as it comes, behind the `prompt`. */
+export function progressView(quiet: boolean | undefined, prompt: string, out: NodeJS.WritableStream) {
   const bar = new SingleBar(
     {
       format: '{step} {bar} {percentage} %  {duration_formatted}, {eta_formatted} left',
@@ -22,12 +22,12 @@ export function progressView(quiet: boolean | undefined, prompt: string) {
   return {
     onEvent(event: EngineEvent) {
       if (quiet) return;
-      if (event.kind === 'text') process.stdout.write(event.text);
+      if (event.kind === 'text') out.write(event.text);
       if (event.kind === 'plan') {
         bar.stop();
         step = '';
         process.stderr.write(`${renderPlan(event.plan)}\n`);
-        process.stdout.write(prompt);
+        out.write(prompt);
       }
       if (event.kind === 'study') {
         bar.stop();

@@ -50,7 +50,7 @@ function addCommand(program: Command, kind: Kind, declared: RecipeKind, line: Co
     for (const { row, option } of options) if (row.field) named.set(row.field, flags[option.attributeName()]);
     const recipe = withDefaults(declared.schema, { kind, ...nested(named), ...grouped(declared, line, flags) });
     const complete = completions[kind] as ((recipe: unknown, flags: Flags) => Recipe) | undefined;
-    await carryOut(complete ? complete(recipe, flags) : (recipe as Recipe), flags, written);
+    await carryOut(complete ? complete(recipe, flags) : (recipe as Recipe), flags, { written });
   });
 }
 

@@ -2,6 +2,7 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
+import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { withStagedFolder } from '../checkpoint/stagedFolder';
 import { UserError } from '../errors';
 import { harnessResults } from '../evaluation/harnessResults';
@@ -28,6 +29,7 @@ export const addReport = (program: Command): Command =>
     .option('--data <folder>', 'where runs are kept', defaultDataFolder())
     .option('--quiet', 'print nothing but errors')
     .action(async (place: string, { out, data, quiet }: ReportFlags) => {
+      if (out) await refuseOverwriting(out, [{ path: place, as: 'data' }]);
       const found = await readReport(place, data);
       if (!out && !quiet) console.log(markdownOf(found.report));
       if (!out) return;

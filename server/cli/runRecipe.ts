@@ -10,7 +10,7 @@ import { type OutputFlags, withOutputOptions } from './options';
 export const addRun = (program: Command): Command =>
   withOutputOptions(program.command('run').argument('<recipe>', `a recipe file in YAML: ${fileKinds.join(', ')}`))
     .description('carry out a recipe file; a study that was ended goes on')
-    .action(async (file: string, flags: OutputFlags) => carryOut(await readRecipe(file), flags));
+    .action(async (file: string, flags: OutputFlags) => carryOut(await readRecipe(file), flags, { recipeFile: file }));
 
 /** Throws UserError with file, line and column for a file that is no recipe. */
 async function readRecipe(file: string): Promise<FileRecipe> {

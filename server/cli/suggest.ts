@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
-import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
+import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../shared/dropSets';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport } from '../protocol/reports';
 import { ruleOf } from './completions';
+import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import { blocksOption, type OutputFlags, withOutputOptions } from './options';
 import { positive } from './readings';
 import { digits } from './render';
@@ -27,10 +28,12 @@ export const addSuggest = (program: Command): Command =>
     .requiredOption('--count <n>', 'how many blocks', positive)
     .addOption(blocksOption('--protect <blocks>', 'blocks that stay, such as 0,1,29'))
     .action(async (path: string, { method, count, protect, json, quiet }: SuggestFlags) => {
-      if (json) await checkStagedFile(json);
+      const file = reportFile(json);
+      if (file !== undefined) await refuseOverwriting(file, [{ path, as: 'data' }]);
+      await checkReport(json);
       const suggestion = suggest(await readReport(path), ruleOf(method, count, protect));
-      if (!quiet) console.log(renderSuggestion(suggestion));
-      if (json) await writeStagedFile(json, `${JSON.stringify(suggestion, null, 1)}\n`);
+      if (!quiet) forPeople(json).write(`${renderSuggestion(suggestion)}\n`);
+      await writeReport(json, suggestion);
     });
 
 export interface Suggestion extends Omit<Choice, 'drop'> {

@@ -7,6 +7,7 @@ import { runHeal } from './heal/heal';
 import { runInspect } from './inspect/inspect';
 import type { Kind, Recipe, RecipeOf } from './kinds';
 import { runMerge } from './merge/merge';
+import { checkOutputPlaces } from './outputs';
 import { runPerplexity } from './perplexity/perplexity';
 import { runPrune } from './prune/prune';
 import type { Run } from './recipeContext';
@@ -27,6 +28,7 @@ const runners: { [K in Kind]: (recipe: RecipeOf<K>, run: Run) => Promise<Report>
 };
 
 /** Carries a recipe out. Throws UserError with a sentence for what the user can mend. */
-export function runRecipe<R extends Recipe>(recipe: R, run: Run): Promise<Report> {
+export async function runRecipe<R extends Recipe>(recipe: R, run: Run): Promise<Report> {
+  await checkOutputPlaces(recipe);
   return (runners[recipe.kind] as (recipe: R, run: Run) => Promise<Report>)(recipe, run);
 }

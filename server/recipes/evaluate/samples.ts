@@ -15,7 +15,7 @@ export const writeSamples = (
   board: Scoreboard,
 ): Promise<void> =>
   writeStaged(file, async (stage) => {
-    const handle = await open(stage, 'w');
+    const handle = await open(stage, 'a');
     try {
       for (const [model, label] of labels.entries())
         for (const task of tasks) await handle.write(linesOf(label, task, board.answers(model, task)));
