@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EvaluateReport } from '../server/protocol/reports';
+import type { EvaluateReport } from '../server/recipes/evaluate/recipe';
 import { peers } from './peers';
 import type { Setting } from './setting';
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
-import type { HealReport } from '../server/protocol/reports';
+import type { HealReport } from '../server/recipes/heal/recipe';
 import { openDevice } from '../server/runtime/device';
 import { windowOperations } from '../server/execution/memoryPlan';
 import { productsPerSecond } from './block';

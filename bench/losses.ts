@@ -4,7 +4,7 @@ import { greedySearch } from '../server/analysis/greedy';
 import { forwardMethodNames } from '../server/shared/methods';
 import { type Measuring, openMeasuring } from '../server/analysis/measuring';
 import { measureRemovals } from '../server/analysis/removals';
-import type { GreedyReport, WorkCounts } from '../server/protocol/reports';
+import type { GreedyReport, WorkCounts } from '../server/recipes/analyze/recipe';
 import { answerWhatIf } from '../server/recipes/analyze/whatIf';
 import { forward } from '../server/execution/forward';
 import type { Model } from '../server/execution/model';

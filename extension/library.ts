@@ -1,7 +1,7 @@
 // The models and runs that the window knows. They are fetched when the server connects and when something changes; trees,
 // menus and panels read them here.
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
-import type { AnalyzeReport } from '../server/protocol/reports';
+import type { AnalyzeReport } from '../server/recipes/analyze/recipe';
 import type { FoundModel, RunSummary, ServerNotifications } from '../server/protocol/server';
 import type { Connection } from './connection';
 import { brokenModels } from './brokenModels';

@@ -3,7 +3,7 @@
 // the one sure way to stop one.
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
-import { runRecipe } from './recipes/runners';
+import { runRecipe } from './recipes/runRecipe';
 import type { Answers } from './recipes/recipeContext';
 
 const abort = new AbortController();

@@ -323,6 +323,27 @@ describe('planted violations are found', () => {
     },
   ];
 
+  it('and an import by the name of a folder is one of every file so named', () => {
+    const source = new Map([
+      ['server/recipes/run.ts', `const { run } = await import(\`./\${kind}/\${kind}.ts\`);`],
+      ['server/recipes/heal/heal.ts', ''],
+      ['server/recipes/heal/trainer.ts', ''],
+      ['server/recipes/merge/merge.ts', "import { compile } from '../../runtime/device';"],
+      ['server/runtime/device.ts', ''],
+      ['server/main.ts', "import { run } from './recipes/run';"],
+    ]);
+    const imports = importsOf(source);
+    expect(imports.filter(({ file }) => file === 'server/recipes/run.ts').map(({ specifier }) => specifier)).toEqual([
+      './heal/heal',
+      './merge/merge',
+    ]);
+    const rule = rules['the server and the command line never load the runtime']!;
+    expect(rule(imports, new Set(source.keys()), source)).toEqual([
+      "server/main.ts imports './recipes/run'; server/recipes/run.ts imports './merge/merge'; " +
+        "server/recipes/merge/merge.ts imports '../../runtime/device'",
+    ]);
+  });
+
   it.each(planted)('$rule', ({ rule, files, finds }) => {
     const source = new Map(Object.entries(files));
     expect(rules[rule]!(importsOf(source), new Set(source.keys()), source)).toEqual(finds);
@@ -369,23 +390,44 @@ function importsOf(source: ReadonlyMap<string, string>): Import[] {
     'gm',
   );
   const sideEffect = /^import\s*['"](?<from>[^'"]+)['"]/gm;
-  const call = /\b(?:import|require)\s*\(\s*(?:['"`](?<from>[^'"`$]+)['"`]|(?=[^)\s]))/g;
+  const call = /\b(?:import|require)\s*\(\s*(?:['"`](?<from>[^'"`]+)['"`]|(?=[^)\s]))/g;
 
-  return [...source].flatMap(([file, text]) => {
-    const code = codeOf(text);
-    return [statement, sideEffect, call].flatMap((pattern) =>
-      [...code.matchAll(pattern)].map(({ groups = {} }) => {
-        const listed =
-          groups.list
-            ?.slice(1, -1)
-            .split(',')
-            .map((name) => name.trim())
-            .filter(Boolean) ?? [];
-        const onlyTypes = !groups.names && listed.length > 0 && listed.every((name) => name.startsWith('type '));
-        return { file, specifier: groups.from ?? unreadable, typeOnly: Boolean(groups.type) || onlyTypes };
-      }),
-    );
+  return [...source]
+    .flatMap(([file, text]) => {
+      const code = codeOf(text);
+      return [statement, sideEffect, call].flatMap((pattern) =>
+        [...code.matchAll(pattern)].map(({ groups = {} }) => {
+          const listed =
+            groups.list
+              ?.slice(1, -1)
+              .split(',')
+              .map((name) => name.trim())
+              .filter(Boolean) ?? [];
+          const onlyTypes = !groups.names && listed.length > 0 && listed.every((name) => name.startsWith('type '));
+          return { file, specifier: groups.from ?? unreadable, typeOnly: Boolean(groups.type) || onlyTypes };
+        }),
+      );
+    })
+    .flatMap((it) => (it.specifier.includes('${') ? ofEveryName(it, [...source.keys()]) : [it]));
+}
+
+/** An import of `./${kind}/${kind}.ts` is one of every file whose path is so formed. */
+function ofEveryName(it: Import, files: readonly string[]): Import[] {
+  const wanted = target(it).replace(/[.*+?()[\]\\^|]/g, '\\$&');
+  const names = new Map<string, string>();
+  const form = wanted.replace(/\$\{(\w+)\}/g, (_, name: string) => {
+    if (names.has(name)) return `\\k<${name}>`;
+    names.set(name, name);
+    return `(?<${name}>\\w+)`;
   });
+  const found = files.filter((file) => new RegExp(`^${form}\\.ts$`).test(file));
+  if (!isRelative(it) || found.length === 0) return [{ ...it, specifier: unreadable }];
+  return found.map((file) => ({ ...it, specifier: relativeTo(it.file, file) }));
+}
+
+function relativeTo(from: string, to: string): string {
+  const path = posix.relative(posix.dirname(from), to).replace(/\.ts$/, '');
+  return path.startsWith('.') ? path : `./${path}`;
 }
 
 /** Without comments that have a line of their own. */

@@ -1,7 +1,8 @@
 // What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
 // from, and what each block costs under a model that was measured.
 import { basename, join, relative, sep } from 'node:path';
-import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
+import type { MethodScores } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { FoundModel } from '../../server/protocol/server';
 import { barLevel, holds } from './labels';
 import { dropSetParts } from '../../server/shared/dropSets';

@@ -3,8 +3,8 @@
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
-import type { GreedyOptions } from '../recipes/analyze/recipe';
-import type { GreedyReport, MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
+import type { GreedyOptions, GreedyReport } from '../recipes/analyze/recipe';
+import type { MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
 import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';
 import type { LossOptions, Measuring } from './measuring';

@@ -1,7 +1,8 @@
 // Losses of a model without this or that, on windows whose hidden states are kept: one forward pass fills the cache, and
 // every question after it costs only what lies behind its first change.
 import { type Path, pathWithout } from '../model/path';
-import type { MeasuredLoss, WorkCounts } from '../protocol/reports';
+import type { MeasuredLoss } from '../protocol/reports';
+import type { WorkCounts } from '../recipes/analyze/recipe';
 import type { Observer } from '../execution/forward';
 import type { Model, WindowRange } from '../execution/model';
 import { openStateCache, type StateCache } from '../execution/stateCache';

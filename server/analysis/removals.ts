@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import { pathWithout } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
-import type { Removals } from '../protocol/reports';
+import type { Removals } from '../recipes/analyze/recipe';
 import type { LossOptions, Measuring } from './measuring';
 
 /**

@@ -1,6 +1,5 @@
 // Carries a recipe out for a command: an engine runs it, its events are shown, its report is printed and written.
-import type { Report } from '../protocol/reports';
-import type { Recipe } from '../recipes/kinds';
+import type { Recipe, Report } from '../recipes/kinds';
 import { checkOutputPlaces } from '../recipes/outputs';
 import { peakMemoryBytes } from '../recipes/processMemory';
 import { runInEngine } from './engineProcess';

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
-import type { Recipe } from '../recipes/kinds';
-import type { Report } from '../protocol/reports';
+import type { Recipe, Report } from '../recipes/kinds';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */
 const politeMs = 250;

@@ -1,15 +1,12 @@
 // Reports as text for a terminal: the only place on the command line where numbers become words.
 import type { Plan } from '../protocol/engine';
-import type {
-  AnalyzeReport,
-  GenerateReport,
-  MergeReport,
-  MethodScores,
-  ModelSummary,
-  PerplexityReport,
-  PruneReport,
-  SparsifyReport,
-} from '../protocol/reports';
+import type { MethodScores, ModelSummary } from '../protocol/reports';
+import type { AnalyzeReport } from '../recipes/analyze/recipe';
+import type { GenerateReport } from '../recipes/generate/recipe';
+import type { MergeReport } from '../recipes/merge/recipe';
+import type { PerplexityReport } from '../recipes/perplexity/recipe';
+import type { PruneReport } from '../recipes/prune/recipe';
+import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';

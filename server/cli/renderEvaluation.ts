@@ -1,7 +1,7 @@
 // An evaluation on a terminal: one model as the harness' table, several as a table of tasks by variants.
 import { harnessResults } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { evaluationParts, scoreTable } from '../reporting/evaluationParts';
 import { table } from './table';
 

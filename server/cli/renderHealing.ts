@@ -1,5 +1,6 @@
 // A healing on a terminal: its curve in one line, its evaluations as a table.
-import type { HealEval, HealReport, HealStep } from '../protocol/reports';
+import type { HealEval, HealStep } from '../protocol/reports';
+import type { HealReport } from '../recipes/heal/recipe';
 import { table } from './table';
 
 export function renderHealing(report: HealReport): string {

@@ -1,5 +1,6 @@
 // Measured losses as text for a terminal.
-import type { AnalyzeReport, MeasuredLoss, BlockOrSublayer, WorkCounts } from '../protocol/reports';
+import type { MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
+import type { AnalyzeReport, WorkCounts } from '../recipes/analyze/recipe';
 import { formatDropSet } from '../shared/dropSets';
 import { normalQuantile } from '../shared/statistics';
 import { table } from './table';

@@ -1,6 +1,6 @@
 // A study on a terminal: what it will take, and what it found.
 import type { StudyPlan } from '../protocol/engine';
-import type { StudyReport } from '../protocol/reports';
+import type { StudyReport } from '../recipes/study/recipe';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
 import { seconds } from './render';
 import { table } from './table';

@@ -1,7 +1,6 @@
 // How the report of each kind of recipe looks on a terminal, and as which file --json writes it.
 import { harnessResults } from '../evaluation/harnessResults';
-import type { Report } from '../protocol/reports';
-import type { Kind } from '../recipes/kinds';
+import type { Kind, Report, ReportOf } from '../recipes/kinds';
 import {
   renderAnalysis,
   renderGeneration,
@@ -15,8 +14,6 @@ import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
 import { renderStudy } from './renderStudy';
 import { table } from './table';
-
-type ReportOf<K> = Extract<Report, { kind: K }>;
 
 const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   inspect: ({ model }) => renderModel(model),

@@ -7,7 +7,7 @@ import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../shared/dropSets';
 import type { DropRule, DropSet } from '../protocol/recipes';
-import type { AnalyzeReport } from '../protocol/reports';
+import type { AnalyzeReport } from '../recipes/analyze/recipe';
 import { ruleOf } from './completions';
 import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import { blocksOption, type OutputFlags, withOutputOptions } from './options';

@@ -1,6 +1,6 @@
 // A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
-import type { Comparison, EvaluatedGroup, EvaluatedTask } from '../protocol/reports';
+import type { Comparison, EvaluatedGroup, EvaluatedTask } from '../recipes/evaluate/recipe';
 import { interval95 } from '../shared/statistics';
 import { metricOf, primaryMetric } from '../shared/metrics';
 import { holm, mcnemar, pairedT } from './significance';

@@ -1,8 +1,14 @@
 // An evaluation as lm-evaluation-harness writes its results.json, so that what reads those reads ours. The harness knows
 // one model: the base is where it has its own. All models, the comparisons and the run's facts stand beside it under names
 // that the harness does not use, complete, so that the report can be had back.
-import type { ItemRange } from '../recipes/evaluate/recipe';
-import type { EvaluatedGroup, EvaluatedModel, EvaluatedTask, EvaluateReport, RunFacts } from '../protocol/reports';
+import type {
+  ItemRange,
+  EvaluatedGroup,
+  EvaluatedModel,
+  EvaluatedTask,
+  EvaluateReport,
+} from '../recipes/evaluate/recipe';
+import type { RunFacts } from '../protocol/reports';
 import { metricOf } from '../shared/metrics';
 
 /** Of a task or group: `acc,none` and `acc_stderr,none` for every metric, the filter being none; JSON has no infinity. */

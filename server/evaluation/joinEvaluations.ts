@@ -1,5 +1,5 @@
 // Several evaluations of one base with different variants, joined as if they had been one. Pure.
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { settingsWarnings } from './settingsWarnings';
 import { addedTiming, addedWork } from './spent';
 

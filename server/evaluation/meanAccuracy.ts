@@ -1,5 +1,5 @@
 // One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { interval95 } from '../shared/statistics';
 import { quotedAccuracy } from '../shared/metrics';
 

@@ -1,6 +1,6 @@
 // From log-likelihoods to scores, by the rows of the table of metrics: the contribution of every item, the score of all,
 // its standard error, and groups of tasks. Pure.
-import type { Score } from '../protocol/reports';
+import type { Score } from '../recipes/evaluate/recipe';
 import { type Answer, likeliest, type Metric, metricOf } from '../shared/metrics';
 import { pythonRandom } from './pythonRandom';
 import type { Item } from './tasks/task';

@@ -1,5 +1,6 @@
 // An evaluation had back from the results.json that harnessResults.ts makes of it.
-import type { EvaluateReport, RunFacts, Score } from '../protocol/reports';
+import type { RunFacts } from '../protocol/reports';
+import type { EvaluateReport, Score } from '../recipes/evaluate/recipe';
 import { isMetric } from '../shared/metrics';
 import { filter, type HarnessResults, type TaskResults } from './harnessResults';
 

@@ -1,5 +1,5 @@
 // An evaluation as if only some of its models had been there. Pure.
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 
 /** @param models indices in `evaluation.models`, in the order in which they shall come; the base, 0, first */
 export function restrictedEvaluation(evaluation: EvaluateReport, models: readonly number[]): EvaluateReport {

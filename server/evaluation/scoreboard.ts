@@ -1,5 +1,5 @@
 // What is known of an evaluation: answers come in task by task and model by model, scores and comparisons go out. Pure.
-import type { Comparison, EvaluatedGroup, Score } from '../protocol/reports';
+import type { Comparison, EvaluatedGroup, Score } from '../recipes/evaluate/recipe';
 import { compareWithBase } from './compare';
 import { groupScore, type ItemValues, itemValues, scoreOf } from './metrics';
 import type { LoadedTask } from './tasks/task';

@@ -1,7 +1,6 @@
 // What makes two scores incomparable though they carry one name, a sentence each: the rules of shared/comparability.ts as
 // warnings of a report.
-import type { ItemRange } from '../recipes/evaluate/recipe';
-import type { EvaluatedModel, EvaluatedTask, EvaluateReport } from '../protocol/reports';
+import type { ItemRange, EvaluatedModel, EvaluatedTask, EvaluateReport } from '../recipes/evaluate/recipe';
 import { modelRules, taskRules } from '../shared/comparability';
 
 /** Of the models of one evaluation, beside the first. */

@@ -1,5 +1,6 @@
 // Sums of the work and the time of evaluations that are reported as one. Pure.
-import type { ScoringWork, Timing } from '../protocol/reports';
+import type { Timing } from '../protocol/reports';
+import type { ScoringWork } from '../recipes/evaluate/recipe';
 
 /** `base` stays that of the first. */
 export const addedWork = (a: ScoringWork, b: ScoringWork): ScoringWork => ({

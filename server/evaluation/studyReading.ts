@@ -1,5 +1,5 @@
 // What can be read out of a study, in sentences that say how sure they are. Pure.
-import type { StudyReport, StudyVariant } from '../protocol/reports';
+import type { StudyReport, StudyVariant } from '../recipes/study/recipe';
 import { counted, percent, signed } from '../shared/numbers';
 import { recoveredFraction } from '../shared/recovery';
 import { normalQuantile } from '../shared/statistics';

@@ -1,7 +1,6 @@
 // The tasks that models are scored on: their names, and their items from the user's data.
 import { UserError } from '../errors';
-import type { ItemRange } from '../recipes/evaluate/recipe';
-import type { EvaluatedGroup } from '../protocol/reports';
+import type { ItemRange, EvaluatedGroup } from '../recipes/evaluate/recipe';
 import { nearestName } from './nearestName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';

@@ -1,6 +1,6 @@
 // What packed rows cost, in floating-point operations: for plans, for progress, and to choose how to pack. Pure.
 import type { ModelConfig } from '../model/config';
-import type { ScoringWork } from '../protocol/reports';
+import type { ScoringWork } from '../recipes/evaluate/recipe';
 import type { PrefixBatches, PackedBatch } from './packing';
 import { stageRuns, type TrieNode } from './variantTrie';
 import { blockGroup, groupSize } from './weightStore';

@@ -1,6 +1,6 @@
 // How much of the model was computed for some measurement, and how much of it could not have been spared.
 import type { Path } from '../model/path';
-import type { WorkCounts } from '../protocol/reports';
+import type { WorkCounts } from '../recipes/analyze/recipe';
 import type { MicroBatch, WindowRange } from './model';
 import { buildTrie, stageRuns, type TrieNode } from './variantTrie';
 

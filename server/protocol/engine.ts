@@ -1,19 +1,18 @@
 // Between a process that starts an engine (command line, compute server) and the engine process, over IPC: requests go in,
 // events come out. What becomes of each kind of event is one row of `engineEvents`.
 import type { DropSet } from './recipes';
-import type { Recipe } from '../recipes/kinds';
+import type { Recipe, Report } from '../recipes/kinds';
 import type {
   AdapterSummary,
-  AnalyzeReport,
   Estimate,
-  EvaluateReport,
   HealEval,
   HealStep,
   LossPoint,
   MeasuredSpeed,
-  Report,
   TrainingDataReport,
 } from './reports';
+import type { AnalyzeReport } from '../recipes/analyze/recipe';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 
 /** Shown before the work starts. */
 export interface Plan {

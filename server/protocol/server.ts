@@ -3,8 +3,8 @@
 import type { Incompatibility, ProtocolName } from './compatibility';
 import type { Plan, PlanEstimate, RunControl, WorkEvent } from './engine';
 import type { DropSet } from './recipes';
-import type { Recipe } from '../recipes/kinds';
-import type { Estimate, MeasuredSpeed, ModelSummary, Report } from './reports';
+import type { Recipe, Report } from '../recipes/kinds';
+import type { Estimate, MeasuredSpeed, ModelSummary } from './reports';
 
 /** Sent with `initialize` as initializationOptions. */
 export interface ClientOptions {

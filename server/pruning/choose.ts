@@ -1,7 +1,8 @@
 // From scores to a drop set. Nothing here knows how the scores were measured. Blocks count from 0.
 import { UserError } from '../errors';
 import type { DropRule, DropSet } from '../protocol/recipes';
-import type { AnalyzeReport, GreedyReport, MethodScores } from '../protocol/reports';
+import type { MethodScores } from '../protocol/reports';
+import type { AnalyzeReport, GreedyReport } from '../recipes/analyze/recipe';
 import { blockOf, checkDropSet, dropSetOf, ofBlocks } from '../shared/dropSets';
 import { leastBlocks, leastSpan } from '../shared/leastScores';
 

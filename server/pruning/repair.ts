@@ -9,7 +9,7 @@ import type { ModelConfig } from '../model/config';
 import { blockParts } from '../model/block';
 import { hasAttention, hasMlp, type Path, pathWithout, type Stage } from '../model/path';
 import { blockWeightName, outputProjections } from '../model/weights';
-import type { RepairReport } from '../protocol/reports';
+import type { RepairReport } from '../recipes/prune/recipe';
 import type { Scope } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import { shapeOf, stageArgument } from '../execution/blockProgram';

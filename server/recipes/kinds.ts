@@ -31,6 +31,11 @@ export type RecipeOf<K extends Kind> = z.output<(typeof kinds)[K]['schema']>;
 
 export type Recipe = { [K in Kind]: RecipeOf<K> }[Kind];
 
+export type ReportOf<K extends Kind> = NonNullable<(typeof kinds)[K]['report']['type']>;
+
+/** What stays of a run, of whichever kind. */
+export type Report = { [K in Kind]: ReportOf<K> }[Kind];
+
 /** The kinds that recipe files may hold, and those whose cost is planned in one of the ways. */
 export type FileKind = { [K in Kind]: (typeof kinds)[K]['inFiles'] extends true ? K : never }[Kind];
 export type KindPlanned<P extends Planned> = { [K in Kind]: (typeof kinds)[K]['planned'] extends P ? K : never }[Kind];

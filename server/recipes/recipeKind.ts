@@ -13,9 +13,17 @@ export interface RecipeKind {
   /** A recipe file may hold it. */
   readonly inFiles: boolean;
   readonly planned: Planned;
+  /** What stays of a run. */
+  readonly report: TypeOf<{ readonly kind: string }>;
   /** The command that asks for it; null: there is none, and it comes from files or the editor. */
   readonly command: CommandLine | null;
 }
+
+/** Carries a type along where only values stand; there is no value of it. */
+export interface TypeOf<T> {
+  readonly type?: T;
+}
+export const typeOf = <T>(): TypeOf<T> => ({});
 
 /**
  * How the cost of a run is known before it starts. `nothing`: it computes nothing. `writing`: it reads and writes weight by

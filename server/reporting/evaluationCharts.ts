@@ -1,7 +1,7 @@
 // The charts of an evaluation. One appears where its data exists.
 import { isShare, metricOf } from '../shared/metrics';
 import { isMmlu, sixMmluSubjects } from '../shared/mmlu';
-import type { EvaluatedModel, EvaluateReport, Score } from '../protocol/reports';
+import type { EvaluatedModel, EvaluateReport, Score } from '../recipes/evaluate/recipe';
 import { type Axis, planeChart, type Point, rowChart, type Series } from './chart';
 import { intervalOf } from './figures';
 import { percent } from '../shared/numbers';

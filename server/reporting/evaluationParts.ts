@@ -1,6 +1,6 @@
 // What an evaluation's report says, before it is Markdown, HTML or text on a terminal.
 import { isShare, metricOf } from '../shared/metrics';
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { formatDropSet, isEmpty } from '../shared/dropSets';
 import { type ScoreRow, scoreRows } from './scoreTable';
 import { counted, parameters, percent, size } from '../shared/numbers';

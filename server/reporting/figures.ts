@@ -1,5 +1,5 @@
 // The ends of intervals in charts.
-import type { Score } from '../protocol/reports';
+import type { Score } from '../recipes/evaluate/recipe';
 import { interval95 } from '../shared/statistics';
 
 /** Of 95 %, from the value's own error; nulls without one. */

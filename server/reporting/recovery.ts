@@ -1,7 +1,7 @@
 // How much of the loss that pruning added was recovered by healing.
 import { metricOf } from '../shared/metrics';
 import { recoveredFraction } from '../shared/recovery';
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { type ScoreRow, scoreOfModel } from './scoreTable';
 
 /**

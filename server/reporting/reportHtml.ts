@@ -1,5 +1,5 @@
 // An evaluation as one HTML file, with its charts within.
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { escaped } from './escaped';
 import type { NamedChart } from './evaluationCharts';
 import { evaluationParts, type ScoreTable } from './evaluationParts';

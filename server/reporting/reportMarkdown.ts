@@ -1,7 +1,7 @@
 // An evaluation as Markdown, with its charts as pictures beside it.
 import { harnessResults } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
-import type { EvaluateReport } from '../protocol/reports';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { printable } from './escaped';
 import type { NamedChart } from './evaluationCharts';
 import { evaluationParts, type ScoreTable } from './evaluationParts';

@@ -2,7 +2,7 @@
 // beside each the variants' differences. Terminal, Markdown and HTML show these rows.
 import { type Verdict, verdictOf } from '../shared/scores';
 import { primaryMetric } from '../shared/metrics';
-import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, Score } from '../protocol/reports';
+import type { Comparison, EvaluatedGroup, EvaluatedTask, EvaluateReport, Score } from '../recipes/evaluate/recipe';
 
 export interface ScoreRow {
   /** Of a task or a group. */

@@ -1,6 +1,6 @@
 // The charts of a study. One appears where its data exists.
 import { restrictedEvaluation } from '../evaluation/restrictedEvaluation';
-import type { StudyReport, StudyVariant } from '../protocol/reports';
+import type { StudyReport, StudyVariant } from '../recipes/study/recipe';
 import { counted, percent } from '../shared/numbers';
 import { recoveredFraction } from '../shared/recovery';
 import { baseStyle } from '../shared/styles';

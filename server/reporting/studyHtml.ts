@@ -1,5 +1,5 @@
 // A study as one HTML file, with its charts within.
-import type { StudyReport } from '../protocol/reports';
+import type { StudyReport } from '../recipes/study/recipe';
 import { escaped } from './escaped';
 import { figureHtml, htmlPage, tableHtml } from './htmlPage';
 import { type StudyChart, type StudyPart, studyParts } from './studyParts';

@@ -1,5 +1,5 @@
 // The lines in which a study's variants are drawn, and the style of each: the same in all charts.
-import type { StudyReport, StudyVariant } from '../protocol/reports';
+import type { StudyReport, StudyVariant } from '../recipes/study/recipe';
 import { baseStyle, type Style, variantStyle } from '../shared/styles';
 
 export interface StudyLine {

@@ -1,5 +1,5 @@
 // A study as Markdown, with its charts as pictures beside it.
-import type { StudyReport } from '../protocol/reports';
+import type { StudyReport } from '../recipes/study/recipe';
 import { markdownTable, marked } from './reportMarkdown';
 import { type StudyChart, type StudyPart, studyParts } from './studyParts';
 

@@ -4,7 +4,7 @@ import { normalQuantile } from '../shared/statistics';
 import { countedTasks, meanAccuracy, scoreOf } from '../evaluation/meanAccuracy';
 import { studyReading } from '../evaluation/studyReading';
 import type { TokenSourceReport } from '../protocol/recipes';
-import type { StudyLoss, StudyReport, StudyVariant } from '../protocol/reports';
+import type { StudyLoss, StudyReport, StudyVariant } from '../recipes/study/recipe';
 import type { NamedChart } from './evaluationCharts';
 import { choosingMethods, isChoosingMethod } from '../shared/methods';
 import { counted, parameters, percent, signed } from '../shared/numbers';

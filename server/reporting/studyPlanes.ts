@@ -1,6 +1,6 @@
 // Loss and accuracy of a study's variants over what is left of the model: a line for each method, healed ones apart.
 import { meanAccuracy } from '../evaluation/meanAccuracy';
-import type { StudyReport, StudyVariant } from '../protocol/reports';
+import type { StudyReport, StudyVariant } from '../recipes/study/recipe';
 import { intervalOf } from './figures';
 import { type Axis, planeChart, type Point, type Series } from './chart';
 import { baseStyle } from '../shared/styles';

@@ -7,7 +7,7 @@
 //   running, paused ──cancel, fault, serverEnds──▶ stopping ──engineGone──▶ cancelled, failed, interrupted
 import { UserError } from '../errors';
 import type { Outcome, RunControl, WorkEvent } from '../protocol/engine';
-import type { Report } from '../protocol/reports';
+import type { Report } from '../recipes/kinds';
 import type { RunEvent, RunState } from '../protocol/server';
 
 /** How long an engine may take to tidy up before it is killed. */

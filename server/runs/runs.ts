@@ -4,8 +4,7 @@
 import { engineExists } from '../engineClient/engine';
 import { UserError } from '../errors';
 import type { Plan, RunControl } from '../protocol/engine';
-import { isResumable, type Recipe } from '../recipes/kinds';
-import type { Report } from '../protocol/reports';
+import { isResumable, type Recipe, type Report } from '../recipes/kinds';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import { openDeviceQueue } from './deviceQueue';
 import {

@@ -3,10 +3,8 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Recipe } from '../recipes/kinds';
-import type { Report } from '../protocol/reports';
+import { type Recipe, type Report, recipeSchema } from '../recipes/kinds';
 import type { RunEvent, RunState } from '../protocol/server';
-import { recipeSchema } from '../recipes/kinds';
 import { parsedJson, readJson, replaceFile } from './jsonFile';
 import { openTrash } from './trash';
 

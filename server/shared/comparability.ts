@@ -1,6 +1,6 @@
 // When two scores of one task may not be compared though they carry one name: a rule is a row, with what must be equal and
 // how each place says that it is not. Reports warn with sentences, pages leave the difference out and say why. Pure.
-import type { EvaluatedModel, EvaluatedTask } from '../protocol/reports';
+import type { EvaluatedModel, EvaluatedTask } from '../recipes/evaluate/recipe';
 import { counted } from './numbers';
 
 /** What was scored, and how. */

@@ -1,6 +1,6 @@
 // Scores and their differences as people read them, in tables, charts and on pages. Shares are written in percent and their
 // differences in points, differences have a sign, and ± is always a 95 % interval. Pure.
-import type { Comparison } from '../protocol/reports';
+import type { Comparison } from '../recipes/evaluate/recipe';
 import { metricOf } from './metrics';
 import { plain, signed } from './numbers';
 

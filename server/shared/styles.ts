@@ -1,6 +1,6 @@
 // The styles of models in charts and tables: the base is grey, pruned models have warm colours, healed ones cold colours,
 // and every style has a shape of its own.
-import type { EvaluatedModel } from '../protocol/reports';
+import type { EvaluatedModel } from '../recipes/evaluate/recipe';
 
 export const palette = {
   foreground: '#3b3b3b',

@@ -1,7 +1,7 @@
 // The tasks that models are scored on, a row each, as lm-evaluation-harness defines them: what they are called, what they
 // ask, how much there is to score and where their documents come from. How documents become questions is written in
 // evaluation/tasks/. Pure.
-import type { EvaluatedTask } from '../protocol/reports';
+import type { EvaluatedTask } from '../recipes/evaluate/recipe';
 import type { MetricName } from './metrics';
 
 /** As the data sets name them. */

@@ -1,6 +1,6 @@
 // The loop around the steps: evaluates, keeps the best, stops. It calls a listener for each, which also keeps the files.
-import type { LoopOptions } from '../recipes/heal/recipe';
-import type { HealEval, HealReport, HealStep, LossPoint } from '../protocol/reports';
+import type { LoopOptions, HealReport } from '../recipes/heal/recipe';
+import type { HealEval, HealStep, LossPoint } from '../protocol/reports';
 import { recoveredFraction } from '../shared/recovery';
 import type { StepResult } from './step';
 

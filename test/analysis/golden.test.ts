@@ -7,7 +7,7 @@ import { type Analysis, analyze } from '../../server/analysis/analyze';
 import { type ImportanceMethodName, importanceMethodNames } from '../../server/shared/methods';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import type { ComputeOptions } from '../../server/protocol/recipes';
-import type { AnalyzeReport } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import { openDevice } from '../../server/runtime/device';
 import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import { preload } from '../../server/execution/forward';

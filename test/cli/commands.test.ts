@@ -7,7 +7,9 @@ import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { forwardMethodNames } from '../../server/shared/methods';
-import type { AnalyzeReport, PerplexityReport, PruneReport } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
+import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
+import type { PruneReport } from '../../server/recipes/prune/recipe';
 import { modelFolder, repoRoot } from '../fixtures';
 import { espalier, program } from './espalier';
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../../server/data/random';
-import type { StudyReport } from '../../server/protocol/reports';
+import type { StudyReport } from '../../server/recipes/study/recipe';
 import { modelFolder } from '../fixtures';
 import { storyText } from '../recipes/healing';
 import { contentsOf, espalier, isRunning, start, until } from './espalier';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { compareWithBase, type ItemScores } from '../../server/evaluation/compare';
 import { type MetricName, primaryMetric } from '../../server/shared/metrics';
 import { holm, mcnemar, pairedT } from '../../server/evaluation/significance';
-import type { Comparison } from '../../server/protocol/reports';
+import type { Comparison } from '../../server/recipes/evaluate/recipe';
 import { available, dataFolder, repoRoot } from '../fixtures';
 import { verdictOf } from '../../server/shared/scores';
 

@@ -8,7 +8,7 @@ import type {
   EvaluatedTask,
   EvaluateReport,
   Score,
-} from '../../server/protocol/reports';
+} from '../../server/recipes/evaluate/recipe';
 
 export interface MadeOptions {
   models?: readonly EvaluatedModel[];

@@ -1,7 +1,7 @@
 // Settings that make two evaluations incomparable are said, in a sentence each.
 import { describe, expect, it } from 'vitest';
 import { type EvaluationSettings, modelWarnings, settingsWarnings } from '../../server/evaluation/settingsWarnings';
-import type { EvaluatedTask } from '../../server/protocol/reports';
+import type { EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import { madeModels, madeReport, madeTasks } from './madeReport';
 
 const report = madeReport({ tasks: madeTasks.slice(0, 2) });

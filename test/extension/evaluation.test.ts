@@ -5,10 +5,8 @@ import { openEvaluationForm } from '../../extension/panels/evaluate/form';
 import { type EvaluationPlace, type PlaceEvent, reducePlace } from '../../extension/panels/evaluate/place';
 import { defaultEvaluation, evaluateRecipe } from '../../extension/panels/evaluate/recipe';
 import { evaluationReducer, followOnly } from '../../extension/panels/evaluate/run';
-import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
-import type { Recipe } from '../../server/recipes/kinds';
-import type { EvaluateReport } from '../../server/protocol/reports';
-import { recipeSchema } from '../../server/recipes/kinds';
+import type { EvaluateRecipe, EvaluateReport } from '../../server/recipes/evaluate/recipe';
+import { type Recipe, recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
 const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };

@@ -5,10 +5,10 @@ import { openPoints } from '../../extension/panels/heal/points';
 import { defaultSettings, healRecipe, mergeRecipe } from '../../extension/panels/heal/recipe';
 import { healingReducer } from '../../extension/panels/heal/run';
 import type { Connection } from '../../extension/connection';
-import type { Recipe } from '../../server/recipes/kinds';
-import type { HealReport, LossPoint, ModelSummary } from '../../server/protocol/reports';
+import { type Recipe, recipeSchema } from '../../server/recipes/kinds';
+import type { LossPoint, ModelSummary } from '../../server/protocol/reports';
+import type { HealReport } from '../../server/recipes/heal/recipe';
 import type { RunEvent, RunSummary } from '../../server/protocol/server';
-import { recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
 vi.mock('vscode', () => import('./vscode'));

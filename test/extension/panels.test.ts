@@ -8,7 +8,7 @@ import { placeToHeal } from '../../extension/panels/heal/panel';
 import { reportOf } from '../../extension/panels/try/panel';
 import type { PlanEstimate } from '../../server/protocol/engine';
 import type { Recipe } from '../../server/recipes/kinds';
-import type { GenerateReport } from '../../server/protocol/reports';
+import type { GenerateReport } from '../../server/recipes/generate/recipe';
 import type { RunState, RunSummary } from '../../server/protocol/server';
 import { analysis, runSummary } from './rows';
 

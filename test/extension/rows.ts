@@ -1,5 +1,6 @@
 // Models and runs as the server tells of them, for rows of tests.
-import type { AnalyzeReport, MeasuredLoss } from '../../server/protocol/reports';
+import type { MeasuredLoss } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { FoundModel, RunState, RunSummary } from '../../server/protocol/server';
 
 export function foundModel(folder: string, some: Partial<FoundModel['summary']> = {}, rest = {}): FoundModel {

@@ -4,7 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AnalyzeReport, HealReport, PruneReport } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
+import type { HealReport } from '../../server/recipes/heal/recipe';
+import type { PruneReport } from '../../server/recipes/prune/recipe';
 import { childrenOf, type Ended, start } from '../cli/espalier';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 

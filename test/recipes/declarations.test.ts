@@ -7,6 +7,7 @@ import { fileKinds, isResumable, type Kind, kinds, modelsOf, recipeSchema, title
 import type { RecipeKind } from '../../server/recipes/recipeKind';
 import { unknownName } from '../../server/recipes/recipeNames';
 import { mapPaths } from '../../server/recipes/recipePaths';
+import { runnerOf } from '../../server/recipes/runRecipe';
 
 const source = { kind: 'text', files: ['t'], windows: null };
 const data = { files: ['d'] };
@@ -40,6 +41,10 @@ describe('a declaration', () => {
         ? recipeSchema.parse(withDefaults(kinds[kind].schema, input))
         : withDefaults(kinds[kind].schema, input),
     ).toEqual(checked);
+  });
+
+  it.each(each)('of $kind is carried out by the function of its name', async ({ kind }) => {
+    expect((await runnerOf(kind)).name).toBe(`run${kind[0]!.toUpperCase()}${kind.slice(1)}`);
   });
 
   it.each(each)('of $kind has a field and a reading for every option', ({ kind }) => {

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
 import type { EngineEvent } from '../../server/protocol/engine';
-import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
-import type { EvaluateReport } from '../../server/protocol/reports';
+import type { EvaluateRecipe, EvaluateReport } from '../../server/recipes/evaluate/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { available, dataFolder, modelFolder } from '../fixtures';
 import { fixtures, type Golden, type GoldenTask, readGolden, storiesFolderWithBos } from '../evaluation/golden';
@@ -195,7 +194,7 @@ describe('several models', () => {
 
   it('ends when it is told to', async () => {
     const controller = new AbortController();
-    const { runRecipe } = await import('../../server/recipes/runners');
+    const { runRecipe } = await import('../../server/recipes/runRecipe');
     const ended = runRecipe(recipeOf({ tasks, items }), {
       signal: controller.signal,
       emit: (event) => void (event.kind === 'scored' && controller.abort()),

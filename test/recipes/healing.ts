@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineEvent, RunControl } from '../../server/protocol/engine';
-import type { HealRecipe } from '../../server/recipes/heal/recipe';
-import type { HealReport } from '../../server/protocol/reports';
+import type { HealRecipe, HealReport } from '../../server/recipes/heal/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
-import { runRecipe } from '../../server/recipes/runners';
+import { runRecipe } from '../../server/recipes/runRecipe';
 import { modelFolder } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 

@@ -2,9 +2,8 @@
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { ComputeOptions } from '../../server/protocol/recipes';
 import type { MeasureOptions } from '../../server/recipes/analyze/recipe';
-import type { Recipe } from '../../server/recipes/kinds';
-import type { Report } from '../../server/protocol/reports';
-import { runRecipe } from '../../server/recipes/runners';
+import type { Recipe, Report } from '../../server/recipes/kinds';
+import { runRecipe } from '../../server/recipes/runRecipe';
 
 /** Two threads, because sums in another order round differently and small machines have no more. */
 export const onCpu: ComputeOptions = { device: 'cpu', memory: 'auto', threads: 2, memoryLimitBytes: null };

@@ -1,5 +1,6 @@
 // A study as a small model would give it, with numbers from a formula: what its pages and charts are tried on.
-import type { EvaluatedModel, StudyReport, StudyVariant } from '../../server/protocol/reports';
+import type { EvaluatedModel } from '../../server/recipes/evaluate/recipe';
+import type { StudyReport, StudyVariant } from '../../server/recipes/study/recipe';
 import { formatDropSet, isEmpty, ofBlocks } from '../../server/shared/dropSets';
 import { madeModels, madeReport, madeTasks } from '../evaluation/madeReport';
 

@@ -1,6 +1,7 @@
 // What the page of a study says, from a study in numbers that can be checked by head.
 import { describe, expect, it } from 'vitest';
-import type { Comparison, EvaluateReport, Score, StudyReport, StudyVariant } from '../../server/protocol/reports';
+import type { Comparison, EvaluateReport, Score } from '../../server/recipes/evaluate/recipe';
+import type { StudyReport, StudyVariant } from '../../server/recipes/study/recipe';
 import { joinEvaluations } from '../../server/evaluation/joinEvaluations';
 import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
 import { studyReading } from '../../server/evaluation/studyReading';

@@ -178,6 +178,7 @@ describe('the hash of what goes over the wire', () => {
   const hash = () =>
     execFileSync(process.execPath, [join(repoRoot, 'scripts/wireHash.mjs'), copy], { encoding: 'utf8' }).trim();
   const serverTypes = 'server/protocol/server.ts';
+  const addField = (before: string) => (text: string) => text.replace(`  ${before}:`, `  more: 1;\n  ${before}:`);
   /** Where recipes have 512 tokens by default. */
   const withTokens = readdirSync(join(repoRoot, 'server'), { recursive: true, encoding: 'utf8' })
     .map((name) => join('server', name))
@@ -210,7 +211,25 @@ describe('the hash of what goes over the wire', () => {
       same: false,
     },
     { what: 'a request', file: serverTypes, change: (text) => text.replace('runs/list', 'runs/all'), same: false },
-    { what: 'a report', file: 'server/protocol/reports.ts', change: (text) => `${text}type More = 1;`, same: false },
+    {
+      what: 'what reports share',
+      file: 'server/protocol/reports.ts',
+      change: (text) => `${text}type M = 1;`,
+      same: false,
+    },
+    { what: 'a report', file: 'server/recipes/merge/recipe.ts', change: addField('nMerged'), same: false },
+    {
+      what: 'a part of a report',
+      file: 'server/recipes/evaluate/recipe.ts',
+      change: addField('mcnemarP'),
+      same: false,
+    },
+    {
+      what: 'the help of an option',
+      file: 'server/recipes/merge/recipe.ts',
+      change: (text) => text.replace("help: '", "help: 'more: "),
+      same: true,
+    },
     {
       what: 'a default of a recipe',
       file: withTokens,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Engine, OngoingEvent } from '../../server/engineClient/engine';
 import type { EngineRequest, Outcome } from '../../server/protocol/engine';
-import type { AnalyzeReport } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { Recipe } from '../../server/recipes/kinds';
 import { openRuns, type Runs } from '../../server/runs/runs';
 import { analyzeRecipe } from '../rpc/client';

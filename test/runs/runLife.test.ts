@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
 import type { Outcome, WorkEvent } from '../../server/protocol/engine';
-import type { Report } from '../../server/protocol/reports';
+import type { Report } from '../../server/recipes/kinds';
 import type { RunState } from '../../server/protocol/server';
 import { isActive, type RunLife, type RunLifeEvent, runStateOf, transition } from '../../server/runs/runLife';
 

@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AnalyzeReport, PerplexityReport } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
+import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
 
 const driver = process.env.VK_ICD_FILENAMES ?? '/usr/lib/chromium/vk_swiftshader_icd.json';

@@ -1,6 +1,6 @@
 // Scores as tables, charts and pages write them.
 import { describe, expect, it } from 'vitest';
-import type { Comparison } from '../../server/protocol/reports';
+import type { Comparison } from '../../server/recipes/evaluate/recipe';
 import { metricNames, metricOf, primaryMetric } from '../../server/shared/metrics';
 import { differenceText, scoreText, verdictOf } from '../../server/shared/scores';
 

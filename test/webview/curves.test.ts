@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HealState } from '../../server/protocol/pages/heal';
-import type { HealReport } from '../../server/protocol/reports';
+import type { HealReport } from '../../server/recipes/heal/recipe';
 import { repoRoot } from '../fixtures';
 import { type Harness, startHarness } from './harness/browser';
 import { healRecipe, healRun, healState, pointsOf } from './harness/healing';

@@ -3,7 +3,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EvaluationRun, EvaluationView } from '../../server/protocol/pages/evaluate';
-import type { EvaluatedModel, EvaluateReport } from '../../server/protocol/reports';
+import type { EvaluatedModel, EvaluateReport } from '../../server/recipes/evaluate/recipe';
 import { columnsOf } from '../../webview/evaluate/columns';
 import { csvOf, jsonOf, markdownOf } from '../../webview/evaluate/exports';
 import { differencesBetween } from '../../webview/evaluate/mismatch';

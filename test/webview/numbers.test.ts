@@ -1,6 +1,6 @@
 // What pages compute from a report: ranks, trust, surprises, suggestions, estimates, facts.
 import { describe, expect, it } from 'vitest';
-import type { Report } from '../../server/protocol/reports';
+import type { Report } from '../../server/recipes/kinds';
 import { available } from '../fixtures';
 import { blockRanges, dropSetOf, emptyDropSet, ofBlocks } from '../../server/shared/dropSets';
 import { factsOf, headInBlocks } from '../../webview/choose/facts';

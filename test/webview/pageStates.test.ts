@@ -1,7 +1,8 @@
 // The states of the pages: each row is what was done to a page, and what its state is then.
 import { describe, expect, it } from 'vitest';
 import type { DropSet } from '../../server/protocol/recipes';
-import type { Estimate, GenerateReport } from '../../server/protocol/reports';
+import type { Estimate } from '../../server/protocol/reports';
+import type { GenerateReport } from '../../server/recipes/generate/recipe';
 import { emptyDropSet, keyOf, ofBlocks } from '../../server/shared/dropSets';
 import { afterRequest, noRequest, type RequestAction } from '../../webview/requests';
 import * as choose from '../../webview/choose/state';

@@ -1,7 +1,8 @@
 // The try panel and the page of a run in a real browser, with the test as their host.
 import { describe, expect, it } from 'vitest';
 import type { RunPageState } from '../../server/protocol/pages/run';
-import type { GenerateReport, ModelSummary } from '../../server/protocol/reports';
+import type { ModelSummary } from '../../server/protocol/reports';
+import type { GenerateReport } from '../../server/recipes/generate/recipe';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile } from './harness/browser';
 import { plan } from './harness/cases';

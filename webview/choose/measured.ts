@@ -1,7 +1,8 @@
 // What is known of the loss of a drop set: measured, from the report or from an answer of the engine, or else estimated as the
 // sum of what leaving out each of its parts alone costs.
 import type { DropSet } from '../../server/protocol/recipes';
-import type { AnalyzeReport, MeasuredLoss } from '../../server/protocol/reports';
+import type { MeasuredLoss } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import { dropSetOf, emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
 

@@ -1,7 +1,8 @@
 // The methods as the page shows them: label, mark and digits, their scores by block, and what they would drop. A method that
 // is not in the catalogue (server/shared/methods.ts) is shown as well, under its own name.
 import type { DropSet } from '../../server/protocol/recipes';
-import type { AnalyzeReport, MethodScores } from '../../server/protocol/reports';
+import type { MethodScores } from '../../server/protocol/reports';
+import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { leastBlocks, leastSpan } from '../../server/shared/leastScores';
 import { importanceMethod, importanceMethodNames, isImportanceMethod } from '../../server/shared/methods';

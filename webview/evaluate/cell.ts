@@ -1,6 +1,6 @@
 // A cell of the table: the value of one model and one task, and its difference to the base. Shares of right answers become
 // percent here, and their differences points.
-import type { Comparison, EvaluatedTask } from '../../server/protocol/reports';
+import type { Comparison, EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import type { Mismatch } from '../../server/shared/comparability';
 import { metricOf } from '../../server/shared/metrics';
 import { verdictOf } from '../../server/shared/scores';

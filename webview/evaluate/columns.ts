@@ -1,8 +1,7 @@
 // The columns of the table: the base (the model that all others are compared with), its variants, and the variants of other
 // runs beside this one. Each has a name by what it lacks, a colour by whether it was healed, and its own shape.
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
-import type { EvaluatedModel } from '../../server/protocol/reports';
-import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
+import type { EvaluatedModel, EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import { blockRanges, dropSetInWords } from '../../server/shared/dropSets';
 import { baseStyle, type Shape, variantStyle } from '../../server/shared/styles';
 import { isActive } from '../components/runState';

@@ -1,6 +1,6 @@
 // Texts that the models generated: a model that only repeats itself may still score well.
 import { html, nothing, type TemplateResult } from 'lit';
-import type { GenerationCheck } from '../../server/protocol/reports';
+import type { GenerationCheck } from '../../server/recipes/evaluate/recipe';
 import { plain, share } from '../../server/shared/numbers';
 import { icon } from '../components/icons';
 import type { Column } from './columns';

@@ -1,5 +1,5 @@
 // Settings in which two scores of one task differ so that they cannot be compared, by the rules that reports use as well.
-import type { EvaluatedTask } from '../../server/protocol/reports';
+import type { EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import { baseRule, type Mismatch, mismatches, type Scored } from '../../server/shared/comparability';
 import { type Column, lacksOf } from './columns';
 

@@ -1,6 +1,6 @@
 // The rows of the table: a task with the value of each model and its difference to the base, groups with their tasks under
 // them, and the mean.
-import type { EvaluatedGroup, EvaluatedTask } from '../../server/protocol/reports';
+import type { EvaluatedGroup, EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import { isShare, primaryMetric } from '../../server/shared/metrics';
 import { absentIn, average, type Cell, differenceOf, meanDifference, mismatchesIn, type Value, valueIn } from './cell';
 import type { Column } from './columns';

@@ -1,6 +1,7 @@
 // The facts of a report, by kind. A kind with a row below is shown by that row; of any other kind the numbers and texts of its
 // report are shown under the names of their fields.
-import type { Report } from '../../server/protocol/reports';
+import type { RunFacts } from '../../server/protocol/reports';
+import type { Report } from '../../server/recipes/kinds';
 import { dropSetInWords } from '../../server/shared/dropSets';
 import {
   cost,
@@ -111,7 +112,7 @@ const factsByKind: FactsOf = {
 };
 
 /** What every report ends with. */
-function runFacts(report: Exclude<Report, { kind: 'inspect' }>): Fact[] {
+function runFacts(report: RunFacts): Fact[] {
   const { elapsedMs, loadMs, compileMs, tokenizeMs, writeMs } = report.timing;
   return [
     ['Time', duration((elapsedMs + loadMs + compileMs + tokenizeMs + writeMs) / 1000)],

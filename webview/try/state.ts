@@ -1,6 +1,6 @@
 // The state of the try page and its transitions: the prompt, and the texts as they come.
 import type { TryState } from '../../server/protocol/pages/try';
-import type { GenerateReport } from '../../server/protocol/reports';
+import type { GenerateReport } from '../../server/recipes/generate/recipe';
 
 export interface PageState {
   readonly host: TryState;

@@ -1,7 +1,7 @@
 // The newest analysis of a model: found among the runs, followed while it goes on, replaced when a newer one begins, and
 // forgotten when it is deleted.
 import type { Disposable } from 'vscode';
-import type { AnalyzeReport } from '../../../server/protocol/reports';
+import type { AnalyzeReport } from '../../../server/recipes/analyze/recipe';
 import type { RunSummary } from '../../../server/protocol/server';
 import type { Connection } from '../../connection';
 import { openRun, openShownRun, type RunReducer } from '../../followRun';

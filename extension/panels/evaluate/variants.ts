@@ -1,7 +1,7 @@
 // The list in which variants to compare with a base are picked: models, and earlier evaluations of the same base.
 import { type QuickPickItem, window } from 'vscode';
 import { UserError } from '../../../server/errors';
-import type { EvaluateReport } from '../../../server/protocol/reports';
+import type { EvaluateReport } from '../../../server/recipes/evaluate/recipe';
 import type { FoundModel, RunSummary } from '../../../server/protocol/server';
 import type { Connection } from '../../connection';
 import type { Library } from '../../library';

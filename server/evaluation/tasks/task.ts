@@ -1,6 +1,6 @@
 // What a task is: a row of shared/tasks.ts, and the forms in which its documents may lie on disk. Every form is read into
 // questions, from which prompts are made.
-import type { EvaluatedTask } from '../../protocol/reports';
+import type { EvaluatedTask } from '../../recipes/evaluate/recipe';
 import type { FileReport } from '../../data/textSource';
 import type { ScoredItem } from '../../shared/metrics';
 import type { HubCoordinates, Split, TaskFacts } from '../../shared/tasks';

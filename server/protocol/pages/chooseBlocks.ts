@@ -1,9 +1,9 @@
 // The page in which the blocks of a model are chosen, and its conversation with the extension host. Types only.
 import type { Plan } from '../engine';
 import type { DropSet, TokenSource } from '../recipes';
-import type { MeasureOptions } from '../../recipes/analyze/recipe';
+import type { MeasureOptions, AnalyzeReport } from '../../recipes/analyze/recipe';
 import type { RepairOptions } from '../../recipes/prune/recipe';
-import type { AnalyzeReport, Estimate, MeasuredSpeed, ModelSummary } from '../reports';
+import type { Estimate, MeasuredSpeed, ModelSummary } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests, WritingRun } from './page';
 

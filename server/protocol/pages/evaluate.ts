@@ -1,7 +1,7 @@
 // The page of an evaluation, and its conversation with the extension host. Types only.
 import type { Plan, PlanEstimate } from '../engine';
-import type { EvaluateRecipe } from '../../recipes/evaluate/recipe';
-import type { EvaluateReport, ModelSummary } from '../reports';
+import type { EvaluateRecipe, EvaluateReport } from '../../recipes/evaluate/recipe';
+import type { ModelSummary } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests } from './page';
 

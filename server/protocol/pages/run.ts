@@ -1,6 +1,6 @@
 // The page of any run, and its conversation with the extension host. Types only.
 import type { Plan } from '../engine';
-import type { Report } from '../reports';
+import type { Report } from '../../recipes/kinds';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests } from './page';
 

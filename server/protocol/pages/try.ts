@@ -1,5 +1,6 @@
 // The page in which one prompt is given to several models, and its conversation with the extension host. Types only.
-import type { GenerateReport, ModelSummary } from '../reports';
+import type { ModelSummary } from '../reports';
+import type { GenerateReport } from '../../recipes/generate/recipe';
 import type { ConnectionState, PageProtocol } from './page';
 
 export interface TryPage extends PageProtocol {

@@ -8,8 +8,7 @@ import { pathWithout } from '../../model/path';
 import { choose } from '../../pruning/choose';
 import { checkDropSet } from '../../shared/dropSets';
 import type { DropSet } from '../../protocol/recipes';
-import type { GreedyOptions, MeasureOptions } from './recipe';
-import type { AnalyzeReport, SuggestionReport } from '../../protocol/reports';
+import type { GreedyOptions, MeasureOptions, AnalyzeReport, SuggestionReport } from './recipe';
 import { choosingMethodNames } from '../../shared/methods';
 
 /** The parts of a report that come from measured losses. */

@@ -1,8 +1,20 @@
 // analyze: how much each block matters, by scores and by measured loss.
 import * as z from 'zod';
-import { blocks, compute, dropSet, natural, nameOf, path, positive, tokenSource } from '../../protocol/recipes';
+import {
+  blocks,
+  compute,
+  dropSet,
+  natural,
+  nameOf,
+  path,
+  positive,
+  tokenSource,
+  type TokenSourceReport,
+  type DropSet,
+} from '../../protocol/recipes';
+import type { RunFacts, ModelSummary, MethodScores, MeasuredLoss, BlockOrSublayer } from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const greedy = z.strictObject({
   count: positive,
@@ -43,6 +55,64 @@ const schema = z.strictObject({
 });
 export type AnalyzeRecipe = z.output<typeof schema>;
 
+export interface AnalyzeReport extends RunFacts {
+  kind: 'analyze';
+  model: ModelSummary;
+  source: TokenSourceReport;
+  lossNats: number;
+  lossStandardError: number | null;
+  lossPerWindow: number[];
+  perplexity: number;
+  methods: Record<string, MethodScores>;
+  removals: Removals | null;
+  greedy: GreedyReport | null;
+  suggestions: SuggestionReport[] | null;
+  whatIf: WhatIfReport[] | null;
+  /** What measuring losses took; null where none was measured. */
+  work: WorkCounts | null;
+}
+
+/** By block; attention and MLP are null where they were not asked for. */
+export interface Removals {
+  blocks: MeasuredLoss[];
+  attention: MeasuredLoss[] | null;
+  mlp: MeasuredLoss[] | null;
+}
+
+export interface GreedyReport {
+  of: 'blocks' | 'sublayers';
+  racingConfidence: number | null;
+  /** What went first, second, and so on. */
+  order: BlockOrSublayer[];
+  /** The loss after each of them. */
+  lossNats: number[];
+  steps: (MeasuredLoss & {
+    unit: BlockOrSublayer;
+    /** Every candidate of the step, with the mean over the windows that it was measured on. */
+    candidates: { unit: BlockOrSublayer; lossNats: number; nWindows: number }[];
+  })[];
+}
+
+export interface SuggestionReport extends MeasuredLoss {
+  method: string;
+  count: number;
+  drop: DropSet;
+}
+
+export interface WhatIfReport extends MeasuredLoss {
+  drop: DropSet;
+}
+
+/** Passes of one window of tokens through one block, or through the head. */
+export interface WorkCounts {
+  blockRuns: number;
+  headRuns: number;
+  /** The least that gives the same numbers: every distinct prefix of blocks once. */
+  minimum: { blockRuns: number; headRuns: number };
+  /** Without sharing: a whole forward pass for every loss. */
+  plain: { blockRuns: number; headRuns: number };
+}
+
 const command = {
   summary: 'how much each block matters: by every method from one forward pass, and by measured loss',
   arguments: [{ name: '<model>', field: 'model' }],
@@ -57,5 +127,6 @@ export const analyzeKind = {
   resumable: true,
   inFiles: true,
   planned: 'own',
+  report: typeOf<AnalyzeReport>(),
   command,
 } as const satisfies RecipeKind;

@@ -1,6 +1,6 @@
 // Lets models write by themselves, to see whether they have come to repeat themselves.
 import { checkPrompts, checkTokens, repetitionOf } from '../../evaluation/repetition';
-import type { GenerationCheck } from '../../protocol/reports';
+import type { GenerationCheck } from './recipe';
 import type { Tokenizer } from '../../tokenizer/tokenizer';
 import { generate } from '../../execution/decode';
 import type { Model } from '../../execution/model';

@@ -1,8 +1,9 @@
 // evaluate: scores models on tasks, number by number as lm-evaluation-harness does.
 import * as z from 'zod';
-import { compute, dropSet, nameOf, natural, path, positive } from '../../protocol/recipes';
+import { compute, dropSet, nameOf, natural, path, positive, type DropSet } from '../../protocol/recipes';
+import type { RunFacts } from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const itemRange = z
   .strictObject({ first: natural.default(0), end: positive })
@@ -38,6 +39,137 @@ const schema = z.strictObject({
   compute,
 });
 export type EvaluateRecipe = z.output<typeof schema>;
+
+export interface EvaluateReport extends RunFacts {
+  kind: 'evaluate';
+  /** The base first. */
+  models: EvaluatedModel[];
+  tasks: EvaluatedTask[];
+  groups: EvaluatedGroup[];
+  /** Of every model on every task and group. */
+  scores: Score[];
+  /** Of every variant with the base. */
+  comparisons: Comparison[];
+  generation: GenerationCheck[] | null;
+  /** What a person should know before comparing, in sentences. */
+  warnings: string[];
+  /** As asked for. */
+  items: ItemRange | null;
+  work: ScoringWork;
+}
+
+export interface EvaluatedModel {
+  /** Unique in the report: the name, and what is left out. */
+  label: string;
+  name: string;
+  folder: string;
+  /** What is left out of the folder's model without having been written. */
+  drop: DropSet;
+  /** In the numbering of the first, never pruned model: those that the folder lacks. */
+  removedBlocks: number[];
+  /** An adapter was folded into its weights. */
+  healed: boolean;
+  nBlocks: number;
+  nParameters: number;
+  sizeBytes: number;
+  dtype: string;
+  maxTokens: number;
+  tokenizerSha256: string;
+}
+
+export interface EvaluatedTask {
+  task: string;
+  title: string;
+  /** The harness' version of the task. */
+  version: number;
+  /** The group that its score is counted in. */
+  group: string | null;
+  output: 'multipleChoice' | 'logLikelihood' | 'rolling';
+  nFewShot: number;
+  nItems: number;
+  /** Of the whole task. */
+  nItemsOfTask: number;
+  /** Accuracy of guessing, in [0, 1]; null where there is none. */
+  chance: number | null;
+  /** Names of the table in shared/metrics.ts, as all metrics here. */
+  metrics: string[];
+  files: { name: string; sha256: string; sizeBytes: number }[];
+}
+
+export interface EvaluatedGroup {
+  group: string;
+  title: string;
+  version: number;
+  parent: string | null;
+  /** Tasks, not groups. */
+  tasks: string[];
+}
+
+export interface Score {
+  /** Index in `models`. */
+  model: number;
+  /** Or a group. */
+  task: string;
+  metric: string;
+  value: number;
+  /** null where the harness gives none. */
+  stderr: number | null;
+  nItems: number;
+}
+
+/** A variant against the base on the same items. */
+export interface Comparison {
+  task: string;
+  metric: string;
+  /** Labels. */
+  base: string;
+  variant: string;
+  /** Value of the variant - value of the base. */
+  delta: number;
+  /** Paired by item; null with fewer than two. */
+  pairedStderr: number | null;
+  /** Of delta. */
+  interval95: [number, number] | null;
+  /** Exact, two-sided; null for what is no accuracy. */
+  mcnemarP: number | null;
+  /** Items that only one of both answers right. */
+  flipped: { toWrong: number; toRight: number } | null;
+  /**
+   * Of the metric that speaks for the task (acc_norm, else acc, else its first), after Holm's correction over the tasks
+   * of this variant, at 5 %. false for groups and all other metrics, which are not counted in.
+   */
+  significant: boolean;
+}
+
+/** What a model writes by itself, and whether it has come to repeat itself. */
+export interface GenerationCheck {
+  model: number;
+  prompt: string;
+  text: string;
+  nTokens: number;
+  /** Share of its 4-grams that came before, in [0, 1]. */
+  repetition: number;
+  /** Of the distribution of its tokens. */
+  entropyBits: number;
+  alarm: boolean;
+}
+
+/** What was computed, and what one request at a time would have been, in tokens. */
+export interface ScoringWork {
+  nRequests: number;
+  /** Tokens that passed the blocks, and with padding. */
+  nTokens: number;
+  nPaddedTokens: number;
+  /** Without anything shared among requests. */
+  nPlainTokens: number;
+  /** Passes of a batch of rows through one block or the head, all variants together. */
+  blockRuns: number;
+  headRuns: number;
+  /** Floating-point operations of them. */
+  operations: number;
+  /** The same for the base alone. */
+  base: { blockRuns: number; headRuns: number; operations: number };
+}
 
 const command = {
   summary: "scores on benchmarks, with lm-evaluation-harness' numbers, variants beside the base item by item",
@@ -86,5 +218,6 @@ export const evaluateKind = {
   resumable: true,
   inFiles: true,
   planned: 'own',
+  report: typeOf<EvaluateReport>(),
   command,
 } as const satisfies RecipeKind;

@@ -2,8 +2,8 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { answersOf, batchTokens, type PackedTask, packTask } from '../../evaluation/packedTask';
 import type { LoadedTask } from '../../evaluation/tasks/task';
-import type { EvaluateRecipe } from './recipe';
-import type { GenerationCheck, RunFacts, ScoringWork, Timing } from '../../protocol/reports';
+import type { EvaluateRecipe, GenerationCheck, ScoringWork } from './recipe';
+import type { RunFacts, Timing } from '../../protocol/reports';
 import type { Device } from '../../runtime/device';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { scoringOperations, scoringWork } from '../../execution/packedCost';

@@ -1,8 +1,7 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
-import type { GenerateRecipe } from './recipe';
-import type { GenerateReport } from '../../protocol/reports';
+import type { GenerateRecipe, GenerateReport } from './recipe';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
 import { openTokenizer, type Tokenizer } from '../../tokenizer/tokenizer';

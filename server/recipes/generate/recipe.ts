@@ -1,8 +1,9 @@
 // generate: greedy text from a prompt.
 import * as z from 'zod';
 import { bos, compute, dropSet, path, positive } from '../../protocol/recipes';
+import type { RunFacts, ModelSummary } from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const schema = z.strictObject({
   kind: z.literal('generate'),
@@ -16,6 +17,19 @@ const schema = z.strictObject({
   compute,
 });
 export type GenerateRecipe = z.output<typeof schema>;
+
+export interface GenerateReport extends RunFacts {
+  kind: 'generate';
+  model: ModelSummary;
+  dropSet: number[];
+  droppedSublayers: { attention: number[]; mlp: number[] };
+  prompt: string;
+  text: string;
+  nPromptTokens: number;
+  nNewTokens: number;
+  stoppedBy: 'endOfText' | 'maxTokens';
+  tokensPerSecond: number;
+}
 
 const command = {
   summary: 'greedy text from a prompt',
@@ -40,5 +54,6 @@ export const generateKind = {
   resumable: false,
   inFiles: false,
   planned: 'own',
+  report: typeOf<GenerateReport>(),
   command,
 } as const satisfies RecipeKind;

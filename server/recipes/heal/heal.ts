@@ -3,7 +3,7 @@ import { type Adapter, readAdapter } from '../../checkpoint/adapter';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import type { TrainingPlan } from '../../execution/trainingPlan';
-import type { HealReport } from '../../protocol/reports';
+import type { HealReport, HealRecipe } from './recipe';
 import { type AdapterState, openAdapterState } from '../../training/adapterState';
 import { heldOutLoss } from '../../training/heldOut';
 import { type Listener, type LoopEnd, lossPoint, trainLoop } from '../../training/loop';
@@ -25,7 +25,6 @@ import { begunIn, createHealFolder, type HealFolder, type Recorded, resumeHealFo
 import { type Begun, begunBy } from './identity';
 import { originalLoss, withTeacherTargets } from './original';
 import { type HealShape, planHealing } from './plan';
-import type { HealRecipe } from './recipe';
 import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './report';
 import { evaluationModel, type InTraining, trainerOf } from './trainer';
 import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainingInputs';

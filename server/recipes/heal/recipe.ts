@@ -1,8 +1,17 @@
 // heal: trains a LoRA adapter beside the projections of a pruned model, which stays as it is.
 import * as z from 'zod';
 import { blocks, bos, compute, name, natural, path, positive, share, tokenSource } from '../../protocol/recipes';
+import type {
+  RunFacts,
+  ModelSummary,
+  LossPoint,
+  AdapterSummary,
+  TrainingDataReport,
+  HealStep,
+  HealEval,
+} from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 export const trainingData = z.strictObject({
   files: z.array(path('inputFile')).min(1).max(1000),
@@ -125,6 +134,29 @@ export const healDefaults: HealRecipe = schema.parse({ kind: 'heal', model: '-',
 
 /** What a distillation is by default. */
 export const defaultDistillation = objective.parse({ kind: 'distillation' });
+
+export interface HealReport extends RunFacts {
+  kind: 'heal';
+  model: ModelSummary;
+  out: string;
+  adapter: AdapterSummary;
+  data: TrainingDataReport;
+  objective: Objective;
+  optimizer: OptimizerOptions;
+  steps: HealStep[];
+  evals: HealEval[];
+  /** On the windows that `evals` judge by; null where no dense model is known. */
+  dense: LossPoint | null;
+  /** Null where nothing was held out to judge by; the last adapter is saved then. */
+  pruned: LossPoint | null;
+  /** With the adapter that was saved, the best one. */
+  healed: LossPoint | null;
+  /** After how many steps it was what was saved. */
+  bestStep: number;
+  stoppedBy: 'steps' | 'patience' | 'request' | 'divergence';
+  /** What a person should know, such as that the adapter did not change; null: nothing. */
+  warning: string | null;
+}
 
 const command = {
   summary: 'train a LoRA adapter that brings back what pruning cost',
@@ -268,5 +300,6 @@ export const healKind = {
   resumable: true,
   inFiles: true,
   planned: 'own',
+  report: typeOf<HealReport>(),
   command,
 } as const satisfies RecipeKind;

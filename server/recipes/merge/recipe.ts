@@ -1,8 +1,9 @@
 // merge: folds an adapter into the weights of its model.
 import * as z from 'zod';
 import { compute, outputModel, path } from '../../protocol/recipes';
+import type { RunFacts, ModelSummary } from '../../protocol/reports';
 import { type CommandLine, outputModelOptions } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const schema = z.strictObject({
   kind: z.literal('merge'),
@@ -12,6 +13,18 @@ const schema = z.strictObject({
   compute,
 });
 export type MergeRecipe = z.output<typeof schema>;
+
+export interface MergeReport extends RunFacts {
+  kind: 'merge';
+  model: ModelSummary;
+  adapter: string;
+  out: string;
+  /** Weights that changed. */
+  nMerged: number;
+  /** Norm of what rounding to the dtype changed, over the norm of what the adapter changed. */
+  roundingShare: number;
+  weightFiles: string[];
+}
 
 const command = {
   summary: 'write the model with an adapter folded into its weights',
@@ -28,5 +41,6 @@ export const mergeKind = {
   resumable: true,
   inFiles: true,
   planned: 'writing',
+  report: typeOf<MergeReport>(),
   command,
 } as const satisfies RecipeKind;

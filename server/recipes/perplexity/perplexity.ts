@@ -1,7 +1,7 @@
 // perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
 import { perplexity } from '../../evaluation/perplexity';
-import type { PerplexityRecipe } from './recipe';
-import type { PerplexityReport, RunFacts, Timing } from '../../protocol/reports';
+import type { PerplexityRecipe, PerplexityReport } from './recipe';
+import type { RunFacts, Timing } from '../../protocol/reports';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
 import { droppedFields } from '../modelSummary';

@@ -1,8 +1,9 @@
 // perplexity: loss and perplexity of models on a text.
 import * as z from 'zod';
-import { compute, dropSet, path, tokenSource } from '../../protocol/recipes';
+import { compute, dropSet, path, tokenSource, type TokenSourceReport } from '../../protocol/recipes';
+import type { RunFacts } from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const schema = z.strictObject({
   kind: z.literal('perplexity'),
@@ -13,6 +14,25 @@ const schema = z.strictObject({
   compute,
 });
 export type PerplexityRecipe = z.output<typeof schema>;
+
+export interface PerplexityReport extends RunFacts {
+  kind: 'perplexity';
+  models: {
+    name: string;
+    folder: string;
+    dropSet: number[];
+    droppedSublayers: { attention: number[]; mlp: number[] };
+    nBlocks: number;
+    lossNats: number;
+    lossStandardError: number | null;
+    lossPerWindow: number[];
+    perplexity: number;
+    nTokens: number;
+    /** What the number means, in words. */
+    definition: string;
+    source: TokenSourceReport;
+  }[];
+}
 
 const command = {
   summary: 'loss and perplexity of models, whole or without blocks',
@@ -28,5 +48,6 @@ export const perplexityKind = {
   resumable: false,
   inFiles: false,
   planned: 'windows',
+  report: typeOf<PerplexityReport>(),
   command,
 } as const satisfies RecipeKind;

@@ -1,8 +1,18 @@
 // prune: writes a model without some of its blocks, or sublayers of them.
 import * as z from 'zod';
-import { compute, dropRule, outputModel, path, positive, tokenSource } from '../../protocol/recipes';
+import {
+  compute,
+  dropRule,
+  outputModel,
+  path,
+  positive,
+  tokenSource,
+  type DropRule,
+  type Dtype,
+} from '../../protocol/recipes';
+import type { RunFacts, ModelSummary } from '../../protocol/reports';
 import { type CommandLine, outputModelOptions } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const repair = z.strictObject({
   kind: z.literal('linear').default('linear'),
@@ -30,6 +40,43 @@ const schema = z.strictObject({
   compute,
 });
 export type PruneRecipe = z.output<typeof schema>;
+
+export interface PruneReport extends RunFacts {
+  kind: 'prune';
+  model: ModelSummary;
+  out: string;
+  rule: DropRule;
+  /** The blocks that went. */
+  dropSet: number[];
+  /** Sublayers that were zeroed, in the numbering of the model that was pruned. */
+  droppedSublayers: { attention: number[]; mlp: number[] };
+  repair: RepairReport | null;
+  keptBlocks: number[];
+  /** In the numbering of the first, never pruned model. */
+  removedBlocks: number[];
+  nParamsBefore: number;
+  nParamsAfter: number;
+  sizeBytesBefore: number;
+  sizeBytesAfter: number;
+  weightFiles: string[];
+  /** Loss before and after the weights were rounded to a narrower dtype; nulls where no text was given to measure it. */
+  rounding: { dtype: Dtype; lossNatsBefore: number | null; lossNatsAfter: number | null } | null;
+}
+
+export interface RepairReport {
+  kind: 'linear';
+  ridge: number;
+  /** Where the maps were folded in, and what each gap lost: |residual| / |target|. */
+  gaps: { after: { block: number; half: 'attention' | 'mlp' }; relativeResidual: number }[];
+  /** On the calibration windows, without and with repair. */
+  lossBefore: number;
+  lossAfter: number;
+  /** On the windows held out; null without such. */
+  heldOutBefore: number | null;
+  heldOutAfter: number | null;
+  /** What `auto` compared, on the windows held out. */
+  ridges: { ridge: number; heldOutLossNats: number }[];
+}
 
 const command = {
   summary: 'write the model without some of its blocks, or sublayers of them',
@@ -69,5 +116,6 @@ export const pruneKind = {
   resumable: true,
   inFiles: true,
   planned: 'own',
+  report: typeOf<PruneReport>(),
   command,
 } as const satisfies RecipeKind;

@@ -1,8 +1,9 @@
 // sparsify: zeroes the smallest single weights of every projection, the baseline that the field starts from.
 import * as z from 'zod';
 import { compute, outputModel, path, share, tokenSource } from '../../protocol/recipes';
+import type { RunFacts, ModelSummary } from '../../protocol/reports';
 import { type CommandLine, outputModelOptions } from '../commandLine';
-import type { RecipeKind } from '../recipeKind';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const schema = z.strictObject({
   kind: z.literal('sparsify'),
@@ -15,6 +16,19 @@ const schema = z.strictObject({
   compute,
 });
 export type SparsifyRecipe = z.output<typeof schema>;
+
+export interface SparsifyReport extends RunFacts {
+  kind: 'sparsify';
+  model: ModelSummary;
+  out: string;
+  ratio: number;
+  nZeroed: number;
+  nConsidered: number;
+  matrices: { name: string; nZeroed: number; nWeights: number; threshold: number }[];
+  lossBefore: number | null;
+  lossAfter: number | null;
+  weightFiles: string[];
+}
 
 const command = {
   summary: 'write the model with the smallest weights of every projection zeroed',
@@ -38,5 +52,6 @@ export const sparsifyKind = {
   resumable: false,
   inFiles: false,
   planned: 'windows',
+  report: typeOf<SparsifyReport>(),
   command,
 } as const satisfies RecipeKind;

@@ -1,6 +1,6 @@
 // What lies in a study's folder at the end, beside its steps. Pure.
 import { harnessResults } from '../../evaluation/harnessResults';
-import type { StudyReport } from '../../protocol/reports';
+import type { StudyReport } from './recipe';
 import { studyCharts } from '../../reporting/studyCharts';
 import { studyHtml } from '../../reporting/studyHtml';
 import { studyMarkdown } from '../../reporting/studyMarkdown';

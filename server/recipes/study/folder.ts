@@ -9,7 +9,7 @@ import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
 import type { StudyRecipe } from './recipe';
-import type { Report } from '../../protocol/reports';
+import type { Report } from '../kinds';
 import { firstDifference } from '../firstDifference';
 import type { Step } from './steps';
 

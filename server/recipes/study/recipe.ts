@@ -2,11 +2,23 @@
 // beside the base. It is carried out in steps whose reports stay in `out`, so that it goes on where it was left: what has
 // been done is not done again, as long as the recipe (but for `compute`) and the texts are the same.
 import * as z from 'zod';
-import { blocks, compute, distinct, dtype, nameOf, path, positive, tokenSource } from '../../protocol/recipes';
-import { evaluation } from '../evaluate/recipe';
-import { adapter, loop, objective, optimizer, trainingData } from '../heal/recipe';
-import { repairName } from '../prune/recipe';
-import type { RecipeKind } from '../recipeKind';
+import {
+  blocks,
+  compute,
+  distinct,
+  dtype,
+  nameOf,
+  path,
+  positive,
+  tokenSource,
+  type TokenSourceReport,
+  type DropSet,
+} from '../../protocol/recipes';
+import type { RunFacts, ModelSummary, MethodScores } from '../../protocol/reports';
+import { type EvaluateReport, evaluation } from '../evaluate/recipe';
+import { adapter, type HealReport, loop, objective, optimizer, trainingData } from '../heal/recipe';
+import { type RepairName, repairName } from '../prune/recipe';
+import { type RecipeKind, typeOf } from '../recipeKind';
 
 const method = nameOf('choosingMethod');
 const count = positive.max(100_000);
@@ -60,11 +72,78 @@ export const studySchema = z.strictObject({
 });
 export type StudyRecipe = z.output<typeof studySchema>;
 
+export interface StudyReport extends RunFacts {
+  kind: 'study';
+  model: ModelSummary;
+  out: string;
+  /** What was asked for, in full. */
+  recipe: StudyRecipe;
+  /** Unit and paper of the methods that score. */
+  methods: Record<string, Pick<MethodScores, 'unit' | 'of' | 'paper'>>;
+  calibration: TokenSourceReport;
+  /** What losses were measured on. */
+  perplexity: TokenSourceReport | null;
+  /** The base first, then by count. */
+  variants: StudyVariant[];
+  /** Base and variants together; null where nothing was evaluated. Labels are those of the variants. */
+  evaluation: EvaluateReport | null;
+  steps: StudyStep[];
+}
+
+export interface StudyVariant {
+  /** Unique, and fit for the name of a file, such as `base` or `5-greedy-linear-healed`. */
+  id: string;
+  label: string;
+  /** All methods that chose this set; none for the base. */
+  methods: string[];
+  count: number;
+  drop: DropSet;
+  /** The set as people write it, such as `3,12-15`; empty for the base. */
+  without: string;
+  repair: RepairName;
+  healed: boolean;
+  nParameters: number;
+  /** Of its weights as the source has them. */
+  sizeBytes: number;
+  /** null where no text was given. */
+  loss: StudyLoss | null;
+  healing: { adapter: string; steps: number; bestStep: number; stoppedBy: HealReport['stoppedBy'] } | null;
+  /** Its folder, where there is one that stays. */
+  folder: string | null;
+  /** Index in `evaluation.models`; null: not evaluated. */
+  model: number | null;
+}
+
+export interface StudyLoss {
+  lossNats: number;
+  /** Over windows; null with a single window. */
+  standardError: number | null;
+  perplexity: number;
+  /** Loss - the base's, and its standard error, paired by token or, for models that were written, by window. */
+  costNats: number;
+  costStandardError: number | null;
+}
+
+/** Kinds of recipes that a study is made of. */
+export type StepKind = 'analyze' | 'evaluate' | 'perplexity' | 'prune' | 'heal' | 'merge';
+
+/** A recipe that was carried out as a part of a study. */
+export interface StudyStep {
+  id: string;
+  title: string;
+  kind: StepKind;
+  /** When it was carried out, be it now or before. */
+  elapsedMs: number;
+  /** It was there when this run of the study began. */
+  doneBefore: boolean;
+}
+
 export const studyKind = {
   schema: studySchema,
   title: 'Study',
   resumable: true,
   inFiles: true,
   planned: 'own',
+  report: typeOf<StudyReport>(),
   command: null,
 } as const satisfies RecipeKind;

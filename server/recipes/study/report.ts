@@ -1,19 +1,12 @@
 // What a study found, put together from the reports of its steps. Pure.
 import { joinEvaluations } from '../../evaluation/joinEvaluations';
-import type { StudyRecipe } from './recipe';
-import type {
-  AnalyzeReport,
-  EvaluateReport,
-  HealReport,
-  ModelSummary,
-  PerplexityReport,
-  Report,
-  RunFacts,
-  StudyLoss,
-  StudyReport,
-  StudyVariant,
-  Timing,
-} from '../../protocol/reports';
+import type { StudyRecipe, StudyLoss, StudyReport, StudyVariant } from './recipe';
+import type { ModelSummary, RunFacts, Timing } from '../../protocol/reports';
+import type { AnalyzeReport } from '../analyze/recipe';
+import type { EvaluateReport } from '../evaluate/recipe';
+import type { HealReport } from '../heal/recipe';
+import type { Report } from '../kinds';
+import type { PerplexityReport } from '../perplexity/recipe';
 import { formatDropSet, ofBlocks } from '../../shared/dropSets';
 import { meanAndError } from '../../execution/windowStatistics';
 import type { CarriedStep } from './folder';

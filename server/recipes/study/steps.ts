@@ -1,16 +1,18 @@
 // The steps of a study, each a recipe of its own, so that whatever a study does can be done by hand. Pure.
 import { type AnalyzeRecipe, type MeasureOptions, noMeasure } from '../analyze/recipe';
-import type { Recipe } from '../kinds';
-import type { StudyRecipe } from './recipe';
+import type { RecipeOf } from '../kinds';
+import type { StepKind, StudyRecipe } from './recipe';
 import type { ModelSummary } from '../../protocol/reports';
 import { ofBlocks } from '../../shared/dropSets';
 import { isChoosingMethod } from '../../shared/methods';
 import { type ChosenSet, type PlannedVariant, prunedFolder, variantsOf } from './variants';
 
+export type StepRecipe = RecipeOf<StepKind>;
+
 export interface Step {
   readonly id: string;
   readonly title: string;
-  readonly recipe: Recipe;
+  readonly recipe: StepRecipe;
   /** Steps whose results it reads from disk. */
   readonly after: readonly string[];
   /** The batch of written models that it belongs to; null: none. */
@@ -82,7 +84,7 @@ function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): S
   const steps: Step[] = [];
   if (perplexity) {
     const measure = { ...noMeasure, whatIf: drops };
-    const losses: Recipe = {
+    const losses: StepRecipe = {
       kind: 'analyze',
       model,
       source: perplexity,
@@ -94,7 +96,14 @@ function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): S
     steps.push({ id: 'losses', title: `losses of ${drops.length + 1} models`, recipe: losses, ...common });
   }
   if (evaluate) {
-    const recipeOfIt: Recipe = { kind: 'evaluate', ...evaluate, models: [model], drops, ...evaluationRest, compute };
+    const recipeOfIt: StepRecipe = {
+      kind: 'evaluate',
+      ...evaluate,
+      models: [model],
+      drops,
+      ...evaluationRest,
+      compute,
+    };
     steps.push({ id: 'evaluate', title: `tasks of ${drops.length + 1} models`, recipe: recipeOfIt, ...common });
   }
   return steps;
@@ -112,7 +121,7 @@ function batchSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[], ba
   const common = { after: writing.map(({ id }) => id), batch };
   const measuring: Step[] = [];
   if (perplexity) {
-    const ofThem: Recipe = { kind: 'perplexity', models: folders, drop: ofBlocks([]), source: perplexity, compute };
+    const ofThem: StepRecipe = { kind: 'perplexity', models: folders, drop: ofBlocks([]), source: perplexity, compute };
     measuring.push({
       id: `losses-${batch + 1}`,
       title: `losses of ${folders.length} written models`,
@@ -121,7 +130,7 @@ function batchSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[], ba
     });
   }
   if (evaluate) {
-    const ofThem: Recipe = {
+    const ofThem: StepRecipe = {
       kind: 'evaluate',
       ...evaluate,
       models: [model, ...folders],
@@ -144,7 +153,7 @@ function writingSteps(recipe: StudyRecipe, variant: PlannedVariant, batch: numbe
   const { set, repair, id, label } = variant;
   const pruned = prunedFolder(recipe, variant);
   const pruneId = `prune-${set.id}${repair === 'none' ? '' : `-${repair}`}`;
-  const prune: Recipe = {
+  const prune: StepRecipe = {
     kind: 'prune',
     model,
     rule: { kind: 'chosen', ...set.drop },
@@ -168,7 +177,7 @@ function writingSteps(recipe: StudyRecipe, variant: PlannedVariant, batch: numbe
   if (!variant.healed) return [pruning];
   const { data, adapter, objective, optimizer, loop } = healing!;
   const how = { data, adapter, objective, optimizer, loop };
-  const heal: Recipe = {
+  const heal: StepRecipe = {
     kind: 'heal',
     model: pruned,
     ...how,
@@ -177,7 +186,7 @@ function writingSteps(recipe: StudyRecipe, variant: PlannedVariant, batch: numbe
     out: variant.adapter!,
     compute,
   };
-  const merge: Recipe = {
+  const merge: StepRecipe = {
     kind: 'merge',
     model: pruned,
     adapter: variant.adapter!,

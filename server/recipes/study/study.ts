@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { cancelled, isUserError, studyEnded } from '../../errors';
 import { isFile, isFolder } from '../../checkpoint/folder';
 import type { StudyPlan } from '../../protocol/engine';
-import type { Recipe } from '../kinds';
-import type { StudyRecipe } from './recipe';
-import type { AnalyzeReport, Report, StudyReport } from '../../protocol/reports';
+import type { RecipeOf, ReportOf } from '../kinds';
+import type { StepKind, StudyRecipe, StudyReport } from './recipe';
+import type { AnalyzeReport } from '../analyze/recipe';
 import { measureOperationsPerSecond } from '../../runtime/speed';
 import { runAnalyze } from '../analyze/analyze';
 import { runEvaluate } from '../evaluate/evaluate';
@@ -17,17 +17,23 @@ import { runPrune } from '../prune/prune';
 import { type Run, withDevice } from '../recipeContext';
 import { estimateStudy } from './estimate';
 import { type CarriedStep, type KeptStep, openStudyFolder, removeFolder, type StudyFolder } from './folder';
-import { analysisStep, type Batch, modelsThatStay, planStudy, type Step, type StudySteps } from './steps';
+import {
+  analysisStep,
+  type Batch,
+  modelsThatStay,
+  planStudy,
+  type Step,
+  type StepRecipe,
+  type StudySteps,
+} from './steps';
 import { studyProgress } from './progress';
 import { prepareStudy } from './inputs';
 import { studyReport } from './report';
 import { chosenSets, supposedSets } from './variants';
 
-type StepKind = 'analyze' | 'evaluate' | 'perplexity' | 'prune' | 'heal' | 'merge';
-
 /** What carries the steps out. */
 export type StepRunners = {
-  readonly [K in StepKind]: (recipe: Extract<Recipe, { kind: K }>, run: Run) => Promise<Extract<Report, { kind: K }>>;
+  readonly [K in StepKind]: (recipe: RecipeOf<K>, run: Run) => Promise<ReportOf<K>>;
 };
 
 export const stepRunners: StepRunners = {
@@ -84,7 +90,7 @@ export async function runStudy(
     try {
       if (run.signal.aborted) throw cancelled();
       const ready = await readyToRun(step.recipe);
-      const carry = runners[step.recipe.kind as StepKind] as (recipe: Recipe, run: Run) => Promise<Report>;
+      const carry = runners[step.recipe.kind] as (recipe: StepRecipe, run: Run) => Promise<ReportOf<StepKind>>;
       const report = await carry(ready, { signal: run.signal, emit: studyProgress(step, of, run.emit) });
       const kept: KeptStep = { elapsedMs: performance.now() - began, report };
       await folder.keep(step, kept);
@@ -96,7 +102,7 @@ export async function runStudy(
 }
 
 /** A healing goes on from its last saved state; a folder that a step was killed behind is written again. */
-async function readyToRun(recipe: Recipe): Promise<Recipe> {
+async function readyToRun(recipe: StepRecipe): Promise<StepRecipe> {
   if (recipe.kind === 'heal' && (await isFile(join(recipe.out, 'run', 'recipe.json'))))
     return { ...recipe, resume: true };
   if ('out' in recipe) await removeFolder(recipe.out);

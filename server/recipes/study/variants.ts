@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { DropRule, DropSet } from '../../protocol/recipes';
 import type { RepairName } from '../prune/recipe';
 import type { StudyRecipe } from './recipe';
-import type { AnalyzeReport } from '../../protocol/reports';
+import type { AnalyzeReport } from '../analyze/recipe';
 import { choose } from '../../pruning/choose';
 import { ofBlocks } from '../../shared/dropSets';
 

@@ -2,15 +2,15 @@
 // tasks with their paired intervals, base scores of MMLU, perplexities on 8 windows. Made up: every score of the healed
 // variant, the pruned scores of MMLU, which items changed, sizes of files and times.
 import type { EvaluationForm, EvaluationRun, EvaluationState } from '../../../server/protocol/pages/evaluate';
-import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
 import type {
+  EvaluateRecipe,
   Comparison,
   EvaluatedModel,
   EvaluatedTask,
   EvaluateReport,
-  ModelSummary,
   Score,
-} from '../../../server/protocol/reports';
+} from '../../../server/recipes/evaluate/recipe';
+import type { ModelSummary } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
 import { recipeSchema } from '../../../server/recipes/kinds';
 import type { Case } from './cases';

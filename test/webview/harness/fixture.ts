@@ -5,13 +5,8 @@ import { join } from 'node:path';
 import { dataFolder } from '../../fixtures';
 import type { ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../../server/protocol/recipes';
-import type {
-  AnalyzeReport,
-  Estimate,
-  MeasuredLoss,
-  MethodScores,
-  ModelSummary,
-} from '../../../server/protocol/reports';
+import type { Estimate, MeasuredLoss, MethodScores, ModelSummary } from '../../../server/protocol/reports';
+import type { AnalyzeReport } from '../../../server/recipes/analyze/recipe';
 import type { RunSummary } from '../../../server/protocol/server';
 
 export const referenceFile = (name: ModelName): string => join(dataFolder, 'reference', `${name}.json`);

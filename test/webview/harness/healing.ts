@@ -2,8 +2,8 @@
 // settings and peak memory. Made up: the training loss of each step, gradient norms, tokens a second, the diverged run.
 import { defaultSettings } from '../../../extension/panels/heal/recipe';
 import type { EarlierHealing, HealingState, HealPoints, HealState } from '../../../server/protocol/pages/heal';
-import type { HealRecipe } from '../../../server/recipes/heal/recipe';
-import type { HealEval, HealReport, HealStep, ModelSummary } from '../../../server/protocol/reports';
+import type { HealRecipe, HealReport } from '../../../server/recipes/heal/recipe';
+import type { HealEval, HealStep, ModelSummary } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
 import { recipeSchema } from '../../../server/recipes/kinds';
 import type { Case } from './cases';
