@@ -1,6 +1,10 @@
-// The files that belong to a checkpoint beside config and weights: tokenizer, chat template, licence. Code and pickles stay behind.
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// The files that belong to a checkpoint beside config and weights: tokenizer, chat templates, licence, and the code that its
+// configurations name. Other code and pickles stay behind, and so does the README, which speaks of another model.
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { formatConfig, generationWithoutBlocks } from './configWithoutBlocks';
+import { generationConfigFile } from './generationConfig';
+import { codeNamedIn, liesWithin, withoutMissingCode } from './namedCode';
 
 const names = new Set([
   'tokenizer.json',
@@ -9,35 +13,97 @@ const names = new Set([
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
-  'tokenizer.model',
+  'tekken.json',
   'chat_template.jinja',
   'chat_template.json',
-  'generation_config.json',
+  generationConfigFile,
+  'preprocessor_config.json',
+  'processor_config.json',
 ]);
+/** Vocabularies of SentencePiece and tiktoken: tokenizer.model, tokenizer.model.v3, qwen.tiktoken. */
+const isVocabulary = (name: string) => /^[\w.-]*(\.model(\.v\d\w*)?|\.tiktoken)$/.test(name);
 const isLicence = (name: string) =>
   /^(LICENSE|LICENCE|NOTICE|USE_POLICY)([._-].*)?$/i.test(name) && !/\.(py|bin)$/i.test(name);
 
+/** Templates beside the usual one, for tools and the like. */
+const templateFolder = 'additional_chat_templates';
+/** Files that may name code, or blocks. */
+const read = ['tokenizer_config.json', 'preprocessor_config.json', 'processor_config.json', generationConfigFile];
+
 export interface AuxiliaryFile {
+  /** Its path in the folder, with `/`. */
   readonly name: string;
   readonly sizeBytes: number;
+  /** What is written in place of what it holds; null: that itself. */
+  readonly text: string | null;
 }
 
-/** The auxiliaryFiles in a folder, links counting as what they point to. */
-export async function findAuxiliaryFiles(folder: string): Promise<AuxiliaryFile[]> {
-  const found: AuxiliaryFile[] = [];
-  for (const name of (await readdir(folder)).sort()) {
-    if (!names.has(name) && !isLicence(name)) continue;
-    const stats = await stat(join(folder, name)).catch(() => null);
-    if (stats?.isFile()) found.push({ name, sizeBytes: stats.size });
+export interface AuxiliaryFiles {
+  readonly files: readonly AuxiliaryFile[];
+  /** config.json without references to code that is not there. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The auxiliary files in a folder, links counting as what they point to.
+ * @param keptBlocks null: all
+ */
+export async function findAuxiliaryFiles(
+  folder: string,
+  config: Readonly<Record<string, unknown>> = {},
+  keptBlocks: readonly number[] | null = null,
+): Promise<AuxiliaryFiles> {
+  const entries = (await readdir(folder)).sort();
+  const found = entries.filter((name) => names.has(name) || isVocabulary(name) || isLicence(name));
+  const templates = await readdir(join(folder, templateFolder)).catch((): string[] => []);
+  const inTemplates = templates.filter((name) => name.endsWith('.jinja')).map((name) => `${templateFolder}/${name}`);
+
+  const said = new Map<string, Said>();
+  for (const name of read.filter((each) => found.includes(each))) {
+    const one = await objectIn(join(folder, name));
+    if (one) said.set(name, one);
   }
-  return found;
+  const code = await codeNamedIn(folder, [config, ...[...said.values()].map(({ json }) => json)]);
+  const files: AuxiliaryFile[] = [];
+  for (const name of [...new Set([...found, ...inTemplates.sort(), ...[...code.values()].flat().sort()])]) {
+    const stats = await stat(join(folder, name)).catch(() => null);
+    if (!stats?.isFile() || (name.includes('/') && !(await liesWithin(folder, name)))) continue;
+    const one = said.get(name);
+    const usable = one && withoutMissingCode(one.json, code);
+    const kept = usable && name === generationConfigFile ? generationWithoutBlocks(usable, keptBlocks) : usable;
+    files.push({ name, sizeBytes: stats.size, text: one && kept !== one.json ? written(kept!, one.text) : null });
+  }
+  return { files, config: withoutMissingCode(config, code) };
 }
 
 /** Copies them as plain files with ordinary permissions; those in Hugging Face's cache are links, often read-only. */
-export async function copyAuxiliaryFiles(
-  auxiliaryFiles: readonly AuxiliaryFile[],
-  from: string,
-  to: string,
-): Promise<void> {
-  for (const { name } of auxiliaryFiles) await writeFile(join(to, name), await readFile(join(from, name)));
+export async function copyAuxiliaryFiles(files: readonly AuxiliaryFile[], from: string, to: string): Promise<void> {
+  for (const { name, text } of files) {
+    await mkdir(dirname(join(to, name)), { recursive: true });
+    await writeFile(join(to, name), text ?? (await readFile(join(from, name))));
+  }
 }
+
+interface Said {
+  readonly json: Record<string, unknown>;
+  readonly text: string;
+}
+
+// Tokenizers say "no limit" by whole numbers that JavaScript cannot hold: they go through as text.
+const large = /(?<=[:,[]\s*)-?\d{16,}(?=\s*[,}\]])/g;
+const marked = /"as it stands (-?\d+)"/g;
+
+/** null: it is no JSON object, and whoever reads it will say so. */
+async function objectIn(path: string): Promise<Said | null> {
+  try {
+    const text = await readFile(path, 'utf8');
+    const json: unknown = JSON.parse(text.replace(large, '"as it stands $&"'));
+    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
+    return isObject ? { json: json as Record<string, unknown>, text } : null;
+  } catch {
+    return null;
+  }
+}
+
+const written = (json: Readonly<Record<string, unknown>>, original: string): string =>
+  formatConfig(json, original).replace(marked, '$1');

@@ -33,6 +33,21 @@ export function configWithoutBlocks(
 }
 
 /**
+ * The content of a generation_config.json, whose few fields about blocks are renumbered: `dola_layers` (a list of blocks) and
+ * `assistant_early_exit` (how many blocks a draft goes through). The very same object where it has none.
+ * @param keptBlocks null: all
+ */
+export function generationWithoutBlocks<T extends Json>(json: T, keptBlocks: readonly number[] | null): T {
+  const { dola_layers: layers, assistant_early_exit: exit } = json;
+  if (keptBlocks === null || (!Array.isArray(layers) && typeof exit !== 'number')) return json;
+  return {
+    ...json,
+    ...(Array.isArray(layers) && { dola_layers: keptBlocks.flatMap((k, i) => (layers.includes(k) ? [i] : [])) }),
+    ...(typeof exit === 'number' && { assistant_early_exit: Math.max(1, keptBlocks.filter((k) => k < exit).length) }),
+  };
+}
+
+/**
  * The text of a config.json that was made of another. JSON knows one kind of number, but transformers takes 30.0 for a float
  * and may refuse 30 in its place: what was written with a point keeps it.
  */

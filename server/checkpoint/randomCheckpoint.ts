@@ -29,7 +29,7 @@ export async function writeRandomCheckpoint(options: RandomCheckpointOptions): P
   const { configJson, tokenizerFolder, out, seed, maxShardBytes } = options;
   const config = readModelConfig(configJson);
   const tensors = [...weightShapes(config)].map(([name, shape]) => ({ name, shape, dtype: config.dtype }));
-  const auxiliaryFiles = tokenizerFolder === null ? [] : await findAuxiliaryFiles(tokenizerFolder);
+  const auxiliaryFiles = tokenizerFolder === null ? [] : (await findAuxiliaryFiles(tokenizerFolder)).files;
   const weightBytes = sumBytes(tensors);
   const chunksOf = randomChunks(config, seed);
   await withStagedFolder(

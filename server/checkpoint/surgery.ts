@@ -57,14 +57,18 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const keptBlocks = path.map(({ block }) => block);
   const weights = keptWeights(source, path, dtype);
   const weightBytes = sumBytes(weights);
-  const config = configWithoutBlocks(source.configJson, keptBlocks, dtype);
+  const { files: auxiliaryFiles, config: usable } = await findAuxiliaryFiles(
+    source.folder,
+    source.configJson,
+    keptBlocks,
+  );
+  const config = configWithoutBlocks(usable, keptBlocks, dtype);
   const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
   const removedBlocks = source.config.blocks.flatMap((_, k) => (keptBlocks.includes(k) ? [] : [original(k)]));
   const halves = drop.attention.length + drop.mlp.length > 0;
   const removedHalves = { attention: drop.attention.map(original), mlp: drop.mlp.map(original) };
   const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(halves && { removedHalves }), dtype };
   const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
-  const auxiliaryFiles = await findAuxiliaryFiles(source.folder);
   const neededBytes = auxiliaryFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
   const convert = converter(source, options);
   let bytesDone = 0;

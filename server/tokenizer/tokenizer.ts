@@ -46,7 +46,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     [config, special].map((file) => file[`${name}_token`]).find((token) => token !== undefined);
   const tokenId = (name: 'bos' | 'eos'): number | null => {
     const token = written(name);
-    if (token === undefined) return [model[`${name}_token_id`] ?? []].flat()[0] ?? null;
+    if (token === undefined) return [model[`${name}_token_id`] ?? []].flat().find((id) => id >= 0) ?? null;
     return token === null ? null : (library.token_to_id(contentOf(token)) ?? null);
   };
   const bosTokenId = tokenId('bos');
@@ -136,7 +136,8 @@ function writtenTokens(written: (name: TokenName) => Token | null | undefined): 
     }),
   );
 }
-const tokenId = z.int().nonnegative();
+// A negative id stands for none.
+const tokenId = z.int();
 const modelConfig = z.looseObject({
   bos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
   eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),

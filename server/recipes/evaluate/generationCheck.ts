@@ -1,4 +1,5 @@
 // Lets models write by themselves, to see whether they have come to repeat themselves.
+import { endIdsOf } from '../../checkpoint/generationConfig';
 import { checkPrompts, checkTokens, repetitionOf } from '../../evaluation/repetition';
 import type { GenerationCheck } from './recipe';
 import type { Tokenizer } from '../../tokenizer/tokenizer';
@@ -13,8 +14,8 @@ export async function checkGeneration(
   members: Family['members'],
   run: Run,
 ): Promise<GenerationCheck[]> {
-  const { eosTokenIds, contextLength } = model.config;
-  const endIds = [...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])];
+  const { contextLength } = model.config;
+  const endIds = await endIdsOf(model.checkpoint, tokenizer.eosTokenId);
   const onProgress = progress(run, `${model.checkpoint.name}: write`);
   const checks: GenerationCheck[] = [];
   for (const { model: index, path } of members) {

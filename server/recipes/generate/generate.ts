@@ -1,5 +1,6 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
 import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { endIdsOf } from '../../checkpoint/generationConfig';
 import { UserError } from '../../errors';
 import type { GenerateRecipe, GenerateReport } from './recipe';
 import { pathWithout } from '../../model/path';
@@ -14,13 +15,13 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
     withDevice(recipe.compute, async (device) => {
       const tokenizer = await openTokenizer(checkpoint.folder);
       const prompt = promptIds(recipe, checkpoint, tokenizer);
-      const { nBlocks, eosTokenIds } = checkpoint.config;
+      const { nBlocks } = checkpoint.config;
+      const endIds = await endIdsOf(checkpoint, tokenizer.eosTokenId);
       const drop = checkDropSet(recipe.drop, nBlocks);
       const path = pathWithout(checkpoint.config, drop);
       const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, path };
       return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
         const shown = incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
-        const endIds = [...eosTokenIds, ...(tokenizer.eosTokenId === null ? [] : [tokenizer.eosTokenId])];
         const options = { path, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };
         const decode = recipe.cache ? generate : generateWithoutCache;
         const { result: made, elapsedMs, compileMs } = await timed(device, () => decode(model, prompt, options));
