@@ -25,9 +25,19 @@ const wire = await wireHash('.');
 const node = { platform: 'node', format: 'cjs', target: 'node20' };
 const browser = { platform: 'browser', format: 'iife', target: 'es2023' };
 
+/** Files of this name in the folders of a place: each defines a page, and nobody else names it. */
+async function definitions(place, name) {
+  const folders = (await readdir(place)).filter((folder) => existsSync(join(place, folder, `${name}.ts`)));
+  return folders.sort().map((folder) => `${place}/${folder}/${name}`);
+}
 /** The script of all pages: what reports errors comes first, then the pages register themselves, and the last part opens one. */
-const pages = (await readdir('webview')).filter((folder) => existsSync(join('webview', folder, 'page.ts')));
-const pagesScript = ['errorReporter', ...pages.sort().map((folder) => `${folder}/page`), 'main'];
+const pagesScript = ['webview/errorReporter', ...(await definitions('webview', 'page')), 'webview/main'];
+/** The pages are defined before the extension is activated. */
+const extensionScript = [...(await definitions('extension/panels', 'panel')), 'extension/extension'];
+
+/** Loads all, and exports what the last one does. */
+const inTurn = (parts) =>
+  [...parts.slice(0, -1).map((part) => `import './${part}';`), `export * from './${parts.at(-1)}';`].join('\n');
 
 // `banner`: only the command line is started by its name; its entry has no #! line of its own.
 const bundles = [
@@ -37,8 +47,8 @@ const bundles = [
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   // The editor reports every extension that looks at `navigator`; zod asks there whether it runs at Cloudflare's.
-  { entry: 'extension/extension.ts', out: 'extension.cjs', ...node, define: { navigator: 'undefined' } },
-  { parts: pagesScript.map((part) => `webview/${part}`), out: 'webview.js', ...browser, minify: true },
+  { parts: extensionScript, out: 'extension.cjs', ...node, define: { navigator: 'undefined' } },
+  { parts: pagesScript, out: 'webview.js', ...browser, minify: true },
   { entry: 'webview/webview.css', out: 'webview.css', minify: true },
 ];
 /** The icon font that webview.css names. */
@@ -50,9 +60,7 @@ for (const { entry, parts, out, ...options } of bundles) {
   const outfile = join('dist', out);
   await build({
     ...options,
-    ...(parts
-      ? { stdin: { contents: parts.map((part) => `import './${part}';`).join('\n'), resolveDir: '.' } }
-      : { entryPoints: [entry] }),
+    ...(parts ? { stdin: { contents: inTurn(parts), resolveDir: '.' } } : { entryPoints: [entry] }),
     outfile,
     bundle: true,
     external: ['onnxruntime-node', 'vscode', '*.ttf'],

@@ -1,4 +1,5 @@
-// Every command of the extension. The name and what it does are here, the title is in package.json; a test compares both.
+// Every command of the extension, but for those that open a page for a model: they are in the rows of the pages. The name and
+// what it does are here, the title is in package.json; a test compares both.
 import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -6,17 +7,14 @@ import { commands, type Disposable, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { RunControl } from '../server/protocol/engine';
 import type { DeviceName } from '../server/protocol/recipes';
-import type { FoundModel, RunSummary } from '../server/protocol/server';
+import type { RunSummary } from '../server/protocol/server';
 import { isResumable } from '../server/recipes/kinds';
 import { openDemo } from './demo';
 import { baseFirst, evaluatedWith } from './lineage';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
-import { chooseBlocksPage, placeToChoose } from './panels/choose/panel';
 import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
 import { pickCompared } from './panels/evaluate/variants';
-import { healPage, placeToHeal } from './panels/heal/panel';
-import type { PanelHost } from './panels/pages';
-import { placeToTry, tryPage } from './panels/try/panel';
+import { definedPages, type PanelHost } from './panels/pages';
 import { serverLogFile } from './serverProcess';
 import { requireTrust } from './settings';
 import { openTexts } from './texts';
@@ -30,16 +28,8 @@ type Target = ModelNode | RunSummary | Uri | undefined;
 /** `selected`: all rows or files that are selected, where a command is called on one of several. */
 type Handler = (host: CommandHost, target: Target, selected: readonly Target[]) => unknown;
 
-export const commandTable = {
-  'espalier.pruneModel': chooseBlocks,
-  'espalier.analyzeModel': chooseBlocks,
-  'espalier.heal': (host, target) =>
-    withModel(host, target, (folder) => host.panels.open(healPage, placeToHeal(folder, host.library))),
-  'espalier.evaluateModel': (host, target) =>
-    withModel(host, target, (folder) => evaluate(host, evaluatedWith(folder, host.library.models))),
+const commandTable = {
   'espalier.compareModels': compareModels,
-  'espalier.tryModel': (host, target) =>
-    withModel(host, target, (folder) => host.panels.open(tryPage, placeToTry(familyOf(host, folder)))),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
   'espalier.openRun': (host, target) =>
@@ -80,16 +70,28 @@ export const commandTable = {
   },
 } satisfies Record<string, Handler>;
 
+/** Commands of this table and of the pages that are defined. */
+export function allCommands(): Record<string, Handler> {
+  const ofPages = definedPages().flatMap((row) =>
+    (row.ofModel?.commands ?? []).map((name): [string, Handler] => [
+      name,
+      (host, target) =>
+        withModel(host, target, (folder) => host.panels.open(row, row.ofModel!.place(folder, host.library))),
+    ]),
+  );
+  return { ...commandTable, ...Object.fromEntries(ofPages) };
+}
+
 /** These start nothing, so they work in Restricted Mode, too. */
 const inRestrictedMode: readonly string[] = ['espalier.showLog', 'espalier.showServerLog'];
 
 /** Shows an error in one sentence, with a button for the log. */
 export function registerCommands(host: CommandHost): Disposable[] {
-  return Object.entries(commandTable).map(([name, handler]) =>
+  return Object.entries(allCommands()).map(([name, handler]) =>
     commands.registerCommand(name, async (target: Target, selected: unknown) => {
       try {
         if (!inRestrictedMode.includes(name)) requireTrust();
-        return await (handler as Handler)(host, target, Array.isArray(selected) ? selected : []);
+        return await handler(host, target, Array.isArray(selected) ? selected : []);
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         host.log.error(`${name}: ${message}`);
@@ -140,10 +142,6 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
   return (await window.showQuickPick(items, { title: 'Model' }))?.folder ?? null;
 }
 
-function chooseBlocks(host: CommandHost, target: Target): Promise<void> {
-  return withModel(host, target, (folder) => host.panels.open(chooseBlocksPage, placeToChoose(folder)));
-}
-
 /** The base first. */
 const evaluate = ({ panels }: CommandHost, folders: string[]): void =>
   panels.open(evaluatePage, placeToEvaluate(folders));
@@ -159,17 +157,6 @@ async function compareModels(host: CommandHost, target: Target, selected: readon
     const compared = await pickCompared(base, library);
     if (compared) evaluate(host, compared);
   });
-}
-
-/** A variant is tried beside what it was made from, a model beside its newest variant. */
-function familyOf({ library }: CommandHost, folder: string): string[] {
-  const parent = library.model(folder)?.parentFolder;
-  if (parent) return [parent, folder];
-  const variants = library.models.filter((model: FoundModel) => model.parentFolder === folder);
-  const newest = variants
-    .map(({ summary }) => summary.folder)
-    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
-  return newest ? [folder, newest] : [folder];
 }
 
 async function withRun(

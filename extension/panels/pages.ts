@@ -1,6 +1,6 @@
-// The pages of the extension. A page is one row: what the editor calls its panels, which panel shows which place, and how
-// a panel is filled. The place is what the window remembers of the page, so opening and restoring are the same. A row is
-// defined in the panel.ts of the page's folder, and is known once that is loaded by whoever opens the page.
+// The pages of the extension. A page is one row: which commands open it, which panel shows which place, and how a panel is
+// filled. The place is what the window remembers of the page, so opening and restoring are the same. A row is defined in the
+// panel.ts of the page's folder; the build puts the panel.ts of every folder into the extension, so a new page is its folder.
 import type { Disposable, ExtensionContext, LogOutputChannel, Uri, WebviewPanel } from 'vscode';
 import type { PageProtocol } from '../../server/protocol/pages/page';
 import type { RunSummary } from '../../server/protocol/server';
@@ -11,12 +11,12 @@ import type { Settings } from '../settings';
 export interface PageRow<P extends PageProtocol> {
   /** As in the page's file of protocol/pages/, and in its page.ts of the webview. */
   readonly name: P['name'];
-  /** What the editor calls panels of this page; package.json activates the extension for it. */
-  readonly type: string;
   /** Until the panel gives itself a better one. */
   readonly title: string;
   /** Places with the same key are shown in the same panel. */
   key(place: P['memory']): string;
+  /** Commands of package.json that open it for a model, and where; absent: none does. */
+  readonly ofModel?: { readonly commands: readonly string[]; place(folder: string, library: Library): P['memory'] };
   /** Where this page shows a run; null: it shows no such runs. */
   placeOfRun?(run: RunSummary): P['memory'] | null;
   /** `becomes`: the panel shows another place from now on. */
@@ -40,6 +40,13 @@ export interface Panels extends Disposable {
   /** In the page for its kind, or in that of any run. */
   openRun(run: RunSummary): void;
 }
+
+/** What the editor calls panels of any page, and what it called them in windows that an earlier version has left. */
+export const panelType = 'espalier.page';
+export const panelTypes: readonly string[] = [
+  panelType,
+  ...['espalier.chooseBlocks', 'espalier.try', 'espalier.run', 'espalier.healing', 'espalier.evaluation'],
+];
 
 const rows = new Map<string, PageRow<PageProtocol>>();
 

@@ -1,7 +1,7 @@
 // All panels of the window: one for each place that a page shows, brought back after a reload.
 import { type Disposable, Uri, ViewColumn, type WebviewPanel, window } from 'vscode';
 import type { MemoryOf, PageProtocol } from '../../server/protocol/pages/page';
-import { definedPages, type PageRow, type PanelHost, type Panels } from './pages';
+import { definedPages, type PageRow, type PanelHost, type Panels, panelType, panelTypes } from './pages';
 import { runPage } from './run/panel';
 
 export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
@@ -35,7 +35,7 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
       const known = open.get(row.key(place));
       if (known) known.reveal();
       else
-        adopt(row, window.createWebviewPanel(row.type, row.title, ViewColumn.Active, { enableScripts: true }), place);
+        adopt(row, window.createWebviewPanel(panelType, row.title, ViewColumn.Active, { enableScripts: true }), place);
     },
     openRun(run) {
       for (const row of definedPages()) {
@@ -50,12 +50,13 @@ export function openPanels(parts: Omit<PanelHost, 'panels' | 'dist'>): Panels {
   };
   const host: PanelHost = { ...parts, dist: Uri.joinPath(extensionUri, 'dist'), panels };
 
-  for (const row of definedPages())
+  for (const type of panelTypes)
     subscriptions.push(
-      window.registerWebviewPanelSerializer(row.type, {
+      window.registerWebviewPanelSerializer(type, {
         async deserializeWebviewPanel(panel, state) {
           const memory = state as MemoryOf<PageProtocol> | undefined;
-          if (memory?.page === row.name) adopt(row, panel, memory);
+          const row = definedPages().find(({ name }) => name === memory?.page);
+          if (memory && row) adopt(row, panel, memory);
           else panel.dispose(); // it was closed before it could say what it showed
         },
       }),

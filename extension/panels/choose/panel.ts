@@ -13,8 +13,8 @@ type Place = ChooseBlocksPage['memory'];
 
 export const chooseBlocksPage = definePage<ChooseBlocksPage>({
   name: 'chooseBlocks',
-  type: 'espalier.chooseBlocks',
   title: 'Choose Blocks',
+  ofModel: { commands: ['espalier.pruneModel', 'espalier.analyzeModel'], place: (folder) => placeToChoose(folder) },
   key: ({ folder }) => `chooseBlocks ${folder}`,
   fill: fillChooseBlocks,
 });

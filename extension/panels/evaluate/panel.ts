@@ -5,6 +5,7 @@ import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../../server/errors';
 import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
+import { evaluatedWith } from '../../lineage';
 import { modelName } from '../../trees/modelNodes';
 import { exportFile, saveRecipeAs } from '../dialogs';
 import { type Answers, openPage } from '../page';
@@ -16,8 +17,11 @@ import { pickVariants } from './variants';
 
 export const evaluatePage = definePage<EvaluatePage>({
   name: 'evaluate',
-  type: 'espalier.evaluation',
   title: 'Evaluation',
+  ofModel: {
+    commands: ['espalier.evaluateModel'],
+    place: (folder, { models }) => placeToEvaluate(evaluatedWith(folder, models)),
+  },
   key: ({ folders, runId }) => (runId ? `run ${runId}` : `evaluate ${folders.join('\n')}`),
   placeOfRun: ({ kind, model, runId }) => (kind === 'evaluate' ? { folders: [model], runId, beside: [] } : null),
   fill: fillEvaluation,

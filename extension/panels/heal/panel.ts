@@ -18,8 +18,8 @@ type Place = HealPage['memory'];
 
 export const healPage = definePage<HealPage>({
   name: 'heal',
-  type: 'espalier.healing',
   title: 'Healing',
+  ofModel: { commands: ['espalier.heal'], place: placeToHeal },
   key: ({ folder, runId }) => (runId ? `run ${runId}` : `heal ${folder}`),
   placeOfRun: ({ kind, model, runId }) => (kind === 'heal' ? { folder: model, runId } : null),
   fill: fillHealing,

@@ -13,7 +13,6 @@ type Place = RunPage['memory'];
 
 export const runPage = definePage<RunPage>({
   name: 'run',
-  type: 'espalier.run',
   title: 'Run',
   key: ({ runId }) => `run ${runId}`,
   fill: fillRun,

@@ -1,5 +1,6 @@
 // The panel in which a model and its variants complete the same prompt, one after the other.
 import { randomUUID } from 'node:crypto';
+import { statSync } from 'node:fs';
 import type { Disposable, WebviewPanel } from 'vscode';
 import { UserError } from '../../../server/errors';
 import type { TryPage, TryState } from '../../../server/protocol/pages/try';
@@ -8,6 +9,7 @@ import type { ModelSummary } from '../../../server/protocol/reports';
 import type { RunSummary } from '../../../server/protocol/server';
 import type { Connection } from '../../connection';
 import { type FollowedRun, followRun, type RunDetails, type RunReducer } from '../../followRun';
+import type { Library } from '../../library';
 import { modelName } from '../../trees/modelNodes';
 import { isActive } from '../../trees/runRows';
 import { openPage } from '../page';
@@ -17,14 +19,28 @@ type Place = TryPage['memory'];
 
 export const tryPage = definePage<TryPage>({
   name: 'try',
-  type: 'espalier.try',
   title: 'Try',
+  ofModel: {
+    commands: ['espalier.tryModel'],
+    place: (folder, library) => placeToTry(familyOf(folder, library)),
+  },
   key: ({ folders }) => `try ${folders.join('\n')}`,
   fill: fillTry,
 });
 
 /** The place of these models, with a first prompt. */
 export const placeToTry = (folders: string[]): Place => ({ folders, prompt: 'Once upon a time', maxTokens: 64 });
+
+/** A variant is tried beside what it was made from, a model beside its newest variant. */
+function familyOf(folder: string, library: Library): string[] {
+  const parent = library.model(folder)?.parentFolder;
+  if (parent) return [parent, folder];
+  const variants = library.models.filter((model) => model.parentFolder === folder);
+  const newest = variants
+    .map(({ summary }) => summary.folder)
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+  return newest ? [folder, newest] : [folder];
+}
 
 function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost): Disposable {
   const { connection, settings } = host;
