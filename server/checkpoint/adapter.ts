@@ -26,7 +26,7 @@ export interface Adapter {
   readonly baseModelNameOrPath: string | null;
 }
 
-const weightsFile = 'adapter_model.safetensors';
+export const adapterWeightsFile = 'adapter_model.safetensors';
 const tensorName = (key: string, part: 'A' | 'B') => `base_model.model.${key}.lora_${part}.weight`;
 
 /**
@@ -47,7 +47,7 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
   });
   // In the order of the original writer.
   specs.sort((one, other) => (one.name < other.name ? -1 : 1));
-  await writeStaged(join(folder, weightsFile), (stage) =>
+  await writeStaged(join(folder, adapterWeightsFile), (stage) =>
     writeSafetensors(stage, specs, ({ data }) => [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
   );
   const json = adapterConfigJson(options, modules, nBlocks, baseModelNameOrPath);
@@ -62,7 +62,7 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
  */
 export async function readAdapter(folder: string, config: ModelConfig): Promise<Adapter> {
   const said = parseAdapterConfig(await configText(folder), join(folder, adapterConfigFile));
-  const path = join(folder, weightsFile);
+  const path = join(folder, adapterWeightsFile);
   if (!(await isFile(path))) throw await noWeights(folder);
   const ranks = ranksOf(said, join(folder, adapterConfigFile));
   const all = projections(config, 'included').map((projection) => ({
@@ -156,7 +156,7 @@ async function noWeights(folder: string): Promise<UserError> {
   return new UserError(
     'notFound',
     pickle
-      ? `${folder} holds only adapter_model.bin, which may run code when it is loaded; save the adapter as ${weightsFile}.`
-      : `${folder} has no ${weightsFile}; get the adapter again.`,
+      ? `${folder} holds only adapter_model.bin, which may run code when it is loaded; save the adapter as ${adapterWeightsFile}.`
+      : `${folder} has no ${adapterWeightsFile}; get the adapter again.`,
   );
 }

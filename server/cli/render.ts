@@ -141,12 +141,13 @@ export function renderSparsify(report: SparsifyReport): string {
 }
 
 export function renderMerge(report: MergeReport): string {
-  const { nMerged, roundingShare } = report;
-  return table([
+  const { nMerged, roundingShare, warning } = report;
+  const facts = table([
     ['merged', nMerged === 0 ? 'nothing: the adapter changes no weight' : `${nMerged} weights of ${report.model.name}`],
     ...(roundingShare === 0 ? [] : [['rounding', `${digits(roundingShare * 100)} % of the change`]]),
     ['written to', report.out],
   ]);
+  return warning ? `${facts}\nWarning: ${warning}` : facts;
 }
 
 export function renderPerplexity(report: PerplexityReport): string {

@@ -80,7 +80,8 @@ const factsByKind: FactsOf = {
     ['Written to', out],
   ],
 
-  merge: ({ adapter, out, nMerged }) => [
+  merge: ({ adapter, out, nMerged, warning }) => [
+    ['Warning', warning],
     ['Adapter', adapter],
     ['Written to', out],
     ['Changed', counted(nMerged, 'weight')],

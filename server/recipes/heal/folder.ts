@@ -3,6 +3,7 @@
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Adapter, writeAdapterFiles } from '../../checkpoint/adapter';
+import { writeBaseRecord } from '../../checkpoint/adapterBase';
 import { openFileSource } from '../../checkpoint/byteSource';
 import { isFile } from '../../checkpoint/folder';
 import { readSafetensorsHeader, writeSafetensors } from '../../checkpoint/safetensors';
@@ -43,6 +44,7 @@ export async function createHealFolder(recipe: HealRecipe, begun: Begun, fresh: 
     recipe.out,
     async (stage) => {
       await writeAdapterFiles(stage, fresh);
+      if (begun.base) await writeBaseRecord(stage, begun.base);
       await mkdir(join(stage, runFolder));
       await writeFile(join(stage, runFolder, files.begun), `${JSON.stringify(begun, null, 1)}\n`);
       await writeFile(join(stage, runFolder, files.metrics), '');

@@ -1,5 +1,6 @@
 // heal: trains a LoRA adapter on a pruned model, evaluates it beside the pruned and the original one, and keeps the best.
 import { type Adapter, readAdapter } from '../../checkpoint/adapter';
+import { baseRecordOf } from '../../checkpoint/baseRecord';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import type { TrainingPlan } from '../../execution/trainingPlan';
@@ -63,13 +64,14 @@ const asItWasBegun = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): 
 });
 
 /** The folder of the run with what is known of it. */
-function openFolder(
+async function openFolder(
   checkpoint: Checkpoint,
   recipe: HealRecipe,
   inputs: TrainingInputs,
   { mode, keeps }: TrainingPlan,
 ): Promise<HealFolder> {
-  const begun = begunBy(recipe, inputs.data.report, { memory: mode, activations: keeps }, versions());
+  const base = await baseRecordOf(checkpoint);
+  const begun = begunBy(recipe, inputs.data.report, { memory: mode, activations: keeps }, base, versions());
   if (recipe.resume) return resumeHealFolder(recipe, begun);
   return createHealFolder(recipe, begun, adapterFile(checkpoint, inputs, inputs.initial));
 }
@@ -114,7 +116,7 @@ async function train(
     evals,
     ...references,
     ...facts,
-    warning: await warningAfter(result, adapter),
+    warning: warningsOf(inputs.initWarning, await warningAfter(result, adapter)),
     peakMemoryBytes: peakMemoryBytes(),
   };
 }
@@ -127,6 +129,9 @@ async function prunedLoss({ evaluated, inputs: { heldOut } }: InTraining, { refe
   if (known !== undefined) return known;
   return heldOut.length > 0 ? heldOutLoss(evaluated, heldOut, { signal: run.signal }) : null;
 }
+
+const warningsOf = (...warnings: (string | null)[]): string | null =>
+  warnings.filter((warning) => warning !== null).join(' ') || null;
 
 const warningAfter = async (end: LoopEnd, adapter: AdapterState) =>
   warningOf(end, normOfB((await adapter.matrices()).values()));

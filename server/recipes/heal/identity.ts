@@ -1,5 +1,6 @@
 // What makes two calls one run: the settings that its numbers depend on, and the data.
 import { resolve } from 'node:path';
+import { type BaseRecord, otherBase } from '../../checkpoint/baseRecord';
 import { UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
 import type { TrainingDataReport } from '../../protocol/reports';
@@ -11,6 +12,8 @@ export interface Begun {
   readonly dataSha256: string[];
   /** How it is computed: a run that goes on does so in the same way unless its recipe says otherwise, whatever memory there is. */
   readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
+  /** The model that it trains on. Absent in files of earlier versions, which know it by its folder. */
+  readonly base?: BaseRecord;
   readonly versions: Readonly<Record<string, string>>;
 }
 
@@ -24,6 +27,7 @@ export function begunBy(
   recipe: HealRecipe,
   data: TrainingDataReport,
   ways: Begun['ways'],
+  base: BaseRecord,
   versions: Begun['versions'],
 ): Begun {
   const { files: _, ...rest } = recipe.data;
@@ -39,6 +43,7 @@ export function begunBy(
     },
     dataSha256: data.files.map((file) => file.sha256),
     ways,
+    base,
     versions,
   };
 }
@@ -56,7 +61,15 @@ export function readBegun(text: string, path: string): Begun {
 
 /** Throws UserError('usage') naming the first difference. */
 export function refuseOtherRun(then: Begun, now: Begun, out: string): void {
-  const other = firstDifference(then.settings, now.settings);
+  const model = then.base && now.base && otherBase(then.base, now.base);
+  if (model)
+    throw new UserError(
+      'usage',
+      `The run in ${resolve(out)} was begun on ${model.trained}, not on ${model.present}; resume it with that model, or begin another in another folder.`,
+    );
+  // A model that was moved is the same one.
+  const settings = then.base ? { ...now.settings, model: then.settings.model } : now.settings;
+  const other = firstDifference(then.settings, settings);
   const where = `The run in ${resolve(out)} was begun with`;
   if (other)
     throw new UserError(

@@ -1,5 +1,6 @@
 // What a healing works with, read and checked before anything is computed: data, held-out data, and the adapter.
 import { readAdapter } from '../../checkpoint/adapter';
+import { baseWarning } from '../../checkpoint/adapterBase';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { readTrainingData, type TrainingSet } from '../../data/trainingData';
 import { UserError } from '../../errors';
@@ -24,6 +25,8 @@ export interface TrainingInputs {
   readonly meanTokens: number;
   /** Folder of the model before pruning; null where it is not known. */
   readonly original: string | null;
+  /** That the adapter that training begins with is for another model; null: nothing says so. */
+  readonly initWarning: string | null;
 }
 
 /** Throws UserError with a sentence for whatever is not as it has to be. */
@@ -48,6 +51,7 @@ export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRec
     tokensPerWindow: Math.max(...lengths),
     meanTokens: lengths.reduce((sum, n) => sum + n, 0) / lengths.length,
     original,
+    initWarning: init && (await baseWarning(recipe.adapter.init!, init.baseModelNameOrPath, checkpoint)),
   };
 }
 

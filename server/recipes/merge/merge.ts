@@ -1,6 +1,7 @@
 // merge: folds a LoRA adapter into the weights that it is for, so that every program can load the result.
 import { basename, resolve } from 'node:path';
 import { readAdapter } from '../../checkpoint/adapter';
+import { adapterSha256, baseWarning } from '../../checkpoint/adapterBase';
 import type { LowRank } from '../../checkpoint/adapterTensors';
 import { narrowInto, widenInto } from '../../checkpoint/dtype';
 import { checkOutput } from '../../checkpoint/stagedFolder';
@@ -20,6 +21,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
     const adapterFolder = resolve(recipe.adapter);
     const adapter = await readAdapter(adapterFolder, checkpoint.config);
     await checkOutput(out, [checkpoint.folder, adapterFolder]);
+    const warning = await baseWarning(adapterFolder, adapter.baseModelNameOrPath, checkpoint);
     const modules = new Map(adapter.modules.map((module) => [`${moduleKey(module)}.weight`, module]));
     const merged: { squaredChange: number; squaredRounding: number }[] = [];
     const writing = progress(run, 'write');
@@ -33,6 +35,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
       provenance: {
         kind: 'merge',
         adapter: basename(adapterFolder),
+        adapterSha256: await adapterSha256(adapterFolder),
         options: adapter.options,
         versions: versions(),
       },
@@ -51,6 +54,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
       nMerged: changed.length,
       roundingShare: changed.length === 0 ? 0 : norm((it) => it.squaredRounding) / norm((it) => it.squaredChange),
       weightFiles: [...written.weightFiles],
+      warning,
       ...runFacts(compute, null, 'streaming', { ...noTime, writeMs }),
       peakMemoryBytes: peakMemoryBytes(),
     };

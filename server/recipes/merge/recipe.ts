@@ -24,6 +24,8 @@ export interface MergeReport extends RunFacts {
   /** Norm of what rounding to the dtype changed, over the norm of what the adapter changed. */
   roundingShare: number;
   weightFiles: string[];
+  /** That the adapter is for another model, or merged already; null: nothing says so. */
+  warning: string | null;
 }
 
 const command = {
