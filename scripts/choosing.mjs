@@ -28,7 +28,7 @@ const lines = [
   '',
   'How well each method foretells the measured cost of a single block: the rank correlation over all blocks, and the block',
   'that it misjudges most, as the rank it is given (1 is least important) and the rank that was measured. Methods that score',
-  'attention or the MLP are held against the removal of that half.',
+  'attention or the MLP are held against the removal of that sublayer.',
   '',
   table(
     ['method', 'looks at', 'rank correlation', 'misjudged most', 'given', 'measured', 'costs, nats'],
@@ -75,7 +75,7 @@ const lines = [
     ),
   ),
   '',
-  '## Halves of blocks',
+  '## Sublayers',
   '',
   table(
     ['block', 'whole', 'attention', 'MLP'],
@@ -93,7 +93,7 @@ const lines = [
 ];
 console.log(lines.join('\n'));
 
-/** Every method that scores blocks or halves, against what removing them cost. */
+/** Every method that scores blocks or sublayers, against what removing them cost. */
 function* scoredBlocks() {
   for (const [name, method] of Object.entries(methods)) {
     const scores = method.of === 'span' ? method.scores[0] : method.scores;
@@ -154,8 +154,8 @@ function reading() {
       .reduce((a, b) => a + b, 0)
       .toFixed(2)} nats if they did; together they add ${at('removal', most).costNats.toFixed(2)}. ` +
       `Measuring anew after each step (greedy) gives ${greedyAt.costNats.toFixed(2)}, the best of this page for most counts.`,
-    `- **Halves are cheaper than wholes.** ${cheapAttention} of ${model.nBlocks} attentions cost less than 0.07 nats each; the cheapest halves of a model are worth looking at before its cheapest blocks. ` +
-      `(The two halves of a block cost ${added.filter((it) => it.sum > it.whole).length > model.nBlocks / 2 ? 'more' : 'less'} one by one than together in most blocks.)`,
+    `- **Sublayers are cheaper than blocks.** ${cheapAttention} of ${model.nBlocks} attentions cost less than 0.07 nats each; the cheapest sublayers of a model are worth looking at before its cheapest blocks. ` +
+      `(The two sublayers of a block cost ${added.filter((it) => it.sum > it.whole).length > model.nBlocks / 2 ? 'more' : 'less'} one by one than together in most blocks.)`,
     `- **How sure this is.** ${source.nWindows} windows of one text: intervals are those of this text's predictions, and sets whose intervals overlap are not ranked by it. Another text, another model, or healing afterwards can turn the order around.`,
   ];
 }

@@ -1,4 +1,4 @@
-// Leaving out one unit after another, each time the one whose loss is least (SLEB, arXiv:2402.09025; for halves
+// Leaving out one unit after another, each time the one whose loss is least (SLEB, arXiv:2402.09025; for sublayers
 // BlockPruner, arXiv:2406.10594). Exact, or by racing: window by window, candidates that are surely worse are given up.
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
@@ -74,7 +74,7 @@ export function checkGreedyCount(count: number, of: GreedyOptions['of'], nFree: 
   if (count < 1 || count > most)
     throw new UserError(
       'badChoice',
-      `A search cannot drop ${count} ${of === 'blocks' ? 'blocks' : 'halves of blocks'}: at most ${most} may go.`,
+      `A search cannot drop ${count} ${of === 'blocks' ? 'blocks' : 'sublayers'}: at most ${most} may go.`,
     );
 }
 

@@ -6,7 +6,7 @@ import type { Removals } from '../recipes/analyze/recipe';
 import type { LossOptions, Measuring } from './measuring';
 
 /**
- * Blocks first, told by `onPart`, then halves if they are asked for; a half that the model does not have costs nothing.
+ * Blocks first, told by `onPart`, then sublayers if they are asked for; a sublayer that the model does not have costs nothing.
  * Throws UserError('badChoice') for a model of a single block, which has none to spare.
  */
 export async function measureRemovals(

@@ -61,7 +61,7 @@ export function parseProvenance(text: string, path: string, nBlocks: number): Pr
   if (outside !== undefined) {
     throw new UserError(
       'damagedCheckpoint',
-      `${path} speaks of a half of block ${outside}, but the model has blocks 0 to ${nBlocks - 1}; ${advice}.`,
+      `${path} names a sublayer of block ${outside}, but the model has blocks 0 to ${nBlocks - 1}; ${advice}.`,
     );
   }
   return result.data;
@@ -94,7 +94,7 @@ export function provenanceAfter(
   const without = (has: (sublayers: Sublayers) => boolean) =>
     path.flatMap(({ sublayers }, k) => (has(sublayers) ? [] : [k]));
   const droppedSublayers = { attention: without(hasAttention), mlp: without(hasMlp) };
-  const anyHalf = droppedSublayers.attention.length + droppedSublayers.mlp.length > 0;
+  const anySublayer = droppedSublayers.attention.length + droppedSublayers.mlp.length > 0;
   const baseModel = provenance?.baseModel ?? { name, nBlocks };
   const isKept = new Set(kept);
   return {
@@ -103,7 +103,7 @@ export function provenanceAfter(
     sourceModel: { name, nBlocks },
     removedBlocks: Array.from({ length: baseModel.nBlocks }, (_, k) => k).filter((k) => !isKept.has(k)),
     keptBlocks: kept,
-    ...(anyHalf && { droppedSublayers }),
+    ...(anySublayer && { droppedSublayers }),
     steps: [...(provenance?.steps ?? []), step],
   };
 }

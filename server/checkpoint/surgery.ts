@@ -65,9 +65,9 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const config = configWithoutBlocks(usable, keptBlocks, dtype);
   const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
   const removedBlocks = source.config.blocks.flatMap((_, k) => (keptBlocks.includes(k) ? [] : [original(k)]));
-  const halves = drop.attention.length + drop.mlp.length > 0;
+  const anySublayer = drop.attention.length + drop.mlp.length > 0;
   const removedHalves = { attention: drop.attention.map(original), mlp: drop.mlp.map(original) };
-  const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(halves && { removedHalves }), dtype };
+  const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(anySublayer && { removedHalves }), dtype };
   const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
   const neededBytes = auxiliaryFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
   const convert = converter(source, options);

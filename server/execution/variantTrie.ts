@@ -37,5 +37,5 @@ export const emptyPrefix = '';
 export const prefixKey = (prefix: string, stage: Stage): string =>
   prefix === emptyPrefix ? stageKey(stage) : `${prefix} ${stageKey(stage)}`;
 
-/** Passes through a block that a stage costs: a half counts as half. */
+/** Passes through a block that a stage costs: a sublayer counts as half. */
 export const stageRuns = ({ sublayers }: Stage): number => (sublayers === 'whole' ? 1 : 0.5);

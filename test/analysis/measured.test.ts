@@ -50,16 +50,16 @@ const lossesOf = (losses: readonly MeasuredLoss[] | null) => losses!.map((it) =>
 // A model that takes minutes is measured by blocks, and searched for two; the rest of it is for the long tests.
 const long = process.env.ESPALIER_LONG === '1';
 const models = [
-  { model: 'stories260k', halves: true, searched: 4 },
-  { model: 'smollm2-135m', halves: long, searched: long ? 6 : 2 },
+  { model: 'stories260k', sublayers: true, searched: 4 },
+  { model: 'smollm2-135m', sublayers: long, searched: long ? 6 : 2 },
 ];
-describe.each(models)('$model', ({ model, halves, searched }) => {
+describe.each(models)('$model', ({ model, sublayers, searched }) => {
   describe.skipIf(!available(modelFolder(model)))('beside PyTorch', () => {
     const reference = referenceOf(model);
     const { removal_windows, greedy_windows } = reference.settings;
 
     it('has the losses without each part', { timeout }, async () => {
-      const removals = halves ? 'sublayers' : 'blocks';
+      const removals = sublayers ? 'sublayers' : 'blocks';
       const report = await measured(model, removal_windows, { removals });
       const { blocks, attention, mlp } = report.removals!;
       const off = [
@@ -71,7 +71,7 @@ describe.each(models)('$model', ({ model, halves, searched }) => {
       console.log(
         `${model}: largest relative differences of removals ${off.map((x) => x.toExponential(1)).join(', ')}`,
       );
-      expect(off).toHaveLength(halves ? 4 : 2);
+      expect(off).toHaveLength(sublayers ? 4 : 2);
       expect(Math.max(...off)).toBeLessThan(tolerance);
       for (const { costNats, lossNats } of blocks) expect(costNats).toBeCloseTo(lossNats - report.lossNats, 4);
       expect(report.work).toMatchObject(report.work!.minimum);
@@ -123,7 +123,7 @@ describe('a search', () => {
     expect(candidates.find(({ unit }) => unit === 0)!.nWindows).toBeLessThan(8);
   });
 
-  it('drops halves of blocks, each time the one that costs least', async () => {
+  it('drops sublayers of blocks, each time the one that costs least', async () => {
     const report = await search({ of: 'sublayers', count: 4 });
     const drop: DropSet = { blocks: [], attention: [], mlp: [] };
     for (const [i, unit] of report.greedy!.order.entries()) {
@@ -208,14 +208,14 @@ describe('a cost', () => {
 describe('what cannot be measured is refused before anything runs', () => {
   const rows: [string, Partial<MeasureOptions>, RegExp][] = [
     ['a set with a block that is not there', { whatIf: [ofBlocks([7])] }, /^badChoice: There is no block 7/],
-    ['all blocks by halves', { whatIf: [parseDropSet('0-4a,0-4m')] }, /^badChoice: .*leaves no model/],
+    ['all blocks by sublayers', { whatIf: [parseDropSet('0-4a,0-4m')] }, /^badChoice: .*leaves no model/],
     ['suggestions of all blocks', { suggestions: 5 }, /^badChoice: 5 blocks cannot be suggested/],
   ];
   const greedy = { count: 2, of: 'blocks', racingConfidence: null, protected: [] as number[] } as const;
   const searches: [string, Partial<NonNullable<MeasureOptions['greedy']>>, RegExp][] = [
     ['a search for all blocks', { count: 5 }, /^badChoice: A search cannot drop 5 blocks: at most 4 may go/],
     ['a search among too many protected', { count: 3, protected: [0, 1, 2] }, /at most 2 may go/],
-    ['a search for all halves', { count: 10, of: 'sublayers' }, /cannot drop 10 halves of blocks: at most 9/],
+    ['a search for all sublayers', { count: 10, of: 'sublayers' }, /cannot drop 10 sublayers of blocks: at most 9/],
     ['a confidence of 1', { racingConfidence: 1 }, /^usage: A confidence of 1 makes no sense/],
   ];
   const all = [

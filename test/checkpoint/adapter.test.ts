@@ -306,7 +306,7 @@ describe('other spellings', () => {
     expect((await readAdapter(folder, stories)).options.blocks).toEqual([2]);
   });
 
-  it('modules of a dropped half are left out where its output projection has none', async () => {
+  it('modules of a dropped sublayer are left out where its output projection has none', async () => {
     const folder = await written(stories);
     const { modules, options } = await readAdapter(folder, withBlocks(4, { 1: 'mlpOnly' }));
     expect(modules.map(({ block }) => block)).toEqual([0, 0, 2, 2, 3, 3]);
@@ -531,7 +531,7 @@ describe('refused', () => {
       says: /^damagedCheckpoint: .* is damaged/,
     },
     {
-      what: 'the output of a dropped half',
+      what: 'the output of a dropped sublayer',
       change: (folder) => writeAdapterFiles(folder, madeFor(stories, { targets: ['all-linear'] })),
       model: withBlocks(4, { 2: 'attentionOnly' }),
       says: /^badChoice: .* adapts model\.layers\.2\.mlp\.down_proj, which pruning has dropped; take .* or delete the model's espalier\.json/,

@@ -208,7 +208,7 @@ describe('what stays', () => {
   });
 });
 
-describe('a half that goes', () => {
+describe('a sublayer that goes', () => {
   const drop = { blocks: [], attention: [0], mlp: [2] };
   it.each(readdirSync(families))('%s: keeps its weights but its output projection, which is zero', async (family) => {
     const source = join(families, family);
@@ -230,7 +230,7 @@ describe('a half that goes', () => {
     });
   });
 
-  it('keeps its place when other blocks go later, and goes as a block with its other half', async () => {
+  it('keeps its place when other blocks go later, and goes as a block with its other sublayer', async () => {
     const [once, twice, thrice] = [place(), place(), place()];
     await cut(large, once, [], { drop: { blocks: [1], attention: [3, 5], mlp: [4] } });
     await cut(once, twice, [], { drop: { blocks: [0], attention: [], mlp: [4] } }); // mlp of what was block 5
@@ -277,13 +277,13 @@ describe('a half that goes', () => {
     expect(parentOf(out)).toEqual([]);
   });
 
-  it('is refused where espalier.json speaks of a half of no block', async () => {
+  it('is refused where espalier.json names a sublayer of no block', async () => {
     const out = place();
     await cut(join(families, 'llama2'), out, [], { drop });
     const file = join(out, 'espalier.json');
     const json = JSON.parse(readFileSync(file, 'utf8'));
     writeFileSync(file, JSON.stringify({ ...json, droppedSublayers: { attention: [7], mlp: [] } }));
-    expect(await refusal(opened(out, async () => {}))).toMatch(/^damagedCheckpoint: .*a half of block 7/);
+    expect(await refusal(opened(out, async () => {}))).toMatch(/^damagedCheckpoint: .*a sublayer of block 7/);
   });
 });
 

@@ -242,15 +242,15 @@ describe('suggest', () => {
   });
 });
 
-describe('suggest, after a search among halves', () => {
-  it('names the halves, and how to drop them', async () => {
+describe('suggest, after a search among sublayers', () => {
+  it('names the sublayers, and how to drop them', async () => {
     const search = ['--methods', 'none', '--greedy', '3', '--greedy-of', 'sublayers'];
     const {
       stdout: _,
       stderr: __,
       ...analysis
     } = await report<AnalyzeReport>('analyze', model, '--ids', ids, ...search);
-    const file = join(root, 'halves.json');
+    const file = join(root, 'sublayers.json');
     writeFileSync(file, JSON.stringify(analysis));
     const found = await report<{ droppedSublayers: { attention: number[]; mlp: number[] }; command: string }>(
       ...(['suggest', file, '--method', 'greedy', '--count', '3'] as const),
@@ -258,7 +258,7 @@ describe('suggest, after a search among halves', () => {
     const { attention, mlp } = found.droppedSublayers;
     expect(attention.length + mlp.length).toBe(3);
     const [, options] = /espalier prune \S+ (.*) --out FOLDER/.exec(found.command)!;
-    const out = join(root, 'without-halves');
+    const out = join(root, 'without-sublayers');
     const pruned = await report<PruneReport>('prune', model, ...options!.split(' '), '--out', out, ...twoThreads);
     expect(pruned).toMatchObject({ dropSet: [], droppedSublayers: { attention, mlp } });
     const { models } = await report<PerplexityReport>('perplexity', out, '--ids', ids);

@@ -101,7 +101,7 @@ const commandLines: Row[] = [
     [...prune, '--drop', '1', '--repair', 'linear'],
     /^A repair needs a text to calibrate by/,
   ],
-  ['a half of no block', [...prune, '--drop-mlp', '9'], /^There is no block 9/],
+  ['a sublayer of no block', [...prune, '--drop-mlp', '9'], /^There is no block 9/],
   ['all weights', ['sparsify', model, '--ratio', '1', '--out', 'out'], /must be a share from 0 up to 1/],
   ['a merge without an output', ['merge', model, 'taken'], /required option '--out <folder>'/],
   ['a merge to no dtype', ['merge', model, 'taken', '--out', 'out', '--dtype', 'f8'], /no dtype f8; choose f32/],

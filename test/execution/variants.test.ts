@@ -32,7 +32,7 @@ function random(seed: number): () => number {
   };
 }
 
-/** Drop sets of a few blocks and halves. */
+/** Drop sets of a few blocks and sublayers. */
 function randomDropSets(count: number, nBlocks: number, seed: number): DropSet[] {
   const next = random(seed);
   const some = (share: number) => [...Array(nBlocks).keys()].filter(() => next() < share);

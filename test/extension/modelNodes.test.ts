@@ -86,7 +86,7 @@ describe('the tree of models', () => {
       tree: ['Without 12–16 | 25 blocks, 116.8 M, 233.6 MB, pruned'],
     },
     {
-      name: 'names halves that were left out',
+      name: 'names sublayers that were left out',
       models: [
         base,
         foundModel(

@@ -39,7 +39,7 @@ const cutFrom = (nBlocks: number, keptBlocks: number[]) => ({ keptBlocks, baseMo
 const shortName = (key: string) => key.replace('model.layers.', '').replace(/\.(self_attn|mlp)\./, '.');
 
 describe('the modules', () => {
-  const halves = withForms({ 1: 'attentionOnly', 3: 'mlpOnly' });
+  const sublayers = withForms({ 1: 'attentionOnly', 3: 'mlpOnly' });
   it.each([
     {
       what: 'blocks in order, targets in the order of use',
@@ -63,8 +63,8 @@ describe('the modules', () => {
       expected: ['2.q_proj'],
     },
     {
-      what: 'without a half no modules of it',
-      config: halves,
+      what: 'without a sublayer no modules of it',
+      config: sublayers,
       change: { targets: ['q_proj', 'up_proj'] },
       expected: ['0.q_proj', '0.up_proj', '1.q_proj', '2.q_proj', '2.up_proj', '3.up_proj', '4.q_proj', '4.up_proj'],
     },

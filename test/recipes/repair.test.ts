@@ -187,9 +187,9 @@ describe.skipIf(!available(wiki))('a repair', () => {
       /leave none to calibrate by/,
     ],
     [
-      'of halves as a mergekit recipe',
+      'of sublayers as a mergekit recipe',
       { rule: { kind: 'chosen', blocks: [], attention: [2], mlp: [] }, mergekit: join(root, 'm.yaml') },
-      /^mergekit knows no halves/,
+      /^mergekit knows no sublayers/,
     ],
   ];
   it.each(rows)('is refused %s, and nothing is written', async (_, change, says) => {

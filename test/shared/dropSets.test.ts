@@ -100,20 +100,24 @@ describe('a drop set', () => {
     expect(refusal(() => checkDropSet(ofBlocks(blocks), nBlocks))).toBe(`badChoice: ${sentence}`),
   );
 
-  const halves: [string, DropSet, DropSet][] = [
-    ['halves stay halves', { blocks: [], attention: [4, 2], mlp: [3] }, { blocks: [], attention: [2, 4], mlp: [3] }],
+  const sublayers: [string, DropSet, DropSet][] = [
+    [
+      'sublayers stay sublayers',
+      { blocks: [], attention: [4, 2], mlp: [3] },
+      { blocks: [], attention: [2, 4], mlp: [3] },
+    ],
     [
       'a block that loses both is a block',
       { blocks: [], attention: [2, 3], mlp: [3] },
       { blocks: [3], attention: [2], mlp: [] },
     ],
     [
-      'a half of a dropped block says nothing',
+      'a sublayer of a dropped block says nothing',
       { blocks: [2], attention: [2], mlp: [1, 2] },
       { blocks: [2], attention: [], mlp: [1] },
     ],
   ];
-  it.each(halves)('%s', (_, drop, used) => expect(checkDropSet(drop, 5)).toEqual(used));
+  it.each(sublayers)('%s', (_, drop, used) => expect(checkDropSet(drop, 5)).toEqual(used));
 
   it.each<[DropSet, string]>([
     [{ blocks: [12, 13, 14], attention: [3], mlp: [20, 21] }, '12-14; attention 3; mlp 20,21'],

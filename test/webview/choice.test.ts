@@ -3,8 +3,8 @@ import { type Choice, fitting, protect, setRange, span, take, toggle } from '../
 import { begin, change, redo, undo } from '../../webview/choose/history';
 import { emptyDropSet, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
 
-const choice = (blocks: number[], halves: Partial<Choice['drop']> = {}, kept: number[] = []): Choice => ({
-  drop: { ...emptyDropSet, blocks, ...halves },
+const choice = (blocks: number[], sublayers: Partial<Choice['drop']> = {}, kept: number[] = []): Choice => ({
+  drop: { ...emptyDropSet, blocks, ...sublayers },
   protected: kept,
 });
 const block = (k: number) => ({ block: k, sublayer: null });
@@ -14,22 +14,22 @@ const edits: { name: string; edited: Choice; is: Choice }[] = [
   { name: 'another keeps it', edited: toggle(choice([1, 3]), block(1)), is: choice([3]) },
   { name: 'a protected block stays', edited: toggle(choice([], {}, [1]), block(1)), is: choice([], {}, [1]) },
   {
-    name: 'a half can be dropped',
+    name: 'a sublayer can be dropped',
     edited: toggle(choice([]), { block: 2, sublayer: 'mlp' }),
     is: choice([], { mlp: [2] }),
   },
   {
-    name: 'a block that loses its second half goes as a whole',
+    name: 'a block that loses its second sublayer goes as a whole',
     edited: toggle(choice([1], { mlp: [2] }), { block: 2, sublayer: 'attention' }),
     is: choice([1, 2]),
   },
   {
-    name: 'a half of a dropped block cannot be toggled',
+    name: 'a sublayer of a dropped block cannot be toggled',
     edited: toggle(choice([2]), { block: 2, sublayer: 'attention' }),
     is: choice([2]),
   },
   {
-    name: 'dropping a block takes its halves along',
+    name: 'dropping a block takes its sublayers along',
     edited: toggle(choice([], { mlp: [2] }), block(2)),
     is: choice([2]),
   },

@@ -56,7 +56,7 @@ function dropNote({ choice, nBlocks }: View) {
   const nSublayers = choice.drop.attention.length + choice.drop.mlp.length;
   const parts = [
     `${choice.drop.blocks.length} of ${nBlocks} blocks`,
-    nSublayers > 0 ? counted(nSublayers, 'half', 'halves') : '',
+    nSublayers > 0 ? counted(nSublayers, 'sublayer') : '',
   ];
   return fromText(parts.filter(Boolean).join(', '));
 }
@@ -227,7 +227,7 @@ function buttons(view: View, act: Actions) {
   }
   const n = choice.drop.blocks.length;
   const nSublayers = nDropped(choice.drop) - n;
-  const what = [n > 0 ? counted(n, 'Block') : '', nSublayers > 0 ? counted(nSublayers, 'Half', 'Halves') : '']
+  const what = [n > 0 ? counted(n, 'Block') : '', nSublayers > 0 ? counted(nSublayers, 'Sublayer') : '']
     .filter(Boolean)
     .join(', ');
   const empty = isEmpty(choice.drop);

@@ -25,10 +25,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const measured = await measure(checkpoint, recipe, run);
     const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });
     if (recipe.mergekit && (choice.drop.attention.length > 0 || choice.drop.mlp.length > 0))
-      throw new UserError(
-        'usage',
-        'mergekit knows no halves of blocks; leave out --mergekit, or drop whole blocks only.',
-      );
+      throw new UserError('usage', 'mergekit knows no sublayers; leave out --mergekit, or drop whole blocks only.');
     const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
     const { written, writeMs } = await write(checkpoint, recipe, { choice, measured, repaired }, run);
     const rounding = await measureRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
