@@ -3,11 +3,16 @@
 // the one sure way to stop one.
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
+import { checkFinite } from './shared/finite';
 import { runRecipe } from './recipes/runRecipe';
 import type { Answers } from './recipes/recipeContext';
 
 const abort = new AbortController();
-const emit = (event: EngineEvent): void => void process.send!(event);
+/** The one way out of the process: an empty number would arrive in the place of one that is not finite. */
+const emit = (event: EngineEvent): void => {
+  if (event.kind !== 'progress') checkFinite(event);
+  process.send!(event);
+};
 let questions: ReturnType<typeof answering> | null = null;
 const controls = listening();
 
@@ -41,6 +46,7 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
       },
     });
     last = { kind: 'done', report };
+    checkFinite(last);
   } catch (error) {
     last = { kind: 'failed', ...failure(error) };
   }

@@ -6,6 +6,7 @@ export type ErrorCode =
   | 'notFound' // a file or folder that is not there
   | 'unsupportedModel' // a real model that we cannot compute
   | 'damagedCheckpoint' // a folder whose files contradict themselves or each other
+  | 'notFinite' // a loss, score or gradient that is NaN or infinite
   | 'badData' // text or ids that cannot be used
   | 'badChoice' // a drop set, method or count that does not fit the model
   | 'cannotFit' // a plan that needs more memory or disk than there is

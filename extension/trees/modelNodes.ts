@@ -6,6 +6,7 @@ import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { FoundModel } from '../../server/protocol/server';
 import { barLevel, holds } from './labels';
 import { dropSetParts } from '../../server/shared/dropSets';
+import { notFinite, orderOf } from '../../server/shared/finite';
 import { cost, costWithInterval, counted, parameters, size } from '../../server/shared/numbers';
 
 /** A folder in which models may lie, and its name. */
@@ -171,6 +172,13 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
 function blockFacts({ model, analysis, block }: Extract<ModelNode, { kind: 'block' }>): RowFacts {
   const row = { id: `block ${block} ${model.summary.folder}`, label: `Block ${block}`, opens: 'never' as const };
   const removal = analysis.removals?.blocks[block];
+  if (removal?.lossNats === notFinite)
+    return {
+      ...row,
+      description: notFinite,
+      tooltip: `Loss without block ${block}: ${notFinite}`,
+      icon: 'circle-slash',
+    };
   if (removal) {
     const { costNats, costStandardError } = removal;
     const surprise = costsMoreThanItLooks(analysis, block) ? ', costs more than it looks' : '';
@@ -203,7 +211,7 @@ const scoresOf = (analysis: AnalyzeReport) => (blockMethod(analysis)?.[1].scores
  */
 function costsMoreThanItLooks(analysis: AnalyzeReport, block: number): boolean {
   const scores = scoresOf(analysis);
-  const costs = analysis.removals?.blocks.map(({ costNats }) => costNats) ?? [];
+  const costs = analysis.removals?.blocks.map(({ costNats }) => orderOf(costNats)) ?? [];
   if (!scores || scores.length !== costs.length) return false;
   const rank = scores.filter((score, at) => score < scores[block]! || (score === scores[block] && at < block)).length;
   const expected = [...costs].sort((a, b) => a - b)[rank]!;

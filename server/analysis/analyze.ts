@@ -3,6 +3,7 @@ import { forward, type ForwardOptions, type Observer } from '../execution/forwar
 import type { Model } from '../execution/model';
 import { angleCollector, finalNormCollector, tokenCollector, weightCollector, type WindowScores } from './collectors';
 import type { MethodScores } from '../protocol/reports';
+import { allFinite } from '../shared/finite';
 import { importanceMethod, type ImportanceMethodName } from '../shared/methods';
 import { taylorScores } from './taylor';
 import { meanAndError } from '../execution/windowStatistics';
@@ -11,8 +12,9 @@ export interface Analysis {
   readonly lossNats: number;
   readonly lossStandardError: number | null;
   readonly lossPerWindow: number[];
-  /** By name of the method. */
+  /** By name of the method; those whose scores are finite. */
   readonly methods: Record<string, MethodScores>;
+  readonly notFinite?: { method: string; block: number }[];
 }
 
 /** True when the methods need all hidden states of a window at once. */
@@ -48,8 +50,32 @@ export async function analyze(
     lossNats: mean,
     lossStandardError: standardError,
     lossPerWindow: [...losses],
-    methods: Object.fromEntries(methods.map((name) => [name, describe(name, rows.get(name)!)])),
+    ...scoresOf(methods, rows),
   };
+}
+
+/** Scores and their errors of the methods that have finite ones, and the first block without one of the others. */
+function scoresOf(
+  names: readonly ImportanceMethodName[],
+  rows: ReadonlyMap<ImportanceMethodName, WindowScores>,
+): Pick<Analysis, 'methods' | 'notFinite'> {
+  const methods: Record<string, MethodScores> = {};
+  const lost: { method: string; block: number }[] = [];
+  for (const method of names) {
+    const block = firstLost(rows.get(method)!);
+    if (block < 0) methods[method] = describe(method, rows.get(method)!);
+    else lost.push({ method, block });
+  }
+  return { methods, ...(lost.length > 0 && { notFinite: lost }) };
+}
+
+/** The first block, or first block of a span, with a score that is NaN or infinite; -1: there is none. */
+function firstLost(scores: WindowScores): number {
+  for (const row of scores) {
+    const at = Array.isArray(row) ? row.findIndex((span) => !allFinite(span)) : -1;
+    if (at >= 0) return at;
+  }
+  return scores.findIndex((row) => !Array.isArray(row) && !allFinite(row));
 }
 
 /** Block scores come from one observer at most; hidden states may interest several. */

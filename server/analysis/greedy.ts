@@ -4,10 +4,11 @@ import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
 import type { GreedyOptions, GreedyReport } from '../recipes/analyze/recipe';
-import type { MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
+import type { BlockOrSublayer, FiniteLoss, MeasuredLoss } from '../protocol/reports';
 import { buildTrie } from '../execution/variantTrie';
 import { pairedDifference } from './measuredLoss';
 import type { LossOptions, Measuring } from './measuring';
+import { notFinite, orderOf } from '../shared/finite';
 import { upperQuantile } from '../shared/statistics';
 import { candidatesOf } from './candidates';
 import { blockOf, withDropped } from '../shared/dropSets';
@@ -23,7 +24,7 @@ type Round = { loss: MeasuredLoss; nWindows: number }[];
 /**
  * `count` units in the order in which they go; ties go to the lower one. States that the next round may begin with stay
  * in the cache: a candidate of the next round agrees with one of this round up to the unit that was chosen. Throws
- * UserError('badChoice') when fewer units may go.
+ * UserError `badChoice` when fewer units may go, `notFinite` when the loss without any of them is not finite.
  */
 export async function greedySearch(
   measuring: Measuring,
@@ -45,15 +46,18 @@ export async function greedySearch(
       racingConfidence === null
         ? await everyWindow(measuring, candidates, ofRound)
         : await race(measuring, candidates, racingConfidence, ofRound);
-    const best = leastOf(round.map((it) => (it.nWindows === measuring.nWindows ? it.loss.lossNats : Infinity)));
+    const best = leastOf(
+      round.map(({ nWindows, loss }) => (nWindows === measuring.nWindows ? orderOf(loss.lossNats) : Infinity)),
+    );
     const { unit } = candidates[best]!;
+    const loss = finiteLoss(round[best]!.loss, step, candidates.length);
     drop = withDropped(drop, unit);
     units = units.filter((other) => other !== unit);
     report.order.push(unit);
-    report.lossNats.push(round[best]!.loss.lossNats);
+    report.lossNats.push(loss.lossNats);
     report.steps.push({
       unit,
-      ...round[best]!.loss,
+      ...loss,
       candidates: candidates.map((candidate, i) => ({
         unit: candidate.unit,
         lossNats: round[i]!.loss.lossNats,
@@ -113,8 +117,10 @@ async function race(
       { ...options, onProgress: (fraction) => options.onProgress?.((window + fraction) / nWindows) },
     );
     for (const [at, i] of alive.entries()) seen[i] = joined(seen[i]!, found[at]!);
-    const leader = alive[leastOf(alive.map((i) => measuring.compare(seen[i]!).lossNats))]!;
+    const leader = alive[leastOf(alive.map((i) => orderOf(measuring.compare(seen[i]!).lossNats)))]!;
     alive = alive.filter((i) => {
+      if (i === leader) return true;
+      // False where a loss is not finite.
       const { mean, standardError } = pairedDifference(seen[i]!, seen[leader]!);
       return mean <= quantile * standardError;
     });
@@ -125,6 +131,15 @@ async function race(
     if (measuredOn === nWindows) measuring.know(candidates[i]!.path, loss);
     return { loss, nWindows: measuredOn };
   });
+}
+
+/** Throws UserError('notFinite') where not even the best candidate has a loss. */
+function finiteLoss(loss: MeasuredLoss, step: number, nCandidates: number): FiniteLoss {
+  if (loss.lossNats !== notFinite) return loss;
+  throw new UserError(
+    'notFinite',
+    `Step ${step + 1} of the search has no candidate with a finite loss among ${nCandidates}, so that none can be chosen; search for fewer, or name what to drop.`,
+  );
 }
 
 const leastOf = (values: readonly number[]): number => values.indexOf(Math.min(...values));

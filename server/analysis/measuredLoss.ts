@@ -1,19 +1,28 @@
 // A loss beside that of the whole model on the same tokens.
-import type { MeasuredLoss } from '../protocol/reports';
+import type { LossNotFinite, MeasuredLoss } from '../protocol/reports';
 import { meanAndError } from '../execution/windowStatistics';
+import { allFinite, notFinite } from '../shared/finite';
 
 /**
  * From the losses of all predictions, [windows x predictions], of a variant and of the whole model. The error of the loss
  * is taken over windows, that of the cost over the paired differences of single predictions: what makes a text hard is
- * hard for both.
+ * hard for both. A variant with a prediction that is NaN or infinite has no loss.
  */
 export function measuredLoss(nats: Float32Array, dense: Float32Array, nWindows: number): MeasuredLoss {
+  if (!allFinite(nats)) return lossNotFinite;
   const each = nats.length / nWindows;
   const windowMeans = Array.from({ length: nWindows }, (_, w) => mean(nats.subarray(w * each, (w + 1) * each)));
   const { mean: lossNats, standardError } = meanAndError(windowMeans);
   const { mean: costNats, standardError: costStandardError } = pairedDifference(nats, dense);
   return { lossNats, standardError, costNats, costStandardError };
 }
+
+const lossNotFinite: LossNotFinite = {
+  lossNats: notFinite,
+  standardError: null,
+  costNats: notFinite,
+  costStandardError: null,
+};
 
 /** The mean of a - b and its standard error over the pairs. */
 export function pairedDifference(a: Float32Array, b: Float32Array): { mean: number; standardError: number } {

@@ -8,11 +8,13 @@ import type { Sublayers, ModelConfig, WeightDtype } from '../model/config';
 import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol/recipes';
+import { finiteJson } from '../shared/finite';
 import type { Checkpoint } from './checkpoint';
 import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
 import { configWithoutBlocks, formatConfig } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
+import { notFiniteIn, notFiniteWeight } from './notFiniteWeight';
 import { withStagedFolder } from './stagedFolder';
 import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles';
 import type { WeightEntry } from './weightReader';
@@ -25,6 +27,8 @@ export interface SurgeryOptions {
    * weight after another, so that a model may be changed that does not fit into memory.
    */
   replaced?(name: string): Promise<Float32Array> | null;
+  /** Whether weights that stay as they are may be NaN or infinite, as by default; those of `replaced` may not. */
+  readonly numbers?: 'any' | 'finite';
   readonly out: string;
   /** null: every weight keeps its own. */
   readonly dtype: Dtype | null;
@@ -48,8 +52,8 @@ export interface SurgeryResult {
 
 /**
  * Writes `source` without the blocks of the drop set to the folder `out`, which appears complete or not at all.
- * @throws UserError `badChoice` for a drop set that does not fit or numbers that `dtype` cannot hold, `cannotWrite`
- *   when the output cannot be made, `cancelled` after `signal`.
+ * @throws UserError `badChoice` for a drop set that does not fit or numbers that `dtype` cannot hold, `notFinite` for
+ *   numbers that may not be written, `cannotWrite` when the output cannot be made, `cancelled` after `signal`.
  */
 export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOptions): Promise<SurgeryResult> {
   const { drop, out, dtype, maxShardBytes = defaultMaxShardBytes } = options;
@@ -143,7 +147,7 @@ const weightDtypes = { f32: 'F32', f16: 'F16', bf16: 'BF16' } as const satisfies
 const chunkElements = 2 ** 20;
 
 /** A weight's bytes in its new dtype, chunk by chunk; all weights share the same three small buffers. */
-function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
+function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: SurgeryOptions) {
   const raw = new Uint8Array(4 * chunkElements);
   const asFloat = new Float32Array(chunkElements);
   const asHalf = new Uint16Array(chunkElements);
@@ -156,6 +160,8 @@ function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
         const first = start / elementBytes;
         const n = Math.min(chunkElements, entry.nBytes / elementBytes - first);
         const floats = numbers ? numbers.subarray(first, first + n) : asFloat.fill(0, 0, n).subarray(0, n);
+        const lost = notFiniteIn({ ...entry, dtype: 'F32' }, bytesUnder(floats), 4 * first);
+        if (lost) throw notFiniteWeight(lost, 'computed');
         yield dtype === 'F32' ? bytesUnder(floats) : narrowed(dtype, entry.name, floats);
         continue;
       }
@@ -165,6 +171,8 @@ function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
         Math.min(chunkElements * elementBytes, entry.nBytes - start),
         raw,
       );
+      const lost = allowed === 'finite' && notFiniteIn(entry, bytes, start);
+      if (lost) throw notFiniteWeight(lost, 'read');
       if (dtype === entry.dtype) {
         yield bytes;
         continue;
@@ -196,4 +204,4 @@ function converter(source: Checkpoint, { replaced, signal }: SurgeryOptions) {
 const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array) =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-const jsonText = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+const jsonText = (value: object) => `${finiteJson(value, 2)}\n`;

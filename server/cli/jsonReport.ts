@@ -1,6 +1,7 @@
 // Where --json writes a report: a file that appears complete or not at all, or standard output. What is for people then goes to
 // standard error, so that a program can read the other.
 import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
+import { finiteJson } from '../shared/finite';
 
 /** @param place what --json was given */
 export const isStandardOutput = (place: string | undefined): boolean =>
@@ -22,7 +23,7 @@ export async function checkReport(place: string | undefined, made?: string): Pro
 
 export async function writeReport(place: string | undefined, report: object): Promise<void> {
   if (place === undefined) return;
-  const text = `${JSON.stringify(report, null, 1)}\n`;
+  const text = `${finiteJson(report, 1)}\n`;
   if (!isStandardOutput(place)) return writeStagedFile(place, text);
   await new Promise<void>((done) => process.stdout.write(text, () => done()));
 }

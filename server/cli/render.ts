@@ -8,6 +8,7 @@ import type { PerplexityReport } from '../recipes/perplexity/recipe';
 import type { PruneReport } from '../recipes/prune/recipe';
 import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
+import { notFinite } from '../shared/finite';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';
 
@@ -48,6 +49,8 @@ export function renderAnalysis(report: AnalyzeReport): string {
   const shown = perBlock.find(([name]) => name === 'blockInfluence') ?? perBlock[0];
   if (shown) lines.push(...barChart(shown[0], shown[1]), '');
   if (Object.keys(report.methods).length > 0) lines.push(...leastImportant(report), '');
+  for (const { method, block } of report.notFinite ?? [])
+    lines.push(`${method}: the score of block ${block} is ${notFinite}, so that nothing is chosen by it`, '');
   lines.push(...renderMeasured(report), timingLine(report));
   return lines.join('\n');
 }

@@ -1,7 +1,8 @@
 // Measured losses as text for a terminal.
-import type { MeasuredLoss, BlockOrSublayer } from '../protocol/reports';
+import type { BlockOrSublayer, MeasuredLoss, NotFinite } from '../protocol/reports';
 import type { AnalyzeReport, WorkCounts } from '../recipes/analyze/recipe';
 import { formatDropSet } from '../shared/dropSets';
+import { notFinite } from '../shared/finite';
 import { normalQuantile } from '../shared/statistics';
 import { table } from './table';
 
@@ -30,12 +31,12 @@ export function renderMeasured(report: AnalyzeReport): string[] {
     const counts = [...new Set(suggestions.map((it) => it.count))].sort((a, b) => a - b);
     const methods = [...new Set(suggestions.map((it) => it.method))];
     const cell = (method: string, count: number) =>
-      suggestions.find((it) => it.method === method && it.count === count)?.costNats.toFixed(3) ?? '';
+      digitsOf(suggestions.find((it) => it.method === method && it.count === count)?.costNats, 3);
     const rows = methods.map((method) => [method, ...counts.map((count) => cell(method, count))]);
     parts.push(table([['nats added by dropping', ...counts.map(String)], ...rows]));
   }
   if (whatIf) {
-    const rows = whatIf.map((it) => [formatDropSet(it.drop), it.lossNats.toFixed(4), cost(it)]);
+    const rows = whatIf.map((it) => [formatDropSet(it.drop), digitsOf(it.lossNats, 4), cost(it)]);
     parts.push(table([['without', 'loss', 'added, nats'], ...rows]));
   }
   if (work) parts.push(workLine(work));
@@ -43,8 +44,15 @@ export function renderMeasured(report: AnalyzeReport): string[] {
 }
 
 /** With the 95 % interval of paired differences. */
-const cost = ({ costNats, costStandardError }: MeasuredLoss): string =>
-  `${costNats < 0 ? '' : '+'}${costNats.toFixed(4)} ±${(normalQuantile * costStandardError).toFixed(4)}`;
+function cost(loss: MeasuredLoss): string {
+  if (loss.costNats === notFinite) return notFinite;
+  const { costNats, costStandardError } = loss;
+  return `${costNats < 0 ? '' : '+'}${costNats.toFixed(4)} ±${(normalQuantile * costStandardError).toFixed(4)}`;
+}
+
+/** Empty where there is no number. */
+const digitsOf = (value: number | NotFinite | undefined, digits: number): string =>
+  typeof value === 'number' ? value.toFixed(digits) : (value ?? '');
 
 const unitName = (unit: BlockOrSublayer): string =>
   typeof unit === 'number' ? `block ${unit}` : `${unit.half} ${unit.block}`;

@@ -1,5 +1,6 @@
 // What a suggestion needs of a report of analyze, which people may have edited or mixed up.
 import * as z from 'zod';
+import { notFinite } from '../shared/finite';
 
 const scores = z.array(z.number());
 const ofBlocks = z.object({ unit: z.string(), of: z.enum(['block', 'attention', 'mlp']), scores });
@@ -8,7 +9,7 @@ const unit = z.union([
   z.int().nonnegative(),
   z.object({ block: z.int().nonnegative(), half: z.enum(['attention', 'mlp']) }),
 ]);
-const removals = z.object({ blocks: z.array(z.object({ lossNats: z.number() })) });
+const removals = z.object({ blocks: z.array(z.object({ lossNats: z.union([z.number(), z.literal(notFinite)]) })) });
 const greedy = z.object({ order: z.array(unit), lossNats: scores });
 /** A score for every block, or for every span as `scores[n - 1][first]`. */
 export const reportSchema = z
@@ -16,6 +17,7 @@ export const reportSchema = z
     kind: z.literal('analyze'),
     model: z.object({ folder: z.string(), nBlocks: z.int().positive() }),
     methods: z.record(z.string(), z.discriminatedUnion('of', [ofBlocks, ofSpans])),
+    notFinite: z.array(z.object({ method: z.string(), block: z.int().nonnegative() })).optional(),
     removals: removals.nullish(),
     greedy: greedy.nullish(),
   })

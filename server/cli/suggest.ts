@@ -84,11 +84,26 @@ export async function readReport(path: string): Promise<AnalyzeReport> {
   const text = await readFile(path, 'utf8').catch(() => {
     throw new UserError('notFound', `${path} cannot be read; give the file that analyze --json wrote.`);
   });
-  try {
-    const json = JSON.parse(text);
-    // Only this command pays for what checks it.
-    const { reportSchema } = await import('./reportSchema');
-    if (reportSchema.safeParse(json).success) return json as AnalyzeReport;
-  } catch {}
+  const json = parsedJson(text);
+  // Only this command pays for what checks it.
+  const { reportSchema } = await import('./reportSchema');
+  const checked = reportSchema.safeParse(json);
+  if (checked.success) return json as AnalyzeReport;
+  if (checked.error.issues.some(({ path: place }) => place.length > 0 && fieldAt(json, place) === null))
+    throw new UserError(
+      'notFinite',
+      `${path} holds an empty score or loss, which was not finite when it was written; analyze the model again.`,
+    );
   throw new UserError('badData', `${path} is not a report of analyze; give the file that analyze --json wrote.`);
 }
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const fieldAt = (json: unknown, place: readonly PropertyKey[]): unknown =>
+  place.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | null | undefined)?.[key], json);

@@ -1,6 +1,7 @@
 // A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
 import type { Comparison, EvaluatedGroup, EvaluatedTask } from '../recipes/evaluate/recipe';
+import { allFinite, finiteOrNull } from '../shared/finite';
 import { interval95 } from '../shared/statistics';
 import { metricOf, primaryMetric } from '../shared/metrics';
 import { holm, mcnemar, pairedT } from './significance';
@@ -108,13 +109,13 @@ function compare({ task, metric, base, variant, weights }: Pair) {
       (w, i) => (slopeVariant * (variant[i]! - rVariant * w) - slopeBase * (base[i]! - rBase * w)) / meanWeight,
     );
   const delta = fromRatio(rVariant) - fromRatio(rBase);
-  const pairedStderr = n < 2 ? null : meanError(moves(slopeAt(rBase), slopeAt(rVariant)));
+  const pairedStderr = n < 2 ? null : finiteOrNull(meanError(moves(slopeAt(rBase), slopeAt(rVariant))));
   const common = {
     task,
     metric,
     delta,
     pairedStderr,
-    interval95: pairedStderr === null ? null : interval95(delta, pairedStderr),
+    interval95: pairedStderr === null ? null : finiteInterval(delta, pairedStderr),
   };
   if (kind !== 'share') {
     const p = n < 2 ? null : pairedT(rVariant - rBase, meanError(moves(1, 1)), n);
@@ -124,6 +125,12 @@ function compare({ task, metric, base, variant, weights }: Pair) {
   const flipped = { toWrong: count(1, 0), toRight: count(0, 1) };
   const mcnemarP = mcnemar(flipped.toWrong, flipped.toRight);
   return { ...common, mcnemarP, flipped, p: mcnemarP };
+}
+
+/** null where it goes beyond the range of numbers. */
+function finiteInterval(delta: number, stderr: number): [number, number] | null {
+  const interval = interval95(delta, stderr);
+  return allFinite(interval) ? interval : null;
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

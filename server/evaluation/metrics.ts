@@ -1,6 +1,7 @@
 // From log-likelihoods to scores, by the rows of the table of metrics: the contribution of every item, the score of all,
 // its standard error, and groups of tasks. Pure.
 import type { Score } from '../recipes/evaluate/recipe';
+import { finiteOrNull } from '../shared/finite';
 import { type Answer, likeliest, type Metric, metricOf } from '../shared/metrics';
 import { pythonRandom } from './pythonRandom';
 import type { Item } from './tasks/task';
@@ -33,12 +34,16 @@ export function itemValues(
   };
 }
 
-/** stderr is null for a single item, and for the metrics of pages. */
+/** stderr is null for a single item, for the metrics of pages, and where it goes beyond the range of numbers. */
 export function scoreOf({ metric, values, weights }: ItemValues): MetricScore {
   const { fromRatio, standardError } = metricOf(metric);
   const score = (of: readonly number[]) => fromRatio(sum(of) / (weights ? sum(weights) : of.length));
   const nItems = values.length;
-  return { value: score(values), stderr: nItems > 1 ? standardErrors[standardError](values, score) : null, nItems };
+  return {
+    value: score(values),
+    stderr: nItems > 1 ? finiteOrNull(standardErrors[standardError](values, score)) : null,
+    nItems,
+  };
 }
 
 /** The request that a metric takes for the answer; null where there is nothing to choose. The first of equal ones wins. */
@@ -63,11 +68,11 @@ export const joined = (windows: readonly Answer[]): Answer => ({
 
 const standardErrors: Record<
   Metric['standardError'],
-  (values: readonly number[], score: (values: readonly number[]) => number) => number | null
+  (values: readonly number[], score: (values: readonly number[]) => number) => number
 > = {
   ofMean: (values) => standardDeviation(values) / Math.sqrt(values.length),
   bootstrap: (values, score) => bootstrapped(score, values),
-  none: () => null,
+  none: () => Number.NaN,
 };
 
 // The harness draws 100 000 times by default; its first thousand are these, from the same generator. Both

@@ -1,6 +1,7 @@
 // Token perplexity over windows: exp of the mean next-token loss.
 import { meanAndError } from '../execution/windowStatistics';
 import type { TokenSourceReport } from '../protocol/recipes';
+import { perplexityOf } from '../shared/finite';
 import { forward, type ForwardOptions } from '../execution/forward';
 import type { Model } from '../execution/model';
 
@@ -26,7 +27,7 @@ export async function perplexity(
     lossNats: mean,
     lossStandardError: standardError,
     lossPerWindow: [...losses],
-    perplexity: Math.exp(mean),
+    perplexity: perplexityOf(mean),
     nTokens: windows.length * windows[0]!.length,
     definition: definition(source),
   };

@@ -39,8 +39,8 @@ export interface BackwardOptions extends Control {
 
 /**
  * The sum over batches of weights times nats. All batches pass a block before the next one does, so that weights that are
- * streamed are read twice. Only paths that lead to a target are differentiated. Throws UserError('cancelled') between two
- * runs.
+ * streamed are read twice. Only paths that lead to a target are differentiated. Throws UserError `cancelled` between two
+ * runs, `notFinite` where a loss is NaN or infinite.
  */
 export async function lossAndGradients(
   model: Model,

@@ -9,6 +9,7 @@ import { type BatchStates, nodesToRun, openBatchStates, ownedBy } from './batchS
 import { blockProgram } from './blockProgram';
 import { windowOperations } from './memoryPlan';
 import { type Batch, embed, finalNormWeight, type Model, within } from './model';
+import { explained } from './notFinite';
 import { openTables, type Tables } from './positionTables';
 import { stageRuns, type TrieNode } from './variantTrie';
 import type { BlockVisit, Control, HeadPass, HeadVisit, Operations, Visitor } from './visitor';
@@ -16,8 +17,8 @@ import { blockGroup, headGroups, type Step, type Weights } from './weightStore';
 
 export interface Execution extends Disposable {
   /**
-   * Takes rounds of batches through the nodes of a trie; the batches of a round go together. Throws UserError('cancelled')
-   * between two runs.
+   * Takes rounds of batches through the nodes of a trie; the batches of a round go together. Throws UserError `cancelled`
+   * between two runs, `notFinite` where the visitor refuses a result that is.
    */
   run<B extends Batch, Result>(
     nodes: readonly TrieNode[],
@@ -36,7 +37,9 @@ export async function openExecution(model: Model): Promise<Execution> {
     async run(nodes, rounds, visitor, control = {}) {
       const operations = visitor.operations ?? windowsOperations(model.config);
       const advance = openMeter(totalOperations(nodes, rounds.flat(), visitor, operations), control);
-      for (const batches of rounds) await runRound({ ...common, nodes, visitor, operations, advance }, batches);
+      await explained(own, async () => {
+        for (const batches of rounds) await runRound({ ...common, nodes, visitor, operations, advance }, batches);
+      });
     },
     [Symbol.dispose]: () => scope[Symbol.dispose](),
   };

@@ -12,6 +12,7 @@ import { adapterArgument, blockProgram, shapeOf, stageArgument } from './blockPr
 import { openExecution } from './execute';
 import { type Losses, openHeadLoss } from './headLoss';
 import { type MicroBatch, type Model, roundsOf } from './model';
+import { refuseNotFinite } from './notFinite';
 import { buildTrie } from './variantTrie';
 import type { Control } from './visitor';
 import { blockGroup, headGroups, type Weights } from './weightStore';
@@ -44,7 +45,10 @@ export interface ForwardOptions extends Control {
   readonly adapters?: Adapters;
 }
 
-/** Mean next-token loss in nats of every window, in order. Throws UserError('cancelled') between two micro-batches. */
+/**
+ * Mean next-token loss in nats of every window, in order. Throws UserError `cancelled` between two micro-batches, `notFinite`
+ * where a loss is NaN or infinite.
+ */
 export async function forward(
   model: Model,
   windows: readonly Int32Array[],
@@ -69,8 +73,11 @@ export async function forward(
         shown.add(block);
       },
       head: openHeadLoss,
-      async take({ lossNats, tokenNats }, { model, batch }) {
-        losses.set(await model.device.read(lossNats), batch.firstWindow);
+      async take({ lossNats, tokenNats }, visit) {
+        const { model, batch } = visit;
+        const found = await model.device.read(lossNats);
+        refuseNotFinite(found, 'loss', visit);
+        losses.set(found, batch.firstWindow);
         await observer.tokens?.(tokenNats, batch);
       },
       ...(observer.states && { states: observer.states }),

@@ -6,6 +6,7 @@ import type { Tensor, Tensors } from '../runtime/tensor';
 import { shapeOf } from './blockProgram';
 import { headRowsOf, logSumExp, openHeadSlices, predicted } from './headSlices';
 import type { Batch, Model } from './model';
+import { refuseNotFinite } from './notFinite';
 import type { HeadPass, HeadVisit } from './visitor';
 
 /** Windows of equal length with what each prediction counts in the loss. */
@@ -31,13 +32,9 @@ export interface LossAndGradient {
   readonly gradient: Tensor;
 }
 
-/** Takes the hidden state over: the way back through the final norm needs it. */
-export async function openHeadGradient({
-  model,
-  batch,
-  hidden,
-  norm,
-}: HeadVisit<WeightedBatch>): Promise<HeadPass<LossAndGradient>> {
+/** Takes the hidden state over: the way back through the final norm needs it. A loss that is not finite is refused. */
+export async function openHeadGradient(visit: HeadVisit<WeightedBatch>): Promise<HeadPass<LossAndGradient>> {
+  const { model, batch, hidden, norm } = visit;
   const { config, device } = model;
   const { temperature = 1 } = batch.expected ?? {};
   const slices = await openHeadSlices(model, batch, hidden, norm, {
@@ -54,8 +51,9 @@ export async function openHeadGradient({
       const { loss, normedGradient } = await device.run(program, { ...tensors, ...slices.tensors(), weights });
       const back = await device.program(finalNormBackward, config, shapeOf(batch));
       const { hiddenOutGradient } = await device.run(back, { hidden, norm, normedGradient: normedGradient! });
-      const [value] = await device.read(loss!);
-      return { loss: value!, gradient: hiddenOutGradient! };
+      const value = await device.read(loss!);
+      refuseNotFinite(value, 'loss', visit);
+      return { loss: value[0]!, gradient: hiddenOutGradient! };
     },
   };
 }

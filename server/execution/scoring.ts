@@ -11,6 +11,7 @@ import { shapeOf, stageArgument } from './blockProgram';
 import { openExecution } from './execute';
 import { openHeadScores, type TokenScores } from './headScores';
 import type { Model } from './model';
+import { refuseNotFinite } from './notFinite';
 import { batchOperations } from './packedCost';
 import { groupsOf } from './packedGroups';
 import { openPackedInputs, type PackedInputs } from './packedInputs';
@@ -34,7 +35,7 @@ export interface ScoringOptions extends Control {
 /**
  * Scores the requests that were packed into `prefixBatches` on each path.
  * @param nRequests how many there are
- * @throws UserError cancelled between two runs
+ * @throws UserError `cancelled` between two runs, `notFinite` where a log-likelihood is NaN or infinite
  */
 export async function scoreRequests(
   model: Model,
@@ -136,7 +137,9 @@ interface PackedShape extends BatchShape {
 
 /** What becomes of the scores of tokens: sums by request. */
 const taking = (scores: readonly Scores[]): Pick<Visitor<PlacedBatch, TokenScores>, 'take'> => ({
-  async take(found, { node, batch }) {
+  async take(found, visit) {
+    const { node, batch } = visit;
+    refuseNotFinite(found.logLikelihoods, 'log-likelihood', visit);
     for (const path of node.ends) {
       const { logLikelihoods, isGreedy } = scores[path]!;
       for (const [i, request] of batch.scoredTokens.requests.entries()) {

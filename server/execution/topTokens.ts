@@ -5,6 +5,7 @@ import { openExecution } from './execute';
 import type { Expected } from './headGradient';
 import { logSumExp, openHeadSlices } from './headSlices';
 import { type Batch, type MicroBatch, type Model, roundsOf } from './model';
+import { refuseNotFinite } from './notFinite';
 import { buildTrie } from './variantTrie';
 import type { Control, HeadPass, HeadVisit } from './visitor';
 
@@ -13,7 +14,10 @@ export interface TopTokensOptions extends Control {
   readonly temperature: number;
 }
 
-/** For every window, all of one length T, its T - 1 predictions: [T-1, K]. Throws UserError('cancelled') between two runs. */
+/**
+ * For every window, all of one length T, its T - 1 predictions: [T-1, K]. Throws UserError `cancelled` between two runs,
+ * `notFinite` where a log-probability is NaN or infinite.
+ */
 export async function topTokens(
   model: Model,
   windows: readonly Int32Array[],
@@ -35,9 +39,10 @@ export async function topTokens(
 
 /** By window of the batch. */
 async function openTopTokens(
-  { model, batch, hidden, norm }: HeadVisit<Batch>,
+  visit: HeadVisit<Batch>,
   { topK, temperature }: TopTokensOptions,
 ): Promise<HeadPass<Expected[]>> {
+  const { model, batch, hidden, norm } = visit;
   const { config, device } = model;
   const slices = await openHeadSlices(model, batch, hidden, norm, {
     running: {
@@ -55,6 +60,7 @@ async function openTopTokens(
       const ended = slices.tensors();
       const { logProbabilities } = await device.run(await device.program(topTokensEnd, slices.rows, topK), ended);
       const logs = await device.read(logProbabilities!);
+      refuseNotFinite(logs, 'log-probabilities', visit);
       const ids = Int32Array.from(await device.read(ended.topIds!));
       const each = (batch.tokens - 1) * topK;
       return Array.from({ length: batch.batch }, (_, b) => ({

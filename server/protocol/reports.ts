@@ -64,7 +64,9 @@ export interface MethodScores {
 }
 
 /** The loss of the model without something. */
-export interface MeasuredLoss {
+export type MeasuredLoss = FiniteLoss | LossNotFinite;
+
+export interface FiniteLoss {
   lossNats: number;
   /** Of the loss, over windows; null with a single window. */
   standardError: number | null;
@@ -73,18 +75,29 @@ export interface MeasuredLoss {
   costStandardError: number;
 }
 
+/** What stays computes NaN or an infinity. */
+export interface LossNotFinite {
+  lossNats: NotFinite;
+  standardError: null;
+  costNats: NotFinite;
+  costStandardError: null;
+}
+
+/** Stands in the place of a number that came out as NaN or infinite, for which JSON has no word. */
+export type NotFinite = 'not finite';
+
 /** A block, or a sublayer of one. */
 export type BlockOrSublayer = number | { block: number; half: 'attention' | 'mlp' };
 
 /** A first or final answer to a question about a drop set. */
-export interface Estimate extends MeasuredLoss {
+export type Estimate = MeasuredLoss & {
   nWindows: number;
   ofWindows: number;
   /** True once all windows were measured. */
   final: boolean;
   /** From the question to this answer. */
   elapsedMs: number;
-}
+};
 
 /** Forward passes with and without a drop set over the same tokens, taken in turns: the least time of each. */
 export interface MeasuredSpeed {

@@ -4,6 +4,7 @@ import type { DropRule, DropSet } from '../protocol/recipes';
 import type { MethodScores } from '../protocol/reports';
 import type { AnalyzeReport, GreedyReport } from '../recipes/analyze/recipe';
 import { blockOf, checkDropSet, dropSetOf, ofBlocks } from '../shared/dropSets';
+import { orderOf } from '../shared/finite';
 import { leastBlocks, leastSpan } from '../shared/leastScores';
 
 export interface Choice {
@@ -15,10 +16,13 @@ export interface Choice {
 }
 
 /** What there is to choose by. */
-export type Scores = Pick<AnalyzeReport, 'methods'> & Partial<Pick<AnalyzeReport, 'removals' | 'greedy'>>;
+export type Scores = Pick<AnalyzeReport, 'methods'> & Partial<Pick<AnalyzeReport, 'notFinite' | 'removals' | 'greedy'>>;
 
-/** Applies a rule to a model of `nBlocks` blocks. Throws UserError('badChoice') when it cannot be followed. */
-export function choose(rule: DropRule, nBlocks: number, { methods, removals, greedy }: Scores): Choice {
+/**
+ * Applies a rule to a model of `nBlocks` blocks.
+ * @throws UserError `badChoice` when it cannot be followed, `notFinite` when what it would choose by is not
+ */
+export function choose(rule: DropRule, nBlocks: number, { methods, notFinite, removals, greedy }: Scores): Choice {
   if (rule.kind === 'chosen') {
     const drop = checkDropSet(rule, nBlocks);
     return { drop, order: drop.blocks, scores: [] };
@@ -27,11 +31,17 @@ export function choose(rule: DropRule, nBlocks: number, { methods, removals, gre
   if (rule.kind === 'deepest') return deepest(rule.count, nBlocks, rule.protected);
   if (rule.method === 'removal' && removals)
     return ofLeastBlocks(
-      removals.blocks.map((it) => it.lossNats),
+      removals.blocks.map(({ lossNats }) => orderOf(lossNats)),
       rule.count,
       rule.protected,
     );
   if (rule.method === 'greedy' && greedy) return firstOfSearch(greedy, rule.count, rule.protected);
+  const lost = notFinite?.find(({ method }) => method === rule.method);
+  if (lost)
+    throw new UserError(
+      'notFinite',
+      `The score of block ${lost.block} by ${rule.method} is not finite, so that nothing is chosen by it; choose by another method.`,
+    );
   const method = methods[rule.method];
   if (!method) {
     const measured = [...(removals ? ['removal'] : []), ...(greedy ? ['greedy'] : [])];
@@ -52,8 +62,13 @@ export function checkRule(rule: DropRule, nBlocks: number, of: MethodScores['of'
 }
 
 function ofLeastBlocks(scores: readonly number[], count: number, kept: readonly number[]): Choice {
+  const order = leastBlocks(scores, count, kept);
   // That enough are free was checked with the count.
-  const order = leastBlocks(scores, count, kept) ?? [];
+  if (!order)
+    throw new UserError(
+      'notFinite',
+      `The loss without a block is finite for fewer than ${count} blocks that may go, and no others are chosen; drop fewer.`,
+    );
   return { drop: ofBlocks(order), order, scores: order.map((k) => scores[k]!) };
 }
 

@@ -1,6 +1,7 @@
 // Least squares in float64 from rows that arrive in portions: what map of M comes nearest to the wanted rows?
 // D is the width of both.
 import { UserError } from '../errors';
+import { allFinite } from '../shared/finite';
 
 export interface LeastSquares {
   /** Adds rows: M [rows, D] and what M T should be, target - base, each [rows, D]. */
@@ -8,7 +9,7 @@ export interface LeastSquares {
   /**
    * T [D, D] = (M'M + a I)^-1 M'W for all rows so far, with W the wanted rows and a = ridge trace(M'M) / D, and how much of
    * W it misses, |M T - W| / |W| in Frobenius norms (ReplaceMe, arXiv:2505.02819, equation of the linear transform).
-   * Throws UserError('badData') where the rows do not determine T.
+   * Throws UserError `badData` where the rows do not determine T, `notFinite` where T is not finite.
    */
   solve(ridge: number): { map: Float64Array; relativeResidual: number };
 }
@@ -44,6 +45,7 @@ export function openLeastSquares(width: number): LeastSquares {
       for (let i = 0; i < D; i++) trace += gram[i * D + i]!;
       const regular = gram.slice();
       for (let i = 0; i < D; i++) regular[i * D + i]! += (ridge * trace) / D;
+      if (!allFinite(regular) || !allFinite(cross)) throw notFiniteRepair('the states that it is fitted to are');
       const factor = cholesky(regular, D);
       if (!factor)
         throw new UserError(
@@ -51,10 +53,19 @@ export function openLeastSquares(width: number): LeastSquares {
           `${nRows} tokens do not determine a repair of width ${D} without a ridge; give more --windows, or --ridge 1e-4.`,
         );
       const map = solveTriangular(factor, cross, D);
-      return { map, relativeResidual: Math.sqrt(missed(map, gram, cross, wantedSquares, D) / wantedSquares) };
+      if (!allFinite(map)) throw notFiniteRepair('its map is');
+      const squares = missed(map, gram, cross, wantedSquares, D);
+      return { map, relativeResidual: wantedSquares === 0 ? 0 : Math.sqrt(squares / wantedSquares) };
     },
   };
 }
+
+/** Why there is no repair. @param what `its map is`, as it follows `because` */
+export const notFiniteRepair = (what: string) =>
+  new UserError(
+    'notFinite',
+    `The repair cannot be computed, because ${what} not finite; give a larger --ridge, or leave out the repair.`,
+  );
 
 /** sums [D, D] += a' b for four rows of each. */
 function addOuterProducts(sums: Float64Array, a: Float64Array, b: Float64Array, D: number): void {

@@ -10,6 +10,7 @@ import { blockParts } from '../model/block';
 import { hasAttention, hasMlp, type Path, pathWithout, type Stage } from '../model/path';
 import { blockWeightName, outputProjections } from '../model/weights';
 import type { RepairReport } from '../recipes/prune/recipe';
+import { allFinite } from '../shared/finite';
 import type { Scope } from '../runtime/device';
 import type { Tensor } from '../runtime/tensor';
 import { shapeOf, stageArgument } from '../execution/blockProgram';
@@ -17,7 +18,7 @@ import { type Execution, openExecution, plainBlock } from '../execution/execute'
 import { type MicroBatch, microBatches, type Model, within } from '../execution/model';
 import type { StateCache } from '../execution/stateCache';
 import { buildTrie, emptyPrefix, prefixKey } from '../execution/variantTrie';
-import { foldMap, type LeastSquares, openLeastSquares } from './leastSquares';
+import { foldMap, type LeastSquares, notFiniteRepair, openLeastSquares } from './leastSquares';
 
 export interface Repair {
   /** The weights to put in place of the model's, by name, [out, in] flat or [out]. */
@@ -69,7 +70,7 @@ export interface RepairOptions {
 }
 
 export interface LinearRepair extends Disposable {
-  /** Throws UserError('badData') where the windows do not determine a map without a larger ridge. */
+  /** Throws UserError `badData` where the windows do not determine a map without a larger ridge, `notFinite` where it is not. */
   solve(ridge: number): Promise<Repair>;
 }
 
@@ -273,6 +274,9 @@ async function fold(
 ): Promise<void> {
   for (const part of ['weight', 'bias']) {
     const name = blockWeightName(block, `${outputProjections[half]}.${part}`);
-    if (checkpoint.weights.has(name)) into.set(name, foldMap(map, await checkpoint.readF32(name), config.width));
+    if (!checkpoint.weights.has(name)) continue;
+    const folded = foldMap(map, await checkpoint.readF32(name), config.width);
+    if (!allFinite(folded)) throw notFiniteRepair(`${name} with its map is`);
+    into.set(name, folded);
   }
 }

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
-import { gapsOf, type LinearRepair, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
+import { gapsOf, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
 import { openMeasuring, type Measuring } from '../analysis/measuring';
 import type { DropSet, TokenSource } from '../protocol/recipes';
 import type { PruneRecipe, RepairOptions, RepairReport } from './prune/recipe';
@@ -79,8 +79,11 @@ async function calibrate(
   const tried: { ridge: number; heldOutLossNats: number }[] = [];
   if (ridge === 'auto') {
     for (const [i, candidate] of ridges.entries()) {
-      const found = await solved(repair, candidate);
-      if (found) tried.push({ ridge: candidate, heldOutLossNats: (await lossOf(heldOut, found.weights))! });
+      const heldOutLossNats = await orNextRidge(candidate, async () => {
+        const { weights } = await repair.solve(candidate);
+        return (await lossOf(heldOut, weights))!;
+      });
+      if (heldOutLossNats !== null) tried.push({ ridge: candidate, heldOutLossNats });
       onProgress((i + 1) / ridges.length);
     }
   }
@@ -117,12 +120,13 @@ async function lossWith(
   return meanAndError(await forward({ ...model, store: replaced }, windows, { path, signal })).mean;
 }
 
-/** null where the windows do not determine a map without a larger ridge: `auto` goes on to the next. */
-async function solved(repair: LinearRepair, ridge: number): Promise<Repair | null> {
+/** null where there is no map, or none that is finite, without a larger ridge: `auto` goes on to the next. */
+async function orNextRidge(ridge: number, work: () => Promise<number>): Promise<number | null> {
   try {
-    return await repair.solve(ridge);
+    return await work();
   } catch (error) {
-    if (error instanceof UserError && error.code === 'badData' && ridge < ridges.at(-1)!) return null;
+    const isOfRidge = error instanceof UserError && ['badData', 'notFinite'].includes(error.code);
+    if (isOfRidge && ridge < ridges.at(-1)!) return null;
     throw error;
   }
 }

@@ -2,10 +2,10 @@
 
 /**
  * One shot: the `count` blocks with the lowest scores, the lowest first; ties go to the lower number (ShortGPT,
- * arXiv:2403.03853). Null where the protected ones leave too few.
+ * arXiv:2403.03853). Scores that are infinite are not chosen by. Null where the others, without the protected ones, are too few.
  */
 export function leastBlocks(scores: readonly number[], count: number, isProtected: readonly number[]): number[] | null {
-  const free = scores.map((_, k) => k).filter((k) => !isProtected.includes(k));
+  const free = scores.map((_, k) => k).filter((k) => !isProtected.includes(k) && Number.isFinite(scores[k]));
   if (free.length < count) return null;
   return free.sort((a, b) => scores[a]! - scores[b]! || a - b).slice(0, count);
 }

@@ -1,5 +1,6 @@
 // The metrics of tasks, a row each: what an item adds, how a score comes from its items, how sure it is, which way is
 // better, and how it is written. A new metric is a row here. Names and numbers are those of lm-evaluation-harness. Pure.
+import { perplexityOf } from './finite';
 
 /** Of one request: nats summed over its tokens, and whether each of them is the likeliest. */
 export interface Answer {
@@ -58,12 +59,12 @@ const share: Scale = {
   digits: () => 1,
 };
 
-/** exp(-r), from 1 up: r is a log-likelihood per item, word or byte. */
+/** exp(-r), from 1 up to the largest number: r is a log-likelihood per item, word or byte. */
 const perplexity: Scale = {
   kind: 'perplexity',
   higherIsBetter: false,
-  fromRatio: (r) => Math.exp(-r),
-  slopeAt: (r) => -Math.exp(-r),
+  fromRatio: (r) => perplexityOf(-r),
+  slopeAt: (r) => -perplexityOf(-r),
   factor: 1,
   unit: '',
   digits: (beside) => (beside >= 1000 ? 0 : beside >= 100 ? 1 : beside >= 10 ? 2 : 3),

@@ -33,8 +33,9 @@ export interface StepResult {
 }
 
 /**
- * Step `step`, counted from 0, on batches whose weights sum to 1. Where loss or gradient are not finite the adapter is left
- * as it was: whoever called sees it in the result.
+ * Step `step`, counted from 0, on batches whose weights sum to 1. Where the gradient is not finite the adapter is left as it
+ * was: whoever called sees it in the result.
+ * @throws UserError `notFinite` where the loss is not
  */
 export async function trainStep(
   model: Model,
@@ -48,7 +49,7 @@ export async function trainStep(
   using sums = openGradientSums(model.device, adapter.shapes);
   const lossNats = await sumOfLosses(model, adapter, batches, step, { ...options, take: sums.add });
   const gradNorm = await normOf(model, adapter, sums);
-  if (Number.isFinite(lossNats) && Number.isFinite(gradNorm)) {
+  if (Number.isFinite(gradNorm)) {
     const scalars = stepScalars(optimizer, rate, step, clipFactor(gradNorm, optimizer));
     await change(model, adapter, sums.of, scalars, optimizer);
   }

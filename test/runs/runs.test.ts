@@ -17,6 +17,7 @@ import type { DropSet } from '../../server/protocol/recipes';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { PruneRecipe } from '../../server/recipes/prune/recipe';
 import type { RunEvent } from '../../server/protocol/server';
+import { finite } from '../finiteLoss';
 import { childrenOf, isRunning, until } from '../cli/espalier';
 import { recipeSchema } from '../../server/recipes/kinds';
 import {
@@ -564,7 +565,7 @@ describe('questions', () => {
     await client.request('runs/start', { runId, recipe });
     await reaches(client, runId, ['done']);
     const { report } = await client.request('runs/get', { runId });
-    const expected = report?.kind === 'analyze' ? report.whatIf![0]!.lossNats : Number.NaN;
+    const expected = report?.kind === 'analyze' ? finite(report.whatIf![0]!.lossNats) : Number.NaN;
     return { server, client, runId, expected };
   };
 

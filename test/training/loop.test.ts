@@ -28,8 +28,11 @@ interface Script {
 const falling = (step: number) => 5 - step / 10;
 
 /** What happened, in words, in order; the states that were saved; and the end. */
-async function run(change: Partial<LoopOptions>, { losses = [], heldOut = falling, stopAt, from }: Script = {}) {
-  const events: string[] = [];
+async function run(
+  change: Partial<LoopOptions>,
+  { losses = [], heldOut = falling, stopAt, from }: Script = {},
+  events: string[] = [],
+) {
   const saved: Progress[] = [];
   let made = (from ?? atTheBeginning).step;
   const end: LoopEnd = await trainLoop(
@@ -51,7 +54,7 @@ async function run(change: Partial<LoopOptions>, { losses = [], heldOut = fallin
       onEvaluated: async ({ step, recoveredFraction }) =>
         void events.push(`judge ${step}: ${recoveredFraction?.toFixed(2)}`),
       best: async () => void events.push('best'),
-      save: async (progress) => {
+      snapshot: async (progress) => async () => {
         events.push(`save ${progress.step}`);
         saved.push(progress);
       },
@@ -95,7 +98,6 @@ describe('a run', () => {
     [1, [5, 6], 1],
     [2, [5, 4, 6, 6], 3],
     [2, [5, 6, 4, 6, 3, 6, 6], 6],
-    [1, [5, Number.NaN], 1],
     [3, [5, 5, 5, 5], 3],
   ])('with patience %d ends when the judgements are %j', async (patience, heldOut, steps) => {
     const { end } = await run({ steps: 9, evaluateEverySteps: 1, patience }, { heldOut: (step) => heldOut[step]! });
@@ -109,18 +111,31 @@ describe('a run', () => {
   });
 
   const guess = 2 * Math.log(512);
-  it.each<[string, number | [number, number], boolean]>([
-    ['no number', Number.NaN, true],
-    ['infinite', Number.POSITIVE_INFINITY, true],
-    ['a gradient that is no number', [1, Number.NaN], true],
-    ['an infinite gradient', [1, Number.POSITIVE_INFINITY], true],
+  it.each<[string, number, boolean]>([
     ['worse than twice guessing', guess + 0.001, true],
     ['a little better than twice guessing', guess - 0.001, false],
   ])('a loss that is %s', async (_, loss, ends) => {
     const { events, end } = await run({}, { losses: [1, 1, 1, loss] });
     expect([end.stoppedBy, end.progress.step]).toEqual(ends ? ['divergence', 3] : ['steps', 6]);
     // Neither told as a step nor judged.
-    if (ends) expect(events.slice(events.indexOf('step 2') + 1)).toEqual(['save 3', 'save 3']);
+    if (ends) expect(events.slice(events.indexOf('step 2') + 1)).toEqual(['save 3']);
+  });
+
+  it.each<[string, Script]>([
+    ['loss', { losses: [1, 1, 1, 1, Number.NaN] }],
+    ['loss', { losses: [1, 1, 1, 1, Number.POSITIVE_INFINITY] }],
+    ['gradient', { losses: [1, 1, 1, 1, [1, Number.NaN]] }],
+    ['gradient', { losses: [1, 1, 1, 1, [1, Number.POSITIVE_INFINITY]] }],
+    ['held-out loss', { heldOut: (step) => (step === 4 ? Number.NaN : 5 - step) }],
+  ])('ends with a sentence that names the step where a %s is not finite', async (what, script) => {
+    const events: string[] = [];
+    const best = what === 'held-out loss' ? 2 : 4;
+    await expect(run({ saveEverySteps: 2 }, script, events)).rejects.toMatchObject({
+      code: 'notFinite',
+      message: expect.stringMatching(new RegExp(`^The ${what} is not finite in step 4: the adapter of step ${best}, `)),
+    });
+    // The state of step 4 was not good, so that the one before it stays.
+    expect(events.filter((event) => event.startsWith('save'))).toEqual(['save 0', 'save 2']);
   });
 });
 

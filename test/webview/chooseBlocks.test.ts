@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { Estimate } from '../../server/protocol/reports';
+import { finiteLoss } from '../finiteLoss';
 import { available } from '../fixtures';
 import { type Answers, chromiumFile, type OpenOptions, type OpenPage } from './harness/browser';
 import { measureAll, plan } from './harness/cases';
@@ -142,7 +143,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     await row(13).locator('td.name-column').click();
     await eventually(() => fact('Loss').then((it) => it?.replace(/\+0.*/, '')), 'Loss, estimated; measuring≈ 3.710 ');
     await expect.poll(() => answer).toBeDefined();
-    const final = answerTo(report, { blocks: [12, 13], attention: [], mlp: [] });
+    const final = finiteLoss(answerTo(report, { blocks: [12, 13], attention: [], mlp: [] }));
     await notify('choose/estimate', { question, estimate: { ...final, costNats: 0.3, nWindows: 2, final: false } });
     await eventually(
       () => fact('Loss').then((it) => it?.startsWith('Loss, estimated; measuring 2 of 8≈ 3.713 +0.300 ± ')),

@@ -10,6 +10,7 @@ import { median, rankCorrelation, ranks, surprises } from '../../webview/choose/
 import { initialState } from '../../webview/choose/state';
 import { betterSet, viewOf } from '../../webview/choose/view';
 import { summaryOf } from '../../webview/run/summary';
+import { finite } from '../finiteLoss';
 import { modelOf, referenceFile, reportOf, stateOf } from './harness/fixture';
 
 describe('ranks', () => {
@@ -114,7 +115,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
 
   it('adds up single removals until a set is measured', () => {
     const sets = measuredSets(report, new Map());
-    const sum = [12, 13].reduce((t, k) => t + report.removals!.blocks[k]!.costNats, 0);
+    const sum = [12, 13].reduce((t, k) => t + finite(report.removals!.blocks[k]!.costNats), 0);
     expect(lossOf(ofBlocks([12, 13]), report, sets)).toMatchObject({ kind: 'estimated', costNats: sum });
     expect(lossOf(ofBlocks([14, 17]), report, sets)).toMatchObject({ kind: 'measured' });
     expect(lossOf(emptyDropSet, report, sets)).toMatchObject({

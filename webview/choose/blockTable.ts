@@ -3,6 +3,7 @@
 // where they are opened, their sublayers. The table is one tab stop.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { MeasuredLoss } from '../../server/protocol/reports';
+import { notFinite } from '../../server/shared/finite';
 import { cost as costText, costWithInterval, loss, ordinal, plain } from '../../server/shared/numbers';
 import { normalQuantile } from '../../server/shared/statistics';
 import { type Sublayer, sublayerNames } from '../../server/shared/sublayers';
@@ -12,6 +13,7 @@ import { hideTip, showTip } from '../components/tooltip';
 import type { Actions } from './actions';
 import { isDropped, isRow, type Row } from './choice';
 import { headInBlocks } from './facts';
+import { isFiniteLoss } from './measured';
 import type { ScoredMethod } from './methods';
 import { visibleRows } from './state';
 import type { View } from './view';
@@ -102,10 +104,10 @@ function blockRow(view: View, act: Actions, block: number): TemplateResult {
       <td class="name-column" @click=${(event: MouseEvent) => act.pick(event, row)}>
         <span>${kept ? icon('lock') : html`<span class="box"></span>`}<span class="name">${block}</span></span>
       </td>
-      <td>${removal ? valueBar('right', removal.costNats, removal.costStandardError, barEnds.cost) : nothing}</td>
+      <td>${costBar(removal, barEnds.cost)}</td>
       <td class="cost num">${
         surprising ? html`${icon('warning', 'warn')}<span class="sr">Costs more than it looks. </span> ` : nothing
-      }<span class=${surprising ? 'strong' : ''}>${removal ? costText(removal.costNats) : ''}</span></td>
+      }<span class=${surprising ? 'strong' : ''}>${removal ? costOf(removal) : ''}</span></td>
       <td class="rank">${method && nBlocks > 1 ? strip(view, block) : nothing}</td>
       <td class="lock">${protectButton(block, kept, act)}</td>
     </tr>`;
@@ -132,7 +134,7 @@ function sublayerRow(view: View, act: Actions, block: number, sublayer: Sublayer
     `${name} of block ${block}`,
     gone ? 'already left out' : withBlock ? 'goes with its block' : dropped ? 'dropped' : '',
     norm === undefined ? '' : `norm of its output over its input ${plain(norm, 2)}`,
-    removal ? `loss without it ${costWithInterval(removal.costNats, removal.costStandardError)} nats` : '',
+    removal ? `loss without it ${inNats(removal)}` : '',
   ];
   return html`
     <tr
@@ -145,8 +147,8 @@ function sublayerRow(view: View, act: Actions, block: number, sublayer: Sublayer
       <td class="name-column" @click=${(event: MouseEvent) => act.pick(event, row)}>
         <span>${kept ? icon('lock') : html`<span class="box ${withBlock || gone ? 'off' : ''}"></span>`}<span class="name quiet">${shortNames[sublayer]}</span></span>
       </td>
-      <td>${removal ? valueBar('right', removal.costNats, removal.costStandardError, barEnds.cost) : nothing}</td>
-      <td class="cost num">${removal ? costText(removal.costNats) : ''}</td>
+      <td>${costBar(removal, barEnds.cost)}</td>
+      <td class="cost num">${removal ? costOf(removal) : ''}</td>
       <td class="rank quiet nowrap" colspan="2" title="Norm of the ${name} output over the norm of its input">${
         norm === undefined ? '' : 'norm out / in'
       }</td>
@@ -216,7 +218,7 @@ function describe(view: View, block: number): string {
     method?.scores[block] === undefined
       ? ''
       : `${method.label} ${exactScore(method, block)}, ${ordinal(method.ranks[block]!)} of ${nBlocks}`,
-    removal ? `Loss without it ${loss(removal.lossNats)} nats (${measuredText(removal)})${rank}` : '',
+    removal ? `Loss without it ${lossInWords(removal, rank)}` : '',
     parts.charAt(0).toUpperCase() + parts.slice(1),
     removal && state.host.analysis?.source
       ? `± is a 95 % interval over ${windows(state.host.analysis.source.nWindows)}`
@@ -230,7 +232,15 @@ function describe(view: View, block: number): string {
 const exactScore = ({ scores, shownPer, digits }: ScoredMethod, block: number): string =>
   plain(scores[block]! / shownPer, digits + 1);
 
-const measuredText = ({ costNats, costStandardError }: MeasuredLoss) => costWithInterval(costNats, costStandardError);
+const measuredText = (loss: MeasuredLoss) =>
+  isFiniteLoss(loss) ? costWithInterval(loss.costNats, loss.costStandardError) : notFinite;
+const inNats = (loss: MeasuredLoss) => (isFiniteLoss(loss) ? `${measuredText(loss)} nats` : notFinite);
+const lossInWords = (removal: MeasuredLoss, rank: string) =>
+  isFiniteLoss(removal) ? `${loss(removal.lossNats)} nats (${measuredText(removal)})${rank}` : notFinite;
+const costOf = (loss: MeasuredLoss) => (isFiniteLoss(loss) ? costText(loss.costNats) : notFinite);
+const costBar = (loss: MeasuredLoss | null, end: number) =>
+  loss && isFiniteLoss(loss) ? valueBar('right', loss.costNats, loss.costStandardError, end) : nothing;
+
 const windows = (n: number) => (n === 1 ? '1 window' : `${n} windows`);
 
 /** The buttons over the table that concern the whole choice. */

@@ -3,6 +3,7 @@ import { html, nothing, svg, type TemplateResult } from 'lit';
 import type { WritingRun } from '../../server/protocol/pages/page';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { dropSetInWords, isEmpty, keyOf, nDropped } from '../../server/shared/dropSets';
+import { notFinite, perplexityOf } from '../../server/shared/finite';
 import {
   costWithInterval,
   counted,
@@ -20,6 +21,7 @@ import { button, checkbox, link, messageLine, progressBar } from '../components/
 import { icon } from '../components/icons';
 import { stepInWords } from '../components/runState';
 import type { Actions } from './actions';
+import { isFiniteLoss } from './measured';
 import { canAsk, isConnected } from './state';
 import { greedySetOf } from './suggestions';
 import { betterSet, type View } from './view';
@@ -99,6 +101,8 @@ function lossFact(view: View) {
       gauge(view, loss.costNats, loss.costStandardError),
     );
   }
+  if (loss.kind === 'notFinite')
+    return fact('Loss, measured', html`<b class="warn">${notFinite}</b>`, fromText(whatStays));
   const partly = asking?.estimate;
   const spinner = icon('sync', 'spin');
   const value = estimateOf(view);
@@ -117,6 +121,8 @@ function lossFact(view: View) {
   );
 }
 
+const whatStays = 'what stays computes no number';
+
 const refused = (why: string) => html`<span class="small warn refusal" title=${why}>${why}</span>`;
 
 /** The estimate of the windows that are measured so far; before the first of them the sum of single removals. */
@@ -127,7 +133,7 @@ function estimateOf({
   const partly = state.asking?.estimate;
   const originalNats = state.host.analysis?.lossNats;
   // The loss of some windows differs from that of all, but what the drop set adds to it hardly does.
-  if (partly && originalNats !== undefined)
+  if (partly && isFiniteLoss(partly) && originalNats !== undefined)
     return {
       lossNats: originalNats + partly.costNats,
       costNats: partly.costNats,
@@ -137,9 +143,11 @@ function estimateOf({
 }
 
 function perplexityValue(view: View) {
-  if (view.loss.kind === 'measured') return html`<b>${perplexity(Math.exp(view.loss.lossNats))}</b>`;
+  if (view.loss.kind === 'measured') return html`<b>${perplexity(perplexityOf(view.loss.lossNats))}</b>`;
   const value = estimateOf(view);
-  return value ? html`<b class="guess">≈ ${perplexity(Math.exp(value.lossNats))}</b>` : html`<b class="quiet">–</b>`;
+  return value
+    ? html`<b class="guess">≈ ${perplexity(perplexityOf(value.lossNats))}</b>`
+    : html`<b class="quiet">–</b>`;
 }
 
 /** The cost from the original model to the choice, to scale, with the best set of the same size that a search found. */
@@ -255,6 +263,8 @@ function inWords({ choice, loss, nBlocks }: View): string {
   const measured =
     loss.kind === 'measured'
       ? ` Loss ${lossText(loss.lossNats)}, ${costWithInterval(loss.costNats, loss.costStandardError)} nats.`
-      : '';
+      : loss.kind === 'notFinite'
+        ? ` Loss ${notFinite}: ${whatStays}.`
+        : '';
   return `Dropping ${dropSetInWords(choice.drop)}.${measured}`;
 }

@@ -35,7 +35,7 @@ interface Plot {
 
 interface Present {
   n: number;
-  loss: Exclude<View['loss'], { kind: 'unknown' }>;
+  loss: Extract<View['loss'], { costNats: number }>;
   name: string;
 }
 
@@ -51,7 +51,7 @@ export function curve(view: View, act: Actions): TemplateResult | typeof nothing
     shape: '',
   }));
   const name = shortName(dropSetInWords(choice.drop));
-  const present = isEmpty(choice.drop) || loss.kind === 'unknown' ? null : { n: nBlocksIn(choice.drop), loss, name };
+  const present = isEmpty(choice.drop) || !('costNats' in loss) ? null : { n: nBlocksIn(choice.drop), loss, name };
   const plot: Plot = { line, points, present, scale: niceScale(line, points, present?.loss.costNats ?? 0) };
   const at = (seriesId: string, index: number) => (seriesId === 'greedy' ? line[index - 1] : points[index]);
   return html`

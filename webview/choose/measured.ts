@@ -1,13 +1,16 @@
 // What is known of the loss of a drop set: measured, from the report or from an answer of the engine, or else estimated as the
 // sum of what leaving out each of its parts alone costs.
 import type { DropSet } from '../../server/protocol/recipes';
-import type { MeasuredLoss } from '../../server/protocol/reports';
+import type { FiniteLoss, MeasuredLoss } from '../../server/protocol/reports';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import { dropSetOf, emptyDropSet, isEmpty, keyOf, normalized, ofBlocks } from '../../server/shared/dropSets';
+import { notFinite } from '../../server/shared/finite';
 import { sublayers } from '../../server/shared/sublayers';
 
 export type LossOfChoice =
-  | ({ kind: 'measured' } & MeasuredLoss)
+  | ({ kind: 'measured' } & FiniteLoss)
+  /** Measured, and NaN or infinite. */
+  | { kind: 'notFinite' }
   | { kind: 'estimated'; lossNats: number; costNats: number }
   | { kind: 'unknown' };
 
@@ -49,12 +52,17 @@ export function lossOf(drop: DropSet, report: Partial<AnalyzeReport> | null, set
       costStandardError: 0,
     };
   const measured = sets.get(keyOf(drop));
-  if (measured) return { kind: 'measured', ...measured };
+  if (measured) return isFiniteLoss(measured) ? { kind: 'measured', ...measured } : { kind: 'notFinite' };
   const costNats = sumOfSingles(drop, sets);
   return costNats === null ? { kind: 'unknown' } : { kind: 'estimated', lossNats: originalNats + costNats, costNats };
 }
 
-/** Null where one of its parts was not measured. */
+/** Whether it is asked for no more. */
+export const isKnown = ({ kind }: LossOfChoice): boolean => kind === 'measured' || kind === 'notFinite';
+
+export const isFiniteLoss = (loss: MeasuredLoss): loss is FiniteLoss => loss.lossNats !== notFinite;
+
+/** Null where one of its parts was not measured, or is not finite. */
 export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
   const parts = [
     ...drop.blocks.map((block) => ofBlocks([block])),
@@ -64,7 +72,7 @@ export function sumOfSingles(drop: DropSet, sets: MeasuredSets): number | null {
   let sum = 0;
   for (const part of parts) {
     const measured = sets.get(keyOf(part));
-    if (!measured) return null;
+    if (!measured || !isFiniteLoss(measured)) return null;
     sum += measured.costNats;
   }
   return sum;

@@ -2,12 +2,15 @@
 // than they look. Each notice offers what can be done.
 import { html, nothing, type TemplateResult } from 'lit';
 import { blockRanges } from '../../server/shared/dropSets';
+import type { MeasuredLoss } from '../../server/protocol/reports';
+import { notFinite } from '../../server/shared/finite';
 import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
 import { secondsLeft, stepInWords } from '../components/runState';
 import type { Actions } from './actions';
+import { isFiniteLoss } from './measured';
 import { isConnected } from './state';
 import type { View } from './view';
 
@@ -146,6 +149,8 @@ function ended(view: View, act: Actions): TemplateResult {
     </section>`;
 }
 
+const costInWords = (loss: MeasuredLoss): string => (isFiniteLoss(loss) ? `${cost(loss.costNats)} nats` : notFinite);
+
 function surpriseNote({ surprises, method, nBlocks, costRanks, removals, suggestions }: View, act: Actions) {
   const [block] = surprises;
   if (block === undefined || !method) return nothing;
@@ -159,7 +164,7 @@ function surpriseNote({ surprises, method, nBlocks, costRanks, removals, suggest
         ]
       : [
           `Block ${block} costs more than it looks: `,
-          `${ordinal(method.ranks[block]!)} of ${nBlocks} by ${name}, but ${ordinal(costRanks![block]!)} measured (${cost(removals[block]!.costNats)} nats).`,
+          `${ordinal(method.ranks[block]!)} of ${nBlocks} by ${name}, but ${ordinal(costRanks![block]!)} measured (${costInWords(removals[block]!)}).`,
         ];
   return html`<p class="note" id="surprises">
     ${icon('warning', 'warn')}<span><b class="strong">${head}</b>${rest}</span><span class="grow"></span>

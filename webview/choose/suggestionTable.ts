@@ -2,10 +2,12 @@
 // costs for each number of blocks. A click on a number chooses that drop set.
 import { html, nothing, type TemplateResult } from 'lit';
 import { dropSetInWords, keyOf } from '../../server/shared/dropSets';
-import { correlation, cost, counted, duration, plain } from '../../server/shared/numbers';
+import { notFinite } from '../../server/shared/finite';
+import { correlation, cost, counted, duration, nameInWords, plain } from '../../server/shared/numbers';
 import { link, tool } from '../components/controls';
 import { hideTip, showTip } from '../components/tooltip';
 import type { Actions } from './actions';
+import { isKnown, type LossOfChoice } from './measured';
 import { canAsk } from './state';
 import type { SuggestionCell, SuggestionRow } from './suggestions';
 import { countsShown, type View } from './view';
@@ -33,6 +35,7 @@ export function suggestionTable(view: View, act: Actions): TemplateResult {
         </thead>
         <tbody>${suggestions.map((row) => suggestionRow(view, act, row, row.kind === 'method' && row.name === method?.name))}</tbody>
       </table>
+      ${lost(view)}
       ${
         hasLosses
           ? html`<p class="small quiet note-below">
@@ -44,6 +47,14 @@ export function suggestionTable(view: View, act: Actions): TemplateResult {
             </p>`
       }
     </section>`;
+}
+
+/** Methods that nothing can be chosen by. */
+function lost({ state }: View) {
+  const methods = state.host.analysis?.notFinite ?? [];
+  if (methods.length === 0) return nothing;
+  const named = methods.map(({ method, block }) => `${nameInWords(method).toLowerCase()} (block ${block})`);
+  return html`<p class="small warn note-below">Scores that are ${notFinite}, and choose nothing: ${named.join(', ')}.</p>`;
 }
 
 function suggestionRow(view: View, act: Actions, row: SuggestionRow, now: boolean): TemplateResult {
@@ -63,17 +74,24 @@ function suggestionRow(view: View, act: Actions, row: SuggestionRow, now: boolea
 
 const noPick = html`<span class="quiet" title="Not possible around the protected blocks">–</span>`;
 
+const lossless = (loss: LossOfChoice): string => (loss.kind === 'notFinite' ? notFinite : '…');
+
 function takeButton(view: View, act: Actions, row: SuggestionRow, { drop, loss, least }: SuggestionCell, n: number) {
   const pressed = keyOf(drop) === keyOf(view.choice.drop);
-  const costNats = loss.kind === 'unknown' ? null : loss.costNats;
-  const measured = loss.kind === 'measured';
+  const costNats = 'costNats' in loss ? loss.costNats : null;
+  const measured = isKnown(loss);
   const text =
     costNats === null
-      ? '…'
+      ? lossless(loss)
       : measured
         ? plain(costNats, costNats < 10 ? 3 : 2)
         : `≈${plain(costNats, costNats < 10 ? 2 : 1)}`;
-  const inWords = costNats === null ? '' : `${measured ? 'measured' : 'estimated'} ${cost(costNats)} nats`;
+  const inWords =
+    costNats === null
+      ? measured
+        ? `loss ${notFinite}`
+        : ''
+      : `${measured ? 'measured' : 'estimated'} ${cost(costNats)} nats`;
   const tip = [`${row.label}, n = ${n}`, dropSetInWords(drop), inWords].filter(Boolean).join('\n');
   return html`<button
     class="take ${measured ? (least ? 'best' : '') : 'guess'}" type="button" aria-pressed=${pressed}

@@ -1,7 +1,7 @@
 // What the methods, the measurement and the greedy search would drop, by number of blocks, and what that is known to cost.
 import type { DropSet } from '../../server/protocol/recipes';
 import { keyOf } from '../../server/shared/dropSets';
-import type { LossOfChoice } from './measured';
+import { isKnown, type LossOfChoice } from './measured';
 import { type ScoredMethod, suggestion } from './methods';
 import { rankCorrelation } from './ranks';
 
@@ -31,7 +31,7 @@ export interface GreedySet {
 
 export interface SuggestionSources {
   methods: readonly ScoredMethod[];
-  /** Measured costs by block; null while one of them is missing. */
+  /** Measured costs by block, infinite where one is not finite; null while one of them is missing. */
   costs: readonly number[] | null;
   greedy: readonly GreedySet[];
   counts: readonly number[];
@@ -87,9 +87,7 @@ export function greedySetOf(greedy: readonly GreedySet[], count: number, kept: r
 
 /** Suggested sets that are only estimated, each once. */
 export function unmeasuredSets(rows: readonly SuggestionRow[]): DropSet[] {
-  const drops = rows.flatMap(({ cells }) =>
-    cells.flatMap((cell) => (cell && cell.loss.kind !== 'measured' ? [cell.drop] : [])),
-  );
+  const drops = rows.flatMap(({ cells }) => cells.flatMap((cell) => (cell && !isKnown(cell.loss) ? [cell.drop] : [])));
   return [...new Map(drops.map((drop) => [keyOf(drop), drop])).values()];
 }
 

@@ -4,10 +4,11 @@ import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
 import { dropSetOf, isEmpty, keyOf } from '../../server/shared/dropSets';
+import { orderOf } from '../../server/shared/finite';
 import type { Sublayer } from '../../server/shared/sublayers';
 import type { Choice } from './choice';
 import { type Facts, factsOf } from './facts';
-import { type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';
+import { isKnown, type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';
 import { isVariant, type ScoredMethod, scoredMethods } from './methods';
 import { median, ranks, surprises } from './ranks';
 import { canAsk, type PageState } from './state';
@@ -60,8 +61,8 @@ export function viewOf(state: PageState): View {
   const method = methods.find(({ name }) => name === state.method) ?? methods[0] ?? null;
   const shownMethods = methods.filter(({ name }) => !isVariant(name) || name === method?.name);
   const removals = byBlock(analysis?.removals?.blocks, nBlocks);
-  const known = removals.flatMap((removal) => (removal ? [removal.costNats] : []));
-  const costs = known.length === nBlocks ? known : null;
+  const measured = removals.flatMap((removal) => (removal ? [orderOf(removal.costNats)] : []));
+  const costs = measured.length === nBlocks ? measured : null;
   const sublayers = sublayersOf(analysis, nBlocks);
   const sets = measuredSets(analysis, state.answers);
   const greedy = greedySetsOf(analysis);
@@ -88,7 +89,7 @@ export function viewOf(state: PageState): View {
     surprises: costs && method ? surprises(method.ranks, costs, choice.protected) : [],
     barEnds: {
       score: 4 * median(method?.scores ?? []),
-      cost: 4 * median(known),
+      cost: 4 * median(measured.filter(Number.isFinite)),
       attention: 4 * median(sublayers.attention.norms ?? []),
       mlp: 4 * median(sublayers.mlp.norms ?? []),
     },
@@ -109,7 +110,7 @@ export function nextQuestion(state: PageState): DropSet | null {
   if (!canAsk(state)) return null;
   const { loss, choice, facts, sets } = viewOf(state);
   const isAskable = !isEmpty(choice.drop) && facts.nBlocksLeft > 0;
-  if (loss.kind !== 'measured' && isAskable && state.refusal === null) return choice.drop;
+  if (!isKnown(loss) && isAskable && state.refusal === null) return choice.drop;
   return state.queue?.find((drop) => !sets.has(keyOf(drop))) ?? null;
 }
 

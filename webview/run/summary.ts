@@ -3,6 +3,7 @@
 import type { RunFacts } from '../../server/protocol/reports';
 import type { Report } from '../../server/recipes/kinds';
 import { dropSetInWords } from '../../server/shared/dropSets';
+import { orderOf } from '../../server/shared/finite';
 import {
   cost,
   counted,
@@ -32,8 +33,8 @@ export function summaryOf(report: Report): (readonly [name: string, value: strin
 const nats = (value: number) => `${loss(value)} nats`;
 
 const factsByKind: FactsOf = {
-  analyze({ lossNats, perplexity: ofText, source, methods, removals, greedy }) {
-    const costs = removals?.blocks.map(({ costNats }) => costNats) ?? [];
+  analyze({ lossNats, perplexity: ofText, source, methods, notFinite: lost, removals, greedy }) {
+    const costs = removals?.blocks.map(({ costNats }) => orderOf(costNats)) ?? [];
     const cheapest = costs.indexOf(Math.min(...costs));
     const files = source.files.map(({ name }) => name).join(', ');
     const total = cost(greedy?.steps.at(-1)?.costNats ?? 0);
@@ -41,7 +42,11 @@ const factsByKind: FactsOf = {
       ['Loss', `${nats(lossNats)}, perplexity ${perplexity(ofText)}`],
       ['Text', `${counted(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens of ${files}`],
       ['Methods', counted(Object.keys(methods).length, 'method')],
-      ['Cheapest block', costs.length > 0 ? `${cheapest} (${cost(costs[cheapest]!)} nats without it)` : null],
+      ['Not finite', lost ? lost.map(({ method, block }) => `${method} in block ${block}`).join(', ') : null],
+      [
+        'Cheapest block',
+        Number.isFinite(costs[cheapest]) ? `${cheapest} (${cost(costs[cheapest]!)} nats without it)` : null,
+      ],
       ['Greedy search', greedy && `${counted(greedy.steps.length, 'step')}, ${total} nats`],
     ];
   },

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import type { AnalyzeRecipe, MeasureOptions, AnalyzeReport } from './recipe';
 import type { ComputeOptions, TokenSource, TokenSourceReport } from '../../protocol/recipes';
 import type { RunFacts } from '../../protocol/reports';
+import { perplexityOf } from '../../shared/finite';
 import type { Model } from '../../execution/model';
 import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';
 import { summarize } from '../modelSummary';
@@ -32,7 +33,7 @@ export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeRepo
       model: summarize(checkpoint),
       source,
       ...analysis,
-      perplexity: Math.exp(analysis.lossNats),
+      perplexity: perplexityOf(analysis.lossNats),
       ...facts,
     });
     const wanted = { ...recipe, methods: methodNames(recipe.methods) };
@@ -100,7 +101,7 @@ async function scoresAndLosses(
   const nothing = { removals: null, greedy: null, suggestions: null, whatIf: null, work: null };
   if (!measuring || measuresNothing(measure)) return { ...analysis, ...nothing };
   const onPart = (part: Partial<AnalyzeReport>) => run.emit({ kind: 'partial', report: part });
-  onPart({ ...analysis, perplexity: Math.exp(analysis.lossNats) });
+  onPart({ ...analysis, perplexity: perplexityOf(analysis.lossNats) });
   const onProgress = (step: string, fraction: number) => run.emit({ kind: 'progress', step, fraction });
   const parts = await measureLosses(measuring, measure, analysis, { signal, onProgress, onPart });
   return { ...analysis, ...parts };

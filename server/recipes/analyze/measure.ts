@@ -6,6 +6,7 @@ import { UserError } from '../../errors';
 import type { ModelConfig } from '../../model/config';
 import { pathWithout } from '../../model/path';
 import { choose } from '../../pruning/choose';
+import { notFinite as notFiniteLoss } from '../../shared/finite';
 import { checkDropSet } from '../../shared/dropSets';
 import type { DropSet } from '../../protocol/recipes';
 import type { GreedyOptions, MeasureOptions, AnalyzeReport, SuggestionReport } from './recipe';
@@ -70,7 +71,7 @@ export interface MeasureRun {
 export async function measureLosses(
   measuring: Measuring,
   options: MeasureOptions,
-  { methods }: Pick<AnalyzeReport, 'methods'>,
+  { methods, notFinite }: Pick<AnalyzeReport, 'methods' | 'notFinite'>,
   run: MeasureRun,
 ): Promise<MeasuredParts> {
   const { config } = measuring.model;
@@ -96,7 +97,12 @@ export async function measureLosses(
   }
   if (options.greedy) add({ greedy: await greedySearch(measuring, options.greedy, at('search')) });
   if (options.suggestions > 0) {
-    const suggested = suggestions(config, options.suggestions, { ...parts, methods }, options.greedy);
+    const suggested = suggestions(
+      config,
+      options.suggestions,
+      { ...parts, methods, ...(notFinite && { notFinite }) },
+      options.greedy,
+    );
     const losses = await lossesOf(
       suggested.map(({ drop }) => drop),
       'suggestions',
@@ -112,6 +118,20 @@ export async function measureLosses(
   return parts;
 }
 
+/** For how many blocks a method can say what it would drop. */
+function reachOf(
+  method: string,
+  most: number,
+  scores: Parameters<typeof choose>[2],
+  greedy: GreedyOptions | null,
+): number {
+  if (method === 'greedy') return greedy?.of === 'blocks' ? scores.greedy!.order.length : 0;
+  if (method !== 'removal') return most;
+  const kept = greedy?.protected ?? [];
+  return scores.removals!.blocks.filter(({ lossNats }, block) => lossNats !== notFiniteLoss && !kept.includes(block))
+    .length;
+}
+
 /** What every method would drop, for every count; a search as far as it went. */
 function suggestions(
   { nBlocks }: ModelConfig,
@@ -122,7 +142,7 @@ function suggestions(
   const names = [...Object.keys(scores.methods), ...choosingMethodNames];
   return names.flatMap((method) => {
     if (method === 'removal' && !scores.removals) return [];
-    const reach = method === 'greedy' ? (greedy?.of === 'blocks' ? scores.greedy!.order.length : 0) : most;
+    const reach = reachOf(method, most, scores, greedy);
     return Array.from({ length: Math.min(most, reach) }, (_, i) => {
       const common = { count: i + 1, protected: greedy?.protected ?? [] };
       const rule =

@@ -12,7 +12,15 @@ import {
   type TokenSourceReport,
   type DropSet,
 } from '../../protocol/recipes';
-import type { RunFacts, ModelSummary, MethodScores, MeasuredLoss, BlockOrSublayer } from '../../protocol/reports';
+import type {
+  RunFacts,
+  ModelSummary,
+  MethodScores,
+  BlockOrSublayer,
+  FiniteLoss,
+  MeasuredLoss,
+  NotFinite,
+} from '../../protocol/reports';
 import type { CommandLine } from '../commandLine';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
@@ -64,6 +72,8 @@ export interface AnalyzeReport extends RunFacts {
   lossPerWindow: number[];
   perplexity: number;
   methods: Record<string, MethodScores>;
+  /** Methods that were asked for and have no scores, since that of a block came out as NaN or infinite; absent: none. */
+  notFinite?: { method: string; block: number }[];
   removals: Removals | null;
   greedy: GreedyReport | null;
   suggestions: SuggestionReport[] | null;
@@ -86,22 +96,16 @@ export interface GreedyReport {
   order: BlockOrSublayer[];
   /** The loss after each of them. */
   lossNats: number[];
-  steps: (MeasuredLoss & {
+  steps: (FiniteLoss & {
     unit: BlockOrSublayer;
     /** Every candidate of the step, with the mean over the windows that it was measured on. */
-    candidates: { unit: BlockOrSublayer; lossNats: number; nWindows: number }[];
+    candidates: { unit: BlockOrSublayer; lossNats: number | NotFinite; nWindows: number }[];
   })[];
 }
 
-export interface SuggestionReport extends MeasuredLoss {
-  method: string;
-  count: number;
-  drop: DropSet;
-}
+export type SuggestionReport = MeasuredLoss & { method: string; count: number; drop: DropSet };
 
-export interface WhatIfReport extends MeasuredLoss {
-  drop: DropSet;
-}
+export type WhatIfReport = MeasuredLoss & { drop: DropSet };
 
 /** Passes of one window of tokens through one block, or through the head. */
 export interface WorkCounts {

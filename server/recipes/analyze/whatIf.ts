@@ -4,7 +4,7 @@ import type { Measuring } from '../../analysis/measuring';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
 import type { DropSet } from '../../protocol/recipes';
-import type { Estimate } from '../../protocol/reports';
+import type { Estimate, MeasuredLoss } from '../../protocol/reports';
 
 /**
  * Emits estimates of the loss without a drop set, the last one final. Throws UserError('badChoice') for one that does not
@@ -19,7 +19,7 @@ export async function answerWhatIf(
   const began = performance.now();
   const { model, nWindows } = measuring;
   const path = pathWithout(model.config, checkDropSet(drop, model.config.nBlocks));
-  const answer = (loss: Omit<Estimate, 'nWindows' | 'ofWindows' | 'final' | 'elapsedMs'>, measured: number) =>
+  const answer = (loss: MeasuredLoss, measured: number) =>
     onEstimate({
       ...loss,
       nWindows: measured,

@@ -5,6 +5,7 @@ import { writeStaged } from '../../checkpoint/stagedFile';
 import { itemValues } from '../../evaluation/metrics';
 import type { Item, LoadedTask, TextRequest } from '../../evaluation/tasks/task';
 import type { Scoreboard } from '../../evaluation/scoreboard';
+import { finiteJson } from '../../shared/finite';
 import { type Answer, isShare } from '../../shared/metrics';
 
 /** Writes the file complete or not at all. */
@@ -43,7 +44,7 @@ function linesOf(model: string, task: LoadedTask, answers: readonly (readonly An
         correct: accuracies.length === 0 ? null : right[0]![i] === 1,
         ...Object.fromEntries(accuracies.map((metric, m) => [metric, right[m]![i]])),
       };
-      return `${JSON.stringify(line)}\n`;
+      return `${finiteJson(line)}\n`;
     })
     .join('');
 }

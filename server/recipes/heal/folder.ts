@@ -12,6 +12,7 @@ import { removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFold
 import { isUserError, UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
 import type { HealEval, HealStep } from '../../protocol/reports';
+import { finiteJson } from '../../shared/finite';
 import { atTheBeginning, type Progress } from '../../training/loop';
 import { csvHeader, csvLine, type Line, type References } from './metrics';
 import { type Begun, readBegun, refuseOtherRun } from './identity';
@@ -105,7 +106,7 @@ function opened(out: string, recorded: Recorded, tensors: HealFolder['tensors'])
         const file = `state-${progress.step}.safetensors`;
         const specs = [...now].map(([name, data]) => ({ name, dtype: 'F32' as const, shape: [data.length], data }));
         await writeStaged(at(file), (stage) => writeSafetensors(stage, specs, ({ data }) => [bytesUnder(data)]));
-        await writeStagedFile(at(files.state), `${JSON.stringify({ ...progress, tensors: file })}\n`);
+        await writeStagedFile(at(files.state), `${finiteJson({ ...progress, tensors: file })}\n`);
         for (const other of await readdir(join(out, runFolder)))
           if (/^state-\d+\.safetensors$/.test(other) && other !== file) await rm(at(other));
       }),
@@ -166,7 +167,7 @@ function linesOf({ references, steps, evals }: Recorded): Line[] {
   ];
 }
 
-const jsonLine = (line: Line): string => `${JSON.stringify(line)}\n`;
+const jsonLine = (line: Line): string => `${finiteJson(line)}\n`;
 const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
 function cannotGoOn(out: string, error: unknown): UserError {

@@ -3,6 +3,8 @@ import { type Adapter, readAdapter } from '../../checkpoint/adapter';
 import { baseRecordOf } from '../../checkpoint/baseRecord';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
+import { UserError } from '../../errors';
+import { allFinite } from '../../shared/finite';
 import type { TrainingPlan } from '../../execution/trainingPlan';
 import type { HealReport, HealRecipe } from './recipe';
 import { type AdapterState, openAdapterState } from '../../training/adapterState';
@@ -157,10 +159,27 @@ function recording(
       await folder.record({ evaluation });
       run.emit({ kind: 'evaluation', evaluation });
     },
-    best: async () => folder.publish(adapterFile(model.checkpoint, inputs, await adapter.matrices())),
-    save: async (at) => folder.save(at, await adapter.save()),
+    async best() {
+      const matrices = await adapter.matrices();
+      refuseLostAdapter(matrices);
+      await folder.publish(adapterFile(model.checkpoint, inputs, matrices));
+    },
+    async snapshot(at) {
+      const tensors = await adapter.save();
+      return () => folder.save(at, tensors);
+    },
     stops: openControl(run).stops,
   };
+}
+
+/** Of the last step, after which nothing was computed with it. */
+function refuseLostAdapter(matrices: Adapter['tensors']): void {
+  for (const [name, { a, b }] of matrices)
+    if (!allFinite(a) || !allFinite(b))
+      throw new UserError(
+        'notFinite',
+        `The adapter of ${name} is not finite after the last step, so that it is not kept; begin again with a smaller --lr, or a longer --warmup.`,
+      );
 }
 
 const adapterFile = (

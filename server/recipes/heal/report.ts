@@ -27,7 +27,7 @@ export const reportOf = (
 /** @param lastNormOfB of the adapter after the last step, which need not be the one that is kept */
 export function warningOf({ stoppedBy, progress: { best, step } }: LoopEnd, lastNormOfB: number): string | null {
   if (stoppedBy === 'divergence')
-    return `The loss was lost after ${step} steps: it was no number, or worse than guessing. The adapter of step ${best?.step ?? step} is kept; begin again with a smaller --lr, or a longer --warmup.`;
+    return `The loss was lost after ${step} steps: it was worse than guessing. The adapter of step ${best?.step ?? step} is kept; begin again with a smaller --lr, or a longer --warmup.`;
   if (lastNormOfB === 0)
     return 'The adapter did not change, so that the healed model is the pruned one; take more steps, or a larger --lr.';
   if (best?.step === 0 && step > 0)

@@ -4,6 +4,7 @@ import { readAdapter } from '../../checkpoint/adapter';
 import { adapterSha256, baseWarning } from '../../checkpoint/adapterBase';
 import type { LowRank } from '../../checkpoint/adapterTensors';
 import { narrowInto, widenInto } from '../../checkpoint/dtype';
+import { readFinite } from '../../checkpoint/notFiniteWeight';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
 import { type AdaptedModule, moduleKey } from '../../model/adapter';
@@ -30,6 +31,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
       drop: ofBlocks([]),
       out,
       dtype,
+      numbers: 'finite',
       ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
       replaced: (name) => (modules.has(name) ? mergedWeight(name, modules.get(name)!) : null),
       provenance: {
@@ -60,7 +62,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
     };
 
     async function mergedWeight(name: string, module: AdaptedModule): Promise<Float32Array> {
-      const weight = await checkpoint.readF32(name);
+      const weight = await readFinite(checkpoint, name);
       const squaredChange = addLowRank(weight, module, adapter.tensors.get(moduleKey(module))!);
       const to = dtype === null ? checkpoint.weights.get(name)!.dtype : (dtype.toUpperCase() as WeightDtype);
       merged.push({ squaredChange, squaredRounding: squaredRounding(weight, to) });

@@ -1,4 +1,5 @@
 // sparsify: magnitude pruning of single weights, the baseline that the field starts from. The model keeps its size and form.
+import { readFinite } from '../../checkpoint/notFiniteWeight';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
 import { UserError } from '../../errors';
@@ -34,6 +35,7 @@ export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyR
       drop: ofBlocks([]),
       out,
       dtype,
+      numbers: 'finite',
       ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
       replaced: (name) => (isProjection(name) ? sparsified(name) : null),
       provenance: { kind: 'sparsify', ratio, versions: versions() },
@@ -60,7 +62,7 @@ export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyR
     };
 
     async function sparsified(name: string): Promise<Float32Array> {
-      const weights = await checkpoint.readF32(name);
+      const weights = await readFinite(checkpoint, name);
       matrices.push({ name, nWeights: weights.length, ...zeroSmallest(weights, ratio) });
       return weights;
     }

@@ -1,5 +1,6 @@
 // What lies in a study's folder at the end, beside its steps. Pure.
 import { harnessResults } from '../../evaluation/harnessResults';
+import { finiteJson } from '../../shared/finite';
 import type { StudyReport } from './recipe';
 import { studyCharts } from '../../reporting/studyCharts';
 import { studyHtml } from '../../reporting/studyHtml';
@@ -24,4 +25,4 @@ export function studyFiles(report: StudyReport, dateEpochMs: number): Record<str
   };
 }
 
-const asJson = (value: object): string => `${JSON.stringify(value, null, 1)}\n`;
+const asJson = (value: object): string => `${finiteJson(value, 1)}\n`;

@@ -1,13 +1,16 @@
 // What a study found, put together from the reports of its steps. Pure.
+import { UserError } from '../../errors';
 import { joinEvaluations } from '../../evaluation/joinEvaluations';
 import type { StudyRecipe, StudyLoss, StudyReport, StudyVariant } from './recipe';
-import type { ModelSummary, RunFacts, Timing } from '../../protocol/reports';
+import type { DropSet } from '../../protocol/recipes';
+import type { MeasuredLoss, ModelSummary, RunFacts, Timing } from '../../protocol/reports';
 import type { AnalyzeReport } from '../analyze/recipe';
 import type { EvaluateReport } from '../evaluate/recipe';
 import type { HealReport } from '../heal/recipe';
 import type { Report } from '../kinds';
 import type { PerplexityReport } from '../perplexity/recipe';
 import { formatDropSet, ofBlocks } from '../../shared/dropSets';
+import { notFinite, perplexityOf } from '../../shared/finite';
 import { meanAndError } from '../../execution/windowStatistics';
 import type { CarriedStep } from './folder';
 import { modelsThatStay, type StudySteps } from './steps';
@@ -87,8 +90,8 @@ function lossesOf({ variants, batches }: StudySteps, reportOf: ReportOf): Map<st
   losses.set('base', { lossNats, standardError, perplexity, costNats: 0, costStandardError: 0 });
   const leftOut = variants.filter((variant) => !isWritten(variant));
   for (const [i, { id }] of leftOut.entries()) {
-    const { drop: _, ...loss } = whole.whatIf![i]!;
-    losses.set(id, { ...loss, perplexity: Math.exp(loss.lossNats) });
+    const { drop, ...loss } = whole.whatIf![i]!;
+    losses.set(id, studyLoss(drop, loss));
   }
   for (const [k, batch] of batches.entries()) {
     const { models } = reportOf<PerplexityReport>(`losses-${k + 1}`)!;
@@ -101,6 +104,15 @@ function lossesOf({ variants, batches }: StudySteps, reportOf: ReportOf): Map<st
     }
   }
   return losses;
+}
+
+/** Throws UserError('notFinite'): nothing can be set beside a loss that is no number. */
+function studyLoss(drop: DropSet, loss: MeasuredLoss): StudyLoss {
+  if (loss.lossNats !== notFinite) return { ...loss, perplexity: perplexityOf(loss.lossNats) };
+  throw new UserError(
+    'notFinite',
+    `The loss without ${formatDropSet(drop)} is not finite, so that the study has nothing to compare; leave out the method or count that drops it.`,
+  );
 }
 
 /** All evaluations as one, and the ids of its models in their order. */

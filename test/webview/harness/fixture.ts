@@ -2,10 +2,11 @@
 // reference does not hold is made up and said so: standard errors of losses, and times.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { finite } from '../../finiteLoss';
 import { dataFolder } from '../../fixtures';
 import type { ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
 import type { DropSet } from '../../../server/protocol/recipes';
-import type { Estimate, MeasuredLoss, MethodScores, ModelSummary } from '../../../server/protocol/reports';
+import type { Estimate, FiniteLoss, MethodScores, ModelSummary } from '../../../server/protocol/reports';
 import type { AnalyzeReport } from '../../../server/recipes/analyze/recipe';
 import type { RunSummary } from '../../../server/protocol/server';
 
@@ -236,10 +237,10 @@ export function answerTo(report: AnalyzeReport, drop: DropSet): Estimate {
   const found = report.whatIf?.find((it) => JSON.stringify(it.drop) === JSON.stringify(drop));
   const singles = report.removals!;
   const sum =
-    drop.blocks.reduce((t, k) => t + singles.blocks[k]!.costNats, 0) +
-    drop.attention.reduce((t, k) => t + singles.attention![k]!.costNats, 0) +
-    drop.mlp.reduce((t, k) => t + singles.mlp![k]!.costNats, 0);
-  const costNats = found?.costNats ?? sum * 1.11;
+    drop.blocks.reduce((t, k) => t + finite(singles.blocks[k]!.costNats), 0) +
+    drop.attention.reduce((t, k) => t + finite(singles.attention![k]!.costNats), 0) +
+    drop.mlp.reduce((t, k) => t + finite(singles.mlp![k]!.costNats), 0);
+  const costNats = found ? finite(found.costNats) : sum * 1.11;
   return {
     lossNats: report.lossNats + costNats,
     standardError: report.lossStandardError,
@@ -268,7 +269,7 @@ function searchedSets({ greedy, dense, settings }: Reference): Map<string, numbe
 
 const key = (blocks: readonly number[]): string => [...blocks].sort((a, b) => a - b).join(',');
 
-function measured(reference: Reference, costNats: number): MeasuredLoss {
+function measured(reference: Reference, costNats: number): FiniteLoss {
   return {
     lossNats: reference.dense.loss + costNats,
     standardError: spread(reference.dense.loss_per_window),
