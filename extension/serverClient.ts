@@ -6,7 +6,7 @@ import { CloseAction, ErrorAction, LanguageClient, State } from 'vscode-language
 import { isUserError } from '../server/errors';
 import type { ClientOptions, ErrorData, ServerLock, ServerNotifications } from '../server/protocol/server';
 import type { ConnectionEvent } from './connectionLife';
-import { openSocket } from './socket';
+import { notifications, openSocket } from './socket';
 
 export interface ServerClientWiring {
   /** The lock of a server that runs; starts one where there is none. */
@@ -25,8 +25,6 @@ class QuietClient extends LanguageClient {
     super.error(message, data, false);
   }
 }
-
-const notifications = ['runs/events', 'runs/changed', 'runs/estimate'] as const satisfies (keyof ServerNotifications)[];
 
 export function startServerClient(wiring: ServerClientWiring): LanguageClient {
   const { options, signal, emit, onNotification, log } = wiring;
@@ -64,8 +62,12 @@ export function startServerClient(wiring: ServerClientWiring): LanguageClient {
   return client;
 }
 
+/** After so long without a server its failure is said to a person, who may know why; the attempts go on. */
+const patienceMs = 10_000;
+
 /** Retries until it works: a language client whose first start fails never starts again. */
 async function openTransports({ reachServer, signal, emit, log }: ServerClientWiring) {
+  const began = performance.now();
   for (let attempt = 1; ; attempt++) {
     try {
       const transports = await openSocket(await reachServer(signal));
@@ -76,11 +78,15 @@ async function openTransports({ reachServer, signal, emit, log }: ServerClientWi
       if (signal.aborted) throw error;
       const message = error instanceof Error ? error.message : String(error);
       log.info(`attempt ${attempt} to reach the server: ${message}`);
-      emit({ kind: 'attemptFailed', attempt, message, needsPerson: isUserError(error) });
+      const failure = { kind: 'attemptFailed', attempt } as const;
+      if (isUserError(error)) emit({ ...failure, message, needsPerson: true });
+      else emit({ ...failure, message: silence(message), needsPerson: performance.now() - began > patienceMs });
     }
     await pause(Math.min(5000, 100 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2), signal);
   }
 }
+
+const silence = (how: string) => `The compute server does not answer (${how}); restart it.`;
 
 /**
  * A client whose server ends right behind its answer to initialize stops for good. Between two sockets of its own it says

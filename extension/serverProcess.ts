@@ -1,14 +1,26 @@
 // Finds the compute server of this data folder, or starts one: a detached process on a real Node, which outlives the window
 // and is shared by all of them.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
-import { protocolVersion, versionOf } from '../server/protocol/compatibility';
+import { incompatibilitySentence, protocolName } from '../server/protocol/compatibility';
 import type { ServerLock } from '../server/protocol/server';
+import {
+  type EarlierLock,
+  elsewhereSentence,
+  isAlive,
+  isTended,
+  lockPath,
+  readLock,
+  standingOf,
+} from '../server/protocol/serverLock';
+import { accepts, listenerOn } from '../server/protocol/serverProbe';
 import { chooseNode } from './nodeChoice';
+
+declare const __ESPALIER_BUILD__: string;
+declare const __ESPALIER_WIRE__: string;
 
 export interface ServerPlace {
   /** The extension's own folder. */
@@ -19,65 +31,75 @@ export interface ServerPlace {
   readonly nodePath: string;
 }
 
-/** The lock of a server that answers. Throws UserError with a sentence where none can be started. */
+/** The lock of a server that lives. Throws UserError with a sentence where none can be started. */
 export async function reachServer(place: ServerPlace, signal: AbortSignal): Promise<ServerLock> {
-  refuseLater(place.dataFolder);
   return (await servingLock(place.dataFolder)) ?? (await startServer(place, signal));
 }
 
 /**
  * Ends a server that cannot be asked to, such as one with another wire. What it ran becomes interrupted. The lock may be a
- * dead server's, whose process number another program has by now: only a server that answers is ended.
+ * dead server's, whose process number another program has by now: only a server that lives is ended.
  */
 export async function endServer(dataFolder: string): Promise<void> {
-  const lock = await servingLock(dataFolder);
-  if (!lock) return;
-  process.kill(lock.pid, 'SIGTERM');
-  for (let waited = 0; waited < 5000 && (await accepts(lock.port)); waited += 100) await sleep(100);
+  const found = readLock(dataFolder);
+  const serving = async () => {
+    if (found.kind === 'earlier') return earlierServes(found.lock);
+    return found.kind === 'present' && (await isServing(found.lock, dataFolder));
+  };
+  if ((found.kind !== 'earlier' && found.kind !== 'present') || !(await serving())) return;
+  const { pid } = found.lock;
+  process.kill(pid, 'SIGTERM');
+  for (let waited = 0; waited < endMs; waited += 100) {
+    await sleep(100);
+    if (!(await serving())) return;
+  }
+  // It does not come to hear of anything any more.
+  if (found.kind === 'present' && standingOf(found.lock) === 'lives') process.kill(pid, 'SIGKILL');
 }
+
+const endMs = 5000;
 
 export const serverLogFile = (dataFolder: string): string => join(dataFolder, 'server.log');
 
-/** The server of a newer Espalier may speak otherwise, and is not displaced. */
-function refuseLater(dataFolder: string): void {
-  const protocol: unknown = readLock(dataFolder)?.protocol;
-  if (typeof protocol !== 'string' || (versionOf(protocol) ?? 0) <= protocolVersion) return;
-  throw new UserError(
-    'otherBuild',
-    `The compute server is that of a newer Espalier (it speaks ${protocol}): update this extension, or end that server; ` +
-      `if none runs any more, delete ${lockFile(dataFolder)}.`,
-  );
-}
-
-const lockFile = (dataFolder: string): string => join(dataFolder, 'server.json');
-
-/** As it was written, by a server of whatever build. */
-function readLock(dataFolder: string): ServerLock | null {
-  try {
-    return JSON.parse(readFileSync(lockFile(dataFolder), 'utf8')) as ServerLock | null;
-  } catch {
-    return null;
+/** null: there is none, or it is a dead server's, which the next one replaces. */
+async function servingLock(dataFolder: string): Promise<ServerLock | null> {
+  const found = readLock(dataFolder);
+  switch (found.kind) {
+    case 'none':
+      return null;
+    case 'present':
+      return (await isServing(found.lock, dataFolder)) ? found.lock : null;
+    case 'earlier':
+      // It would want to see the token itself, and whoever has its port by now would get it.
+      if (await earlierServes(found.lock))
+        throw new UserError('otherBuild', incompatibilitySentence('serverTooOld', peer, found.lock));
+      return null;
+    case 'later':
+      throw new UserError(
+        'otherBuild',
+        `The compute server is that of a newer Espalier (it speaks ${found.protocol}): update this extension, or end that ` +
+          `server; if none runs any more, delete ${lockPath(dataFolder)}.`,
+      );
   }
 }
 
-async function servingLock(dataFolder: string): Promise<ServerLock | null> {
-  const lock = readLock(dataFolder);
-  if (!lock) return null;
-  // The lock of a dead server is replaced by the next one.
-  return (await accepts(lock.port)) ? lock : null;
-}
+const peer = { protocol: protocolName, wire: __ESPALIER_WIRE__, build: __ESPALIER_BUILD__ };
 
-const accepts = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = connect({ port, host: '127.0.0.1', timeout: 2000 });
-    const answer = (yes: boolean) => {
-      probe.destroy();
-      resolve(yes);
-    };
-    probe.once('connect', () => answer(true));
-    probe.once('timeout', () => answer(false));
-    probe.once('error', () => answer(false));
-  });
+const earlierServes = async ({ pid, port }: EarlierLock) => isAlive(pid) && (await accepts(port));
+
+async function isServing(lock: ServerLock, dataFolder: string): Promise<boolean> {
+  switch (standingOf(lock)) {
+    case 'lives':
+      return true;
+    case 'gone':
+      return false;
+    case 'unsure':
+      return (await listenerOn(lock)) !== 'another';
+    case 'elsewhere':
+      if (!isTended(lockPath(dataFolder), Date.now())) return false;
+      throw new UserError('badState', elsewhereSentence(dataFolder, lock));
+  }
+}
 
 const startMs = 10_000;
 /** A server that ends at once may have left the folder to one that was faster, whose lock appears in a moment. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { positive } from './readings';
 
+const lingerMs = 300;
+
 interface ServeFlags {
   data: string;
   idle: number;
@@ -28,6 +30,8 @@ export const addServe = (program: Command): Command =>
       }
       console.log(serving.lockFile);
       await serving.ended;
+      // Whatever is still open, such as a client that does not answer, has no say in it.
+      setTimeout(() => process.exit(), lingerMs).unref();
     });
 
 /** Where the platform keeps what belongs to a user's programs. */

@@ -2,7 +2,7 @@
 // the wire; everything else of two builds may differ. Compared when a client sends `initialize`.
 
 /** Grows when a client and a server can no longer agree even on how to refuse each other. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Also the websocket's subprotocol, and in the lock file. */
 export type ProtocolName = `espalier.v${typeof protocolVersion}`;

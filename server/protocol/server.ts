@@ -19,9 +19,14 @@ export interface ClientOptions {
 /** `server.json` in the data folder, readable by its owner alone: how a client finds the server. */
 export interface ServerLock {
   pid: number;
+  /** When that process started, in the system's own count; empty where it has none. */
+  started: string;
+  /** Boot and namespaces in which number and port mean something; empty where the system does not say. */
+  place: string;
+  host: string;
   /** On 127.0.0.1. */
   port: number;
-  /** Goes into the header `Authorization: Bearer TOKEN` of the upgrade. */
+  /** Known to those who can read this file; both ends prove that they know it, and neither sends it. */
   token: string;
   protocol: ProtocolName;
   /** Servers from before it existed have none. */

@@ -1,36 +1,35 @@
-// Which connections are accepted, decided before the upgrade, and how much a client may send. Browsers always send an Origin
-// and are refused for it; a page that rebinds its name to loopback still names itself in Host; all others need the token.
-import { createHash, timingSafeEqual } from 'node:crypto';
+// Which upgrades are answered at all, and how much a client may send. Browsers always send an Origin and are refused for it;
+// a page that rebinds its name to loopback still names itself in Host. Whoever is left has to show that it knows the token.
 import type { IncomingHttpHeaders } from 'node:http';
 import { protocolName } from '../protocol/compatibility';
+import { isNonce, nonceHeader } from '../protocol/proof';
+import type { GuestLimits } from './guests';
 
 /** The largest message. */
 export const maxPayloadBytes = 4 * 2 ** 20;
+/** Of those with a proof. */
 export const maxClients = 32;
 /** Messages of one connection: bursts of `burst`, `perSecond` in the long run. */
 export const messageRate = { perSecond: 200, burst: 400 };
-/** Wrong tokens that are answered with 401; more of them get 429. */
-export const wrongTokenRate = { perSecond: 0.2, burst: 20 };
+/** A proof takes a client of ours milliseconds; a busy window has this long. */
+export const guestLimits: GuestLimits = { most: 64, withinMs: 3000 };
+/** The request for an upgrade and the proof; nothing longer is read of a guest. */
+export const maxGuestBytes = 4096;
+export const loggedRefusals = { perSecond: 0.2, burst: 20 };
 
-export type Refusal = '401 Unauthorized' | '403 Forbidden' | '404 Not Found' | '429 Too Many Requests';
+export type Refusal = '401 Unauthorized' | '403 Forbidden' | '404 Not Found';
 
-/** The first reason to refuse a request for an upgrade; null: it is accepted. */
-export function guard(port: number, token: string): (headers: IncomingHttpHeaders, url: string) => Refusal | null {
+/** The first reason to refuse a request for an upgrade; null: it is answered. */
+export function guard(port: number): (headers: IncomingHttpHeaders, url: string) => Refusal | null {
   const hosts = ['127.0.0.1', 'localhost', '[::1]'].map((name) => `${name}:${port}`);
-  const expected = digest(`Bearer ${token}`);
-  const wrongTokens = allowance(wrongTokenRate);
   return (headers, url) => {
     if (headers.origin !== undefined) return '403 Forbidden';
     if (!hosts.includes(headers.host ?? '')) return '403 Forbidden';
     if (url !== '/') return '404 Not Found';
     if (headers['sec-websocket-protocol'] !== protocolName) return '403 Forbidden';
-    if (timingSafeEqual(digest(headers.authorization ?? ''), expected)) return null;
-    return wrongTokens.take() ? '401 Unauthorized' : '429 Too Many Requests';
+    return isNonce(headers[nonceHeader]) ? null : '401 Unauthorized';
   };
 }
-
-/** Digests have one length, whatever was sent. */
-const digest = (text: string) => createHash('sha256').update(text).digest();
 
 /** A bucket that holds `burst` and is refilled by `perSecond`. */
 export function allowance({ perSecond, burst }: { perSecond: number; burst: number }, now = () => performance.now()) {

@@ -5,20 +5,20 @@ export interface LifetimeWiring {
   readonly idleSeconds: number;
   /** Whether there is a client or an active run. */
   isInUse(): boolean;
-  /** Somebody may delete the lock file, or another server may have taken this one for dead. */
-  holdsLock(): boolean;
+  /** Says that this server lives; false: the lock file is not its own any more. */
+  tendLock(): boolean;
   /** Ends everything. */
   end(): Promise<void>;
   log(text: string): void;
 }
 
-const lockCheckMs = 5000;
+const tendMs = 5000;
 /** The answer to a request to stop goes out first. */
 const answerMs = 50;
 
 export type Lifetime = ReturnType<typeof openLifetime>;
 
-export function openLifetime({ idleSeconds, isInUse, holdsLock, end, log }: LifetimeWiring) {
+export function openLifetime({ idleSeconds, isInUse, tendLock, end, log }: LifetimeWiring) {
   let idleTimer: NodeJS.Timeout | null = null;
   let state: 'open' | 'leaving' | 'stopping' = 'open';
   let settle: () => void;
@@ -26,8 +26,8 @@ export function openLifetime({ idleSeconds, isInUse, holdsLock, end, log }: Life
     settle = resolve;
   });
   const watching = setInterval(() => {
-    if (!holdsLock()) stop('the lock file is not ours any more: ending');
-  }, lockCheckMs);
+    if (!tendLock()) stop('the lock file is not ours any more: ending');
+  }, tendMs);
 
   const stopIdleTimer = () => {
     if (idleTimer) clearTimeout(idleTimer);

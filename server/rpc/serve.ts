@@ -1,17 +1,19 @@
-// The compute server: a loopback socket behind a token, one for each data folder, shared by all windows. It lives as long as
+// The compute server: a loopback socket behind a proof of the token, one for each data folder, shared by all windows. It lives as long as
 // there is a client or an active run, and a while longer; it never ends with the process that started it.
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerFacts, ServerLock } from '../protocol/server';
+import { lockPath, identityOf } from '../protocol/serverLock';
 import { openRuns, type Runs } from '../runs/runs';
-import { guard, maxClients } from './guards';
-import { type Lifetime, openLifetime } from './lifetime';
-import { holdsLock, lockPath, makeDataFolder, releaseLock, takeLock } from './lock';
+import { admitClients } from './admission';
+import { openLifetime } from './lifetime';
+import { makeDataFolder, releaseLock, takeLock, tendLock } from './lock';
 import { openSession, type SessionServer } from './session';
-import { openSockets } from './socket';
+import { type ClientSocket, openSockets } from './socket';
 
 declare const __ESPALIER_BUILD__: string;
 declare const __ESPALIER_WIRE__: string;
@@ -34,10 +36,10 @@ export type Serving =
 export async function serve(options: ServeOptions): Promise<Serving> {
   const dataFolder = resolve(options.dataFolder);
   makeDataFolder(dataFolder);
-  const http = await listen();
+  const http = await listen(options.log);
   const { port } = http.address() as AddressInfo;
   const token = randomBytes(32).toString('base64url');
-  const lock: ServerLock = { pid: process.pid, port, token, ...peer };
+  const lock: ServerLock = { ...identityOf(process.pid), port, token, ...peer };
   const lockFile = lockPath(dataFolder);
   // A client that finds the lock file may connect before the runs are read; nothing else runs between here and there.
   let first = false;
@@ -50,13 +52,14 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   return { kind: 'serving', lock, lockFile, ended: open(http, lock, { ...options, dataFolder }) };
 }
 
-/** A client that connects and sends nothing does not keep others out for long. */
+/** Guests are sent away by a clock of ours; this is Node's own, which minds what they have sent by then. */
 const timeouts = { headersTimeout: 5000, requestTimeout: 5000, connectionsCheckingInterval: 2000 };
 
-async function listen(): Promise<Server> {
-  const http = createServer(timeouts, (_, response) => response.writeHead(404).end());
-  http.maxConnections = 2 * maxClients;
+async function listen(log: ServeOptions['log']): Promise<Server> {
+  const http = createServer(timeouts, (_, response) => response.writeHead(404, { connection: 'close' }).end());
   await new Promise<void>((ready, fail) => http.once('error', fail).listen(0, '127.0.0.1', ready));
+  // Such as a connection that cannot be accepted while too many files are open: the next one may be.
+  http.removeAllListeners('error').on('error', (error) => log(`listening: ${error.message}`));
   return http;
 }
 
@@ -65,7 +68,8 @@ function closeHttp(http: Server): void {
   http.close();
 }
 
-type Sockets = ReturnType<typeof openSockets>;
+/** Engines are killed, and what they had begun is removed; a disk that hangs keeps no server alive. */
+const endRunsMs = 1500;
 
 /** Serves until the end of the server's lifetime. */
 function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal, log }: ServeOptions): Promise<void> {
@@ -73,11 +77,13 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
   const lifetime = openLifetime({
     idleSeconds,
     isInUse: () => sockets.nClients() > 0 || runs.nActive() > 0,
-    holdsLock: () => holdsLock(dataFolder, lock),
+    tendLock: () => tendLock(dataFolder, lock),
     async end() {
-      await runs.end().catch((error) => log(String(error)));
+      const ended = runs.end().catch((error) => log(String(error)));
+      await Promise.race([ended, sleep(endRunsMs, undefined, { ref: false })]);
       releaseLock(dataFolder, lock);
       sockets.close();
+      sendGuestsAway();
       closeHttp(http);
     },
     log,
@@ -89,7 +95,16 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
     stop: () => lifetime.stopSoon('asked to end'),
   };
   const server: SessionServer = { facts, runs, control, log };
-  acceptClients(http, sockets, lock, lifetime, server);
+  const onClient = (client: ClientSocket) => {
+    lifetime.stopIdleTimer();
+    log(`client came, ${sockets.nClients()} in all`);
+    client.onClose(() => {
+      log(`client left, ${sockets.nClients()} in all`);
+      lifetime.considerIdle();
+    });
+    openSession(client, server);
+  };
+  const sendGuestsAway = admitClients(http, { lock, sockets, isLeaving: lifetime.isLeaving, onClient, log });
   lifetime.considerIdle();
   log(`listening on port ${lock.port}, build ${lock.build}, node ${process.version}`);
   signal.addEventListener('abort', () => lifetime.stop('told to end'));
@@ -103,33 +118,3 @@ const factsOf = (dataFolder: string): ServerFacts => ({
   node: process.version,
   dataFolder,
 });
-
-function acceptClients(
-  http: Server,
-  sockets: Sockets,
-  { port, token }: ServerLock,
-  lifetime: Lifetime,
-  server: SessionServer,
-): void {
-  const { log } = server;
-  const refuse = guard(port, token);
-  http.on('upgrade', (request, stream, head) => {
-    stream.on('error', () => {});
-    const full = sockets.nClients() >= maxClients ? '503 Service Unavailable' : null;
-    const refusal = refuse(request.headers, request.url ?? '') ?? full;
-    if (refusal || lifetime.isLeaving()) {
-      log(`refused: ${refusal ?? 'ending'}`);
-      stream.end(`HTTP/1.1 ${refusal ?? '503 Service Unavailable'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-      return;
-    }
-    sockets.accept(request, stream, head, (client) => {
-      lifetime.stopIdleTimer();
-      log(`client came, ${sockets.nClients()} in all`);
-      client.onClose(() => {
-        log(`client left, ${sockets.nClients()} in all`);
-        lifetime.considerIdle();
-      });
-      openSession(client, server);
-    });
-  });
-}

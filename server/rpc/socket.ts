@@ -1,5 +1,5 @@
-// JSON-RPC over a websocket, the server's end: one JSON message a text frame. Messages that arrive before listen() wait;
-// a write on a socket that is not open is an error, never silence.
+// JSON-RPC over a websocket, the server's end: a proof as the first frame, then one JSON message a text frame. Messages that
+// arrive before listen() wait; a write on a socket that is not open is an error, never silence.
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
@@ -14,7 +14,8 @@ import {
 } from 'vscode-jsonrpc/node';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { protocolName } from '../protocol/compatibility';
-import { allowance, maxPayloadBytes, messageRate } from './guards';
+import { isProof } from '../protocol/proof';
+import { allowance, maxClients, maxGuestBytes, maxPayloadBytes, messageRate } from './guards';
 
 /** One connected client. */
 export interface ClientSocket {
@@ -29,6 +30,23 @@ export interface ClientSocket {
 /** A ping is sent this often; a client that has not answered it before the next one is disconnected. */
 const pingMs = 4000;
 
+/** What the peer of a socket that is told to close has for its answer. */
+const farewellMs = 300;
+
+export interface Upgrade {
+  readonly request: IncomingMessage;
+  readonly stream: Duplex;
+  readonly head: Buffer;
+}
+
+/** What the server answers to an upgrade, and what it waits for. */
+export interface Challenge {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly expects: string;
+}
+
+export type Sockets = ReturnType<typeof openSockets>;
+
 /** Turns accepted upgrades into clients. */
 export function openSockets() {
   const server = new WebSocketServer({
@@ -37,30 +55,67 @@ export function openSockets() {
     perMessageDeflate: false,
     handleProtocols: () => protocolName,
   });
+  const challenges = new WeakMap<IncomingMessage, Challenge>();
+  server.on('headers', (lines, request) => {
+    for (const [name, value] of Object.entries(challenges.get(request)!.headers)) lines.push(`${name}: ${value}`);
+  });
+  const clients = new Set<WebSocket>();
   const answered = new WeakSet<WebSocket>();
   const pinging = setInterval(() => {
-    for (const socket of server.clients) {
+    for (const socket of clients) {
       if (!answered.delete(socket)) socket.terminate();
       else socket.ping(() => {});
     }
   }, pingMs);
+  const welcome = (socket: WebSocket): ClientSocket => {
+    clients.add(socket);
+    answered.add(socket);
+    socket.on('pong', () => answered.add(socket));
+    socket.on('close', () => clients.delete(socket));
+    return clientOf(socket);
+  };
   return {
-    nClients: () => server.clients.size,
-    accept(request: IncomingMessage, stream: Duplex, head: Buffer, onClient: (client: ClientSocket) => void) {
+    /** Those with a proof. */
+    nClients: () => clients.size,
+    accept({ request, stream, head }: Upgrade, challenge: Challenge, onClient: (client: ClientSocket) => void) {
+      challenges.set(request, challenge);
       server.handleUpgrade(request, stream, head, (socket) => {
-        answered.add(socket);
-        socket.on('pong', () => answered.add(socket));
         // An error also closes the socket.
         socket.on('error', () => {});
-        onClient(clientOf(socket));
+        const unlimit = limitBytes(stream, () => socket.terminate());
+        socket.once('message', (data, isBinary) => {
+          if (isBinary || !isProof(data.toString(), challenge.expects)) return socket.terminate();
+          unlimit();
+          if (clients.size >= maxClients) socket.close(1013, 'too many clients');
+          else onClient(welcome(socket));
+        });
       });
     },
     /** Ends the pinging and every connection. */
     close() {
       clearInterval(pinging);
-      for (const socket of server.clients) socket.close(1001);
+      for (const socket of clients) socket.close(1001);
+      setTimeout(() => {
+        for (const socket of clients) socket.terminate();
+      }, farewellMs).unref();
       server.close();
     },
+  };
+}
+
+/** Ends a guest that sends more than a proof. What comes in one piece with the proof is read behind it, and is not counted. */
+function limitBytes(stream: Duplex, end: () => void): () => void {
+  let nBytes = 0;
+  let isGuest = true;
+  const count = (piece: Buffer) => {
+    nBytes += piece.length;
+    if (isGuest && nBytes > maxGuestBytes) end();
+  };
+  stream.on('data', count);
+  return () => {
+    // The piece that held the proof is still handed to this listener.
+    isGuest = false;
+    stream.off('data', count);
   };
 }
 

@@ -33,10 +33,10 @@ export function openWarmEngines() {
     clearTimeout(timer);
     if (engines.get(runId)?.engine === engine) engines.delete(runId);
   };
-  const evict = async (warm: WarmEngine) => {
+  const evict = async (warm: WarmEngine, waitMs = graceMs) => {
     forget(warm);
     warm.queries.end(evicted());
-    warm.engine.cancel(graceMs);
+    warm.engine.cancel(waitMs);
     await warm.engine.ended;
   };
   const restartTimer = (warm: WarmEngine) => {
@@ -74,13 +74,14 @@ export function openWarmEngines() {
       starts.rejectAll((query) => query.client === client, superseded());
     },
     async evictFrom(device: string): Promise<void> {
-      await Promise.all([...engines.values()].filter((warm) => warm.device === device).map(evict));
+      await Promise.all([...engines.values()].filter((warm) => warm.device === device).map((warm) => evict(warm)));
     },
     async evict(runId: string): Promise<void> {
       starts.reject(runId, () => true, evicted());
       const warm = engines.get(runId);
       if (warm) await evict(warm);
     },
-    evictAll: (): Promise<unknown> => Promise.all([...engines.values()].map(evict)),
+    /** At once: they have nothing to tidy up. */
+    evictAll: (): Promise<unknown> => Promise.all([...engines.values()].map((warm) => evict(warm, 0))),
   };
 }

@@ -9,7 +9,7 @@ const dataFolder = mkdtempSync(join(tmpdir(), 'reach-'));
 afterAll(() => rmSync(dataFolder, { recursive: true }));
 
 describe('the server of a data folder', () => {
-  it.each(['espalier.v2', 'espalier.v12'])('that speaks %s is left alone, with a sentence', async (protocol) => {
+  it.each(['espalier.v3', 'espalier.v12'])('that speaks %s is left alone, with a sentence', async (protocol) => {
     writeFileSync(join(dataFolder, 'server.json'), JSON.stringify({ protocol }));
     const place = { extensionFolder: '/extension', dataFolder, idleSeconds: 1, nodePath: '' };
     const reached = reachServer(place, new AbortController().signal);

@@ -1,4 +1,4 @@
-// A client as the editor is one: finds the lock file, brings the token, speaks JSON-RPC. And the built server, started as
+// A client as the editor is one: finds the lock file, proves that it knows the token, speaks JSON-RPC. And the built server, started as
 // the editor starts it.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, statSync } from 'node:fs';
@@ -15,6 +15,7 @@ import type {
   ServerNotifications,
   ServerRequests,
 } from '../../server/protocol/server';
+import { newNonce, nonceHeader, replyTo } from '../../server/protocol/proof';
 import { SocketReader, SocketWriter } from '../../server/rpc/socket';
 import { isRunning, until } from '../cli/espalier';
 import { modelFolder, repoRoot } from '../fixtures';
@@ -81,13 +82,20 @@ export interface Client {
   close(): Promise<void>;
 }
 
+/** With the proof sent as the first frame; the server may not have read it yet. */
 export const openSocket = (lock: ServerLock, options: object = {}): Promise<WebSocket> => {
+  const nonce = newNonce();
   const socket = new WebSocket(`ws://127.0.0.1:${lock.port}`, lock.protocol, {
-    headers: { authorization: `Bearer ${lock.token}` },
+    headers: { [nonceHeader]: nonce },
     ...options,
   });
   return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve(socket));
+    socket.once('upgrade', ({ headers }) => {
+      socket.once('open', () => {
+        socket.send(replyTo(headers, nonce, lock.token) ?? 'the server has another token');
+        resolve(socket);
+      });
+    });
     socket.once('error', reject);
   });
 };

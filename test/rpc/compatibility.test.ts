@@ -38,7 +38,7 @@ const root = newFolder();
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe('a client and a server', () => {
-  const us: Peer = { protocol: 'espalier.v1', wire: 'a', build: '0.1.0+1' };
+  const us: Peer = { protocol: 'espalier.v2', wire: 'a', build: '0.1.0+1' };
   it.each<{ what: string; client?: Partial<Peer>; server?: Partial<Peer>; reason: Incompatibility | null }>([
     { what: 'of one build', reason: null },
     { what: 'of two builds with one wire', client: { build: '0.1.0+2' }, reason: null },
@@ -55,7 +55,7 @@ describe('a client and a server', () => {
     { what: 'of which the client knows no wire', client: { wire: undefined }, reason: 'clientTooOld' },
     { what: 'of which the server knows no wire', server: { wire: undefined }, reason: 'serverTooOld' },
     { what: 'which both know no wire', client: { wire: undefined }, server: { wire: undefined }, reason: 'otherWire' },
-    { what: 'of which the client has a later protocol', client: { protocol: 'espalier.v2' }, reason: 'serverTooOld' },
+    { what: 'of which the client has a later protocol', client: { protocol: 'espalier.v3' }, reason: 'serverTooOld' },
     { what: 'of which the server has a later protocol', server: { protocol: 'espalier.v12' }, reason: 'clientTooOld' },
     { what: 'of which the client has none of our protocols', client: { protocol: 'http' }, reason: 'clientTooOld' },
     {

@@ -7,7 +7,7 @@ import { initializeWithinMs, openSession, type SessionServer } from '../../serve
 import type { ClientSocket } from '../../server/rpc/socket';
 import { errorOf } from './client';
 
-const facts: ServerFacts = { protocol: 'espalier.v1', wire: 'w', build: 'b', pid: 1, node: 'v20', dataFolder: '/d' };
+const facts: ServerFacts = { protocol: 'espalier.v2', wire: 'w', build: 'b', pid: 1, node: 'v20', dataFolder: '/d' };
 
 /** A session whose timer goes off when it is told to, and the client's end. */
 function session() {
@@ -46,7 +46,7 @@ function session() {
   client.listen();
   const initialize = (wire: string) =>
     client.sendRequest('initialize', {
-      initializationOptions: { protocol: 'espalier.v1', wire, build: 'c', roots: [] },
+      initializationOptions: { protocol: 'espalier.v2', wire, build: 'c', roots: [] },
     });
   return { client, closed, timers, up, initialize };
 }

@@ -67,7 +67,7 @@ describe('a connection', () => {
     const result = await connection.sendRequest('initialize', { initializationOptions: options() });
     expect(result).toMatchObject({
       capabilities: {},
-      espalier: { protocol: 'espalier.v1', build: server.lock.build, pid: server.pid, node: process.version },
+      espalier: { protocol: 'espalier.v2', build: server.lock.build, pid: server.pid, node: process.version },
     });
   });
 
@@ -80,7 +80,7 @@ describe('a connection', () => {
 
   it.each([
     { what: 'an older build', change: { wire: 'other', build: '0.0.1+cafe' } },
-    { what: 'another protocol', change: { protocol: 'espalier.v2' } },
+    { what: 'another protocol', change: { protocol: 'espalier.v3' } },
   ])('of $what is told both builds', async ({ change }) => {
     const { connection } = await raw();
     const wanted = { ...options(), ...change };

@@ -2,14 +2,15 @@
 // two calls of the file system.
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
 import type { ServerLock } from '../../server/protocol/server';
-import { holdsLock, lockPath, readLock, releaseLock, takeLock } from '../../server/rpc/lock';
+import { lockPath, identityOf, readLock } from '../../server/protocol/serverLock';
+import { releaseLock, takeLock, tendLock } from '../../server/rpc/lock';
 import { repoRoot } from '../fixtures';
 import { newFolder, spawnServer } from './client';
 
@@ -33,15 +34,20 @@ function folder(content?: string): string {
   if (content !== undefined) writeFileSync(lockPath(made), content);
   return made;
 }
-const lockOf = (token: string, pid = process.pid): ServerLock => ({
-  pid,
+const lockOf = (token: string, change: Partial<ServerLock> = {}): ServerLock => ({
+  ...identityOf(process.pid),
   port,
   token,
-  protocol: 'espalier.v1',
+  protocol: 'espalier.v2',
   build: 'test',
+  ...change,
 });
+const tokenIn = (data: string) => {
+  const found = readLock(data);
+  return found.kind === 'present' ? found.lock.token : found.kind;
+};
 const deadPid = spawnSync('true').pid;
-const dead = (token: string) => JSON.stringify(lockOf(token, deadPid));
+const dead = (token: string) => JSON.stringify(lockOf(token, { pid: deadPid }));
 const rightTo = (path: string, content: string) =>
   `${path}.after-${createHash('sha256').update(content).digest('hex').slice(0, 16)}`;
 
@@ -59,17 +65,20 @@ for (const name of ['linkSync', 'renameSync', 'readFileSync', 'rmSync']) {
     return real(...given);
   };
 }
-const { takeLock } = require('./lock.cjs');
+const { takeLock, identityOf } = require('./lock.cjs');
 process.on('message', async ({ folder, lock, atEpochMs }) => {
   while (Date.now() < atEpochMs);
-  process.send(await takeLock(folder, { ...lock, pid: process.pid }).catch(String));
+  process.send(await takeLock(folder, { ...lock, ...identityOf(process.pid) }).catch(String));
 });`;
 
 async function withTakers<T>(n: number, body: (takers: readonly ChildProcess[]) => Promise<T>): Promise<T> {
   const program = join(root, 'taker.cjs');
   writeFileSync(program, taker);
   buildSync({
-    entryPoints: [join(repoRoot, 'server/rpc/lock.ts')],
+    stdin: {
+      contents: "export * from './server/rpc/lock'; export { identityOf } from './server/protocol/serverLock';",
+      resolveDir: repoRoot,
+    },
     outfile: join(root, 'lock.cjs'),
     bundle: true,
     platform: 'node',
@@ -108,7 +117,7 @@ describe('the lock', () => {
           `round ${round}: ${took}`,
         ).toHaveLength(1);
         expect(took.filter((it) => it === false)).toHaveLength(7);
-        expect(readLock(data)?.token).toBe(`taker ${took.indexOf(true)}`);
+        expect(tokenIn(data)).toBe(`taker ${took.indexOf(true)}`);
         expect(readdirSync(data)).toEqual(['server.json']);
       }
     });
@@ -120,35 +129,70 @@ describe('the lock', () => {
     expect(await takeLock(data, one)).toBe(true);
     expect(await takeLock(data, two)).toBe(false);
     releaseLock(data, two);
-    expect(holdsLock(data, one)).toBe(true);
+    expect(tendLock(data, one)).toBe(true);
     releaseLock(data, one);
     expect(existsSync(lockPath(data))).toBe(false);
     expect(await takeLock(data, two)).toBe(true);
-    expect([holdsLock(data, one), holdsLock(data, two)]).toEqual([false, true]);
+    expect([tendLock(data, one), tendLock(data, two)]).toEqual([false, true]);
   });
 
-  it.each([
-    { what: 'a dead server', content: dead('d') },
-    { what: 'a server whose number somebody else has', content: JSON.stringify({ ...lockOf('d'), port: 1 }) },
-    { what: 'a port that is none', content: JSON.stringify({ ...lockOf('d'), port: 70_000 }) },
-    { what: 'an earlier protocol', content: JSON.stringify({ ...lockOf('d'), protocol: 'espalier.v0' }) },
-    { what: 'nobody', content: '{}' },
+  const text = (change: Partial<ServerLock> = {}) => JSON.stringify(lockOf('d', change));
+  const earlier = (change: object) => JSON.stringify({ protocol: 'espalier.v1', pid: 1, port, build: 'b', ...change });
+  it.each<{ what: string; content: () => string }>([
+    { what: 'a dead server', content: () => dead('d') },
+    { what: 'a dead server on whose port somebody else listens', content: () => text({ pid: deadPid, port }) },
+    { what: 'a server whose number somebody else has', content: () => text({ started: '1' }) },
+    {
+      what: 'a server of which the system knows the number alone, and on whose port another program is',
+      content: () => text({ started: '', port }),
+    },
+    { what: 'the same, with nobody on its port', content: () => text({ started: '', port: 1 }) },
+    { what: 'a port that is none', content: () => text({ port: 70_000 }) },
+    { what: 'a protocol of before', content: () => JSON.stringify({ ...lockOf('d'), protocol: 'espalier.v0' }) },
+    { what: 'an earlier server that is dead', content: () => earlier({ pid: deadPid }) },
+    { what: 'an earlier server that does not listen', content: () => earlier({ pid: process.pid, port: 1 }) },
+    { what: 'nobody', content: () => '{}' },
   ])('is taken from $what', async ({ content }) => {
-    const data = folder(content);
+    const data = folder(content());
     expect(await takeLock(data, lockOf('one'))).toBe(true);
-    expect(readLock(data)?.token).toBe('one');
+    expect(tokenIn(data)).toBe('one');
   });
 
-  const later = JSON.stringify({ protocol: 'espalier.v2', endpoint: 'somewhere' });
+  it.each<{ what: string; content: () => string }>([
+    { what: 'a server that lives, whatever its port does', content: () => text({ port: 1 }) },
+    { what: 'an earlier server that listens', content: () => earlier({ pid: process.pid }) },
+  ])('is not taken from $what', async ({ content }) => {
+    const data = folder(content());
+    expect(await takeLock(data, lockOf('one'))).toBe(false);
+    expect(readFileSync(lockPath(data), 'utf8')).toBe(content());
+  });
+
+  it('of a server on another host is left alone while that one tends it, and taken afterwards', async () => {
+    const data = folder(text({ place: 'another boot', host: 'node7' }));
+    const minutesAgo = (n: number) => new Date(Date.now() - n * 60_000);
+    // By the clock of the file system, where the other host's may go otherwise: tended seconds ago.
+    await expect(takeLock(data, lockOf('one'))).rejects.toMatchObject({
+      code: 'badState',
+      message: expect.stringContaining(`A server on node7, or in a container there, works on ${data}`),
+    });
+    expect(tokenIn(data)).toBe('d');
+    utimesSync(lockPath(data), minutesAgo(1), minutesAgo(1));
+    expect(await takeLock(data, lockOf('one'))).toBe(true);
+    utimesSync(lockPath(data), minutesAgo(5), minutesAgo(5));
+    expect(tendLock(data, lockOf('one'))).toBe(true);
+    expect(Date.now() - statSync(lockPath(data)).mtimeMs).toBeLessThan(10_000);
+  });
+
+  const later = JSON.stringify({ protocol: 'espalier.v3', endpoint: 'somewhere' });
 
   it('is left to a server of a later protocol, with a sentence', async () => {
     const data = folder(later);
     const refusal = await takeLock(data, lockOf('one')).catch((error) => error);
     expect(refusal).toBeInstanceOf(UserError);
-    expect(refusal).toMatchObject({ code: 'otherBuild', message: expect.stringContaining('espalier.v2') });
+    expect(refusal).toMatchObject({ code: 'otherBuild', message: expect.stringContaining('espalier.v3') });
     expect(refusal.message).toContain(lockPath(data));
-    expect(() => readLock(data)).toThrow(refusal.message);
-    expect(holdsLock(data, lockOf('one'))).toBe(false);
+    expect(tokenIn(data)).toBe('later');
+    expect(tendLock(data, lockOf('one'))).toBe(false);
     releaseLock(data, lockOf('one'));
     expect(readdirSync(data)).toEqual(['server.json']);
   });

@@ -1,0 +1,59 @@
+// What listens on a server's port, asked where its process alone does not tell: the number may be another program's by now.
+import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { protocolName } from './compatibility';
+import { newNonce, nonceHeader, replyTo } from './proof';
+
+/** `silent`: something is there, and does not answer in time; a server may be that busy. */
+export type Listener = 'theServer' | 'silent' | 'another';
+
+const withinMs = 2000;
+
+/** Asks for an upgrade, as a client does, and goes when it has the answer. */
+export function listenerOn({ port, token }: { port: number; token: string }): Promise<Listener> {
+  const nonce = newNonce();
+  return new Promise((resolve) => {
+    const asking = request({
+      host: '127.0.0.1',
+      port,
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': randomBytes(16).toString('base64'),
+        'sec-websocket-protocol': protocolName,
+        [nonceHeader]: nonce,
+      },
+    });
+    const answer = (listener: Listener) => {
+      clearTimeout(timer);
+      asking.destroy();
+      resolve(listener);
+    };
+    const timer = setTimeout(() => answer('silent'), withinMs);
+    const judge = (headers: Readonly<Record<string, unknown>>) =>
+      answer(replyTo(headers, nonce, token) === null ? 'another' : 'theServer');
+    asking.on('upgrade', ({ headers }, stream) => {
+      stream.destroy();
+      judge(headers);
+    });
+    // A server that is full says so, and proves that it is the one.
+    asking.on('response', ({ headers }) => judge(headers));
+    asking.on('error', () => answer('another'));
+    asking.end();
+  });
+}
+
+/** Whether anything listens: all that can be asked of servers of earlier protocols without showing them the token. */
+export const accepts = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const probe = connect({ port, host: '127.0.0.1', timeout: withinMs });
+    const answer = (yes: boolean) => {
+      probe.destroy();
+      resolve(yes);
+    };
+    probe.once('connect', () => answer(true));
+    probe.once('timeout', () => answer(true));
+    probe.once('error', () => answer(false));
+  });
