@@ -1,9 +1,10 @@
 // The engine as a child process: starts it with one recipe, passes its events on, says how it ended. The process that
 // starts an engine owns it; the engine ends by itself when its owner is gone.
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
+import type { ErrorCode } from '../errors';
 import { type EngineEvent, type EngineRequest, isOutcome, type Outcome } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
 
@@ -29,11 +30,19 @@ const engineFile = () => join(__dirname, 'engine.cjs');
 export const engineExists = (): boolean => existsSync(engineFile());
 
 export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
-  const child = fork(engineFile(), {
-    env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-    execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  });
+  let child: ChildProcess;
+  try {
+    child = fork(engineFile(), {
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+      execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
+  } catch (error) {
+    return notStarted(Promise.resolve(error));
+  }
+  // The reason comes as an event, and there may be no pipes.
+  if (child.pid === undefined) return notStarted(new Promise((resolve) => child.once('error', resolve)));
+  child.on('error', () => {}); // it could not be killed, or be told something
   let stderr = '';
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4000);
@@ -54,7 +63,6 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
     } else onEvent(event);
   });
   const gone = new Promise<string>((resolve) => {
-    child.on('error', (error) => child.pid === undefined && resolve(error.message));
     child.on('close', (code, signal) => resolve(signal ?? `code ${code}`));
   });
   const ended = gone.then(async (how) => {
@@ -79,6 +87,26 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
     ended,
   };
 }
+
+/** What keeps a process from being started ends one run, and nothing else. */
+function notStarted(reason: Promise<unknown>): Engine {
+  const outcome = reason.then((error): Outcome => {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const [kind, why] = hindrances[code] ?? ['internal', 'the system does not say more'];
+    return { kind: 'failed', code: kind, message: `The engine cannot be started (${code}): ${why}.` };
+  });
+  return { pid: undefined, send() {}, cancel() {}, outcome, ended: outcome.then(() => {}) };
+}
+
+const hindrances: Readonly<Record<string, readonly [code: ErrorCode, why: string]>> = {
+  EMFILE: ['cannotFit', 'too many files are open; close other windows, or raise the limit (ulimit -n)'],
+  ENFILE: ['cannotFit', 'too many files are open on this machine; close other programs'],
+  EAGAIN: ['cannotFit', 'you have as many processes as you may have; end some, or raise the limit (ulimit -u)'],
+  ENOMEM: ['cannotFit', 'there is no memory left for it; close other programs'],
+  E2BIG: ['usage', 'the environment variables are too long; shorten them and restart the server'],
+  ENOENT: ['otherBuild', 'the Node that runs this is gone, most likely by an update; restart the server'],
+  EACCES: ['otherBuild', 'the Node that runs this may not be started any more; restart the server'],
+};
 
 /** For a debugger: ESPALIER_ENGINE_INSPECT is the port on this machine on which the engine waits for one. */
 const inspectorArguments = (port: string | undefined): string[] =>

@@ -116,7 +116,11 @@ function openDueMessages(waitingBytes: () => number) {
     timer = setTimeout(next, pauseMs);
     if (waitingBytes() >= mostWaitingBytes) return;
     due.delete(first[0]);
-    first[1]();
+    try {
+      first[1]();
+    } catch {
+      due.set(...first); // a log that cannot be read while too many files are open can be later
+    }
   };
   return {
     put(key: string, send: () => void): void {

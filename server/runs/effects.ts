@@ -158,5 +158,12 @@ function faultOf(effect: RunEffect, error: unknown): RunLifeEvent {
 }
 
 export const errorCode = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
-export const diskSentence = (error: unknown): string =>
-  `The run cannot be kept on disk (${errorCode(error)}); free some space.`;
+export const diskSentence = (error: unknown): string => {
+  const code = errorCode(error);
+  return `The run cannot be kept on disk (${code}); ${diskRemedies[code] ?? 'free some space'}.`;
+};
+
+const diskRemedies: Readonly<Record<string, string>> = {
+  EMFILE: 'too many files are open, so close other windows or raise the limit (ulimit -n)',
+  ENFILE: 'too many files are open on this machine, so close other programs',
+};

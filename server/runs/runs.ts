@@ -99,7 +99,9 @@ function openParts(dataFolder: string): RunParts {
 function recover({ table, store }: RunParts, run: Run, dispatch: Dispatch): void {
   table.add(run);
   if (!isActive(run.record.state)) return;
-  run.record.lastSeq = store.events(run.runId).length;
+  try {
+    run.record.lastSeq = store.events(run.runId).length;
+  } catch {} // its log cannot be read now; the record counts as far as it was saved
   store.forgetEvents(run.runId);
   dispatch(run, { kind: 'serverEnds' });
 }

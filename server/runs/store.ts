@@ -64,7 +64,9 @@ export function openRunStore(dataFolder: string) {
         appendFileSync(file, `${JSON.stringify(event)}\n`, { mode: 0o600 });
       } catch (error) {
         // A full disk may have taken half of the line.
-        readEvents(file);
+        try {
+          readEvents(file);
+        } catch {}
         throw error;
       }
     },
@@ -111,12 +113,16 @@ const recordSchema: z.ZodType<RunRecord> = z.object({
   state: stateSchema,
 });
 
-/** The last line may be incomplete where its writer was killed: it is removed, so that the next event begins a line. */
+/**
+ * The last line may be incomplete where its writer was killed: it is removed, so that the next event begins a line. Throws
+ * while too many files are open: a log that is taken for empty would be begun anew.
+ */
 function readEvents(path: string): RunEvent[] {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch {
+  } catch (error) {
+    if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     return [];
   }
   const end = text.lastIndexOf('\n') + 1;

@@ -41,8 +41,8 @@ export const readLockFile = (dataFolder: string): ServerLock =>
   JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8')) as ServerLock;
 
 /** Starts it without waiting for anything. */
-export function spawnServer(dataFolder: string, idleSeconds = 60, program = bundle) {
-  const child = spawn(process.execPath, [program, dataFolder, String(idleSeconds)], {
+export function spawnServer(dataFolder: string, idleSeconds = 60, program = bundle, node = process.execPath) {
+  const child = spawn(node, [program, dataFolder, String(idleSeconds)], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -53,8 +53,9 @@ export function spawnServer(dataFolder: string, idleSeconds = 60, program = bund
   return { process: child, pid: child.pid!, log: () => said, ended };
 }
 
-export async function startServer(dataFolder: string, idleSeconds = 60, program = bundle): Promise<StartedServer> {
-  const server = spawnServer(dataFolder, idleSeconds, program);
+export async function startServer(...given: Parameters<typeof spawnServer>): Promise<StartedServer> {
+  const [dataFolder] = given;
+  const server = spawnServer(...given);
   await until('the server listens', () => server.log().includes('listening') || !isRunning(server.pid));
   if (!isRunning(server.pid)) throw new Error(`the server has ended: ${server.log()}`);
   return { ...server, lock: readLockFile(dataFolder) };
