@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { render } from '../../server/cli/renderers';
-import { suggest } from '../../server/cli/suggest';
+import { readReport, suggest } from '../../server/cli/suggest';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { DropRule } from '../../server/protocol/recipes';
 import { choose } from '../../server/pruning/choose';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { Recipe } from '../../server/recipes/kinds';
-import { checkFinite } from '../../server/shared/finite';
+import { checkFinite, finiteJson, perplexityOf as perplexityOfNats } from '../../server/shared/finite';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { modelFolder, repoRoot } from '../fixtures';
 import { fixtures, storiesFolderWithBos } from '../evaluation/golden';
@@ -112,6 +112,10 @@ describe('a model with NaN in a weight', () => {
     [
       'prune with a repair',
       () => ({ ...prune('removal'), rule: { kind: 'chosen', ...ofBlocks([1]) }, repair: repair(1e-4) }) as Recipe,
+    ],
+    [
+      'prune by name that rounds',
+      () => ({ ...prune('removal'), rule: { kind: 'chosen', ...ofBlocks([1]) }, dtype: 'f16' }) as Recipe,
     ],
     ['heal', () => healing(bad, text, out())],
     ['heal that holds nothing out', () => healing(bad, text, out(), { data: { heldOutFraction: 0 } })],
@@ -238,6 +242,28 @@ describe('a loss that overflows only without one block', () => {
       'The score of block 4 by blockInfluence is not finite',
     );
     expect(render(report)).toContain('blockInfluence: the score of block 4 is not finite');
+  });
+});
+
+describe('an empty number', () => {
+  it.each([
+    ['a score', { methods: { blockInfluence: { unit: '', of: 'block', paper: '', scores: [1, null, 1] } } }],
+    ['a loss', { methods: {}, removals: { blocks: [{ lossNats: 1 }, { lossNats: null }, { lossNats: 1 }] } }],
+  ])('as %s of a report of before is told', async (_, fields) => {
+    const file = `${place()}.json`;
+    writeFileSync(file, JSON.stringify({ kind: 'analyze', model: { folder: '', nBlocks: 3 }, ...fields }));
+    await expect(readReport(file)).rejects.toMatchObject({ code: 'notFinite' });
+  });
+
+  it.each([
+    [{ a: [1, { b: Number.NaN }] }, 'a[1].b'],
+    [[[Number.POSITIVE_INFINITY]], '[0][0]'],
+  ])('is not written of %j', (value, field) =>
+    expect(() => finiteJson(value)).toThrow(`The field ${field} came out as`),
+  );
+
+  it('is not made of a perplexity that is beyond numbers', () => {
+    expect([perplexityOfNats(700), perplexityOfNats(800)]).toEqual([Math.exp(700), Number.MAX_VALUE]);
   });
 });
 

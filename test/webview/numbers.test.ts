@@ -8,8 +8,9 @@ import { lossOf, measuredSets } from '../../webview/choose/measured';
 import { scoredMethods, suggestion } from '../../webview/choose/methods';
 import { median, rankCorrelation, ranks, surprises } from '../../webview/choose/ranks';
 import { initialState } from '../../webview/choose/state';
-import { betterSet, viewOf } from '../../webview/choose/view';
+import { betterSet, nextQuestion, viewOf } from '../../webview/choose/view';
 import { summaryOf } from '../../webview/run/summary';
+import { notFinite } from '../../server/shared/finite';
 import { finite } from '../finiteLoss';
 import { modelOf, referenceFile, reportOf, stateOf } from './harness/fixture';
 
@@ -160,6 +161,20 @@ describe.skipIf(!available(referenceFile('smollm2-135m')))('SmolLM2 in numbers',
     expect(early.surprises).toEqual([]);
     expect(early.costRanks).toBeNull();
     expect(viewOf(initialState({ ...host, analysis: null })).methods).toEqual([]);
+  });
+
+  it('neither chooses by a loss that is not finite, nor asks for it again', () => {
+    const lost = { lossNats: notFinite, costNats: notFinite, standardError: null, costStandardError: null };
+    const blocks = report.removals!.blocks.map((removal, k) => (k === 13 ? lost : removal));
+    const analysis = { ...report, removals: { ...report.removals!, blocks } };
+    const choice = { ...host.choice, drop: ofBlocks([13]) };
+    const state = initialState({ ...host, analysis, choice });
+    const { loss, costRanks, barEnds, suggestions } = viewOf(state);
+    expect([loss, costRanks![13], nextQuestion(state)]).toEqual([{ kind: 'notFinite' }, 30, null]);
+    expect(barEnds.cost).toBeGreaterThan(0);
+    const picks = suggestions.find(({ kind }) => kind === 'removals')!.cells.flatMap((cell) => cell?.drop.blocks ?? []);
+    expect(picks).not.toContain(13);
+    expect(lossOf(ofBlocks([13, 12]), analysis, measuredSets(analysis, new Map()))).toEqual({ kind: 'unknown' });
   });
 
   it('shows methods that it does not know under their own names', () => {

@@ -27,8 +27,9 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     if (recipe.mergekit && (choice.drop.attention.length > 0 || choice.drop.mlp.length > 0))
       throw new UserError('usage', 'mergekit knows no sublayers; leave out --mergekit, or drop whole blocks only.');
     const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
+    const unrounded = await lossBeforeRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
     const { written, writeMs } = await write(checkpoint, recipe, { choice, measured, repaired }, run);
-    const rounding = await measureRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
+    const rounding = unrounded && (await withLossAfter(recipe, unrounded, run));
     const model = summarize(checkpoint);
     const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
     const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
@@ -105,26 +106,40 @@ async function measure(
   return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
 }
 
-/** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
-async function measureRounding(
+type Rounding = NonNullable<PruneReport['rounding']>;
+
+/** Of the model that will be written, in float32; null where nothing is rounded. A loss that is not finite ends it here. */
+async function lossBeforeRounding(
   { config }: Checkpoint,
-  { model, out, dtype: wanted, source, compute }: PruneRecipe,
+  recipe: PruneRecipe,
   drop: DropSet,
   repair: RepairReport | null,
   run: Run,
-): Promise<PruneReport['rounding']> {
-  const dtype = wanted ?? (config.dtype.toLowerCase() as Dtype);
+): Promise<Rounding | null> {
+  const dtype = recipe.dtype ?? (config.dtype.toLowerCase() as Dtype);
   if (dtype === 'f32' || (dtype === config.dtype.toLowerCase() && !repair)) return null;
-  if (source === null) return { dtype, lossNatsBefore: null, lossNatsAfter: null };
-  const loss = async (folder: string, dropped: DropSet) => {
-    const recipe = { kind: 'perplexity', models: [folder], drop: dropped, source, compute } as const;
-    return (await runPerplexity({ ...recipe, models: [folder] }, run)).models[0]!.lossNats;
-  };
+  const lossNatsBefore = repair?.lossAfter ?? (await lossOf(recipe.model, drop, recipe, run));
+  return { dtype, lossNatsBefore, lossNatsAfter: null };
+}
+
+/** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
+async function withLossAfter(recipe: PruneRecipe, before: Rounding, run: Run): Promise<Rounding> {
   try {
-    const lossNatsBefore = repair?.lossAfter ?? (await loss(model, drop));
-    return { dtype, lossNatsBefore, lossNatsAfter: await loss(out, ofBlocks([])) };
+    return { ...before, lossNatsAfter: await lossOf(recipe.out, ofBlocks([]), recipe, run) };
   } catch (error) {
-    if (isUserError(error) && error.code === 'cancelled') return { dtype, lossNatsBefore: null, lossNatsAfter: null };
+    if (isUserError(error) && error.code === 'cancelled') return { ...before, lossNatsBefore: null };
     throw error;
   }
+}
+
+/** null without a text. */
+async function lossOf(
+  model: string,
+  drop: DropSet,
+  { source, compute }: PruneRecipe,
+  run: Run,
+): Promise<number | null> {
+  if (source === null) return null;
+  const recipe = { kind: 'perplexity' as const, models: [model], drop, source, compute };
+  return (await runPerplexity(recipe, run)).models[0]!.lossNats;
 }
