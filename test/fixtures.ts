@@ -21,3 +21,16 @@ export function available(path: string): boolean {
   if (process.env.CI === 'true') throw new Error(`${path} is missing, and under CI every test has to run`);
   return false;
 }
+
+/** The slow tests, which do all of what others do on a few items or tokens of a real model. */
+export const long = process.env.ESPALIER_LONG === '1';
+
+/**
+ * Importance, losses without each part, searches and repairs as PyTorch finds them. `short` ones are of so few tokens that a
+ * real model takes seconds; the whole one of SmolLM2 is for the long tests.
+ */
+export function referenceFile(model: string, length: 'whole' | 'short' = isReal(model) && !long ? 'short' : 'whole') {
+  return join(repoRoot, 'test/fixtures/reference', `${model}${length === 'short' ? '-short' : ''}.json`);
+}
+
+const isReal = (model: string) => model !== 'stories260k';

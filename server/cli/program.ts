@@ -1,5 +1,6 @@
-// The commands of espalier, and how what commander refuses is said.
-import { Command } from 'commander';
+// The commands of espalier, and how a command's end becomes an exit code.
+import { Command, CommanderError } from 'commander';
+import { isUserError } from '../errors';
 import { addGraph } from './graph';
 import { addRecipeCommands } from './recipeCommands';
 import { addReport } from './report';
@@ -8,6 +9,26 @@ import { addServe } from './serve';
 import { addSuggest } from './suggest';
 
 declare const __ESPALIER_VERSION__: string;
+
+/**
+ * Carries out one command line. It prints on stdout and stderr, and gives back the exit code: 0 done, 2 a mistake the user
+ * can mend, 130 interrupted, 1 a defect of ours.
+ * @param args what follows the program's name
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  try {
+    await espalierProgram().parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (!isUserError(error)) {
+      console.error(error);
+      return 1;
+    }
+    console.error(`espalier: ${error.message}`);
+    return error.code === 'cancelled' ? 130 : 2;
+  }
+}
 
 export function espalierProgram(): Command {
   const program = new Command('espalier')

@@ -1,4 +1,5 @@
-// Every command from end to end on the bundled model: what it prints, what it writes with --json, how it ends.
+// Every command from end to end on the bundled model: what it prints, what it writes with --json, how it ends. In this process,
+// but for what the program and its engine are as processes.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,8 @@ import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
 import type { PruneReport } from '../../server/recipes/prune/recipe';
 import { modelFolder, repoRoot } from '../fixtures';
-import { espalier, program } from './espalier';
+import { espalier as espalierProcess, program } from './espalier';
+import { espalier } from './inProcess';
 
 const model = modelFolder('stories260k');
 const ids = join(repoRoot, 'test/fixtures/reference/stories260k.json');
@@ -25,9 +27,10 @@ writeFileSync(text, Array.from({ length: 200 }, (_, i) => `Once there was a dog 
 
 let nReports = 0;
 /** Runs a command that has to succeed; gives back what it wrote with --json. */
-async function report<R>(...args: string[]): Promise<R & { stdout: string; stderr: string }> {
+const report = <R>(...args: string[]) => reportBy<R>(espalier, args);
+async function reportBy<R>(run: typeof espalier, args: string[]): Promise<R & { stdout: string; stderr: string }> {
   const file = join(root, `${nReports++}.json`);
-  const { code, stdout, stderr } = await espalier([...args, '--json', file]);
+  const { code, stdout, stderr } = await run([...args, '--json', file]);
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   return { ...(JSON.parse(readFileSync(file, 'utf8')) as R), stdout, stderr };
 }
@@ -59,13 +62,13 @@ describe('the program', () => {
     [['help', 'prune'], /--drop <blocks>[\s\S]*--device <name>[\s\S]*--out <folder>[\s\S]*--repair <how>/],
     [['perplexity', '--help'], /--preset <tokens>[\s\S]*--json <file>[\s\S]*--memory-limit/],
   ])('%j', async (args, expected) => {
-    const { code, stdout, stderr } = await espalier(args);
+    const { code, stdout, stderr } = await espalierProcess(args);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(expected);
   });
 
   it('shows its help on stderr when nothing is asked of it', async () => {
-    const { code, stdout, stderr } = await espalier([]);
+    const { code, stdout, stderr } = await espalierProcess([]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^Usage: espalier/);
   });
@@ -104,7 +107,8 @@ describe('inspect', () => {
 
 describe('analyze', () => {
   it('scores every block by every method', async () => {
-    const found = await report<AnalyzeReport>('analyze', model, '--ids', ids, ...twoThreads);
+    const args = ['analyze', model, '--ids', ids, ...twoThreads];
+    const found = await reportBy<AnalyzeReport>(espalierProcess, args);
     expect(found).toMatchObject({
       kind: 'analyze',
       ...runFacts,
@@ -270,17 +274,8 @@ describe('prune', () => {
   it('writes the folder that is asked for', async () => {
     const out = join(root, 'pruned');
     const mergekit = join(root, 'mergekit.yaml');
-    const found = await report<PruneReport>(
-      'prune',
-      model,
-      '--drop',
-      '1,3',
-      '--out',
-      out,
-      '--mergekit',
-      mergekit,
-      ...twoThreads,
-    );
+    const args = ['prune', model, '--drop', '1,3', '--out', out, '--mergekit', mergekit, ...twoThreads];
+    const found = await reportBy<PruneReport>(espalierProcess, args);
     expect(found).toMatchObject({
       kind: 'prune',
       ...runFacts,
@@ -372,7 +367,7 @@ describe('perplexity', () => {
 describe('generate', () => {
   it('writes on from the prompt', async () => {
     const args = ['generate', model, '--prompt', 'Once upon a time', '--bos', 'each', '--max-tokens', '20'];
-    const found = await report<{ text: string }>(...args, ...twoThreads);
+    const found = await reportBy<{ text: string }>(espalierProcess, [...args, ...twoThreads]);
     expect(found).toMatchObject({ kind: 'generate', ...runFacts, nNewTokens: 20, stoppedBy: 'maxTokens', dropSet: [] });
     expect(found.text).toMatch(/^, there was a little girl named Lily\./);
     expect(found.stdout).toMatch(

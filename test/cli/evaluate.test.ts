@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { modelFolder } from '../fixtures';
 import { fixtures } from '../evaluation/golden';
-import { contentsOf, espalier } from './espalier';
+import { contentsOf, espalier as espalierProcess } from './espalier';
+import { espalier } from './inProcess';
 
 const stories = modelFolder('stories260k');
 const data = join(fixtures, 'data');
@@ -41,7 +42,8 @@ const evaluate = (...more: string[]) => {
 describe('a base and a variant', () => {
   it('are written as the harness writes results, with comparisons and a line for every item', async () => {
     const args = evaluate('--drops', '2,3', '--limit', '6', '--tasks', 'hellaswag,arc_easy', '--generate');
-    const { code, stderr, stdout } = await espalier([...args, '--json', 'all.json', '--samples', 'all.jsonl'], root);
+    const files = ['--json', 'all.json', '--samples', 'all.jsonl'];
+    const { code, stderr, stdout } = await espalierProcess([...args, ...files], root);
     expect({ code, stderr: stderr.split('\n').length }).toEqual({ code: 0, stderr: 2 });
     expect(stdout).toContain('stories260k without 2,3');
     const results = JSON.parse(readFileSync(join(root, 'all.json'), 'utf8'));

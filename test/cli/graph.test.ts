@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { InferenceSession } from 'onnxruntime-node';
 import { afterAll, expect, it } from 'vitest';
 import { modelFolder } from '../fixtures';
-import { espalier } from './espalier';
+import { espalier } from './inProcess';
 
 const root = mkdtempSync(join(tmpdir(), 'graph-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

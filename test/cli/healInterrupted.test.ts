@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../../server/data/random';
-import { modelFolder } from '../fixtures';
+import { long, modelFolder } from '../fixtures';
 import { childrenOf, contentsOf, espalier, isRunning, start, until } from './espalier';
 import { storyText } from '../recipes/healing';
 
-const long = process.env.ESPALIER_LONG === '1';
 const root = mkdtempSync(join(tmpdir(), 'heal-interrupted-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

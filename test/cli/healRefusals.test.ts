@@ -9,7 +9,8 @@ import { readAdapter } from '../../server/checkpoint/adapter';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { modelFolder } from '../fixtures';
 import { storyText } from '../recipes/healing';
-import { contentsOf, espalier } from './espalier';
+import { contentsOf, espalier as espalierProcess } from './espalier';
+import { espalier } from './inProcess';
 
 /** Every command is run in this folder. */
 const root = mkdtempSync(join(tmpdir(), 'heal-refused-'));
@@ -41,7 +42,7 @@ beforeAll(async () => {
       ['prune', modelFolder('stories260k'), '--drop', drop!, '--dtype', 'f32', '--out', name!, '--quiet'],
       root,
     );
-  const { code, stderr } = await espalier([...heal('begun'), '--quiet'], root);
+  const { code, stderr } = await espalierProcess([...heal('begun'), '--quiet'], root);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   cpSync(join(root, 'begun'), join(root, 'damaged'), { recursive: true });
   file('damaged/run/recipe.json', '{');
@@ -157,7 +158,7 @@ const outputs: Row[] = [
 const everything = () =>
   contentsOf(root).map((path) => {
     const stats = statSync(join(root, path));
-    return stats.isFile() ? `${path} ${readFileSync(join(root, path)).toString('base64').slice(-4000)}` : path;
+    return stats.isFile() ? `${path} ${readFileSync(join(root, path)).subarray(-3000).toString('base64')}` : path;
   });
 
 describe.each<[string, Row[]]>([
@@ -175,6 +176,13 @@ describe.each<[string, Row[]]>([
     expect(stderr.slice('espalier: '.length, -1)).toMatch(sentence);
     expect(everything()).toEqual(before);
   });
+
+  const [what, args] = rows.at(-1)!;
+  it(`${what}, as a program`, async () => {
+    const before = everything();
+    expect(await espalierProcess(args, root)).toEqual(await espalier(args, root));
+    expect(everything()).toEqual(before);
+  });
 });
 
 describe('a full disk', () => {
@@ -190,7 +198,7 @@ describe('a full disk', () => {
       skip('mounting needs root');
     }
     try {
-      const full = await espalier(heal('disk/out', '--quiet'), root);
+      const full = await espalierProcess(heal('disk/out', '--quiet'), root);
       expect({ code: full.code, stdout: full.stdout }, full.stderr).toEqual({ code: 2, stdout: '' });
       expect(full.stderr).toMatch(
         /^espalier: The run in .*disk\/out cannot be recorded \(.*ENOSPC[^\n]*make room and go on from its last saved state with --resume\.\n$/,
@@ -199,10 +207,10 @@ describe('a full disk', () => {
       const checkpoint = await openCheckpoint(join(root, 'pruned'));
       await checkpoint.close();
       expect((await readAdapter(join(disk, 'out'), checkpoint.config)).modules).toHaveLength(28);
-      const again = await espalier([...heal('disk/out', '--quiet'), '--resume'], root);
+      const again = await espalierProcess([...heal('disk/out', '--quiet'), '--resume'], root);
       expect(again.code).toBe(2);
       mount('-o', 'remount,size=4m');
-      const rest = await espalier([...heal('disk/out', '--quiet'), '--resume'], root);
+      const rest = await espalierProcess([...heal('disk/out', '--quiet'), '--resume'], root);
       expect({ code: rest.code, stderr: rest.stderr }).toEqual({ code: 0, stderr: '' });
       const adapter = (out: string) => readFileSync(join(root, out, 'adapter_model.safetensors'));
       // begun is the same run on a disk with room.

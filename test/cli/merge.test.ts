@@ -7,7 +7,7 @@ import { writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { adaptedModules, moduleKey } from '../../server/model/adapter';
 import { modelFolder } from '../fixtures';
-import { espalier } from './espalier';
+import { espalier } from './inProcess';
 
 const root = mkdtempSync(join(tmpdir(), 'merge-command-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { connect, readLockFile } from '../rpc/client';
 import { modelFolder, repoRoot } from '../fixtures';
-import { espalier, isRunning, start, until } from './espalier';
+import { espalier as espalierProcess, isRunning, start, until } from './espalier';
+import { espalier } from './inProcess';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'recipe-commands-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -24,7 +25,7 @@ describe('espalier run', () => {
       `kind: analyze\nmodel: ${stories}\n${source}\nmethods: [blockInfluence]\nstay: true\n`,
     );
     const [recipe, command] = [join(root, 'recipe.json'), join(root, 'command.json')];
-    expect(await espalier(['run', file, '--json', recipe, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await espalierProcess(['run', file, '--json', recipe, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
     const options = ['--text', text, '--windows', '4', '--tokens', '128', '--methods', 'blockInfluence'];
     await espalier(['analyze', stories, ...options, '--json', command, '--quiet']);
     const [one, other] = [recipe, command].map((path) => JSON.parse(readFileSync(path, 'utf8')));
@@ -67,7 +68,7 @@ describe('espalier serve', () => {
     await until('it listens', () => serving.stderr().includes('listening'));
     const client = await connect(readLockFile(data));
     expect(await client.request('server/status', {})).toMatchObject({ pid: serving.pid, dataFolder: data });
-    expect(await espalier(['serve', '--data', data])).toMatchObject({
+    expect(await espalierProcess(['serve', '--data', data])).toMatchObject({
       code: 0,
       stdout: `Another server works on this folder; ${join(data, 'server.json')} says where.\n`,
     });

@@ -1,10 +1,12 @@
-// Whatever a user can get wrong ends in exit code 2, one sentence on stderr, nothing on stdout and nothing on the disk.
+// Whatever a user can get wrong ends in exit code 2, one sentence on stderr, nothing on stdout and nothing on the disk. Every row
+// is tried in this process, and the last of each table also as a program of its own, which has to end in the same way.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { modelFolder } from '../fixtures';
-import { contentsOf, espalier } from './espalier';
+import { contentsOf, espalier as espalierProcess } from './espalier';
+import { espalier } from './inProcess';
 
 const model = modelFolder('stories260k');
 /** Every command is run in this folder, so that the rows below can name files as a user does. */
@@ -293,6 +295,13 @@ describe.each<[string, Row[]]>([
     expect(stderr).toMatch(/^espalier: [^\n]+\n$/);
     expect(stderr).not.toMatch(/\bat .*:\d+:\d+|undefined|NaN|\[object/);
     expect(stderr.slice('espalier: '.length, -1)).toMatch(sentence);
+    expect(contentsOf(root)).toEqual(before);
+  });
+
+  const [what, args] = rows.at(-1)!;
+  it(`${what}, as a program`, async () => {
+    const before = contentsOf(root);
+    expect(await espalierProcess(args, root)).toEqual(await espalier(args, root));
     expect(contentsOf(root)).toEqual(before);
   });
 });

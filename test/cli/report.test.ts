@@ -11,7 +11,8 @@ import { madeModels, madeReport, madeTasks } from '../evaluation/madeReport';
 import { studyFiles } from '../../server/recipes/study/files';
 import { studyMarkdown } from '../../server/reporting/studyMarkdown';
 import { madeStudy } from '../reporting/madeStudy';
-import { contentsOf, espalier } from './espalier';
+import { contentsOf, espalier as espalierProcess } from './espalier';
+import { espalier } from './inProcess';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'report-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -33,7 +34,7 @@ written('study/report.json', study);
 describe('espalier report', () => {
   it('writes pages and charts, and results that are the same', async () => {
     const out = join(root, 'made/report');
-    const ended = await espalier(['report', file, '--out', out]);
+    const ended = await espalierProcess(['report', file, '--out', out]);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     expect(ended.stdout).toBe(`results.json, report.md, report.html, charts/ (9) are in ${out}\n`);
     expect(contentsOf(out)).toEqual([

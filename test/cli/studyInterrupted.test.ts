@@ -16,11 +16,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../../server/data/random';
 import type { StudyReport } from '../../server/recipes/study/recipe';
-import { modelFolder } from '../fixtures';
+import { long, modelFolder } from '../fixtures';
 import { storyText } from '../recipes/healing';
 import { contentsOf, espalier, isRunning, start, until } from './espalier';
 
-const long = process.env.ESPALIER_LONG === '1';
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'study-interrupted-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

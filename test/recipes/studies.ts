@@ -81,7 +81,7 @@ export async function carryOut(
         const name = 'out' in step ? `${kind} ${basename(step.out)}` : kind;
         const report = await (runner as (...all: unknown[]) => Promise<unknown>)(step, run);
         calls.push(name);
-        after?.(calls.length);
+        after?.(calls.length, name);
         return report;
       },
     ]),
@@ -93,8 +93,8 @@ export async function carryOut(
 interface Hooks {
   readonly signal?: AbortSignal;
   /** Called with how many steps are done. */
-  readonly before?: (nDone: number) => void;
-  readonly after?: (nDone: number) => void;
+  readonly before?: (nDone: number) => unknown;
+  readonly after?: (nDone: number, name: string) => void;
 }
 
 /** What a study says but for how long things took, how much memory, and what was done before. */

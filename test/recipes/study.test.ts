@@ -1,11 +1,12 @@
 // A study shares what can be shared, goes on where it was ended, and comes to the same findings.
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
+import { long } from '../fixtures';
 import { carryOut, findings, namesIn, openStudies } from './studies';
 
 const { root, text, studyOf } = openStudies();
@@ -30,9 +31,14 @@ const allCalls = [
 ];
 
 describe('a study', () => {
-  it('measures every variant beside the base, and methods that choose alike once', async () => {
-    const recipe = studyOf({ out: join(root, 'whole') });
-    const { report, calls, events } = await carryOut(recipe);
+  const recipe = studyOf({ out: join(root, 'whole') });
+  let first: Awaited<ReturnType<typeof carryOut>>;
+  beforeAll(async () => {
+    first = await carryOut(recipe);
+  });
+
+  it('measures every variant beside the base, and methods that choose alike once', () => {
+    const { report, calls, events } = first;
     expect(calls).toEqual(allCalls);
     expect(report.variants.map(({ id, methods }) => [id, methods])).toEqual([
       ['base', []],
@@ -83,8 +89,6 @@ describe('a study', () => {
   });
 
   it('that is done is told again without doing anything', async () => {
-    const recipe = studyOf({ out: join(root, 'again') });
-    const first = await carryOut(recipe);
     rmSync(join(recipe.out, 'report.html'));
     writeFileSync(join(recipe.out, 'charts/of-before.svg'), '');
     const second = await carryOut({ ...recipe, compute: { ...recipe.compute, threads: 1 } });
@@ -122,41 +126,60 @@ describe('a study that is ended', () => {
     ...['perplexity', 'evaluate'],
   ];
 
-  it('after any step goes on behind it to the same findings', async () => {
-    const whole = shorter('ended');
-    const expected = findings((await carryOut(whole)).report);
-    for (const n of calls.slice(1).keys()) {
-      rmSync(whole.out, { recursive: true });
-      const ending = new AbortController();
-      const ended = await carryOut(whole, {
-        signal: ending.signal,
-        after: (nDone) => nDone === n + 1 && ending.abort(),
-      }).catch((error: unknown) => error);
-      expect(isUserError(ended) && ended.message).toBe(
-        `Cancelled; the study in ${whole.out} goes on after its last finished step when it is run again.`,
-      );
-      const { report, calls: made } = await carryOut(whole);
-      expect(made, `after ${n + 1} steps`).toEqual(calls.slice(n + 1));
-      expect(findings(report)).toEqual(expected);
-      expect(report.steps.filter(({ doneBefore }) => doneBefore)).toHaveLength(n + 1);
-    }
+  const whole = shorter('ended');
+  let expected: unknown;
+  beforeAll(async () => {
+    expected = findings((await carryOut(whole)).report);
+  });
+  beforeEach(() => rmSync(whole.out, { recursive: true, force: true }));
+
+  /** Ends it when `nDone` of what it does now are done, in the middle of the next or before it; says what it has done. */
+  async function endedAfter(nDone: number, where: 'inTheNext' | 'betweenSteps'): Promise<string[]> {
+    const ending = new AbortController();
+    const made: string[] = [];
+    const end = (n: number) => n === nDone && ending.abort();
+    const ended = await carryOut(whole, {
+      signal: ending.signal,
+      before: (n) => where === 'inTheNext' && end(n),
+      after(n, name) {
+        made.push(name);
+        if (where === 'betweenSteps') end(n);
+      },
+    }).catch((error: unknown) => error);
+    const says = `Cancelled; the study in ${whole.out} goes on after its last finished step when it is run again.`;
+    expect(isUserError(ended) && ended.message).toBe(says);
+    return made;
+  }
+
+  // One study that is ended at every step and goes on each time; the long tests end one anew for each step.
+  it('after every step goes on behind it to the same findings', async () => {
+    for (const name of calls.slice(0, -1)) expect(await endedAfter(1, 'betweenSteps')).toEqual([name]);
+    const { report, calls: made } = await carryOut(whole);
+    expect(made).toEqual(calls.slice(-1));
+    expect(findings(report)).toEqual(expected);
+    expect(report.steps.filter(({ doneBefore }) => doneBefore)).toHaveLength(calls.length - 1);
   });
 
-  it('in the middle of any step does that step again, and none before', async () => {
-    const whole = shorter('within');
-    const expected = findings((await carryOut(whole)).report);
+  it('in the middle of every step does that step again, and none before', async () => {
+    let nDone = 0;
     // The evaluation that is not real does not look at the signal.
     for (const [n, name] of calls.entries()) {
       if (name === 'evaluate') continue;
-      rmSync(whole.out, { recursive: true });
-      const ending = new AbortController();
-      const hooks = { signal: ending.signal, before: (nDone: number) => nDone === n && ending.abort() };
-      await expect(carryOut(whole, hooks)).rejects.toThrow('Cancelled');
-      const { report, calls: made } = await carryOut(whole);
-      expect(made, `in step ${n}`).toEqual(calls.slice(n));
-      expect(findings(report)).toEqual(expected);
+      expect(await endedAfter(n - nDone, 'inTheNext'), `in step ${n}`).toEqual(calls.slice(nDone, n));
+      nDone = n;
     }
+    const { report, calls: made } = await carryOut(whole);
+    expect(made).toEqual(calls.slice(nDone));
+    expect(findings(report)).toEqual(expected);
   });
+
+  if (long)
+    it.each(calls.slice(1).map((_, n) => n + 1))('after %d steps goes on behind them', async (n) => {
+      expect(await endedAfter(n, 'betweenSteps')).toEqual(calls.slice(0, n));
+      const { report, calls: made } = await carryOut(whole);
+      expect(made).toEqual(calls.slice(n));
+      expect(findings(report)).toEqual(expected);
+    });
 
   it('writes models again that somebody removed before they were measured', async () => {
     const recipe = shorter('removed');
