@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { out, steps, words } from '../../scripts/demo-steps.mjs';
 import { espalier as espalierProcess } from '../cli/espalier';
 import { espalier } from '../cli/inProcess';
-import { repoRoot } from '../fixtures';
+import { long, repoRoot } from '../fixtures';
 
 const root = mkdtempSync(join(tmpdir(), 'docs-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -50,6 +50,13 @@ function commands(page: string): string[] {
 
 const npx = 'npx espalier ';
 
+/** With few steps of training, and few windows where a whole text is measured. The long tests run what is written. */
+function shortened(command: string): string {
+  if (long) return command;
+  const whole = /^perplexity /.test(command) && !command.includes('--windows');
+  return `${command.replace(/--steps \d+/, '--steps 4')}${whole ? ' --windows 4' : ''}`;
+}
+
 describe.each(pages.filter((page) => commands(page).length > 0))('the commands of %s', (page) => {
   let folder: string;
   beforeAll(() => {
@@ -59,7 +66,7 @@ describe.each(pages.filter((page) => commands(page).length > 0))('the commands o
   // The README's as a person starts them; all others in this process.
   const run = page === 'README.md' ? espalierProcess : espalier;
   it.each(commands(page).filter((it) => it.startsWith(npx)))('%s', async (command) => {
-    const { code, stderr } = await run(words(command.slice(npx.length)), folder);
+    const { code, stderr } = await run(words(shortened(command.slice(npx.length))), folder);
     expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   });
 
@@ -79,7 +86,7 @@ describe('the README', () => {
     mkdirSync(join(folder, out));
     let printed = '';
     for (const { question, command } of steps) {
-      const { code, stdout } = await espalier(words(command), folder);
+      const { code, stdout } = await espalier(words(shortened(command)), folder);
       expect(code).toBe(0);
       printed += `# ${question}\n${stdout}`;
     }

@@ -4,7 +4,7 @@ import { openAdapterState } from '../../server/training/adapterState';
 import { weightedBatches } from '../../server/training/batches';
 import { trainStep } from '../../server/training/step';
 import { forward } from '../../server/execution/forward';
-import { available, dataFolder, modelFolder } from '../fixtures';
+import { available, dataFolder, long, modelFolder } from '../fixtures';
 import { modelName, openSetting, optimizerOf, readReference } from './setting';
 
 const all = (ids: Int32Array) => ({ ids, counted: new Uint8Array(ids.length).fill(1) });
@@ -20,16 +20,14 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
 }
 
-const long = process.env.ESPALIER_LONG === '1';
-
 const runs: { file: string; memory: 'resident' | 'streaming'; activations: 'keep' | 'recompute'; steps?: number }[] = [
   { file: 'lora-stories260k', memory: 'resident', activations: 'recompute' },
   { file: 'lora-stories260k', memory: 'resident', activations: 'keep' },
   { file: 'lora-stories260k', memory: 'streaming', activations: 'recompute' },
   { file: 'lora-stories260k-cosine', memory: 'resident', activations: 'recompute' },
   { file: 'lora-stories260k-cosine', memory: 'streaming', activations: 'keep' },
-  { file: 'lora-smollm2-135m', memory: 'resident', activations: 'recompute', ...(!long && { steps: 3 }) },
-  { file: 'lora-smollm2-135m-cosine', memory: 'resident', activations: 'keep', ...(!long && { steps: 3 }) },
+  { file: 'lora-smollm2-135m', memory: 'resident', activations: 'recompute', ...(!long && { steps: 2 }) },
+  { file: 'lora-smollm2-135m-cosine', memory: 'resident', activations: 'keep', ...(!long && { steps: 1 }) },
 ];
 
 describe.skipIf(!available(`${dataFolder}/reference`)).each(runs)(

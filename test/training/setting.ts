@@ -7,6 +7,7 @@ import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
 import { readTokenWindows } from '../../server/data/tokenWindows';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
+import type { ModelConfig } from '../../server/model/config';
 import { ofBlocks } from '../../server/shared/dropSets';
 import type { AdapterOptions, OptimizerOptions } from '../../server/recipes/heal/recipe';
 import { openTokenizer } from '../../server/tokenizer/tokenizer';
@@ -93,19 +94,10 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
     memory,
     limitBytes: 8e9,
   });
-  const { windows } = await readTokenWindows(
-    {
-      kind: 'text',
-      files: [join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw')],
-      field: null,
-      windows: (settings.held_out_micro_batch + 1) * rows,
-      tokens: length,
-      start: 0,
-      bos: 'none',
-      sampling: 'consecutive',
-      seed: 0,
-    },
-    await openTokenizer(modelFolder(modelName(settings.model))),
+  const windows = await windowsOf(
+    modelName(settings.model),
+    (settings.held_out_micro_batch + 1) * rows,
+    length,
     config,
   );
   const options = { ...noSpecialAdapter, rank: settings.r, alpha: settings.alpha, targets: settings.targets };
@@ -122,6 +114,29 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
       await rm(scratch, { recursive: true });
     },
   };
+}
+
+const known = new Map<string, Promise<Int32Array[]>>();
+
+/** The windows that a run is about: a whole book in tokens, which takes seconds, so each model's is made once. */
+function windowsOf(model: string, nWindows: number, tokens: number, config: ModelConfig): Promise<Int32Array[]> {
+  const key = JSON.stringify([model, nWindows, tokens]);
+  const read = async () => {
+    const files = [join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw')];
+    const common = {
+      kind: 'text',
+      files,
+      field: null,
+      start: 0,
+      bos: 'none',
+      sampling: 'consecutive',
+      seed: 0,
+    } as const;
+    const tokenizer = await openTokenizer(modelFolder(model));
+    return (await readTokenWindows({ ...common, windows: nWindows, tokens }, tokenizer, config)).windows;
+  };
+  if (!known.has(key)) known.set(key, read());
+  return known.get(key)!;
 }
 
 /** A as make_lora_reference.py fills it, exact in float32. */
