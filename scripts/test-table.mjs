@@ -3,33 +3,34 @@
 
 /**
  * In percent of the processor time of a whole run. A folder that grows beyond it takes from the others, and somebody should
- * look at why before raising the number here. Measured in a whole run of 1446 processor seconds, with a third to spare.
+ * look at why before raising the number here. Estimated: a whole run of 1383 processor seconds, less what was cut from the
+ * largest files since (about 550), with a third to spare.
  */
 export const budgets = {
-  '.': 1,
-  analysis: 31,
-  checkpoint: 2,
-  cli: 17,
-  data: 2,
-  docs: 5,
-  evaluation: 2,
-  execution: 5,
-  extension: 1,
-  graph: 1,
-  model: 2,
+  '.': 2,
+  analysis: 9,
+  checkpoint: 3,
+  cli: 18,
+  data: 3,
+  docs: 7,
+  evaluation: 3,
+  execution: 7,
+  extension: 2,
+  graph: 2,
+  model: 3,
   onnx: 1,
-  plan: 1,
-  pruning: 1,
+  plan: 2,
+  pruning: 2,
   recipes: 27,
-  reporting: 1,
-  rpc: 4,
-  runs: 5,
-  runtime: 3,
+  reporting: 2,
+  rpc: 6,
+  runs: 8,
+  runtime: 4,
   shared: 1,
-  tokenizer: 3,
-  training: 6,
-  webview: 12,
-  workbench: 14,
+  tokenizer: 4,
+  training: 7,
+  webview: 19,
+  workbench: 22,
 };
 
 /**
