@@ -263,9 +263,10 @@ const suggestion = (report: string, ...more: string[]) => [
 ];
 const reports: Row[] = [
   ['no report', suggestion('none.json'), /none\.json cannot be read; give the file that analyze --json wrote\.$/],
-  ...['bad', 'array', 'other-report', 'cut-report', 'few-scores', 'no-numbers', 'spans', 'no-methods'].map(
+  ...['bad', 'array', 'other-report', 'cut-report', 'few-scores', 'spans', 'no-methods'].map(
     (name): Row => [`the report ${name}.json`, suggestion(`${name}.json`), /is not a report of analyze; give the file/],
   ),
+  ['a report with an empty score', suggestion('no-numbers.json'), /holds an empty score or loss, which was not finite/],
   [
     'a method that the report lacks',
     ['suggest', 'report.json', '--method', 'x', '--count', '1'],
