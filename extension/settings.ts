@@ -2,10 +2,11 @@
 // user's own settings, never in those of a workspace.
 import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { basename, isAbsolute, join } from 'node:path';
+import { basename, isAbsolute } from 'node:path';
 import { workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { ComputeOptions, DeviceName } from '../server/protocol/recipes';
+import { hubCaches } from '../server/shared/hubCache';
 import type { ModelRoot } from './trees/modelNodes';
 
 export interface Settings {
@@ -40,7 +41,7 @@ export function readSettings(): Settings {
         .filter(({ uri }) => uri.scheme === 'file')
         .map(({ uri, name }) => rootAt(uri.fsPath, name, 'workspace')),
       ...modelFolders().map((folder) => rootAt(folder, basename(folder), 'settings')),
-      ...(ofUser('huggingFaceCache', true) ? hubCaches() : []),
+      ...(ofUser('huggingFaceCache', true) ? cachedModels() : []),
     ],
     compute: () => ({
       device: oneOf(devices, all().get('device')),
@@ -71,10 +72,9 @@ const wholeNumber = (value: unknown, least: number, otherwise: number): number =
   typeof value === 'number' && Number.isFinite(value) ? Math.max(least, Math.floor(value)) : otherwise;
 
 /** Where Hugging Face's own tools keep what they have fetched. */
-function hubCaches(): ModelRoot[] {
-  const { HF_HUB_CACHE, HF_HOME } = process.env;
-  const folder = HF_HUB_CACHE ?? join(HF_HOME ?? join(homedir(), '.cache/huggingface'), 'hub');
-  return existsSync(folder) ? [rootAt(folder, 'Hugging Face cache', 'cache')] : [];
+function cachedModels(): ModelRoot[] {
+  const { hub } = hubCaches(process.env, homedir());
+  return existsSync(hub) ? [rootAt(hub, 'Hugging Face cache', 'cache')] : [];
 }
 
 function rootAt(givenAs: string, name: string, kind: ModelRoot['kind']): ModelRoot {

@@ -60,6 +60,7 @@ const packages: Record<string, readonly string[]> = {
   hyparquet: ['server/data/'],
   'hyparquet-compressors': ['server/data/'],
   'csv-parse': ['server/data/'],
+  fzstd: ['server/data/compressed.ts'],
   commander: ['server/cli.ts', 'server/cli/', 'server/makeShape.ts'],
   'cli-progress': ['server/cli/'],
   yaml: ['server/pruning/', 'server/recipes/'],

@@ -1,9 +1,9 @@
 // Structured files as rows with named columns: JSON, JSON lines, CSV and Parquet.
-import { extname } from 'node:path';
 import { UserError } from '../errors';
 import { parseCsv } from './csv';
 import { openParquet } from './parquet';
-import { decodeUtf8, type FileReport, parseJson, readBytes } from './textSource';
+import { type JsonRow, jsonRows } from './jsonRows';
+import { decodeUtf8, endingOf, type FileReport, readBytes } from './textSource';
 
 export interface Rows {
   /** Names, in the order in which they appear. */
@@ -24,7 +24,7 @@ export interface Row {
  * @throws UserError notFound, badData
  */
 export async function openRows(file: string): Promise<Rows | null> {
-  const open = openers[extname(file).toLowerCase()];
+  const open = openers[endingOf(file)];
   if (!open) return null;
   const { bytes, report } = await readBytes(file);
   const rows = await open(bytes, report.name);
@@ -33,22 +33,7 @@ export async function openRows(file: string): Promise<Rows | null> {
 
 type Opener = (bytes: Buffer, name: string) => Promise<Omit<Rows, 'report'> | null>;
 
-const openJsonLines: Opener = async (bytes, name) =>
-  objects(
-    decodeUtf8(bytes, name)
-      .split('\n')
-      .flatMap((line, i) => {
-        if (line.trim() === '') return [];
-        const where = `Line ${i + 1} of ${name}`;
-        return [{ where, value: parseJson(line, where) }];
-      }),
-  );
-
-const openJson: Opener = async (bytes, name) => {
-  const rows = parseJson(decodeUtf8(bytes, name), name);
-  if (!Array.isArray(rows)) throw new UserError('badData', `${name} holds no array; give an array of objects.`);
-  return objects(rows.map((value: unknown, i) => ({ where: `Entry ${i} of ${name}`, value })));
-};
+const openJson: Opener = async (bytes, name) => objects(jsonRows(decodeUtf8(bytes, name), name));
 
 const openCsv: Opener = async (bytes, name) => {
   const [columns = [], ...cells] = parseCsv(decodeUtf8(bytes, name), name);
@@ -75,15 +60,15 @@ const openParquetRows: Opener = async (bytes, name) => {
 };
 
 const openers: Record<string, Opener> = {
-  '.jsonl': openJsonLines,
-  '.ndjson': openJsonLines,
+  '.jsonl': openJson,
+  '.ndjson': openJson,
   '.json': openJson,
   '.csv': openCsv,
   '.parquet': openParquetRows,
 };
 
 /** null: the first is a text, so they are all meant to be. */
-function objects(entries: { where: string; value: unknown }[]): Omit<Rows, 'report'> | null {
+function objects(entries: readonly JsonRow[]): Omit<Rows, 'report'> | null {
   if (typeof entries[0]?.value === 'string') return null;
   const columns = new Set<string>();
   const rows = entries.map(({ where, value }): Row => {

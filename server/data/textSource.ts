@@ -1,11 +1,13 @@
 // Files to text. Plain text is taken byte for byte; of structured files one field is read, a document a row.
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { UserError } from '../errors';
 import type { TokenSourceReport } from '../protocol/recipes';
+import { nameWithin, unpacked } from './compressed';
 import { parseCsv } from './csv';
+import { jsonRows } from './jsonRows';
 import { openParquet } from './parquet';
 
 export type FileReport = TokenSourceReport['files'][number];
@@ -49,21 +51,37 @@ export async function readDocuments(
   field: string | null,
 ): Promise<{ documents: string[]; report: FileReport }> {
   const { bytes, report } = await readBytes(file);
-  const read = readers[extname(file).toLowerCase()] ?? readPlain;
+  const read = readers[endingOf(file)] ?? readPlain;
   return { documents: await read(bytes, report.name, field ?? 'text'), report };
 }
 
-/** Reads a file whole, with its name, size and sha256. @throws UserError notFound, badData when it is too large */
+/** `.jsonl` of `a.JSONL.gz`: what the content is. */
+export const endingOf = (file: string): string => extname(nameWithin(file)).toLowerCase();
+
+/**
+ * Reads a file whole, unpacked where it is compressed, with its name, size and sha256 on disk.
+ * @throws UserError notFound, badData when it is too large
+ */
 export async function readBytes(file: string): Promise<{ bytes: Buffer; report: FileReport }> {
   const found = await stat(file).catch(() => null);
   if (!found) throw new UserError('notFound', `There is no file ${file}; check the path.`);
-  if (!found.isFile()) throw new UserError('badData', `${file} is not a file; name the text files one by one.`);
+  if (!found.isFile()) throw await notAFile(file);
   if (found.size > maximumTextBytes) throw tooLong(basename(file), found.size, 'bytes');
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new UserError('badData', `${file} cannot be read (${error.code}); check its permissions.`);
   });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { bytes, report: { name: basename(file), sha256, sizeBytes: bytes.length } };
+  const report = { name: basename(file), sha256, sizeBytes: bytes.length };
+  return { bytes: await unpacked(bytes, file, maximumTextBytes), report };
+}
+
+/** A folder, such as that of a data set in Hugging Face's cache: some of what could be meant is named. */
+async function notAFile(path: string): Promise<UserError> {
+  const inside = await readdir(path, { recursive: true }).catch((): string[] => []);
+  const files = inside.filter((name) => endingOf(name) in readers || /\.(txt|raw)$/i.test(nameWithin(name))).sort();
+  const such = files.length > 0 ? `, such as ${files.slice(0, 3).join(', ')}` : '';
+  const what = inside.length > 0 ? 'a folder' : 'not a file';
+  return new UserError('badData', `${path} is ${what}; name the text files one by one${such}.`);
 }
 
 /** Reads bytes as UTF-8. @throws UserError badData that names the first byte that is not text */
@@ -79,22 +97,8 @@ type Reader = (bytes: Buffer, name: string, field: string) => string[] | Promise
 
 const readPlain: Reader = (bytes, name) => [decodeUtf8(bytes, name)];
 
-const readJsonLines: Reader = (bytes, name, field) =>
-  decodeUtf8(bytes, name)
-    .split('\n')
-    .flatMap((line, i) => {
-      if (line.trim() === '') return [];
-      const where = `Line ${i + 1} of ${name}`;
-      return [documentOf(parseJson(line, where), field, where)];
-    });
-
-const readJson: Reader = (bytes, name, field) => {
-  const rows = parseJson(decodeUtf8(bytes, name), name);
-  if (!Array.isArray(rows)) {
-    throw new UserError('badData', `${name} holds no array; give an array of texts, or of objects with a "${field}".`);
-  }
-  return rows.map((row: unknown, i) => documentOf(row, field, `Entry ${i} of ${name}`));
-};
+const readJson: Reader = (bytes, name, field) =>
+  jsonRows(decodeUtf8(bytes, name), name).map(({ where, value }) => documentOf(value, field, where));
 
 const readCsv: Reader = (bytes, name, field) => {
   const [header = [], ...rows] = parseCsv(decodeUtf8(bytes, name), name);
@@ -111,21 +115,12 @@ const readParquet: Reader = async (bytes, name, field) => {
 
 // Anything else is plain text.
 const readers: Record<string, Reader> = {
-  '.jsonl': readJsonLines,
-  '.ndjson': readJsonLines,
+  '.jsonl': readJson,
+  '.ndjson': readJson,
   '.json': readJson,
   '.csv': readCsv,
   '.parquet': readParquet,
 };
-
-/** @throws UserError badData that says where */
-export function parseJson(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new UserError('badData', `${where} is not valid JSON; repair or remove it.`);
-  }
-}
 
 function documentOf(row: unknown, field: string, where: string): string {
   if (typeof row === 'string') return row;

@@ -4,6 +4,7 @@ import { UserError } from '../errors';
 import type { BosMode, TokenSource, TokenSourceReport } from '../protocol/recipes';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { drawn } from './random';
+import { parsedOr } from './jsonRows';
 import { decodeUtf8, readBytes, readText } from './textSource';
 
 /** What the model can take. */
@@ -136,17 +137,20 @@ async function readIdRows(
 }
 
 /**
- * Rows of ids from JSON: an array of arrays, or an object that has one as `ids`.
+ * Rows of ids from JSON: an array of arrays, a line for each, or an object that has them as `ids`.
  * @throws UserError badData that names the row and position of what is wrong
  */
 export function parseIdRows(json: string, name: string, vocabularySize: number): Int32Array[] {
   const bad = (what: string) => new UserError('badData', `${name} ${what}; give rows of token ids of equal length.`);
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(json);
-  } catch {
-    throw bad('is not valid JSON');
-  }
+  const parsed =
+    parsedOr(json) ??
+    parsedOr(
+      `[${json
+        .trim()
+        .split(/\s*\n\s*/)
+        .join(',')}]`,
+    );
+  if (parsed === undefined) throw bad('is not valid JSON');
   const rows: unknown = typeof parsed === 'object' && parsed !== null && 'ids' in parsed ? parsed.ids : parsed;
   if (!Array.isArray(rows)) throw bad('holds no array of rows');
   if (rows.length === 0) throw bad('holds no row');

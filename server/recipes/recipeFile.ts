@@ -1,4 +1,5 @@
-// Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe.
+// Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe, `~` the user's own folder.
+import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
 import type { z } from 'zod';
@@ -42,7 +43,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   }
   const unknown = unknownName(result.data);
   if (unknown) throw refuse(offsetOf(document, { code: 'custom', path: unknown.path }), unknown.sentence);
-  const beside = (path: string) => resolve(dirname(resolve(file)), path);
+  const beside = (path: string) => resolve(dirname(resolve(file)), path.replace(/^~(?=[/\\]|$)/, homedir()));
   return mapPaths(result.data, { model: beside, read: beside, write: beside });
 }
 

@@ -1,7 +1,7 @@
 // The folders below which a connection may name paths. Every path is resolved with all links before it is checked, and from
 // then on the resolved one is used.
 import { readdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
 import type { Recipe } from '../recipes/kinds';
 import { mapPaths } from '../recipes/recipePaths';
@@ -27,6 +27,11 @@ export function rootsOf(folders: readonly string[]): Roots {
     if (!within(real)) throw outside(path);
     return real;
   };
+  /** Blobs of Hugging Face's cache have no ending, which says what a file holds: the link's own name stays. */
+  const named = (path: string): string => {
+    const real = checked(path);
+    return extname(real) === extname(path) ? real : join(checked(dirname(path)), basename(path));
+  };
   const model = (path: string): string => {
     const folder = checked(path);
     for (const entry of entriesOf(folder))
@@ -38,7 +43,7 @@ export function rootsOf(folders: readonly string[]): Roots {
     folders: resolved,
     resolve: checked,
     resolveModel: model,
-    resolveRecipe: (recipe) => mapPaths(recipe, { model, read: checked, write: checked }),
+    resolveRecipe: (recipe) => mapPaths(recipe, { model, read: named, write: checked }),
   };
 }
 

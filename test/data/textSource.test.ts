@@ -97,7 +97,7 @@ describe('plain files', () => {
 describe('what cannot be read is said in one sentence', () => {
   const failures: [string, () => string, string | null, string, string][] = [
     ['no file', () => join(folder, 'none.txt'), null, 'notFound', 'There is no file '],
-    ['a folder', () => folder, null, 'badData', 'is not a file; name the text files one by one.'],
+    ['a folder', () => folder, null, 'badData', 'is a folder; name the text files one by one'],
     [
       'nothing in it',
       () => write('empty.txt', ''),
@@ -143,7 +143,7 @@ describe('what cannot be read is said in one sentence', () => {
       'Line 1 of n.jsonl is neither a text nor an object',
     ],
     ['JSON that is not valid', () => write('bad.json', '[1,'), null, 'badData', 'bad.json is not valid JSON'],
-    ['JSON without an array', () => write('o.json', '{"text": "a"}'), null, 'badData', 'o.json holds no array'],
+    ['JSON without an array', () => write('o.json', '{\n"text": "a"\n}'), null, 'badData', 'o.json holds no array'],
     [
       'a number for a text',
       () => fixture('rows.json'),

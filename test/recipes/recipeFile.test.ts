@@ -1,4 +1,5 @@
 // Recipe files: what is written is read back the same; what is wrong is shown where it is.
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -326,6 +327,14 @@ describe('a recipe file', () => {
       adapter: '/work/recipes/a',
       out: '/work/recipes/o',
       dtype: null,
+    });
+  });
+
+  it('takes ~ for the folder of the user, and only at the beginning', () => {
+    expect(parseRecipe('kind: merge\nmodel: ~/m\nadapter: a/~/b\nout: ~o', file)).toMatchObject({
+      model: join(homedir(), 'm'),
+      adapter: '/work/recipes/a/~/b',
+      out: '/work/recipes/~o',
     });
   });
 

@@ -1,7 +1,7 @@
 // Finds and reads a task's documents in the folder that the user gives, whatever form they have there and however deep
 // they lie.
-import { readdir, stat } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { join, posix, resolve, sep } from 'node:path';
 import type { FileReport } from '../../data/textSource';
 import { UserError } from '../../errors';
 import type { Form, Question, Task } from './task';
@@ -18,10 +18,10 @@ export interface Documents {
  */
 export async function readQuestions(folder: string, task: Task, split: Split): Promise<Documents> {
   const forms = task.forms(split);
-  const paths = await listed(folder);
+  const paths = await withoutOtherRevisions(folder, await listed(folder));
   const strange: { path: string; expects: string }[] = [];
   for (const form of forms) {
-    for (const found of placesOf(form, paths)) {
+    for (const found of placesOf(form, folder, paths)) {
       const documents = await readAll(folder, form, found, paths);
       if (documents && documents.questions.length > 0) return documents;
       strange.push({ path: found[0]!, expects: form.expects });
@@ -31,16 +31,55 @@ export async function readQuestions(folder: string, task: Task, split: Split): P
   throw noData(folder, task, split, forms);
 }
 
-/** The files of each place that has some. Of equal names the one that lies least deep is meant. */
-function placesOf(form: Form, paths: readonly string[]): string[][] {
+/**
+ * The files of each place that has some. Of equal names the one that lies least deep is meant. The folder's own name counts, too,
+ * so that the folder of one set may be given; a place that begins with `./` is that of the only set in the folder.
+ */
+function placesOf(form: Form, folder: string, paths: readonly string[]): string[][] {
+  const above = resolve(folder).split(sep).join('/');
+  const whole = paths.map((path) => withoutCache(`${above}/${path}`));
+  const inside = paths.map((path) => withoutCache(path).replace(/^snapshots\/[^/]+\//, ''));
   return form.places.flatMap((place) => {
-    const escaped = place.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*');
-    const pattern = new RegExp(`^(?:.*/)?${escaped}$`);
-    const matching = paths.filter((path) => pattern.test(path));
+    const isOnly = place.startsWith('./');
+    const escaped = place
+      .replace(/^\.\//, '')
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '[^/]*');
+    const pattern = new RegExp(`^${isOnly ? '' : '(?:.*/)?'}${escaped}(?:\\.gz|\\.zst)?$`);
+    const matching = paths.filter((_, i) => pattern.test((isOnly ? inside : whole)[i]!));
     const first = matching[0];
     if (first === undefined) return [];
     return [matching.filter((path) => posix.dirname(path) === posix.dirname(first))];
   });
+}
+
+/** `datasets--owner--name/snapshots/revision/x` of Hugging Face's cache as what it stands for: `owner/name/x`. */
+const withoutCache = (path: string): string =>
+  path.replace(/(^|\/)datasets--([^/]+)\/snapshots\/[^/]+\//, (_, before: string, repository: string) => {
+    return `${before}${repository.split('--').join('/')}/`;
+  });
+
+/** Of several revisions of a set in the cache the one that is its main one, or else was fetched last. */
+async function withoutOtherRevisions(folder: string, files: readonly Listed[]): Promise<string[]> {
+  const above = resolve(folder).split(sep).join('/');
+  // A revision that was given itself is the one that is meant.
+  const placeOf = ({ path }: Listed) => {
+    const found = /^(.*\/datasets--[^/]+)\/snapshots\/([^/]+)\//.exec(`${above}/${path}`);
+    return found && found[0].length > above.length + 1 ? { set: found[1]!, revision: found[2]! } : null;
+  };
+  const meant = new Map<string, string>();
+  for (const file of [...files].sort((one, other) => other.changedMs - one.changedMs)) {
+    const place = placeOf(file);
+    if (!place || meant.has(place.set)) continue;
+    const main = await readFile(join(place.set, 'refs', 'main'), 'utf8').catch(() => '');
+    const isThere = files.some((other) => placeOf(other)?.revision === main.trim());
+    meant.set(place.set, isThere ? main.trim() : place.revision);
+  }
+  const isMeant = (file: Listed) => {
+    const place = placeOf(file);
+    return !place || meant.get(place.set) === place.revision;
+  };
+  return files.filter(isMeant).map(({ path }) => path);
 }
 
 /** null: of another form. */
@@ -67,32 +106,45 @@ async function readAll(
 const deepest = 6;
 const mostPaths = 100_000;
 
+interface Listed {
+  readonly path: string;
+  /** When its link was made, or it was written. */
+  readonly changedMs: number;
+}
+
+/** What Hugging Face's cache has beside snapshots of data sets. */
+const notData = /^(models|spaces)--|^(blobs|refs|\.no_exist)$/;
+
 /** Paths of all files relative to the folder, those that lie least deep first, then by name. */
-async function listed(folder: string): Promise<string[]> {
+async function listed(folder: string): Promise<Listed[]> {
   const found = await stat(folder).catch(() => null);
   if (!found?.isDirectory())
     throw new UserError('notFound', `There is no folder ${folder}; name the one with the data of the tasks.`);
-  const files: string[] = [];
+  const files: Listed[] = [];
   let level = [''];
   for (let depth = 0; depth <= deepest && level.length > 0 && files.length < mostPaths; depth++) {
     const below: string[] = [];
-    const here: string[] = [];
+    const here: Listed[] = [];
     for (const path of level) {
       const entries = await readdir(join(folder, path), { withFileTypes: true }).catch(() => []);
       for (const entry of entries) {
-        if (entry.name.startsWith('.')) continue;
+        if (entry.name.startsWith('.') || notData.test(entry.name)) continue;
         const inside = posix.join(path, entry.name);
         // A snapshot of the hub is made of links.
         const kind = entry.isSymbolicLink() ? await stat(join(folder, inside)).catch(() => null) : entry;
         if (kind?.isDirectory()) below.push(inside);
-        else if (kind?.isFile()) here.push(inside);
+        else if (kind?.isFile()) here.push({ path: inside, changedMs: await changedAt(folder, inside) });
       }
     }
-    files.push(...here.sort());
+    files.push(...here.sort((a, b) => (a.path < b.path ? -1 : 1)));
     level = below.sort();
   }
   return files;
 }
+
+/** Only snapshots need it. */
+const changedAt = async (folder: string, path: string): Promise<number> =>
+  /(^|\/)snapshots\//.test(path) ? ((await lstat(join(folder, path)).catch(() => null))?.mtimeMs ?? 0) : 0;
 
 function strangeFile(task: Task, strange: readonly { path: string; expects: string }[]): UserError {
   const { path } = strange[0]!;

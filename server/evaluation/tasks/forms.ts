@@ -67,18 +67,22 @@ export const headlessCsvForm = (
     return questions.every((it) => it !== null) ? questions : null;
   });
 
-/** Where files from the hub lie: in a folder that has the task's name, or the data set's and the configuration's. */
+/**
+ * Where files from the hub lie: in a folder that has the task's name, or the data set's and the configuration's; last, in a
+ * folder of any name that holds this set alone.
+ */
 export function hubPlaces(task: string, { dataset, config }: HubCoordinates, split: Split): string[] {
   const name = basename(dataset);
   const folders = config
     ? [task, `${name}/${config}`]
     : [task, `${task}/data`, name, `${name}/data`, `${name}/default`];
-  return [...new Set(folders)].flatMap((folder) => [
-    `${folder}/${split}*.parquet`,
-    `${folder}/${split}/*.parquet`,
-    `${folder}/${split}.jsonl`,
-    `${folder}/${split}-*.jsonl`,
-    `${folder}/${split}.json`,
+  const only = config ? [`./${config}/`] : ['./', './data/', './default/'];
+  return [...[...new Set(folders)].map((folder) => `${folder}/`), ...only].flatMap((folder) => [
+    `${folder}${split}*.parquet`,
+    `${folder}${split}/*.parquet`,
+    `${folder}${split}.jsonl`,
+    `${folder}${split}-*.jsonl`,
+    `${folder}${split}.json`,
   ]);
 }
 

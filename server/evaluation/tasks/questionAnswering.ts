@@ -1,7 +1,7 @@
 // The documents of tasks that ask a question with answers to choose from: ARC, BoolQ, OpenBookQA and PIQA.
 import { UserError } from '../../errors';
 import * as z from 'zod';
-import { parseJson } from '../../data/textSource';
+import { parseJson } from '../../data/jsonRows';
 import { hubPlaces, labelledChoices, rowsForm, stemAndChoices, text, textForm, texts, wholeNumber } from './forms';
 import { lstrip, strip } from './pythonText';
 import type { DocumentForms, Question } from './task';

@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
+import { cacheFolderOf, hubCaches } from '../../shared/hubCache';
 
 /**
  * The folder of the original model: the one that was named, else one of the name in espalier.json that lies beside the pruned
@@ -16,11 +17,8 @@ export async function findOriginal(pruned: Checkpoint, named: string | null): Pr
   }
   const base = pruned.provenance?.baseModel;
   if (!base) return null;
-  const cache = process.env.HF_HUB_CACHE ?? join(process.env.HF_HOME ?? join(homedir(), '.cache/huggingface'), 'hub');
-  const places = [
-    join(dirname(pruned.folder), basename(base.name)),
-    join(cache, `models--${base.name.split('/').join('--')}`),
-  ];
+  const { hub } = hubCaches(process.env, homedir());
+  const places = [join(dirname(pruned.folder), basename(base.name)), join(hub, cacheFolderOf('models', base.name))];
   for (const folder of places) {
     const nBlocks = await blocksOf(folder);
     if (nBlocks === base.nBlocks) return folder;

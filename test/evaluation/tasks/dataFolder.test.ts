@@ -1,8 +1,9 @@
 // Documents from every form that they may lie in, and what is said where they do not.
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { lutimesSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isUserError } from '../../../server/errors';
@@ -354,6 +355,70 @@ describe('files are chosen', () => {
     expect(facts.files).toEqual([
       { name: 'test-00000-of-00001.parquet', sha256: expect.stringMatching(/^[0-9a-f]{64}$/), sizeBytes: 8462 },
     ]);
+  });
+});
+
+describe('layouts', () => {
+  const part = (context: string) => lines({ text: `${context} end` });
+  const lambada = async (data: string) =>
+    (await readQuestions(data, taskNamed('lambada_openai'), 'test')).questions.map(
+      (question) => question.kind === 'target' && question.context,
+    );
+  const set = 'hub/datasets--EleutherAI--lambada_openai';
+
+  /** As huggingface_hub lays it down: snapshots are links to blobs that have no endings. */
+  function cached(revision: string, context: string): void {
+    write({ [`${set}/blobs/${revision}`]: part(context) });
+    mkdirSync(join(folder, set, 'snapshots', revision, 'default'), { recursive: true });
+    symlinkSync(`../../../blobs/${revision}`, join(folder, set, 'snapshots', revision, 'default/test.jsonl'));
+  }
+
+  it.each([
+    ['the cache', 'hub'],
+    ['what the cache lies in', '.'],
+    ["the set's folder there", set],
+    ['its snapshots', `${set}/snapshots`],
+    ['one snapshot', `${set}/snapshots/aa`],
+  ])("are found in Hugging Face's cache, given %s", async (_, given) => {
+    cached('aa', 'a');
+    write({ 'hub/models--EleutherAI--x/snapshots/r/default/test.jsonl': part('of a model') });
+    expect(await lambada(join(folder, given))).toEqual(['a']);
+  });
+
+  it('of several revisions the main one is meant, else the last, else the one that is given', async () => {
+    cached('aa', 'a');
+    cached('bb', 'b');
+    lutimesSync(join(folder, set, 'snapshots/aa/default/test.jsonl'), 1000, 1000);
+    expect(await lambada(join(folder, 'hub'))).toEqual(['b']);
+    write({ [`${set}/refs/main`]: 'aa' });
+    expect(await lambada(join(folder, 'hub'))).toEqual(['a']);
+    expect(await lambada(join(folder, set))).toEqual(['a']);
+    expect(await lambada(join(folder, set, 'snapshots/bb'))).toEqual(['b']);
+  });
+
+  it('folders of that name that are no cache stay as they are', async () => {
+    write({ 'snapshots/1/lambada_openai/test-0.jsonl': part('a'), 'snapshots/2/other/test.jsonl': part('b') });
+    expect(await lambada(folder)).toEqual(['a']);
+  });
+
+  it.each([
+    ["under the set's own name", 'lambada_openai', 'test.jsonl'],
+    ['under any name', 'my-folder', 'default/test.jsonl'],
+    ['compressed', 'lambada_openai', 'test.jsonl.gz'],
+    ['as lines that are named .json', 'lambada_openai', 'test.json'],
+    ['as lines that are named .json and compressed', 'x/lambada_openai/default', 'test.json.gz'],
+  ])('a set may be given alone, %s', async (_, own, name) => {
+    write({ [`${own}/${name}`]: part('a') });
+    if (name.endsWith('.gz')) writeFileSync(join(folder, own, name), gzipSync(part('a')));
+    expect(await lambada(join(folder, own))).toEqual(['a']);
+  });
+
+  it('and not for another one: columns decide', async () => {
+    write({ 'validation.jsonl': lines({ question: 'q', answer: 'a' }) });
+    await expect(readQuestions(folder, taskNamed('piqa'), 'validation')).rejects.toThrow(
+      /validation\.jsonl holds no documents of piqa/,
+    );
+    await expect(readQuestions(folder, taskNamed('mmlu_anatomy'), 'test')).rejects.toThrow(/There is no data for/);
   });
 });
 
