@@ -32,7 +32,7 @@ export const engineExists = (): boolean => existsSync(engineFile());
 export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
   let child: ChildProcess;
   try {
-    child = fork(engineFile(), {
+    child = fork(engineFile(), [String(process.pid)], {
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
