@@ -1,6 +1,7 @@
 // The commands of espalier, and how a command's end becomes an exit code.
 import { Command, CommanderError } from 'commander';
 import { isUserError } from '../errors';
+import { nearNames } from '../shared/nearName';
 import { addGraph } from './graph';
 import { addRecipeCommands } from './recipeCommands';
 import { addReport } from './report';
@@ -30,26 +31,39 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   }
 }
 
+const sentence = (text: string) =>
+  `${text
+    .replace(/^error: /, 'espalier: ')
+    .trimEnd()
+    .replaceAll('\n', ' ')
+    .replace(/[^.?)]$/, '$&.')}\n`;
+
+/** commander knows near names by their edits alone; what begins alike is near, too. */
+function withNearNames(command: Command): void {
+  const known = () => ({
+    command: command.commands.map((each) => each.name()),
+    option: command.options.flatMap(({ long }) => (long ? [long] : [])),
+  });
+  command.showSuggestionAfterError(false).configureOutput({
+    outputError(text, write) {
+      const [, what, name] = /unknown (command|option) '([^']+)'/.exec(text) ?? [];
+      const near = name === undefined ? [] : nearNames(name, known()[what as 'command' | 'option']);
+      write(sentence(near.length === 0 ? text : `${text.trimEnd()} (Did you mean ${near.join(' or ')}?)`));
+    },
+  });
+}
+
 export function espalierProgram(): Command {
   const program = new Command('espalier')
     .description('Makes language models smaller and shows what it cost.')
     .version(__ESPALIER_VERSION__)
-    .exitOverride()
-    .configureOutput({
-      outputError: (text, write) =>
-        write(
-          `${text
-            .replace(/^error: /, 'espalier: ')
-            .trimEnd()
-            .replaceAll('\n', ' ')
-            .replace(/[^.?)]$/, '$&.')}\n`,
-        ),
-    });
+    .exitOverride();
   addRecipeCommands(program);
   addSuggest(program);
   addRun(program);
   addReport(program);
   addGraph(program);
   addServe(program);
+  for (const command of [program, ...program.commands]) withNearNames(command);
   return program;
 }

@@ -1,7 +1,7 @@
 // The tasks that models are scored on: their names, and their items from the user's data.
 import { UserError } from '../errors';
 import type { ItemRange, EvaluatedGroup } from '../recipes/evaluate/recipe';
-import { nearestName } from './nearestName';
+import { meant } from '../shared/nearName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';
 import { taskTags } from '../shared/tasks';
@@ -111,9 +111,15 @@ const emptyRange = (task: Task, nItems: number, first: number, end: number) =>
     `${task.name} has ${nItems} items, counted from 0, and none of them is in ${first}:${end}; ask for others.`,
   );
 
+/** Without the parts of groups. */
+const inShort: readonly string[] = [
+  ...tasks.filter(({ group }) => group === null).map(({ name }) => name),
+  ...groups.filter(({ parent }) => parent === null).map(({ name }) => name),
+];
+
 function unknownTask(name: string, known: readonly string[]): UserError {
   return new UserError(
     'usage',
-    `There is no task or group of tasks called ${name}; did you mean ${nearestName(name, known)}?`,
+    `There is no task or group of tasks called ${name}${meant(name, known, `; there are ${inShort.join(', ')}.`)}`,
   );
 }

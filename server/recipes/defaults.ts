@@ -40,6 +40,27 @@ export function fieldFacts(schema: Schema, field: string): FieldFacts {
   };
 }
 
+/** The names of all fields at a place of a value, such as ['data'] or ['models', 0]; none where it has none. */
+export function fieldsAt(schema: Schema, place: readonly PropertyKey[]): string[] {
+  const found = place.reduce(
+    (at: Schema[], key) =>
+      at.flatMap((each) => (typeof key === 'number' ? elementsOf(each) : fieldOf(each, `${String(key)}`))),
+    [schema],
+  );
+  return [...new Set(found.flatMap(namesOf))];
+}
+
+function namesOf(schema: Schema): string[] {
+  const inner = innermost(schema);
+  if (inner instanceof z.ZodUnion) return inner.options.flatMap((option) => namesOf(option));
+  return inner instanceof z.ZodObject ? Object.keys(inner.shape) : [];
+}
+
+function elementsOf(schema: Schema): Schema[] {
+  const inner = innermost(schema);
+  return inner instanceof z.ZodArray ? [inner.element] : [];
+}
+
 /** In all alternatives that have it. */
 function fieldOf(schema: Schema, key: string): Schema[] {
   const inner = innermost(schema);

@@ -1,10 +1,23 @@
 // Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe, `~` the user's own folder.
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type ParsedNode, visit } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  parseDocument,
+  stringify,
+  type ParsedNode,
+  visit,
+} from 'yaml';
 import type { z } from 'zod';
 import { UserError } from '../errors';
-import { type FileKind, fileKinds, fileRecipeSchema, type Recipe, type RecipeOf } from './kinds';
+import { meant, nearNames } from '../shared/nearName';
+import { fieldsAt } from './defaults';
+import { type FileKind, fileKinds, fileRecipeSchema, type Kind, kinds, type Recipe, type RecipeOf } from './kinds';
 import { replaceMeant } from './meanings';
 import { unknownName } from './recipeNames';
 import { mapPaths } from './recipePaths';
@@ -22,11 +35,20 @@ const defaultWindows = { windows: 16, atMost: true };
 /** Throws UserError('usage') with file, line and column for anything that is no recipe. */
 export function parseRecipe(text: string, file: string): FileRecipe {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, strict: true });
+  const documents = parseAllDocuments(text, { lineCounter: lines, strict: true });
   const refuse = (offset: number, what: string): UserError => {
     const { line, col } = lines.linePos(offset);
     return new UserError('usage', `${file}:${line}:${col}: ${what}`);
   };
+  // A mark before or after the only recipe makes empty documents.
+  const filled =
+    'empty' in documents ? [] : documents.filter((each) => !isEmptyDocument(each) || each.errors.length > 0);
+  if (filled.length > 1)
+    throw refuse(
+      filled[1]!.contents?.range[0] ?? 0,
+      `A recipe file holds one recipe, and this one has ${filled.length}, set apart by ---; give each a file of its own.`,
+    );
+  const document = filled[0] ?? parseDocument('', { lineCounter: lines });
   const broken = document.errors[0];
   if (broken)
     throw refuse(broken.pos[0], `${broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')}.`);
@@ -39,7 +61,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   const result = fileRecipeSchema.safeParse(withWindows(content));
   if (!result.success) {
     const issue = deepest(result.error.issues);
-    throw refuse(offsetOf(document, issue), sentence(issue));
+    throw refuse(offsetOf(document, issue), unknownKind(content) ?? sentence(issue, content));
   }
   const unknown = unknownName(result.data);
   if (unknown) throw refuse(offsetOf(document, { code: 'custom', path: unknown.path }), unknown.sentence);
@@ -85,11 +107,28 @@ function deepest(issues: readonly Issue[]): Issue {
   return { ...inner, path: [...issue.path, ...inner.path] };
 }
 
-function sentence(issue: Issue): string {
+const isEmptyDocument = ({ contents }: Document.Parsed<ParsedNode>): boolean =>
+  contents === null || (isScalar(contents) && contents.value === null);
+
+const kindOf = (content: unknown): unknown =>
+  typeof content === 'object' && content !== null && 'kind' in content ? content.kind : null;
+
+/** null: the kind is one, or nothing is near. */
+function unknownKind(content: unknown): string | null {
+  const kind = kindOf(content);
+  if (typeof kind !== 'string' || Object.hasOwn(kinds, kind)) return null;
+  const near = nearNames(kind, fileKinds);
+  return near.length === 0 ? null : `There is no kind of recipe ${kind}; did you mean ${near.join(' or ')}?`;
+}
+
+function sentence(issue: Issue, content: unknown): string {
   const field = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
     const where = field === '' ? 'a recipe of this kind' : field;
-    return `There is no field ${issue.keys[0]} in ${where}; check its spelling.`;
+    const kind = kindOf(content) as Kind;
+    const fields = Object.hasOwn(kinds, kind) ? fieldsAt(kinds[kind].schema, issue.path) : [];
+    const [key] = issue.keys as [string];
+    return `There is no field ${key} in ${where}${meant(key, fields, '; check its spelling.')}`;
   }
   if (issue.code === 'invalid_union' && field === 'kind') return `A recipe begins with kind: ${kindsInWords}.`;
   const what = issue.message.replace(/^Invalid input: /, '').replace(/^Invalid option: /, '');

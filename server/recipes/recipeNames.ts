@@ -1,7 +1,7 @@
 // Names of methods and tasks in a recipe: which of them are none, and what may have been meant.
 import { choosingMethodNames, importanceMethodNames } from '../shared/methods';
-import { nearestName } from '../evaluation/nearestName';
 import { taskNames } from '../evaluation/tasks';
+import { nearNames } from '../shared/nearName';
 import { kinds, type Recipe } from './kinds';
 import { type Place, replaceMeant } from './meanings';
 import type { NamedThing } from './recipeKind';
@@ -18,7 +18,10 @@ export function unknownName(recipe: Recipe): UnknownName | null {
   if (!found) return null;
   const { place, name, of } = found;
   const { word, names } = tables[of];
-  return { path: place, sentence: `There is no ${word} ${name}; the nearest is ${nearestName(name, names)}.` };
+  const near = nearNames(name, names);
+  const all = names.length > 40 ? [...names.slice(0, 12), '...'] : names;
+  const hint = near.length === 0 ? `choose from ${all.join(', ')}` : `the nearest is ${near.join(' or ')}`;
+  return { path: place, sentence: `There is no ${word} ${name}; ${hint}.` };
 }
 
 const tables: Record<NamedThing, { readonly word: string; readonly names: readonly string[] }> = {

@@ -4,6 +4,7 @@ import { keepsStates } from '../analysis/analyze';
 import { forwardMethodNames, type ImportanceMethodName, importanceMethodNames } from '../shared/methods';
 import { pathsAtOnce } from '../analysis/measuring';
 import { UserError } from '../errors';
+import { meant } from '../shared/nearName';
 import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
@@ -91,7 +92,7 @@ export function methodNames(names: readonly string[]): ImportanceMethodName[] {
   if (unknown !== undefined)
     throw new UserError(
       'usage',
-      `There is no method ${unknown}; choose from all, none, ${importanceMethodNames.join(', ')}.`,
+      `There is no method ${unknown}${meant(unknown, importanceMethodNames, `; choose from all, none, ${importanceMethodNames.join(', ')}.`)}`,
     );
   return [...new Set(names)] as ImportanceMethodName[];
 }

@@ -330,6 +330,12 @@ describe('a recipe file', () => {
     });
   });
 
+  it.each(['---\n', '# a comment\n---\n', '%YAML 1.2\n---\n'])('may begin with %j and end with marks', (beginning) => {
+    const text = 'kind: merge\nmodel: m\nadapter: a\nout: o\n';
+    for (const end of ['', '---\n', '...\n', '---\n# nothing more\n'])
+      expect(parseRecipe(beginning + text + end, file)).toEqual(parseRecipe(text, file));
+  });
+
   it('takes ~ for the folder of the user, and only at the beginning', () => {
     expect(parseRecipe('kind: merge\nmodel: ~/m\nadapter: a/~/b\nout: ~o', file)).toMatchObject({
       model: join(homedir(), 'm'),
@@ -347,8 +353,8 @@ describe('a recipe file', () => {
     ['- 1', '1:1', 'A recipe is a list of fields'],
     ['kind: sparsify', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
     ['model: m', '1:1', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
-    [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind'],
-    [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute'],
+    [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind; did you mean model?'],
+    [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute; did you mean threads?'],
     [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],
     [`${base}measure: { removals: all }`, '4:22', 'measure.removals is not right'],
     [`${base}methods: [all, 3]`, '4:16', 'methods.1 is not right'],
@@ -367,7 +373,7 @@ describe('a recipe file', () => {
     [`${heal}optimizer: { clipNorm: 0 }`, '5:24', 'optimizer.clipNorm is not right'],
     [`${heal}optimizer: { schedule: step }`, '5:24', 'optimizer.schedule is not right'],
     [`${heal}loop: { steps: -1 }`, '5:16', 'loop.steps is not right'],
-    [`${heal}loop: { stepz: 1 }`, '5:9', 'There is no field stepz in loop'],
+    [`${heal}loop: { stepz: 1 }`, '5:9', 'There is no field stepz in loop; did you mean steps?'],
     [`${heal}objective: { kind: hinge }`, '5:20', 'objective.kind is not right'],
     ['kind: heal\nmodel: m\nout: o\ndata: { files: [t], heldOutFraction: 1 }', '4:38', 'data.heldOutFraction is not'],
     ['kind: heal\nmodel: m\nout: o\ndata: { files: [] }', '4:16', 'data.files is not right'],
@@ -402,7 +408,16 @@ describe('a recipe file', () => {
     ],
     [`${study}methods: [greedy]\nevaluate: { tasks: [boolqq], data: d }`, '7:21', 'There is no task boolqq; the near'],
     [`${study}methods: [greedy]\nkeepModels: some`, '7:13', 'keepModels is not right'],
-    ['kind: studie\nmodel: m', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
+    ['kind: studie\nmodel: m', '1:7', 'There is no kind of recipe studie; did you mean study?'],
+    ['kind: eval\nmodel: m', '1:7', 'There is no kind of recipe eval; did you mean evaluate?'],
+    ['kind: quantize\nmodel: m', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
+    [`${base}---\n${base}`, '5:1', 'A recipe file holds one recipe, and this one has 2, set apart by ---; give each a'],
+    [`--- # first\n${base}...\n---\nkind: [`, '7:1', 'A recipe file holds one recipe, and this one has 2, set'],
+    [
+      `${heal}loop: { heldOut: { kind: text, files: [h], window: 1 } }`,
+      '5:44',
+      'There is no field window in loop.heldOut',
+    ],
     ['kind: &a analyze\nmodel: *b', '2:8', 'Unresolved alias'],
     ['kind: !!js/function x', '1:21', 'A recipe begins with'],
   ])('%j is refused at %s', (text, place, what) => {

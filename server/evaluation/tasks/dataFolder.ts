@@ -118,6 +118,8 @@ const notData = /^(models|spaces)--|^(blobs|refs|\.no_exist)$/;
 /** Paths of all files relative to the folder, those that lie least deep first, then by name. */
 async function listed(folder: string): Promise<Listed[]> {
   const found = await stat(folder).catch(() => null);
+  if (found?.isFile())
+    throw new UserError('notFound', `${folder} is a file; name the folder with the data of the tasks that it lies in.`);
   if (!found?.isDirectory())
     throw new UserError('notFound', `There is no folder ${folder}; name the one with the data of the tasks.`);
   const files: Listed[] = [];
