@@ -2,10 +2,12 @@
 // because the editor and `child_process.fork` both take that; the native and the editor's modules stay outside.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { imagePath, makeImage } from './server/tokenizer/jinja/python.mjs';
 import { wireHash } from './scripts/wireHash.mjs';
 
 process.chdir(dirname(fileURLToPath(import.meta.url)));
@@ -77,6 +79,21 @@ for (const { entry, parts, out, ...options } of bundles) {
   // A file that is written anew has lost its right to be run, and with it `npx espalier`.
   if (options.banner) await chmod(outfile, 0o755);
 }
+
+// What chat templates are rendered with. An image of Python after loading saves most of the time that loading takes; it is
+// made once for what goes into it, and tests of the sources find it where it is made.
+const jinja = 'server/tokenizer/jinja';
+const pyodide = await import('pyodide');
+if (!existsSync(imagePath(jinja, pyodide))) {
+  for (const name of await readdir(jinja)) if (name.endsWith('.image.gz')) await rm(join(jinja, name));
+  const { path, bytes } = await makeImage(jinja, pyodide);
+  await writeFile(`${path}.${process.pid}`, gzipSync(bytes));
+  await rename(`${path}.${process.pid}`, path);
+}
+await rm('dist/jinja', { recursive: true, force: true });
+await cp(jinja, 'dist/jinja', { recursive: true });
+console.log(`${'jinja image'.padEnd(16)} ${await kilobytes(imagePath(jinja, pyodide))}`);
+
 for (const { from, out } of copies) await copyFile(from, join('dist', out));
 // What a person without a model can try everything on.
 await cp('test/fixtures/stories260k', 'dist/demo/stories260k', { recursive: true });

@@ -49,13 +49,24 @@ async function gather() {
   const node = await fetchedNode(target.node);
   await cp(node, join(staging, 'node/bin', basename(node)));
   await cp(join(dirname(node), '../LICENSE'), join(staging, 'node/LICENSE'));
+  await cp(join(root, 'dist/jinja'), join(staging, 'dist/jinja'), { recursive: true });
+  await gatherPython();
   await gatherRuntime();
 
   // Everything else is bundled, and the scripts are for this checkout.
-  const { 'onnxruntime-node': runtime, 'onnxruntime-common': common } = manifest.dependencies;
+  const { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide } = manifest.dependencies;
   const { scripts, devDependencies, private: _, type, bin, ...kept } = manifest;
-  const dependencies = { 'onnxruntime-node': runtime, 'onnxruntime-common': common };
+  const dependencies = { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide };
   await writeFile(join(staging, 'package.json'), JSON.stringify({ ...kept, dependencies }, null, 2));
+}
+
+/** The Python that renders chat templates; without what only a browser uses, and without its connections to a network. */
+async function gatherPython() {
+  const [from, to] = [root, staging].map((folder) => join(folder, 'node_modules/pyodide'));
+  const files = ['pyodide.mjs', 'pyodide.asm.mjs', 'pyodide.asm.wasm', 'python_stdlib.zip', 'pyodide-lock.json'];
+  for (const name of files) await cp(join(from, name), join(to, name));
+  const { version, license, exports } = JSON.parse(await readFile(join(from, 'package.json'), 'utf8'));
+  await writeFile(join(to, 'package.json'), JSON.stringify({ name: 'pyodide', version, license, exports }));
 }
 
 /** onnxruntime finds its binary by its path, so the package keeps its form and loses the other platforms. */

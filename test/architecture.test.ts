@@ -55,7 +55,7 @@ const packages: Record<string, readonly string[]> = {
   echarts: ['webview/components/chart.ts', 'server/reporting/chart.ts'],
   '@vscode/webview-ui-toolkit': ['webview/components/controls.ts'],
   '@huggingface/tokenizers': ['server/tokenizer/tokenizer.ts'],
-  '@huggingface/jinja': ['server/tokenizer/chatTemplate.ts'],
+  pyodide: ['server/tokenizer/jinja/'],
   '@bufbuild/protobuf': ['server/onnx/'],
   hyparquet: ['server/data/'],
   'hyparquet-compressors': ['server/data/'],

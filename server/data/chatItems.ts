@@ -1,8 +1,9 @@
 // Conversations as ids, with the loss on the answers alone: what is learned is what the model has to say itself.
-import { UserError } from '../errors';
-import type { ChatTemplate, Message } from '../tokenizer/chatTemplate';
+import { type ChatTemplate, textOrThrow } from '../tokenizer/chatTemplate';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import { anyOf, foundAnswers, isAnswer, markedAnswers, type Span } from './answers';
 import type { Conversation } from './conversations';
+import { openUseChecks } from './templateUse';
 
 /** What the loss is taken on: ids [T] and for each whether its prediction counts; the first never does. */
 export interface TrainingItem {
@@ -10,76 +11,54 @@ export interface TrainingItem {
   readonly counted: Uint8Array;
 }
 
+type Encode = (text: string) => number[] | Promise<number[]>;
+
 /**
  * Gives the items of a conversation, of any length: one, or one for every answer where the template writes earlier turns
- * otherwise than last ones (Qwen 3 leaves out what was thought). None without an answer. What follows the last answer is
- * left out, since nothing in it counts.
- * @throws UserError badData for a conversation or template that does not let us find the answers
+ * otherwise than last ones (Qwen 3 leaves out what was thought). None without an answer that is learned. What follows the
+ * last answer is left out, since nothing in it counts.
+ * @throws UserError badData for a conversation or template that does not let us find the answers, or for a field of the
+ * conversation that the template does not write
  */
 export function openChatItems(
   tokenizer: Tokenizer,
   template: ChatTemplate,
-): (conversation: Conversation) => TrainingItem[] {
-  const endOfTurn = anyOf(tokenizer.specialTokens);
-  const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
-  return (conversation) =>
-    writtenChats(conversation, template, endOfTurn).map(({ text, answers }) => encodeAnswers(text, answers, encode));
-}
-
-/** A half-open range of a text's characters (UTF-16 units). */
-export interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-interface WrittenChat {
-  text: string;
-  answers: Span[];
-}
-
-/** Turn i is the answer between the prompt that ends in its header and the conversation up to and with itself. */
-function writtenChats({ messages, where }: Conversation, template: ChatTemplate, endOfTurn: RegExp): WrittenChat[] {
-  const chats: WrittenChat[] = [];
-  messages.forEach((message, i) => {
-    if (message.role !== 'assistant') return;
-    const prompt = template.render(messages.slice(0, i), { addGenerationPrompt: true, where });
-    const text = template.render(messages.slice(0, i + 1), { addGenerationPrompt: false, where });
-    if (!text.startsWith(prompt)) throw noAnswerFound(where, i);
-    const answer = {
-      from: prompt.length,
-      to: prompt.length + answerLength(text.slice(prompt.length), message, endOfTurn),
-    };
-    const last = chats.at(-1);
-    if (last && text.startsWith(last.text)) {
-      last.text = text;
-      last.answers.push(answer);
-    } else chats.push({ text, answers: [answer] });
-  });
-  return chats;
-}
-
-/** Up to the end-of-turn token: a line end behind it, or a header that some templates always add, is never generated. */
-function answerLength(written: string, { content }: Message, endOfTurn: RegExp): number {
-  const said = content.trim();
-  endOfTurn.lastIndex = Math.max(0, written.indexOf(said)) + (written.includes(said) ? said.length : 0);
-  return endOfTurn.test(written) ? endOfTurn.lastIndex : written.length;
-}
-
-/** Finds the next of these strings from `lastIndex` on, the longest where several begin. */
-function anyOf(strings: readonly string[]): RegExp {
-  const longestFirst = strings.filter((string) => string !== '').sort((a, b) => b.length - a.length);
-  const escaped = longestFirst.map((string) => string.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'));
-  return new RegExp(escaped.join('|') || '(?!)', 'g');
+): (conversation: Conversation) => Promise<TrainingItem[]> {
+  const special = anyOf(tokenizer.specialTokens);
+  const encode: Encode = (text) => tokenizer.encode(text, { addSpecialTokens: false });
+  const checkUse = openUseChecks(template);
+  const { eosTokenId } = tokenizer;
+  const eosText = async () =>
+    eosTokenId === null ? null : (await tokenizer.decode([eosTokenId], { skipSpecialTokens: false })).trim();
+  let eos: Promise<string | null> | null = null;
+  return async (conversation) => {
+    const last = conversation.messages.findLastIndex(isAnswer);
+    if (last < 0 || !conversation.learned.includes(true)) return [];
+    const messages = conversation.messages.slice(0, last + 1);
+    const upToAnswer = { ...conversation, messages };
+    const [result] = await template.render([{ ...upToAnswer, addGenerationPrompt: false }]);
+    const whole = textOrThrow(result!, conversation.where);
+    await checkUse(upToAnswer, whole);
+    const chats =
+      whole.generated.length > 0
+        ? await markedAnswers(upToAnswer, template, whole)
+        : await foundAnswers(upToAnswer, template, { special, eos: await (eos ??= eosText()) });
+    const items: TrainingItem[] = [];
+    for (const { text, answers } of chats)
+      if (answers.length > 0) items.push(await encodeAnswers(text, answers, encode));
+    return items;
+  };
 }
 
 /**
  * The ids of the whole text; those count whose text lies in one of the spans, which are in order and do not overlap.
- * A token that begins before a span and ends in it counts, since part of the answer would else never be learned.
+ * A token that lies in a span in part counts too, as in transformers' masks: it would else never be learned.
  */
-export function encodeAnswers(text: string, spans: readonly Span[], encode: (text: string) => number[]): TrainingItem {
-  const ids = Int32Array.from(encode(text));
+export async function encodeAnswers(text: string, spans: readonly Span[], encode: Encode): Promise<TrainingItem> {
+  const ids = Int32Array.from(await encode(text));
   const borders = spans.flatMap(({ from, to }) => [from, to]);
-  const places = placesBySegments(text, borders, ids, encode) ?? placesByPrefixes(text, borders, ids, encode);
+  const places =
+    (await placesBySegments(text, borders, ids, encode)) ?? (await placesByPrefixes(text, borders, ids, encode));
   const counted = new Uint8Array(ids.length);
   for (let i = 0; i < places.length; i += 2) counted.fill(1, places[i], places[i + 1]);
   counted[0] = 0; // nothing stands before it from which it could be predicted
@@ -87,37 +66,36 @@ export function encodeAnswers(text: string, spans: readonly Span[], encode: (tex
 }
 
 /** Where the borders lie among the ids: after those of the segments before. null: the segments' ids are not the whole's. */
-function placesBySegments(
+async function placesBySegments(
   text: string,
   borders: readonly number[],
   ids: Int32Array,
-  encode: (text: string) => number[],
-): number[] | null {
+  encode: Encode,
+): Promise<number[] | null> {
   const places: number[] = [];
   let place = 0;
   for (const [i, border] of [...borders, text.length].entries()) {
-    for (const id of encode(text.slice(borders[i - 1] ?? 0, border))) if (ids[place++] !== id) return null;
+    for (const id of await encode(text.slice(borders[i - 1] ?? 0, border))) if (ids[place++] !== id) return null;
     places.push(place);
   }
   return place === ids.length ? places.slice(0, -1) : null;
 }
 
-/** The same where a border lies in a token, or where a tokenizer begins every text in its own way (SentencePiece). */
-const placesByPrefixes = (
+/**
+ * The same where a border lies in a token, or where a tokenizer begins every text in its own way (SentencePiece). A token
+ * across the end of a span belongs to it as well.
+ */
+async function placesByPrefixes(
   text: string,
   borders: readonly number[],
   ids: Int32Array,
-  encode: (text: string) => number[],
-): number[] =>
-  borders.map((border) => {
-    if (border === text.length) return ids.length;
-    const prefix = encode(text.slice(0, border));
-    const differs = prefix.findIndex((id, i) => id !== ids[i]);
-    return differs < 0 ? prefix.length : differs;
-  });
-
-const noAnswerFound = (where: string, i: number) =>
-  new UserError(
-    'badData',
-    `${where}: the model's chat template writes what stands before the answer (message ${i}) otherwise once the answer is there, so the answer cannot be told from it; give the data as text.`,
-  );
+  encode: Encode,
+): Promise<number[]> {
+  const places: number[] = [];
+  for (const [i, border] of borders.entries()) {
+    const prefix = border === text.length ? null : await encode(text.slice(0, border));
+    const differs = prefix?.findIndex((id, k) => id !== ids[k]) ?? -1;
+    places.push(differs < 0 ? (prefix ?? ids).length : differs + (i % 2));
+  }
+  return places;
+}

@@ -7,13 +7,16 @@ export interface JsonRow {
   readonly value: unknown;
 }
 
+type Parse = (text: string) => unknown;
+
 /**
  * The rows of a text. An array as a whole is one of rows; anything else whose first line is JSON by itself is JSON lines.
+ * `parse`: as JSON.parse.
  * @throws UserError badData that says where
  */
-export function jsonRows(text: string, name: string): JsonRow[] {
+export function jsonRows(text: string, name: string, parse: Parse = JSON.parse): JsonRow[] {
   if (/^\s*\[/.test(text)) {
-    const whole = parsedOr(text);
+    const whole = parsedOr(text, parse);
     if (Array.isArray(whole)) return whole.map((value: unknown, i) => ({ where: `Entry ${i} of ${name}`, value }));
   }
   const lines = text.split('\n');
@@ -27,21 +30,21 @@ export function jsonRows(text: string, name: string): JsonRow[] {
   return lines.flatMap((line, i) => {
     if (line.trim() === '') return [];
     const where = `Line ${i + 1} of ${name}`;
-    return [{ where, value: parseJson(line, where) }];
+    return [{ where, value: parseJson(line, where, parse) }];
   });
 }
 
 /** @throws UserError badData that says where */
-export function parseJson(text: string, where: string): unknown {
-  const value = parsedOr(text);
+export function parseJson(text: string, where: string, parse: Parse = JSON.parse): unknown {
+  const value = parsedOr(text, parse);
   if (value === undefined) throw notJson(where);
   return value;
 }
 
 /** undefined: it is no JSON. */
-export function parsedOr(text: string): unknown {
+export function parsedOr(text: string, parse: Parse = JSON.parse): unknown {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch {
     return undefined;
   }

@@ -1,5 +1,6 @@
 // Structured files as rows with named columns: JSON, JSON lines, CSV and Parquet.
 import { UserError } from '../errors';
+import { keyMark, parseExactJson } from '../shared/exactJson';
 import { parseCsv } from './csv';
 import { openParquet } from './parquet';
 import { type JsonRow, jsonRows } from './jsonRows';
@@ -33,7 +34,7 @@ export async function openRows(file: string): Promise<Rows | null> {
 
 type Opener = (bytes: Buffer, name: string) => Promise<Omit<Rows, 'report'> | null>;
 
-const openJson: Opener = async (bytes, name) => objects(jsonRows(decodeUtf8(bytes, name), name));
+const openJson: Opener = async (bytes, name) => objects(jsonRows(decodeUtf8(bytes, name), name, parseExactJson));
 
 const openCsv: Opener = async (bytes, name) => {
   const [columns = [], ...cells] = parseCsv(decodeUtf8(bytes, name), name);
@@ -74,8 +75,10 @@ function objects(entries: readonly JsonRow[]): Omit<Rows, 'report'> | null {
   const rows = entries.map(({ where, value }): Row => {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new UserError('badData', `${where} is not an object with named columns; repair or remove it.`);
-    for (const column of Object.keys(value)) columns.add(column);
-    return { where, values: value as Record<string, unknown> };
+    // A column named by a number needs no mark: nothing depends on the order of columns.
+    const values = Object.fromEntries(Object.entries(value).map(([name, it]) => [name.replace(keyMark, ''), it]));
+    for (const column of Object.keys(values)) columns.add(column);
+    return { where, values };
   });
   return { columns: [...columns], read: async () => rows };
 }

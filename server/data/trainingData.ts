@@ -74,6 +74,8 @@ async function readWindows(data: TrainingData, tokenizer: Tokenizer): Promise<Re
   return { items, files, nTruncated: 0 };
 }
 
+const conversationsAtOnce = 64;
+
 async function readChats({ format, sources }: ChatKind, data: TrainingData, tokenizer: Tokenizer): Promise<Read> {
   const { tokens, start } = data;
   if (!tokenizer.chatTemplate)
@@ -88,14 +90,20 @@ async function readChats({ format, sources }: ChatKind, data: TrainingData, toke
     throw new UserError('badData', `The start ${start} lies beyond the ${there}; choose an earlier one.`);
   const items: TrainingItem[] = [];
   let nTruncated = 0;
-  for (const conversation of conversations.slice(start)) {
-    const whole = itemsOf(conversation);
-    const cut = whole.map(({ ids, counted }) => ({ ids: ids.slice(0, tokens), counted: counted.slice(0, tokens) }));
-    const kept = cut.filter(({ counted }) => counted.includes(1));
-    // One without an answer gave no item to be cut, and is missing all the same.
-    nTruncated +=
-      whole.length === 0 ? 1 : whole.filter(({ ids, counted }) => ids.length > tokens || !counted.includes(1)).length;
-    items.push(...kept);
+  // Several at once, since each waits for the thread that renders them.
+  const asked = conversations.slice(start);
+  for (let from = 0; from < asked.length; from += conversationsAtOnce) {
+    const chunk = await Promise.allSettled(asked.slice(from, from + conversationsAtOnce).map(itemsOf));
+    for (const result of chunk) {
+      if (result.status === 'rejected') throw result.reason;
+      const whole = result.value;
+      const cut = whole.map(({ ids, counted }) => ({ ids: ids.slice(0, tokens), counted: counted.slice(0, tokens) }));
+      const kept = cut.filter(({ counted }) => counted.includes(1));
+      // One without an answer gave no item to be cut, and is missing all the same.
+      nTruncated +=
+        whole.length === 0 ? 1 : whole.filter(({ ids, counted }) => ids.length > tokens || !counted.includes(1)).length;
+      items.push(...kept);
+    }
   }
   if (items.length === 0)
     throw new UserError(
@@ -106,7 +114,7 @@ async function readChats({ format, sources }: ChatKind, data: TrainingData, toke
 }
 
 const conversationsOf = async ({ rows, form }: Source): Promise<Conversation[]> =>
-  (await rows.read(form.columns)).map((row) => ({ where: row.where, messages: form.messages(row) }));
+  (await rows.read(form.columns)).map((row) => form.conversation(row));
 
 interface Source {
   rows: Rows;
@@ -164,6 +172,11 @@ function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingD
 
 function unknownColumns(name: string, columns: string[] | null, format: RowForm['format'] | 'auto'): UserError {
   if (columns?.length === 0) return new UserError('badData', `${name} has no rows; give a file that has some.`);
+  if (columns?.includes('chosen') && columns.includes('rejected'))
+    return new UserError(
+      'badData',
+      `${name} has the columns chosen and rejected, a better and a worse answer each; healing learns from single answers, so give messages or an instruction with its output.`,
+    );
   const found = columns === null ? 'is plain text' : `has the columns ${columns.join(', ')}`;
   const expected = `${format === 'auto' ? 'text; or ' : ''}${expectedColumns(format)}`;
   return new UserError(

@@ -1,96 +1,85 @@
-// A model's chat template: messages to the text that it was trained on. The only file that touches @huggingface/jinja.
-import { Environment, Interpreter, Template } from '@huggingface/jinja';
+// A model's chat template: messages to the text that it was trained on, as transformers' apply_chat_template writes it.
 import * as z from 'zod';
 import { UserError } from '../errors';
+import { type Rendered, renderJobs } from './templateThread';
 
+/** As transformers has it: a role, mostly a content, and whatever else the template may know. */
 export interface Message {
   readonly role: string;
-  readonly content: string;
+  readonly [field: string]: unknown;
+}
+
+export interface Chat {
+  readonly messages: readonly Message[];
+  /** What the model may call, as JSON schemas; null: nothing was said of tools. */
+  readonly tools: readonly unknown[] | null;
+  /** Further names that the template sees, such as `enable_thinking`. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+export interface Prompt extends Chat {
+  /** Ends with what stands before an answer. */
+  readonly addGenerationPrompt: boolean;
 }
 
 export interface ChatTemplate {
-  /**
-   * `addGenerationPrompt`: ends with what stands before an answer. `where`: what an error calls the messages.
-   * @throws UserError badData for messages that the template refuses, or a template that we do not understand
-   */
-  render(messages: readonly Message[], options: { addGenerationPrompt: boolean; where: string }): string;
+  /** What it gives for each; an `error` where it refuses one. @throws UserError badData when it is no template */
+  render(prompts: readonly Prompt[]): Promise<WrittenOrRefused[]>;
 }
+
+export type Written = Extract<Rendered, { text: string }>;
+export type WrittenOrRefused = Written | Extract<Rendered, { error: string }>;
 
 /** What a template calls its model's special tokens, such as `bos_token`. */
 export type TokenNames = Readonly<Record<string, string>>;
 
+/** `where`: what the sentence calls the messages. @throws UserError badData for messages that the template refuses */
+export function textOrThrow(written: WrittenOrRefused, where: string): Written {
+  if ('text' in written) return written;
+  const reason = withoutStop(written.error);
+  throw new UserError(
+    'badData',
+    `${where} does not go through the model's chat template (${reason}); change or remove it.`,
+  );
+}
+
 /**
- * `source`: what stands in chat_template.jinja or, without that file, as chat_template in tokenizer_config.json: a template
- * or a list of named ones. null: the model has none. It is parsed when it is first needed, since most work needs none.
+ * `source`: a template, or a list of named ones; templateFiles.ts says where they stand. null: the model has none. It is
+ * parsed when it is first needed, since most work needs none.
  */
 export function chatTemplateOf(source: unknown, tokens: TokenNames): ChatTemplate | null {
   if (source === undefined || source === null) return null;
-  let program: Template['parsed'] | null = null;
   return {
-    render(messages, { addGenerationPrompt, where }) {
-      program ??= parse(source);
-      const environment = new Environment();
-      const names = { ...globals, ...tokens, messages, tools: null, documents: null };
-      for (const [name, value] of Object.entries({ ...names, add_generation_prompt: addGenerationPrompt }))
-        environment.set(name, value);
-      try {
-        return z.object({ value: z.string() }).parse(new Interpreter(environment).run(program)).value;
-      } catch (cause) {
-        const reason = `${where} does not go through the model's chat template (${reasonOf(cause)})`;
-        throw new UserError('badData', `${reason}; change or remove it.`);
+    async render(prompts) {
+      // As in transformers, tools decide which of several templates it is.
+      const sourceOf = (prompt: Prompt) => chosen(source, prompt.tools !== null);
+      const written: WrittenOrRefused[] = [];
+      for (const text of new Set(prompts.map(sourceOf))) {
+        const places = [...prompts.keys()].filter((i) => sourceOf(prompts[i]!) === text);
+        const jobs = places.map((i) => prompts[i]!);
+        for (const [k, result] of (await renderJobs({ source: text, variables: tokens, jobs })).entries()) {
+          if ('syntax' in result) throw unusable(`is not understood (${withoutStop(result.syntax)})`);
+          written[places[k]!] = result;
+        }
       }
+      return written;
     },
   };
 }
 
 const templates = z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]);
 
-function parse(source: unknown): Template['parsed'] {
-  const refusal = (what: string) =>
-    new UserError('badData', `The model's chat template ${what}; repair it, or give the data as text.`);
+function chosen(source: unknown, hasTools: boolean): string {
   const { data } = templates.safeParse(source);
-  if (data === undefined) throw refusal('is neither a text nor a list of named ones');
-  const text = typeof data === 'string' ? data : data.find(({ name }) => name === 'default')?.template;
-  if (text === undefined) throw refusal('is a list in which none is named default');
-  try {
-    return new Template(text).parsed;
-  } catch (cause) {
-    throw refusal(`is not understood (${reasonOf(cause)})`);
-  }
+  if (data === undefined) throw unusable('is neither a text nor a list of named ones');
+  if (typeof data === 'string') return data;
+  const named = new Map(data.map(({ name, template }) => [name, template]));
+  const text = (hasTools ? named.get('tool_use') : undefined) ?? named.get('default');
+  if (text !== undefined) return text;
+  throw unusable(`is a list in which none is named default, but ${[...named.keys()].join(', ') || 'nothing'}`);
 }
 
-const reasonOf = (cause: unknown): string =>
-  (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]?.replace(/\.$/, '') ?? '';
+const unusable = (what: string) =>
+  new UserError('badData', `The model's chat template ${what}; repair it, or give the data as text.`);
 
-// As transformers gives them to a template. Only the day stands still: a run that is resumed tomorrow has to see the same
-// ids. It is the day that the templates of Llama 3 name when they cannot ask for one.
-const day: Record<string, string> = {
-  a: 'Fri',
-  A: 'Friday',
-  b: 'Jul',
-  B: 'July',
-  d: '26',
-  m: '07',
-  y: '24',
-  Y: '2024',
-  H: '00',
-  M: '00',
-  S: '00',
-};
-
-const globals: Record<string, unknown> = {
-  true: true,
-  True: true,
-  false: false,
-  False: false,
-  none: null,
-  None: null,
-  range: (first: number, end?: number, step = 1): number[] => {
-    const [from, to] = end === undefined ? [0, first] : [first, end];
-    return Array.from({ length: Math.max(0, Math.ceil((to - from) / step)) }, (_, i) => from + i * step);
-  },
-  raise_exception: (message: string): never => {
-    throw new Error(message);
-  },
-  strftime_now: (format: string): string => format.replace(/%(\w)/g, (whole, letter: string) => day[letter] ?? whole),
-};
+const withoutStop = (reason: string): string => reason.split('\n')[0]?.replace(/\.$/, '') ?? '';

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { UserError } from '../errors';
 import { type ChatTemplate, chatTemplateOf, type TokenNames } from './chatTemplate';
 import { pieces, safeCut } from './pieces';
+import { readTemplates } from './templateFiles';
 import { rewriteTokenizer, type TokenizerJson, tokenizerJson } from './tokenizerJson';
 
 export interface Tokenizer {
@@ -38,7 +39,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
   const config = (await read(specialTokens, folder, 'tokenizer_config.json')) ?? {};
   const special = (await read(specialTokens, folder, 'special_tokens_map.json')) ?? {};
   const model = (await read(modelConfig, folder, 'config.json')) ?? {};
-  const jinja = await readText(folder, 'chat_template.jinja');
+  const templates = await readTemplates(folder, config.chat_template);
   const library = openLibrary(json, config, folder);
 
   // The first file that speaks of the token decides; an explicit null says that there is none (Qwen's bos).
@@ -65,7 +66,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     eosTokenId,
     nTokens,
     specialTokens: json.added_tokens.filter(({ special }) => special).map(({ content }) => content),
-    chatTemplate: chatTemplateOf(jinja ?? config.chat_template, writtenTokens(written)),
+    chatTemplate: chatTemplateOf(templates, writtenTokens(written)),
     encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY, sharesBeginning = false }) {
       const ids = addSpecialTokens ? [...frame.before] : [];
       const [length, idsOf] = sharesBeginning ? [rememberedLength, rememberedIds] : [pieceLength, plainIds];
@@ -119,16 +120,19 @@ const specialTokens = z.looseObject({
   bos_token: token,
   eos_token: token,
   unk_token: token,
+  sep_token: token,
   pad_token: token,
+  cls_token: token,
+  mask_token: token,
   chat_template: z.unknown().optional(),
 });
-type TokenName = 'bos' | 'eos' | 'unk' | 'pad';
+type TokenName = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
 type Token = NonNullable<z.infer<typeof token>>;
 const contentOf = (token: Token): string => (typeof token === 'string' ? token : token.content);
 
 /** By the names under which a chat template knows them; those that the model lacks are not there. */
 function writtenTokens(written: (name: TokenName) => Token | null | undefined): TokenNames {
-  const names: TokenName[] = ['bos', 'eos', 'unk', 'pad'];
+  const names: TokenName[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
   return Object.fromEntries(
     names.flatMap((name) => {
       const token = written(name);

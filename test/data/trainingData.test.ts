@@ -47,13 +47,10 @@ beforeAll(async () => {
 const read = (files: string[], changes: Partial<TrainingData> = {}, tokenizer = chatty) =>
   readTrainingData(settings(files, changes), tokenizer, limits);
 const textOf = ({ ids }: TrainingItem) => chatty.decode([...ids], { skipSpecialTokens: false });
-const countedText = ({ ids, counted }: TrainingItem) =>
-  chatty
-    .decode(
-      [...ids].filter((_, t) => counted[t] === 1),
-      { skipSpecialTokens: false },
-    )
-    .trim();
+const countedText = async ({ ids, counted }: TrainingItem) => {
+  const answers = [...ids].filter((_, t) => counted[t] === 1);
+  return (await chatty.decode(answers, { skipSpecialTokens: false })).trim();
+};
 const keys = (items: TrainingItem[]) => items.map(({ ids }) => ids.join());
 
 describe('text', () => {
@@ -154,11 +151,11 @@ describe('instructions and messages', () => {
   ];
   test.each(files)('%s', async (_, format, file) => {
     const { training, report } = await read([file()], { tokens: 64 });
-    expect(training.map(textOf)).toEqual([
+    expect(await Promise.all(training.map(textOf))).toEqual([
       '<s> user: Say yes\nassistant: Yes</s>',
       '<s> user: Add\n\n1 and 2\nassistant: 3</s>',
     ]);
-    expect(training.map(countedText)).toEqual(['Yes</s>', '3</s>']);
+    expect(await Promise.all(training.map(countedText))).toEqual(['Yes</s>', '3</s>']);
     expect(report).toMatchObject({ format, nTrainingItems: 2, nHeldOutItems: 0, nTruncated: 0 });
     expect(report.nTokens).toBe(training.reduce((sum, { ids }) => sum + ids.length, 0));
     expect(report.nCountedTokens).toBe(training.flatMap(({ counted }) => [...counted]).filter((one) => one).length);
@@ -169,7 +166,7 @@ describe('instructions and messages', () => {
     const a = lines('a.jsonl', alpaca);
     const b = lines('b.jsonl', dolly);
     const { training, report } = await read([a, b], { tokens: 64, start: 1 });
-    expect(training.map(countedText)).toEqual(['3</s>', 'Yes</s>', '3</s>']);
+    expect(await Promise.all(training.map(countedText))).toEqual(['3</s>', 'Yes</s>', '3</s>']);
     const sha256 = createHash('sha256').update(readFileSync(b)).digest('hex');
     expect(report.files[1]).toEqual({ name: 'b.jsonl', sha256, sizeBytes: readFileSync(b).length });
   });
@@ -204,19 +201,15 @@ describe('instructions and messages', () => {
   const file = join(dataFolder, 'data/dolly/dolly_hhrlhf_train_small.jsonl');
   const smollm2 = modelFolder('smollm2-135m');
   const there = available(file) && available(smollm2);
-  test.skipIf(!there)(
-    'a thousand real ones have as many tokens as transformers finds',
-    { timeout: 60_000 },
-    async () => {
-      const { cutOff } = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/chats/hashes.json'), 'utf8'));
-      const wide = { contextLength: 8192, vocabularySize: 49152 };
-      const data = settings([file], { tokens: cutOff.tokens });
-      const { report, training } = await readTrainingData(data, await openTokenizer(smollm2), wide);
-      const { nTrainingItems: nItems, nTokens, nCountedTokens, nTruncated } = report;
-      expect({ tokens: cutOff.tokens, nItems, nTokens, nCountedTokens, nTruncated }).toEqual(cutOff);
-      expect(training.every(({ ids, counted }) => ids.length <= cutOff.tokens && counted[0] === 0)).toBe(true);
-    },
-  );
+  test.skipIf(!there)('a thousand real ones have as many tokens as transformers finds', async () => {
+    const { cutOff } = JSON.parse(readFileSync(join(repoRoot, 'test/fixtures/chats/hashes.json'), 'utf8'));
+    const wide = { contextLength: 8192, vocabularySize: 49152 };
+    const data = settings([file], { tokens: cutOff.tokens });
+    const { report, training } = await readTrainingData(data, await openTokenizer(smollm2), wide);
+    const { nTrainingItems: nItems, nTokens, nCountedTokens, nTruncated } = report;
+    expect({ tokens: cutOff.tokens, nItems, nTokens, nCountedTokens, nTruncated }).toEqual(cutOff);
+    expect(training.every(({ ids, counted }) => ids.length <= cutOff.tokens && counted[0] === 0)).toBe(true);
+  });
 });
 
 describe('held out', () => {
@@ -394,7 +387,7 @@ describe('refusals', () => {
       () => [say([{ from: 'constructor', value: 'Hi' }])],
       {},
       'badData',
-      /is from "constructor", which is none of human, user, gpt, assistant, system; /,
+      /is from "constructor", which is none of human, user, gpt, assistant, system, observation, tool, function_call; /,
     ],
   ];
   test.each(failures)('%s', async (_, files, changes, code, message) => {
