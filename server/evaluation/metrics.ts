@@ -2,7 +2,7 @@
 // its standard error, and groups of tasks. Pure.
 import type { Score } from '../recipes/evaluate/recipe';
 import { finiteOrNull } from '../shared/finite';
-import { type Answer, likeliest, type Metric, metricOf } from '../shared/metrics';
+import { type Answer, type Metric, metricOf } from '../shared/metrics';
 import { pythonRandom } from './pythonRandom';
 import type { Item } from './tasks/task';
 
@@ -45,10 +45,6 @@ export function scoreOf({ metric, values, weights }: ItemValues): MetricScore {
     nItems,
   };
 }
-
-/** The request that a metric takes for the answer; null where there is nothing to choose. The first of equal ones wins. */
-export const prediction = (metric: string, item: Item, answers: readonly Answer[]): number | null =>
-  item.gold === null ? null : likeliest(item, answers, metricOf(metric).choiceLength);
 
 /** A mean weighted by items. Its error is pooled from those of its tasks; null when one of them has none. */
 export function groupScore(scores: readonly MetricScore[]): MetricScore {

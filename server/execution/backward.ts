@@ -18,7 +18,7 @@ import type { Tensor, Tensors } from '../runtime/tensor';
 import type { Adapters } from './adapters';
 import { adapterArgument, blockProgram, shapeOf, stageArgument } from './blockProgram';
 import { openExecution } from './execute';
-import { type LossAndGradient, openHeadGradient, type WeightedBatch } from './headGradient';
+import { type LossAndGradient, openHeadGradient, type WeightedBatch } from './headLossGradient';
 import type { Model } from './model';
 import { buildTrie, type TrieNode } from './variantTrie';
 import type { BlockVisit, Control, Visitor } from './visitor';

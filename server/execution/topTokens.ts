@@ -2,7 +2,7 @@
 import { topTokensEnd, topTokensSlice } from '../model/distillation';
 import { pathWithout } from '../model/path';
 import { openExecution } from './execute';
-import type { Expected } from './headGradient';
+import type { Expected } from './headLossGradient';
 import { logSumExp, openHeadSlices } from './headSlices';
 import { type Batch, type MicroBatch, type Model, roundsOf } from './model';
 import { refuseNotFinite } from './notFinite';

@@ -1,6 +1,6 @@
 // Items of training data as batches that a model can be derived on. Items of different lengths are filled up at their ends,
 // where no loss is taken and, attention being causal, nothing before is touched.
-import type { Expected, WeightedBatch } from '../execution/headGradient';
+import type { Expected, WeightedBatch } from '../execution/headLossGradient';
 
 /** ids [T], and for each whether its prediction counts in the loss; the first is never predicted. */
 export interface CountedWindow {

@@ -4,7 +4,7 @@ import type { OptimizerOptions } from '../recipes/heal/recipe';
 import type { Tensor, Tensors } from '../runtime/tensor';
 import { type BackwardOptions, lossAndGradients } from '../execution/backward';
 import { type GradientSums, openGradientSums } from '../execution/gradientSums';
-import type { WeightedBatch } from '../execution/headGradient';
+import type { WeightedBatch } from '../execution/headLossGradient';
 import type { Model } from '../execution/model';
 import type { AdapterState } from './adapterState';
 import { adamwStep, next, type StepScalars, stepScalars, sumOfSquares } from './adamw';

@@ -114,7 +114,7 @@ const data: Row[] = [
   [
     'distillation from nobody',
     heal('out', '--objective', 'distillation'),
-    /^Distillation learns from the dense model: say where it is by --dense FOLDER\.$/,
+    /^Distillation learns from the original model: say where it is by --dense FOLDER\.$/,
   ],
   [
     'a dense model that is smaller',

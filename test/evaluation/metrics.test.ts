@@ -1,7 +1,7 @@
 // What the reference tests do not reach: ties, bytes, single items and groups. Expected numbers are by hand, or from
 // lm_eval.api.metrics.pooled_sample_stderr where it says so.
 import { describe, expect, it } from 'vitest';
-import { groupScore, itemValues, joined, prediction, scoreOf } from '../../server/evaluation/metrics';
+import { groupScore, itemValues, joined, scoreOf } from '../../server/evaluation/metrics';
 import type { Item } from '../../server/evaluation/tasks/task';
 import type { Answer, MetricName } from '../../server/shared/metrics';
 
@@ -26,7 +26,10 @@ describe('the answer', () => {
     ['acc_bytes', [-6, -7], ['äöüa', 'abcde'], 0],
     ['acc_norm', [-2, -3], ['\u{1f600}', 'ab'], 1],
   ])('by %s of %j for %j is %i', (metric, logLikelihoods, choices, expected) => {
-    expect(prediction(metric, choosing(0, 0, ...choices), answers(...logLikelihoods))).toBe(expected);
+    // Of items that differ in which answer is right, one is answered rightly.
+    const items = choices.map((_, gold) => choosing(gold, gold, ...choices));
+    const given = items.map(() => answers(...logLikelihoods));
+    expect(itemValues(metric, items, given).values).toEqual(choices.map((_, i) => (i === expected ? 1 : 0)));
   });
 });
 

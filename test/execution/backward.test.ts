@@ -20,7 +20,7 @@ import { blockWeightName, blockWeights, embeddingName, finalNormName, headName }
 import { type Device, openDevice } from '../../server/runtime/device';
 import { type AdapterState, openAdapterState } from '../../server/training/adapterState';
 import { type BackwardOptions, lossAndGradients } from '../../server/execution/backward';
-import type { WeightedBatch } from '../../server/execution/headGradient';
+import type { WeightedBatch } from '../../server/execution/headLossGradient';
 import { planExecution } from '../../server/execution/memoryPlan';
 import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { repoRoot } from '../fixtures';

@@ -1,57 +1,35 @@
 // A pass as others see it: what it tells on its way, how it stops, and that it leaves no tensor behind. The numbers
 // themselves are held against transformers in test/model/families.test.ts.
-import type { Path } from '../../server/model/path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
-import { type Device, openDevice } from '../../server/runtime/device';
-import type { Tensor } from '../../server/runtime/tensor';
 import { forward, type ForwardOptions, preload } from '../../server/execution/forward';
-import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
-import type { Model } from '../../server/execution/model';
-import { residentStore, streamingStore } from '../../server/execution/weightStore';
-import { modelFolder } from '../fixtures';
+import type { MemoryPlan } from '../../server/execution/memoryPlan';
+import type { Path } from '../../server/model/path';
+import type { Tensor } from '../../server/runtime/tensor';
+import { deviceOfFile, leftBy } from './setting';
 
 const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
 
-let device: Device;
-let checkpoint: Checkpoint;
-beforeAll(async () => {
-  device = await openDevice({ provider: 'cpu', threads: 1 });
-  checkpoint = await openCheckpoint(modelFolder('stories260k'));
-});
-afterAll(async () => {
-  await checkpoint.close();
-  await device.close();
-});
+const device = deviceOfFile(1);
 
 const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, sublayers: 'whole' }));
 
-type Mode = MemoryPlan['mode'];
-async function pass(mode: Mode, options: ForwardOptions = {}) {
-  const { config } = checkpoint;
-  const request = { nWindows: 5, tokensPerWindow: 32, keepStates: false, memory: mode, limitBytes: 4e9 };
-  const plan = { ...planExecution(config, request), microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
-  const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
-  const model: Model = { checkpoint, config, device, store, plan };
-  try {
+const pass = (mode: MemoryPlan['mode'], options: ForwardOptions = {}) => {
+  const plan = { mode, microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
+  return leftBy(device(), { nWindows: 5, tokensPerWindow: 32, plan }, async (model) => {
     await preload(model, options.path);
-    const outcome = await forward(model, windows, options).catch((error: unknown) => {
+    return await forward(model, windows, options).catch((error: unknown) => {
       if (isUserError(error)) return error.code;
       throw error;
     });
-    const left = device.alive().filter(({ role }) => role !== 'weight').length;
-    return { outcome, left };
-  } finally {
-    store[Symbol.dispose]();
-  }
-}
+  });
+};
 
 describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
   it('leaves no tensor behind', async () => {
     const { outcome, left } = await pass(mode);
     expect(outcome).toHaveLength(5);
-    expect([left, device.alive().length]).toEqual([0, 0]);
+    expect([left, device().alive().length]).toEqual([0, 0]);
   });
 
   it('tells how far it is, up to the end', async () => {
@@ -78,7 +56,7 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
       if (++runs === at) controller.abort();
     };
     const { outcome, left } = await pass(mode, { onProgress, signal: controller.signal });
-    expect([outcome, runs, left, device.alive().length]).toEqual(['cancelled', at, 0, 0]);
+    expect([outcome, runs, left, device().alive().length]).toEqual(['cancelled', at, 0, 0]);
   });
 
   it('shows every block its weights once, in order', async () => {
@@ -86,23 +64,23 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
     const weights = async (block: number, { 'mlp.up_proj.weight': up }: Readonly<Record<string, Tensor>>) =>
       void seen.push([block, up!.shape[0]!]);
     await pass(mode, { path: whole(0, 2, 3), observer: { weights } });
-    expect(seen).toEqual([0, 2, 3].map((block) => [block, checkpoint.config.mlpWidth]));
+    expect(seen).toEqual([0, 2, 3].map((block) => [block, 172]));
   });
 
   it('shows all hidden states of each micro-batch, and takes them back', async () => {
     const seen: string[] = [];
     const states = async (all: readonly Tensor[], { firstWindow, batch }: { firstWindow: number; batch: number }) => {
-      expect(all.every((state) => device.alive().includes(state))).toBe(true);
+      expect(all.every((state) => device().alive().includes(state))).toBe(true);
       seen.push(`${firstWindow}+${batch}: ${all.length} of ${all[0]!.shape}`);
     };
     const { left } = await pass(mode, { observer: { states } });
     expect(seen).toEqual(['0+2: 6 of 64,64', '2+2: 6 of 64,64', '4+1: 6 of 32,64']);
-    expect([left, device.alive().length]).toEqual([0, 0]);
+    expect([left, device().alive().length]).toEqual([0, 0]);
   });
 
   it('leaves nothing behind when an observer fails', async () => {
     const observer = { weights: () => Promise.reject(new Error('observer failed')) };
     await expect(pass(mode, { observer })).rejects.toThrow('observer failed');
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
   });
 });

@@ -1,43 +1,22 @@
-// Packed, with stems lent and blocks shared, requests have the scores that each has alone.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openCheckpoint } from '../../server/checkpoint/checkpoint';
+// Packed, with shared prefixes and shared blocks, requests have the scores that each has alone.
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet } from '../../server/shared/dropSets';
-import { type Device, openDevice } from '../../server/runtime/device';
-import { planExecution } from '../../server/execution/memoryPlan';
+import type { MemoryPlan } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { packRequests, type PackingOptions } from '../../server/execution/packing';
 import type { TokenRequest } from '../../server/execution/tokenTree';
 import { scoreRequests } from '../../server/execution/scoring';
 import { measurePaths } from '../../server/execution/variants';
-import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { long, modelFolder, repoRoot } from '../fixtures';
+import { deviceOfFile, withModelOn } from './setting';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openDevice({ provider: 'cpu', threads: 2 });
-});
-afterAll(() => device.close());
+const device = deviceOfFile(2);
+afterEach(() => device().forgetPrograms());
 
-async function withModel<T>(
-  folder: string,
-  mode: 'resident' | 'streaming',
-  body: (model: Model) => Promise<T>,
-): Promise<T> {
-  const checkpoint = await openCheckpoint(folder);
-  const { config } = checkpoint;
-  const request = { nWindows: 1, tokensPerWindow: 64, keepStates: false, memory: mode, limitBytes: 8e9 } as const;
-  const plan = { ...planExecution(config, request), headSliceRows: 200 };
-  const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
-  try {
-    return await body({ checkpoint, config, device, store, plan });
-  } finally {
-    store[Symbol.dispose]();
-    await checkpoint.close();
-    await device.forgetPrograms();
-  }
-}
+const withModel = <T>(folder: string, mode: MemoryPlan['mode'], body: (model: Model) => Promise<T>) =>
+  withModelOn(device(), { folder, nWindows: 1, tokensPerWindow: 64, plan: { mode, headSliceRows: 200 } }, body);
 
 /** Every request by itself, through the blocks of plain windows. */
 async function scoreAlone(model: Model, requests: readonly TokenRequest[], path: Path): Promise<number[]> {
@@ -69,7 +48,7 @@ const requests: TokenRequest[] = [
 
 const packings: [string, PackingOptions][] = [
   ['roomy rows', { rowTokens: [256, 512], largestRowTokens: 1024, batchTokens: 1024 }],
-  ['narrow rows, stems of several pieces', { rowTokens: [32], largestRowTokens: 64, batchTokens: 64 }],
+  ['narrow rows, prefixes of several pieces', { rowTokens: [32], largestRowTokens: 64, batchTokens: 64 }],
 ];
 /** Bytes of a group of bundles: one by one, some together, all at once. */
 const groups = [1, 100_000, 1e9];
@@ -95,17 +74,17 @@ describe.each(models)('%s', (name, folder) => {
     '%s',
     async (_, options) => {
       await withModel(folder, 'resident', async (model) => {
-        const bundles = packRequests(requests, options);
-        // How bundles are grouped is no matter of the family.
+        const batches = packRequests(requests, options);
+        // How batches are grouped is no matter of the family.
         for (const groupBytes of long || name === 'stories260k' ? groups : groups.slice(1, 2)) {
-          const [scores] = await scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], {
+          const [scores] = await scoreRequests(model, batches, requests.length, [pathWithout(model.config)], {
             groupBytes,
           });
           for (const [i, logLikelihood] of scores!.logLikelihoods.entries())
             expect(Math.abs(logLikelihood - alone[i]!), `request ${i}`).toBeLessThan(tolerance(alone[i]!));
         }
       });
-      expect(device.alive().length).toBe(0);
+      expect(device().alive().length).toBe(0);
     },
     300_000,
   );
@@ -122,10 +101,10 @@ describe('variants of stories260k', () => {
   it.each(['resident', 'streaming'] as const)('have the scores that each has alone: %s', async (mode) => {
     await withModel(modelFolder('stories260k'), mode, async (model) => {
       const paths = drops.map((drop) => pathWithout(model.config, checkDropSet(drop, 5)));
-      const bundles = packRequests(requests, packings[1]![1]);
+      const batches = packRequests(requests, packings[1]![1]);
       const seen: number[] = [];
       const options = { groupBytes: 300_000, onProgress: (fraction: number) => void seen.push(fraction) };
-      const together = await scoreRequests(model, bundles, requests.length, paths, options);
+      const together = await scoreRequests(model, batches, requests.length, paths, options);
       for (const [p, path] of paths.entries()) {
         const alone = await scoreAlone(model, requests, path);
         for (const [i, logLikelihood] of together[p]!.logLikelihoods.entries())
@@ -134,21 +113,21 @@ describe('variants of stories260k', () => {
       expect(seen.at(-1)).toBeCloseTo(1, 6);
       expect(seen.every((fraction, i) => i === 0 || fraction >= seen[i - 1]!)).toBe(true);
     });
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
   });
 
   it('end when they are told to, and leave nothing behind', async () => {
     await withModel(modelFolder('stories260k'), 'resident', async (model) => {
       const controller = new AbortController();
-      const bundles = packRequests(requests, packings[1]![1]);
+      const batches = packRequests(requests, packings[1]![1]);
       const options = {
         groupBytes: 300_000,
         signal: controller.signal,
         onProgress: (fraction: number) => void (fraction > 0.4 && controller.abort()),
       };
-      const ended = scoreRequests(model, bundles, requests.length, [pathWithout(model.config)], options);
+      const ended = scoreRequests(model, batches, requests.length, [pathWithout(model.config)], options);
       await expect(ended).rejects.toSatisfy((error) => isUserError(error) && error.code === 'cancelled');
     });
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
   });
 });

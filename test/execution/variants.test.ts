@@ -1,27 +1,22 @@
 // Many paths together give what each gives alone, whatever is shared, cached, spilled to disk or streamed.
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { isUserError } from '../../server/errors';
 import { type Path, pathWithout } from '../../server/model/path';
 import { checkDropSet, ofBlocks } from '../../server/shared/dropSets';
 import type { DropSet } from '../../server/protocol/recipes';
-import { type Device, openDevice } from '../../server/runtime/device';
 import { forward } from '../../server/execution/forward';
-import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
+import type { MemoryPlan } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
 import { openStateCache } from '../../server/execution/stateCache';
 import { measurePaths, type VariantOptions } from '../../server/execution/variants';
-import { residentStore, streamingStore } from '../../server/execution/weightStore';
 import { openWorkMeter } from '../../server/execution/workMeter';
 import { available, long, modelFolder } from '../fixtures';
+import { deviceOfFile, withModelOn } from './setting';
 
-let device: Device;
-beforeAll(async () => {
-  device = await openDevice({ provider: 'cpu', threads: 2 });
-});
-afterAll(() => device.close());
+const device = deviceOfFile(2);
+afterEach(() => device().forgetPrograms());
 
 /** Numbers in [0, 1) from a seed (a multiplicative generator; any would do). */
 function random(seed: number): () => number {
@@ -43,25 +38,15 @@ function randomDropSets(count: number, nBlocks: number, seed: number): DropSet[]
   });
 }
 
-async function withModel<T>(
+const withModel = <T>(
   name: string,
   windows: readonly Int32Array[],
-  changes: Partial<MemoryPlan>,
+  plan: Partial<MemoryPlan>,
   body: (model: Model) => Promise<T>,
-): Promise<T> {
-  const checkpoint: Checkpoint = await openCheckpoint(modelFolder(name));
-  const { config } = checkpoint;
-  const request = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false } as const;
-  const plan = { ...planExecution(config, { ...request, memory: 'resident', limitBytes: 8e9 }), ...changes };
-  const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
-  try {
-    return await body({ checkpoint, config, device, store, plan });
-  } finally {
-    store[Symbol.dispose]();
-    await checkpoint.close();
-    await device.forgetPrograms();
-  }
-}
+) => {
+  const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+  return withModelOn(device(), { folder: modelFolder(name), ...shape, plan }, body);
+};
 
 const windowMeans = (nats: Float32Array, nWindows: number) =>
   Array.from({ length: nWindows }, (_, w) => {
@@ -97,7 +82,7 @@ describe('200 random drop sets of stories260k', () => {
   ];
   it.each(ways)('have the losses of plain passes: %s', async (_, plan, cacheBytes) => {
     await withModel(name, tinyWindows, plan, async (model) => {
-      const cache = cacheBytes === null ? null : openStateCache(device, cacheBytes);
+      const cache = cacheBytes === null ? null : openStateCache(device(), cacheBytes);
       const options: VariantOptions = cache
         ? { cache, keeps: (node) => (node.key.includes('mlpOnly') ? 'spare' : 'pinned') }
         : {};
@@ -116,13 +101,13 @@ describe('200 random drop sets of stories260k', () => {
       }
       cache?.[Symbol.dispose]();
     });
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
     expect(readdirSync(tmpdir()).filter((entry) => entry.startsWith(`espalier-states-${process.pid}-`))).toEqual([]);
   });
 
   it('are measured on a range of windows alone', async () => {
     await withModel(name, tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
-      const cache = openStateCache(device, 1e9);
+      const cache = openStateCache(device(), 1e9);
       const common = { cache, keeps: () => 'spare' as const };
       await measurePaths(model, tinyWindows, paths.slice(0, 9), common); // kept by twos, asked for by ones
       for (let window = 0; window < 5; window++) {
@@ -133,7 +118,7 @@ describe('200 random drop sets of stories260k', () => {
       }
       cache[Symbol.dispose]();
     });
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
   });
 });
 
@@ -143,7 +128,7 @@ describe('a cache that is full', () => {
       const { config } = model;
       const paths = [[4], [0], [1], [3]].map((blocks) => pathWithout(config, ofBlocks(blocks)));
       const stateBytes = 32 * config.width * 4;
-      const cache = openStateCache(device, 5 * stateBytes);
+      const cache = openStateCache(device(), 5 * stateBytes);
       const options = { cache, keeps: () => 'spare' as const, range: { first: 0, end: 1 } };
       await measurePaths(model, tinyWindows, paths.slice(0, 1), options); // leaves 4 states
       const nats = await measurePaths(model, tinyWindows, paths, options); // needs some of them late, and adds 8
@@ -153,7 +138,7 @@ describe('a cache that is full', () => {
       }
       cache[Symbol.dispose]();
     });
-    expect(device.alive().length).toBe(0);
+    expect(device().alive().length).toBe(0);
   });
 });
 
@@ -190,7 +175,7 @@ describe('the work', () => {
           const controller = new AbortController();
           let runs = 0;
           const onProgress = () => void (++runs === at && controller.abort());
-          const cache = openStateCache(device, 1e6);
+          const cache = openStateCache(device(), 1e6);
           const keeps = () => 'spare' as const;
           const code = await measurePaths(model, tinyWindows, paths, {
             cache,
@@ -200,7 +185,7 @@ describe('the work', () => {
           }).catch((error: unknown) => (isUserError(error) ? error.code : error));
           cache[Symbol.dispose]();
           expect([code, runs]).toEqual(['cancelled', at]);
-          expect(device.alive().length).toBe(0);
+          expect(device().alive().length).toBe(0);
         }
       },
     );

@@ -1,37 +1,15 @@
 // Queries that a client cancels by $/cancelRequest, on the built server.
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
 import { childrenOf, until } from '../cli/espalier';
-import {
-  analyzeRecipe,
-  type Client,
-  connect,
-  errorOf,
-  newFolder,
-  reaches,
-  type StartedServer,
-  startServer,
-  stopServer,
-} from './client';
+import { analyzeRecipe, connect, errorOf, newFolder, reaches, serverOfFile } from './client';
 
-const root = newFolder();
-let server: StartedServer;
-let client: Client;
-let runId: string;
+const opened = serverOfFile(newFolder());
+const runId = randomUUID();
 beforeAll(async () => {
-  server = await startServer(join(root, 'data'));
-  client = await connect(server.lock);
-  runId = randomUUID();
-  await client.request('runs/start', { runId, recipe: analyzeRecipe({ stay: true }, 100) });
-  await reaches(client, runId, ['done']);
-});
-afterAll(async () => {
-  await client.close();
-  await stopServer(server);
-  rmSync(root, { recursive: true, force: true });
+  await opened.client.request('runs/start', { runId, recipe: analyzeRecipe({ stay: true }, 100) });
+  await reaches(opened.client, runId, ['done']);
 });
 const sources: CancellationTokenSource[] = [];
 afterEach(() => {
@@ -44,7 +22,7 @@ const drop = (block: number) => ({ blocks: [block], attention: [], mlp: [] });
 async function cancelledAfter(method: 'runs/ask' | 'runs/time', params: object, afterMs: number) {
   const source = new CancellationTokenSource();
   sources.push(source);
-  const error = errorOf(client.connection.sendRequest(method, { runId, ...params }, source.token));
+  const error = errorOf(opened.client.connection.sendRequest(method, { runId, ...params }, source.token));
   await new Promise((resolve) => setTimeout(resolve, afterMs));
   const began = performance.now();
   source.cancel();
@@ -67,12 +45,12 @@ describe('a query that is cancelled', () => {
     expect({ code, reason }).toEqual({ code: -32800, reason: 'cancelled' });
     expect(answeredMs).toBeLessThan(500);
     // The engine is free for the next one.
-    const next = await client.request('runs/ask', { runId, question: 9, drop: drop(4) });
+    const next = await opened.client.request('runs/ask', { runId, question: 9, drop: drop(4) });
     expect(next.final).toBe(true);
   });
 
   it('is not waited for by others', async () => {
-    const other = await connect(server.lock);
+    const other = await connect(opened.server.lock);
     const mine = cancelledAfter('runs/time', { drop: drop(0) }, 300);
     const theirs = other.request('runs/ask', { runId, question: 1, drop: drop(2) });
     expect(await mine).toMatchObject({ code: -32800 });
@@ -81,22 +59,22 @@ describe('a query that is cancelled', () => {
   });
 
   it('brings no engine up', async () => {
-    process.kill(childrenOf(server.pid)[0]!, 'SIGKILL');
-    await until('it is gone', () => childrenOf(server.pid).length === 0);
+    process.kill(childrenOf(opened.server.pid)[0]!, 'SIGKILL');
+    await until('it is gone', () => childrenOf(opened.server.pid).length === 0);
     expect(await cancelledAfter('runs/ask', { question: 1, drop: drop(0) }, 50)).toMatchObject({ code: -32800 });
-    await until('none has stayed', () => childrenOf(server.pid).length === 0, 5000);
+    await until('none has stayed', () => childrenOf(opened.server.pid).length === 0, 5000);
   });
 
   it('after its answer, or another request, is as it was', async () => {
     const source = new CancellationTokenSource();
     sources.push(source);
-    const asked = client.connection.sendRequest('runs/ask', { runId, question: 1, drop: drop(3) }, source.token);
+    const asked = opened.client.connection.sendRequest('runs/ask', { runId, question: 1, drop: drop(3) }, source.token);
     expect(await asked).toMatchObject({ final: true });
     source.cancel();
     const status = new CancellationTokenSource();
     sources.push(status);
-    const told = client.connection.sendRequest('server/status', {}, status.token);
+    const told = opened.client.connection.sendRequest('server/status', {}, status.token);
     status.cancel();
-    expect(await told).toMatchObject({ pid: server.pid });
+    expect(await told).toMatchObject({ pid: opened.server.pid });
   });
 });

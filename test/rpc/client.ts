@@ -1,9 +1,10 @@
 // A client as the editor is one: finds the lock file, proves that it knows the token, speaks JSON-RPC. And the built server, started as
 // the editor starts it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll, beforeAll } from 'vitest';
 import { createMessageConnection, type MessageConnection, ResponseError } from 'vscode-jsonrpc/node';
 import { WebSocket } from 'ws';
 import type { AnalyzeRecipe } from '../../server/recipes/analyze/recipe';
@@ -219,3 +220,29 @@ export async function countsClients(client: Client, nClients: number): Promise<v
 
 /** Sequence numbers as they ought to be. */
 export const oneTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
+
+/** A server for all tests of a file, with its data in `root`, which goes with it, and a client that may read `roots`. */
+export function serverOfFile(
+  root: string,
+  roots?: string[],
+): { readonly server: StartedServer; readonly client: Client } {
+  let server: StartedServer;
+  let client: Client;
+  beforeAll(async () => {
+    server = await startServer(join(root, 'data'));
+    client = await connect(server.lock, roots);
+  });
+  afterAll(async () => {
+    await client.close();
+    await stopServer(server);
+    rmSync(root, { recursive: true, force: true });
+  });
+  return {
+    get server() {
+      return server;
+    },
+    get client() {
+      return client;
+    },
+  };
+}

@@ -2,16 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { cpSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { childrenOf } from '../cli/espalier';
 import {
   analyzeRecipe,
-  type Client,
   connect,
   errorOf,
   newFolder,
   reaches,
-  type StartedServer,
+  serverOfFile,
   startServer,
   stories,
   stopServer,
@@ -21,8 +20,6 @@ import {
 const root = newFolder();
 const workspace = join(root, 'workspace');
 const hub = join(root, '.cache/hub');
-let server: StartedServer;
-let client: Client;
 beforeAll(async () => {
   mkdirSync(workspace);
   const copy = (...parts: string[]) => {
@@ -41,20 +38,14 @@ beforeAll(async () => {
   mkdirSync(join(hub, 'models--someone--stories/refs'));
   writeFileSync(join(hub, 'models--someone--stories/refs/main'), 'abc');
   for (let i = 0; i < 3000; i++) mkdirSync(join(workspace, `many/${i}`), { recursive: true });
-  server = await startServer(join(root, 'data'));
-  client = await connect(server.lock, [workspace, hub, text]);
 });
-afterAll(async () => {
-  await client.close();
-  await stopServer(server);
-  rmSync(root, { recursive: true, force: true });
-});
+const opened = serverOfFile(root, [workspace, hub, text]);
 const base = join(workspace, 'models/base');
 
 describe('models/find', () => {
   it('finds what can be computed, and links variants and analyses', async () => {
     const [pruneId, analyzeId] = [randomUUID(), randomUUID()];
-    await client.request('runs/start', {
+    await opened.client.request('runs/start', {
       runId: pruneId,
       recipe: {
         kind: 'prune',
@@ -69,12 +60,12 @@ describe('models/find', () => {
         compute: analyzeRecipe().compute,
       },
     });
-    await client.request('runs/start', { runId: analyzeId, recipe: analyzeRecipe({ model: base }) });
+    await opened.client.request('runs/start', { runId: analyzeId, recipe: analyzeRecipe({ model: base }) });
     for (const runId of [pruneId, analyzeId])
-      expect((await reaches(client, runId, ['done', 'failed'])).state).toBe('done');
+      expect((await reaches(opened.client, runId, ['done', 'failed'])).state).toBe('done');
 
     const began = performance.now();
-    const found = await client.request('models/find', { folders: [] });
+    const found = await opened.client.request('models/find', { folders: [] });
     expect(performance.now() - began).toBeLessThan(2000);
     const shown = found.map(({ summary, ...rest }) => ({ name: summary.name, nBlocks: summary.nBlocks, ...rest }));
     expect(shown.sort((a, b) => a.name.localeCompare(b.name))).toEqual([
@@ -85,7 +76,8 @@ describe('models/find', () => {
   });
 
   it('says of a single folder what is wrong with it', async () => {
-    const inspect = (name: string) => client.request('models/inspect', { folder: join(workspace, 'models', name) });
+    const inspect = (name: string) =>
+      opened.client.request('models/inspect', { folder: join(workspace, 'models', name) });
     expect(await inspect('base')).toMatchObject({ name: 'base', nBlocks: 5, family: expect.any(String) });
     expect(await errorOf(inspect('cut'))).toMatchObject({ reason: 'damagedCheckpoint' });
     expect(await errorOf(inspect('foreign'))).toMatchObject({ reason: 'unsupportedModel' });
@@ -125,7 +117,7 @@ describe('plan/make', () => {
   it('refuses what cannot fit, with the numbers', async () => {
     const recipe = analyzeRecipe({ model: base });
     const small = { ...recipe, compute: { ...recipe.compute, memoryLimitBytes: 1e6 } };
-    expect(await errorOf(client.request('plan/make', { recipe: small }))).toMatchObject({
+    expect(await errorOf(opened.client.request('plan/make', { recipe: small }))).toMatchObject({
       reason: 'cannotFit',
       message: expect.stringMatching(/but only 1 MB may be used/),
     });
@@ -133,17 +125,17 @@ describe('plan/make', () => {
 
   it('says what a model and a text lack', async () => {
     const recipe = analyzeRecipe({ model: join(workspace, 'nothing') });
-    expect(await errorOf(client.request('plan/make', { recipe }))).toMatchObject({ reason: 'notFound' });
+    expect(await errorOf(opened.client.request('plan/make', { recipe }))).toMatchObject({ reason: 'notFound' });
   });
 });
 
 describe('recipes', () => {
   it('are written as a file and read back over the wire', async () => {
     const recipe = analyzeRecipe({ model: base });
-    const { yaml } = await client.request('recipes/format', { recipe });
+    const { yaml } = await opened.client.request('recipes/format', { recipe });
     expect(yaml).toMatch(/^# .*\nkind: analyze\n/);
-    expect(await client.request('recipes/parse', { yaml, file: join(workspace, 'r.yaml') })).toEqual({ recipe });
-    const wrong = client.request('recipes/parse', { yaml: `${yaml}\nx: 1`, file: join(workspace, 'r.yaml') });
+    expect(await opened.client.request('recipes/parse', { yaml, file: join(workspace, 'r.yaml') })).toEqual({ recipe });
+    const wrong = opened.client.request('recipes/parse', { yaml: `${yaml}\nx: 1`, file: join(workspace, 'r.yaml') });
     expect((await errorOf(wrong)).message).toMatch(/r\.yaml:\d+:1: There is no field x/);
   });
 });

@@ -72,7 +72,7 @@ describe('the batches of a step', () => {
 
 describe("a teacher's expectations", () => {
   const topK = 2;
-  const taught = (length: number, first: number): CountedWindow => ({
+  const withTargets = (length: number, first: number): CountedWindow => ({
     ...whole(length),
     expected: {
       topK,
@@ -83,7 +83,7 @@ describe("a teacher's expectations", () => {
   });
 
   it('go together window by window, filled up as the ids are', () => {
-    const [batch] = weightedBatches([taught(3, 100), taught(66, 200)], 2);
+    const [batch] = weightedBatches([withTargets(3, 100), withTargets(66, 200)], 2);
     const { ids, logProbabilities, ...rest } = batch!.expected!;
     const each = (128 - 1) * topK;
     expect(rest).toEqual({ topK, temperature: 2 });

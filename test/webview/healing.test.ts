@@ -39,11 +39,11 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
         .toDataURL(),
     );
 
-  it('says what was won back before anything else, and where it lies between pruned and dense', async () => {
+  it('says what was won back before anything else, and where it lies between pruned and original', async () => {
     const { page } = await withRun({});
     expect(await page.textContent('#recovered')).toBe('78.1\u202f%');
     expect(await page.getAttribute('#way svg', 'aria-label')).toBe(
-      'Held-out loss 3.574, from 4.147 pruned to 3.413 dense',
+      'Held-out loss 3.574, from 4.147 pruned to 3.413 of the original',
     );
     const facts = (await page.textContent('#lead dl'))!.replace(/\s+/g, ' ');
     for (const fact of ['35.7 from 63.2', '+0.161 nats', '63 of 100', '3:32']) expect(facts).toContain(fact);
@@ -224,7 +224,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
       .toMatchObject([{ settings: { learningRate: 2.5e-4, rank: 8, steps: 100, targets: ['all-linear'] } }]);
   });
 
-  it('says that nothing is known where there is no dense model', async () => {
+  it('says that nothing is known where there is no original model', async () => {
     const references = { dense: null, pruned: { lossNats: 4.147, perplexity: 63.2 } };
     const it = await open({ ...healState({ references }), original: null }, {}, 0);
     const evals = heldOut(50).map((it) => ({ ...it, recoveredFraction: null }));

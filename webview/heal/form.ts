@@ -95,7 +95,7 @@ const trainingFields = (host: HealState, { number, choice }: Fields) => html`
     ${number('warmupSteps', 'Warm-up steps', 0)}
     ${choice('objective', 'Objective', [
       { value: 'nextToken', label: 'next token' },
-      ...(host.original ? [{ value: 'distillation' as const, label: 'what the dense model expects' }] : []),
+      ...(host.original ? [{ value: 'distillation' as const, label: 'what the original model expects' }] : []),
     ])}
   </fieldset>`;
 

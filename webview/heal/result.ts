@@ -31,7 +31,7 @@ function way({ last, original, pruned, state }: RunView): TemplateResult {
   if (!last || !original || !pruned || original.lossNats >= pruned.lossNats)
     return html`<div class="small quiet" id="way">${
       !pruned
-        ? 'Not judged yet.'
+        ? 'Not evaluated yet.'
         : !original && !state.host.model.prunedFrom
           ? 'This model was not pruned, so there is nothing to win back.'
           : !original
@@ -42,17 +42,17 @@ function way({ last, original, pruned, state }: RunView): TemplateResult {
   const at = Math.max(0, Math.min(1, (pruned.lossNats - last.lossNats) / whole)) * widthPx;
   const anchor = at < 20 ? 'start' : at > widthPx - 20 ? 'end' : 'middle';
   return html`
-    <div id="way" title="Held-out loss on its way from pruned to dense">
+    <div id="way" title="Held-out loss on its way from pruned to the original">
       <svg
         width=${widthPx} height="42" role="img"
-        aria-label="Held-out loss ${loss(last.lossNats)}, from ${loss(pruned.lossNats)} pruned to ${loss(original.lossNats)} dense"
+        aria-label="Held-out loss ${loss(last.lossNats)}, from ${loss(pruned.lossNats)} pruned to ${loss(original.lossNats)} of the original"
       >${svg`
         <rect class="rest" y="16" width=${widthPx} height="8"></rect>
         <rect class="got" y="16" width=${at} height="8"></rect>
         <line class="here" x1=${at} x2=${at} y1="12" y2="28"></line>
         <text class="fg" x=${at} y="9" text-anchor=${anchor}>${loss(last.lossNats)}</text>
         <text y="39">pruned ${loss(pruned.lossNats)}</text>
-        <text x=${widthPx} y="39" text-anchor="end">dense ${loss(original.lossNats)}</text>`}
+        <text x=${widthPx} y="39" text-anchor="end">original ${loss(original.lossNats)}</text>`}
       </svg>
     </div>`;
 }
@@ -67,10 +67,14 @@ function facts({ last, original, pruned, curve, nSteps, healing, phase }: RunVie
     ...(last && pruned
       ? [['Perplexity', `${perplexity(last.perplexity)} from ${perplexity(pruned.perplexity)}`] as Fact]
       : []),
-    ...(last && original ? [['Above dense', `${cost(last.lossNats - original.lossNats)} nats`] as Fact] : []),
+    ...(last && original ? [['Above the original', `${cost(last.lossNats - original.lossNats)} nats`] as Fact] : []),
     ['Step', `${curve.nDone} of ${nSteps}`],
     running
       ? ['Time left', clock(remainingSeconds), 'If the rest goes as what is done']
-      : ['Elapsed', clock(spent), isActive(run.state) ? undefined : 'Time of all steps, without judging and waiting'],
+      : [
+          'Elapsed',
+          clock(spent),
+          isActive(run.state) ? undefined : 'Time of all steps, without evaluations and pauses',
+        ],
   ] as Fact[];
 }

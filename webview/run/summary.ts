@@ -81,7 +81,7 @@ const factsByKind: FactsOf = {
 
   heal: ({ healed, pruned, dense: original, bestStep, out }) => [
     ['Held-out loss', healed && `${nats(healed.lossNats)} after step ${bestStep}`],
-    ['Before', pruned && `pruned ${loss(pruned.lossNats)}${original ? `, dense ${loss(original.lossNats)}` : ''}`],
+    ['Before', pruned && `pruned ${loss(pruned.lossNats)}${original ? `, original ${loss(original.lossNats)}` : ''}`],
     ['Written to', out],
   ],
 

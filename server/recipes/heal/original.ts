@@ -5,7 +5,7 @@ import type { HealRecipe } from './recipe';
 import type { Device } from '../../runtime/device';
 import type { CountedWindow } from '../../training/batches';
 import { heldOutLoss } from '../../training/heldOut';
-import { taught } from '../../training/teacher';
+import { withTargets } from '../../training/teacher';
 import type { Model } from '../../execution/model';
 import type { Recorded } from './folder';
 import type { TrainingInputs } from './trainingInputs';
@@ -22,7 +22,7 @@ export async function originalLoss(
   if (references) return references.dense?.lossNats ?? null;
   if (original === null || heldOut.length === 0) return null;
   return withOriginal(device, recipe, original, heldOut, run, (model) =>
-    heldOutLoss(model, heldOut, { signal: run.signal, onProgress: progress(run, 'dense model') }),
+    heldOutLoss(model, heldOut, { signal: run.signal, onProgress: progress(run, 'original model') }),
   );
 }
 
@@ -42,10 +42,10 @@ export async function withTeacherTargets(
   const chosen = places.map((place) => training[place]!);
   const { topK, temperature } = objective;
   const options = { topK, temperature, signal: run.signal, onProgress: progress(run, 'teacher') };
-  const withTargets = await withOriginal(device, recipe, original, chosen, run, (model) =>
-    taught(model, chosen, options),
+  const found = await withOriginal(device, recipe, original, chosen, run, (model) =>
+    withTargets(model, chosen, options),
   );
-  for (const [i, place] of places.entries()) items[place] = withTargets[i]!;
+  for (const [i, place] of places.entries()) items[place] = found[i]!;
   return items;
 }
 

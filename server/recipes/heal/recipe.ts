@@ -145,9 +145,9 @@ export interface HealReport extends RunFacts {
   optimizer: OptimizerOptions;
   steps: HealStep[];
   evals: HealEval[];
-  /** On the windows that `evals` judge by; null where no dense model is known. */
+  /** On the windows that `evals` are of; null where no original model is known. */
   dense: LossPoint | null;
-  /** Null where nothing was held out to judge by; the last adapter is saved then. */
+  /** Null where nothing was held out to evaluate on; the last adapter is saved then. */
   pruned: LossPoint | null;
   /** With the adapter that was saved, the best one. */
   healed: LossPoint | null;

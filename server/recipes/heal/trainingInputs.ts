@@ -37,7 +37,7 @@ export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRec
   const modules = init?.modules ?? adaptedModules(config, recipe.adapter, provenance);
   const original = await findOriginal(checkpoint, recipe.dense);
   if (recipe.objective.kind === 'distillation' && original === null)
-    throw new UserError('usage', 'Distillation learns from the dense model: say where it is by --dense FOLDER.');
+    throw new UserError('usage', 'Distillation learns from the original model: say where it is by --dense FOLDER.');
   const { contextLength, vocabularySize } = config;
   const data = await readTrainingData(recipe.data, await openTokenizer(folder), { contextLength, vocabularySize });
   const lengths = data.training.map(({ ids }) => ids.length);

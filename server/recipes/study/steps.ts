@@ -76,7 +76,7 @@ export function analysisStep({
   return { id: 'analyze', title: `score blocks by ${methods.join(', ')}`, recipe, after: [], batch: null };
 }
 
-/** What is measured on the base alone, leaving blocks out while walking. */
+/** What is measured on the base alone, leaving blocks out of its passes. */
 function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): Step[] {
   const { model, perplexity, evaluate, compute } = recipe;
   const drops = variants.filter((variant) => !isWritten(variant)).map(({ set }) => set.drop);

@@ -1,0 +1,57 @@
+// What tests of execution share: a device for the tests of a file, and a model on it for the time of some work.
+import { afterAll, beforeAll } from 'vitest';
+import { openCheckpoint } from '../../server/checkpoint/checkpoint';
+import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
+import type { Model } from '../../server/execution/model';
+import { residentStore, streamingStore } from '../../server/execution/weightStore';
+import { type Device, openDevice } from '../../server/runtime/device';
+import { modelFolder } from '../fixtures';
+
+/** Open while the tests of the file run; the function gives it. */
+export function deviceOfFile(threads: number): () => Device {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice({ provider: 'cpu', threads });
+  });
+  afterAll(() => device.close());
+  return () => device;
+}
+
+export interface ModelSetting {
+  readonly folder: string;
+  readonly nWindows: number;
+  readonly tokensPerWindow: number;
+  /** What is otherwise than in the plan that is made for it; resident where it says nothing. */
+  readonly plan: Partial<MemoryPlan>;
+}
+
+export async function withModelOn<T>(
+  device: Device,
+  { folder, nWindows, tokensPerWindow, plan: changes }: ModelSetting,
+  body: (model: Model) => Promise<T>,
+): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  const { config } = checkpoint;
+  const memory = changes.mode ?? 'resident';
+  const request = { nWindows, tokensPerWindow, keepStates: false, memory, limitBytes: 8e9 };
+  const plan = { ...planExecution(config, request), ...changes };
+  const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  try {
+    return await body({ checkpoint, config, device, store, plan });
+  } finally {
+    store[Symbol.dispose]();
+    await checkpoint.close();
+  }
+}
+
+/** What became of some work on stories260k, and how many tensors it left on the device. */
+export async function leftBy<T>(
+  device: Device,
+  setting: Omit<ModelSetting, 'folder'>,
+  work: (model: Model) => Promise<T>,
+) {
+  return withModelOn(device, { folder: modelFolder('stories260k'), ...setting }, async (model) => {
+    const outcome = await work(model);
+    return { outcome, left: device.alive().filter(({ role }) => role !== 'weight').length };
+  });
+}
