@@ -73,18 +73,24 @@ describe('stories260k writes what llama2.c writes', () => {
 
 describe('the end', () => {
   /** The same model, with another token for the end of the text. */
-  async function endingWith(piece: string): Promise<string> {
+  /** @param file that says it; generation_config.json goes before config.json where it is there */
+  async function endingWith(piece: string, file: 'config.json' | 'generation_config.json'): Promise<string> {
     const folder = mkdtempSync(join(root, 'ending-'));
     cpSync(stories, folder, { recursive: true });
-    const config = JSON.parse(readFileSync(join(stories, 'config.json'), 'utf8'));
+    const content = JSON.parse(readFileSync(join(stories, file), 'utf8'));
+    if (file === 'config.json') rmSync(join(folder, 'generation_config.json'));
     const tokenizer = await openTokenizer(stories);
     const id = tokenizer.encode(piece, { addSpecialTokens: false }).at(-1);
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, eos_token_id: [511, id] }));
+    writeFileSync(join(folder, file), JSON.stringify({ ...content, eos_token_id: [511, id] }));
     return folder;
   }
 
-  it.each([true, false])('comes with the end-of-text token, which is not shown (cache: %s)', async (cache) => {
-    const report = await generate({ model: await endingWith('park.'), cache });
+  it.each([
+    [true, 'generation_config.json'],
+    [true, 'config.json'],
+    [false, 'config.json'],
+  ] as const)('comes with the end-of-text token, which is not shown (cache: %s, said by %s)', async (cache, file) => {
+    const report = await generate({ model: await endingWith('park.', file), cache });
     expect(report.text).toBe(published.slice(0, published.indexOf('.')));
     expect(report.stoppedBy).toBe('endOfText');
     expect(report.nNewTokens).toBeLessThan(publishedSteps);
