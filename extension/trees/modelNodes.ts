@@ -1,13 +1,14 @@
 // What the tree of models shows, as data: models under the folder that holds them, variants under the model they were made
 // from, and what each block costs under a model that was measured.
 import { basename, join, relative, sep } from 'node:path';
-import type { MethodScores } from '../../server/protocol/reports';
+import type { MethodScores, ModelSummary } from '../../server/protocol/reports';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { FoundModel } from '../../server/protocol/server';
 import { barLevel, holds } from './labels';
 import { dropSetParts } from '../../server/shared/dropSets';
 import { notFinite, orderOf } from '../../server/shared/finite';
 import { cost, costWithInterval, counted, parameters, size } from '../../server/shared/numbers';
+import { tensorNamesInWords } from '../../server/shared/tensorNames';
 
 /** A folder in which models may lie, and its name. */
 export interface ModelRoot {
@@ -157,13 +158,15 @@ function modelFacts(model: FoundModel, models: readonly FoundModel[]): RowFacts 
   const whatItIs = [...(healed ? ['healed'] : []), ...without].join(', ');
   const called = parentFolder !== null && whatItIs !== '';
   const facts = [counted(nBlocks, 'block'), parameters(nParameters), size(sizeBytes)];
+  const { unusedTensors = [] }: Partial<ModelSummary> = summary; // a server of before does not say
+  const unused = unusedTensors.length > 0 ? `\nnot used: ${tensorNamesInWords(unusedTensors)}` : '';
   const hasVariants = variantsOf(model, models).length > 0;
   return {
     // The editor remembers by the id which rows are collapsed; a model with its first variant has a new id, so it is expanded.
     id: `model ${hasVariants ? 'with variants ' : ''}${folder}`,
     label: called ? `${whatItIs[0]!.toUpperCase()}${whatItIs.slice(1)}` : name,
     description: [...facts, ...(called ? [name] : [])].join(', '),
-    tooltip: `${folder}\n${summary.family}, ${summary.dtype}, ${nParameters.toLocaleString('en-US')} parameters, width ${summary.width}`,
+    tooltip: `${folder}\n${summary.family}, ${summary.dtype}, ${nParameters.toLocaleString('en-US')} parameters, width ${summary.width}${unused}`,
     icon: 'package',
     opens: hasVariants ? 'expanded' : analysisRunId ? 'collapsed' : 'never',
   };

@@ -9,7 +9,7 @@ import type { ModelConfig } from '../model/config';
 import { outputProjections } from '../model/weights';
 import { type AdapterConfig, adapterConfigFile, adapterConfigJson, parseAdapterConfig } from './adapterConfig';
 import { type LowRank, readAdapterTensors } from './adapterTensors';
-import { isFile } from './folder';
+import { isFile, isThere } from './folder';
 import { writeSafetensors } from './safetensors';
 import { writeStaged, writeStagedFile } from './stagedFile';
 
@@ -63,7 +63,7 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
 export async function readAdapter(folder: string, config: ModelConfig): Promise<Adapter> {
   const said = parseAdapterConfig(await configText(folder), join(folder, adapterConfigFile));
   const path = join(folder, adapterWeightsFile);
-  if (!(await isFile(path))) throw await noWeights(folder);
+  if (!(await isThere(path))) throw await noWeights(folder);
   const ranks = ranksOf(said, join(folder, adapterConfigFile));
   const all = projections(config, 'included').map((projection) => ({
     ...projection,
@@ -145,8 +145,14 @@ function refuseRevived(
 
 async function configText(folder: string): Promise<string> {
   const path = join(folder, adapterConfigFile);
-  if (await isFile(path)) return readFile(path, 'utf8');
+  if (await isThere(path)) return readFile(path, 'utf8');
   const stats = await stat(folder).catch(() => null);
+  if (await isFile(join(folder, 'config.json'))) {
+    throw new UserError(
+      'notFound',
+      `${folder} is the folder of a model, not of an adapter; give the model first and the adapter after it.`,
+    );
+  }
   const found = !stats ? 'is not there' : stats.isDirectory() ? `has no ${adapterConfigFile}` : 'is a file';
   throw new UserError('notFound', `${folder} ${found}; give the folder of a LoRA adapter as PEFT writes it.`);
 }

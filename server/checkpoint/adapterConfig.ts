@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { UserError } from '../errors';
 import { type AdaptedModule, type AdapterForm, adapterTargets, moduleKey } from '../model/adapter';
+import { refuseForeignContent } from '../shared/foreignContent';
 import { parseStrictJson, quote } from './strictJson';
 
 export const adapterConfigFile = 'adapter_config.json';
@@ -79,6 +80,7 @@ function targetFields(modules: readonly AdaptedModule[], nBlocks: number) {
 }
 
 function parseObject(text: string, path: string): Record<string, unknown> {
+  refuseForeignContent(path, text, 'json');
   let json: unknown;
   try {
     json = parseStrictJson(text);

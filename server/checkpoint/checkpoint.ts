@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import { UserError } from '../errors';
 import type { BlockConfig, ModelConfig, WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
-import { blockWeightName, headName, outputProjections, weightShapes } from '../model/weights';
+import { blockWeightName, embeddingName, headName, outputProjections } from '../model/weights';
+import { adapterConfigFile } from './adapterConfig';
 import { openFileSource } from './byteSource';
-import { bytesPerWeight } from './dtype';
-import { checkpointName, closeAll, findCheckpointFolder, isFile, openShards, type Shard } from './folder';
+import { checkpointName, findCheckpointFolder, isFile } from './folder';
+import { refuseForeignContent } from '../shared/foreignContent';
+import { matchWeights } from './matchWeights';
 import { type Provenance, parseProvenance, provenanceFile } from './provenance';
+import { sameNumbers } from './sameNumbers';
+import { closeAll, openShards } from './shards';
 import { type WeightEntry, type WeightReader, weightReader } from './weightReader';
 
 export interface Checkpoint extends WeightReader {
@@ -17,14 +21,15 @@ export interface Checkpoint extends WeightReader {
   readonly folder: string;
   /** The folder's last part, or `owner/name` in Hugging Face's cache. */
   readonly name: string;
+  /** Of `tiedEmbeddings` and `dtype` the files decide, not config.json. */
   readonly config: ModelConfig;
   readonly configJson: Readonly<Record<string, unknown>>;
   /** config.json as it is written. */
   readonly configText: string;
-  /** The weights of `weightShapes(config)`, and a tied model's own `lm_head.weight` if the files hold one. */
+  /** The weights of `weightShapes(config)`. */
   readonly weights: ReadonlyMap<string, WeightEntry>;
-  /** Tensors that the model does not use, such as old rotary tables. */
-  readonly extraNames: readonly string[];
+  /** Tensors that the model does not use, such as biases that config.json does not state. */
+  readonly unusedNames: readonly string[];
   /** From espalier.json; null for a model that we did not prune. */
   readonly provenance: Provenance | null;
   /** Bytes of `weights` on disk. */
@@ -44,27 +49,33 @@ export async function openCheckpoint(
   const configText = await readFile(join(folder, 'config.json'), 'utf8');
   const configJson = parseConfig(folder, configText);
   const config = readModelConfig(configJson);
+  await refuseAdapterBeside(folder);
   const provenancePath = join(folder, provenanceFile);
   const provenance = (await isFile(provenancePath))
     ? parseProvenance(await readFile(provenancePath, 'utf8'), provenancePath, config.nBlocks)
     : null;
   const shards = await openShards(folder, openSource);
   try {
-    const { weights, extraNames } = matchWeights(folder, config, shards);
-    const sources = new Map(shards.map(({ file, source }) => [file, source]));
-    const reader = weightReader(weights, sources);
-    let sizeBytes = 0;
-    for (const { nBytes } of weights.values()) sizeBytes += nBytes;
+    const { weights, tied, unusedNames } = matchWeights(folder, config, shards);
+    const reader = weightReader(weights, new Map(shards.map(({ file, source }) => [file, source])));
+    const tiedEmbeddings = tied === 'ifEqual' ? await sameNumbers(reader, weights, embeddingName, headName) : tied;
+    if (tiedEmbeddings) weights.delete(headName);
+    const entries = [...weights.values()];
     return {
       folder,
       name: checkpointName(folder),
-      config: { ...config, blocks: await withForms(config, provenance, weights, reader) },
+      config: {
+        ...config,
+        tiedEmbeddings,
+        dtype: mostUsed(entries),
+        blocks: await withForms(config, provenance, weights, reader),
+      },
       configJson,
       configText,
       weights,
-      extraNames,
+      unusedNames,
       provenance,
-      sizeBytes,
+      sizeBytes: entries.reduce((sum, { nBytes }) => sum + nBytes, 0),
       ...reader,
       close: async () => void (await closeAll(shards)),
     };
@@ -74,7 +85,26 @@ export async function openCheckpoint(
   }
 }
 
+/** The dtype of most of the numbers. */
+function mostUsed(weights: readonly WeightEntry[]): WeightDtype {
+  const numbers = { F32: 0, F16: 0, BF16: 0 };
+  for (const { dtype, shape } of weights) numbers[dtype] += shape.reduce((n, side) => n * side, 1);
+  return (Object.keys(numbers) as WeightDtype[]).reduce((most, dtype) =>
+    numbers[dtype] > numbers[most] ? dtype : most,
+  );
+}
+
+/** transformers adds an adapter that lies in the model's folder to the model, where PEFT is installed. */
+async function refuseAdapterBeside(folder: string): Promise<void> {
+  if (!(await isFile(join(folder, adapterConfigFile)))) return;
+  throw new UserError(
+    'unsupportedModel',
+    `${folder} holds a model and an adapter (${adapterConfigFile}), which transformers would add to it; move the adapter's files into a folder of their own, and merge it where it is wanted.`,
+  );
+}
+
 function parseConfig(folder: string, text: string): Record<string, unknown> {
+  refuseForeignContent(join(folder, 'config.json'), text, 'json');
   try {
     // Whether it is an object is for readModelConfig to say.
     return JSON.parse(text) as Record<string, unknown>;
@@ -84,41 +114,6 @@ function parseConfig(folder: string, text: string): Record<string, unknown> {
       `${join(folder, 'config.json')} is not valid JSON; download the model again.`,
     );
   }
-}
-
-/** What the model needs against what the files hold. */
-function matchWeights(folder: string, config: ModelConfig, shards: readonly Shard[]) {
-  const found = new Map(
-    shards.flatMap(({ file, header }) => header.tensors.map((tensor) => [tensor.name, { ...tensor, file }] as const)),
-  );
-  const needed = weightShapes(config);
-  const head = found.get(headName);
-  if (config.tiedEmbeddings && head) needed.set(headName, [config.vocabularySize, config.width]);
-  const weights = new Map<string, WeightEntry>();
-  for (const [name, shape] of needed) {
-    const tensor = found.get(name);
-    if (!tensor) {
-      throw new UserError(
-        'damagedCheckpoint',
-        `${folder} lacks the weight ${name} of shape [${shape}], which its config.json asks for.`,
-      );
-    }
-    if (String(tensor.shape) !== String(shape)) {
-      throw new UserError(
-        'damagedCheckpoint',
-        `${join(folder, tensor.file)} holds ${name} in the shape [${tensor.shape}], but config.json asks for [${shape}].`,
-      );
-    }
-    const { dtype } = tensor;
-    if (!isWeightDtype(dtype)) {
-      throw new UserError(
-        'unsupportedModel',
-        `${join(folder, tensor.file)} holds ${name} as ${dtype}; supported are F32, F16 and BF16.`,
-      );
-    }
-    weights.set(name, { ...tensor, dtype });
-  }
-  return { weights, extraNames: [...found.keys()].filter((name) => !weights.has(name)) };
 }
 
 /**
@@ -157,5 +152,3 @@ async function isZero(reader: WeightReader, name: string, nBytes: number): Promi
   }
   return true;
 }
-
-const isWeightDtype = (dtype: string): dtype is WeightDtype => Object.hasOwn(bytesPerWeight, dtype);

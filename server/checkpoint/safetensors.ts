@@ -4,6 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { UserError } from '../errors';
 import type { ByteSource } from './byteSource';
+import { refuseForeignContent, telltaleBytes } from '../shared/foreignContent';
 import { parseStrictJson, quote } from './strictJson';
 
 export interface TensorSpec {
@@ -61,11 +62,12 @@ const mostDimensions = 32;
  */
 export async function readSafetensorsHeader(source: ByteSource): Promise<SafetensorsHeader> {
   const damaged = (what: string) => new UserError('damagedCheckpoint', `${source.name} is damaged: ${what}.`);
+  const head = new Uint8Array(Math.min(source.sizeBytes, telltaleBytes));
+  await source.read(head, 0);
+  refuseForeignContent(source.name, head, 'safetensors');
   if (source.sizeBytes < 8)
     throw damaged(`it has ${source.sizeBytes} bytes, fewer than the 8 that state the header's length`);
-  const prefix = new Uint8Array(8);
-  await source.read(prefix, 0);
-  const stated = new DataView(prefix.buffer).getBigUint64(0, true);
+  const stated = new DataView(head.buffer).getBigUint64(0, true);
   const rest = source.sizeBytes - 8;
   if (stated < 2n || stated > mostHeaderBytes)
     throw damaged(`the header's length is ${stated} bytes, not between 2 and ${mostHeaderBytes}`);

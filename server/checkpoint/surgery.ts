@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { cancelled, UserError } from '../errors';
 import type { Sublayers, ModelConfig, WeightDtype } from '../model/config';
 import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
+import { readModelConfig } from '../model/readConfig';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol/recipes';
 import { finiteJson } from '../shared/finite';
@@ -45,7 +46,7 @@ export interface SurgeryResult {
   readonly keptBlocks: readonly number[];
   readonly weightFiles: readonly string[];
   readonly weightBytes: number;
-  /** Tensors of `source` that no model of its family uses; they were left behind. */
+  /** Tensors of `source` that the model does not use; they were left behind. */
   readonly unusedNames: readonly string[];
   readonly provenance: Provenance;
 }
@@ -93,7 +94,7 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
     },
     { sources: [source.folder], neededBytes },
   );
-  return { folder: out, keptBlocks, weightFiles, weightBytes, unusedNames: source.extraNames, provenance };
+  return { folder: out, keptBlocks, weightFiles, weightBytes, unusedNames: source.unusedNames, provenance };
 }
 
 /** A weight of the result: its new name and dtype, and where its numbers come from. */
@@ -103,6 +104,11 @@ interface KeptWeight {
   readonly shape: readonly number[];
   readonly entry: WeightEntry;
   readonly zeroed: boolean;
+}
+
+/** A config that ties a head to the embedding, beside a head of its own, is put right: not every reader looks at the weights. */
+function tieAsStored({ config: { tiedEmbeddings }, configJson }: Checkpoint): { tie_word_embeddings?: boolean } {
+  return readModelConfig(configJson).tiedEmbeddings === tiedEmbeddings ? {} : { tie_word_embeddings: tiedEmbeddings };
 }
 
 function keptPath(config: ModelConfig, drop: DropSet): Path {

@@ -18,9 +18,16 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: No
     Presets.shades_classic,
   );
   let step = '';
+  const warned = new Set<string>();
   const healing = { steps: [] as HealStep[], nSteps: 0 };
   return {
     onEvent(event: EngineEvent) {
+      if (event.kind === 'warning' && !warned.has(event.text)) {
+        bar.stop();
+        step = '';
+        process.stderr.write(`Warning: ${event.text}.\n`);
+        warned.add(event.text);
+      }
       if (quiet) return;
       if (event.kind === 'text') out.write(event.text);
       if (event.kind === 'plan') {

@@ -9,6 +9,7 @@ import type { PruneReport } from '../recipes/prune/recipe';
 import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { notFinite } from '../shared/finite';
+import { tensorNamesInWords } from '../shared/tensorNames';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';
 
@@ -24,6 +25,7 @@ export function renderModel(model: ModelSummary): string {
     ['vocabulary', `${model.vocabularySize}${model.tiedEmbeddings ? ', tied embeddings' : ''}`],
     ['context', `${model.contextLength} tokens, rope ${model.rope}`],
   ];
+  if (model.unusedTensors.length > 0) rows.push(['not used', tensorNamesInWords(model.unusedTensors)]);
   if (model.prunedFrom) rows.push(['made from', history(model.prunedFrom, model.healed)]);
   return table(rows);
 }
@@ -100,6 +102,7 @@ export function renderPrune(report: PruneReport): string {
     ['weights', `${bytes(report.sizeBytesBefore)} -> ${bytes(report.sizeBytesAfter)}`],
     ...repairRows(report),
     ...roundingRow(report),
+    ...(report.model.unusedTensors.length > 0 ? [['left behind', tensorNamesInWords(report.model.unusedTensors)]] : []),
     ['written to', report.out],
   ]);
 }

@@ -214,13 +214,12 @@ function readRotaryShare(fields: ConfigFields, { reads = [] }: Family, headWidth
 const readIds = (value: number | number[] | null | undefined) =>
   value === undefined ? undefined : value === null ? [] : [value].flat().filter((id) => id >= 0);
 
-const dtypes: Readonly<Record<string, WeightDtype>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16', auto: 'F32' };
+const dtypes: Readonly<Record<string, WeightDtype>> = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' };
 
+/** What is stated; F32 for what is stored in no other way. What the files hold decides once they are open. */
 function readDtype(fields: ConfigFields): WeightDtype {
-  const name = fields.dtype ?? fields.torch_dtype ?? 'float32';
-  const dtype = Object.hasOwn(dtypes, name.replace(/^torch\./, '')) ? dtypes[name.replace(/^torch\./, '')] : undefined;
-  if (dtype) return dtype;
-  throw unsupported(`config.json has dtype ${show(name)}; supported are float32, float16 and bfloat16.`);
+  const name = (fields.dtype ?? fields.torch_dtype ?? 'float32').replace(/^torch\./, '');
+  return Object.hasOwn(dtypes, name) ? dtypes[name]! : 'F32';
 }
 
 /** A value from the file as part of a one-line sentence. */

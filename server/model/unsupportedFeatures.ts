@@ -98,11 +98,17 @@ const unsupportedFeatures: readonly UnsupportedFeature[] = [
     harmless: (value) => Array.isArray(value) && value.every((type) => type === 'dense'),
     supported: 'dense MLPs',
   },
+  {
+    keys: ['transformers_weights'],
+    harmless: (value) => value === 'model.safetensors',
+    supported: 'weights in model.safetensors or in shards with model.safetensors.index.json',
+  },
   { keys: ['vision_config', 'audio_config'], harmless: never, supported: 'models of text alone' },
   {
     keys: ['architectures'],
     harmless: (value) =>
-      Array.isArray(value) && (value.length === 0 || value.some((name) => /ForCausalLM$/.test(String(name)))),
+      // Of a bare model, such as LlamaModel, the weights tell whether there is a head.
+      Array.isArray(value) && (value.length === 0 || value.some((name) => /(ForCausalLM|Model)$/.test(String(name)))),
     supported: 'models that predict the next token (...ForCausalLM)',
   },
 ];

@@ -73,6 +73,8 @@ export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
   /** Of a study: what it will do; emitted again once it is known which drop sets there are. */
   | { kind: 'study'; plan: StudyPlan }
+  /** What a person should know beside the result, in one sentence. */
+  | { kind: 'warning'; text: string }
   | { kind: 'progress'; step: string; fraction: number }
   | { kind: 'text'; text: string }
   /** A part of an analysis that is known before its end. */
@@ -108,6 +110,7 @@ interface EngineEventRow {
 export const engineEvents = {
   plan: { becomes: 'run', paced: null },
   study: { becomes: 'run', paced: null },
+  warning: { becomes: 'run', paced: null },
   progress: { becomes: 'run', paced: { keep: 'newest', everyMs: 250 } },
   text: { becomes: 'run', paced: { keep: 'joined', everyMs: 50 } },
   partial: { becomes: 'run', paced: null },

@@ -44,6 +44,8 @@ export interface ModelSummary {
   vocabularySize: number;
   contextLength: number;
   tiedEmbeddings: boolean;
+  /** Names of tensors that the files hold and the model does not use; those of many blocks as one. */
+  unusedTensors: string[];
   rope: string;
   /** Sublayers that are zeroed and skipped. */
   droppedSublayers: { attention: number[]; mlp: number[] };

@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
 import { blockWeights, weightShapes } from '../model/weights';
+import { groupedTensorNames } from '../shared/tensorNames';
 import { hasAttention, hasMlp } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
 import type { ModelSummary } from '../protocol/reports';
@@ -25,6 +26,7 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     vocabularySize: config.vocabularySize,
     contextLength: config.contextLength,
     tiedEmbeddings: config.tiedEmbeddings,
+    unusedTensors: groupedTensorNames(checkpoint.unusedNames),
     rope: config.ropes[0]!.type,
     droppedSublayers: {
       attention: config.blocks.flatMap(({ sublayers }, k) => (hasAttention(sublayers) ? [] : [k])),

@@ -13,6 +13,7 @@ import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
 import { type MemoryPlan, planExecution } from '../execution/memoryPlan';
+import { unusedTensorsInWords } from '../shared/tensorNames';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../execution/weightStore';
 import { operationsOf, type Work } from './work';
@@ -47,6 +48,11 @@ export async function withCheckpoint<T>(folder: string, body: (checkpoint: Check
   } finally {
     await checkpoint.close();
   }
+}
+
+/** Says what a checkpoint holds beyond its model, before anything is done with it. */
+export function warnOfUnused({ name, unusedNames }: Checkpoint, run: Run): void {
+  if (unusedNames.length > 0) run.emit({ kind: 'warning', text: unusedTensorsInWords(name, unusedNames) });
 }
 
 /** Opens the device for the time of `body`. */

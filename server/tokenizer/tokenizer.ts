@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import * as z from 'zod';
 import { UserError } from '../errors';
+import { refuseForeignContent } from '../shared/foreignContent';
 import { type ChatTemplate, chatTemplateOf, type TokenNames } from './chatTemplate';
 import { pieces, safeCut } from './pieces';
 import { readTemplates } from './templateFiles';
@@ -168,10 +169,16 @@ async function read<T extends z.ZodType>(schema: T, folder: string, name: string
 
 /** null: the file is not there. */
 const readText = (folder: string, name: string): Promise<string | null> =>
-  readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
-    throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
-  });
+  readFile(join(folder, name), 'utf8').then(
+    (text) => {
+      refuseForeignContent(join(folder, name), text, 'json');
+      return text;
+    },
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+      throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
+    },
+  );
 
 function parsed(text: string, folder: string, name: string): unknown {
   try {

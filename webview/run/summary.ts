@@ -1,6 +1,6 @@
 // The facts of a report, by kind. A kind with a row below is shown by that row; of any other kind the numbers and texts of its
 // report are shown under the names of their fields.
-import type { RunFacts } from '../../server/protocol/reports';
+import type { ModelSummary, RunFacts } from '../../server/protocol/reports';
 import type { Report } from '../../server/recipes/kinds';
 import { dropSetInWords } from '../../server/shared/dropSets';
 import { orderOf } from '../../server/shared/finite';
@@ -18,6 +18,7 @@ import {
   tokensPerSecond,
   nameInWords,
 } from '../../server/shared/numbers';
+import { tensorNamesInWords } from '../../server/shared/tensorNames';
 
 /** A fact that is null is not known of this report. */
 type Fact = readonly [name: string, value: string | null];
@@ -29,6 +30,10 @@ export function summaryOf(report: Report): (readonly [name: string, value: strin
   const all = [...facts, ...('timing' in report ? runFacts(report) : [])];
   return all.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
 }
+
+/** Reports of earlier versions do not say. */
+const notUsed = ({ unusedTensors = [] }: Partial<ModelSummary>) =>
+  unusedTensors.length > 0 ? tensorNamesInWords(unusedTensors) : null;
 
 const nats = (value: number) => `${loss(value)} nats`;
 
@@ -51,7 +56,8 @@ const factsByKind: FactsOf = {
     ];
   },
 
-  prune({ dropSet, droppedSublayers, out, nParamsBefore, nParamsAfter, sizeBytesBefore, sizeBytesAfter, repair }) {
+  prune({ model, dropSet, droppedSublayers, out, repair, ...report }) {
+    const { nParamsBefore, nParamsAfter, sizeBytesBefore, sizeBytesAfter } = report;
     const change = signedShare(nParamsAfter / nParamsBefore - 1);
     return [
       ['Dropped', dropSetInWords({ blocks: dropSet, ...droppedSublayers })],
@@ -59,6 +65,7 @@ const factsByKind: FactsOf = {
       ['Parameters', `${parameters(nParamsAfter)} from ${parameters(nParamsBefore)}, ${change}`],
       ['Size', `${size(sizeBytesAfter)} from ${size(sizeBytesBefore)}`],
       ['Linear repair', repair && `loss ${nats(repair.lossAfter)} from ${loss(repair.lossBefore)}`],
+      ['Left behind', notUsed(model)],
     ];
   },
 
@@ -114,6 +121,7 @@ const factsByKind: FactsOf = {
   inspect: ({ model }) => [
     ['Model', `${model.family}, ${counted(model.nBlocks, 'block')}, ${parameters(model.nParameters)}`],
     ['Size', `${size(model.sizeBytes)}, ${model.dtype}`],
+    ['Not used', notUsed(model)],
   ],
 };
 

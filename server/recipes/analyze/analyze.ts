@@ -17,6 +17,7 @@ import {
   type Run,
   runFacts,
   timed,
+  warnOfUnused,
   withCheckpoint,
   withDevice,
   withModel,
@@ -28,6 +29,7 @@ import { analysisWork, methodNames, type WantedScores } from '../work';
 
 export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeReport> =>
   withCheckpoint(recipe.model, (checkpoint) => {
+    warnOfUnused(checkpoint, run);
     const report = ({ analysis, source, facts }: Measured): AnalyzeReport => ({
       kind: 'analyze',
       model: summarize(checkpoint),

@@ -8,11 +8,21 @@ import { checkDropSet } from '../../shared/dropSets';
 import { openTokenizer, type Tokenizer } from '../../tokenizer/tokenizer';
 import { generate, generateWithoutCache } from '../../execution/decode';
 import { droppedFields, summarize } from '../modelSummary';
-import { noTime, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from '../recipeContext';
+import {
+  noTime,
+  type Run,
+  runFacts,
+  timed,
+  warnOfUnused,
+  withCheckpoint,
+  withDevice,
+  withModel,
+} from '../recipeContext';
 
 export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateReport> =>
   withCheckpoint(recipe.model, (checkpoint) =>
     withDevice(recipe.compute, async (device) => {
+      warnOfUnused(checkpoint, run);
       const tokenizer = await openTokenizer(checkpoint.folder);
       const prompt = promptIds(recipe, checkpoint, tokenizer);
       const { nBlocks } = checkpoint.config;

@@ -5,7 +5,17 @@ import type { RunFacts, Timing } from '../../protocol/reports';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
 import { droppedFields } from '../modelSummary';
-import { noTime, progress, type Run, runFacts, timed, withCheckpoint, withDevice, withModel } from '../recipeContext';
+import {
+  noTime,
+  progress,
+  type Run,
+  runFacts,
+  timed,
+  warnOfUnused,
+  withCheckpoint,
+  withDevice,
+  withModel,
+} from '../recipeContext';
 import { windowsFor } from '../windows';
 
 export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<PerplexityReport> =>
@@ -18,6 +28,7 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
       await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
     for (const folder of recipe.models) {
       await withCheckpoint(folder, async (checkpoint) => {
+        warnOfUnused(checkpoint, run);
         const { nBlocks } = checkpoint.config;
         const drop = checkDropSet(recipe.drop, nBlocks);
         const path = pathWithout(checkpoint.config, drop);

@@ -17,7 +17,7 @@ export function studyProgress(
     emit({ kind: 'progress', step: step.title, fraction: total === 0 ? 0 : (before + part * ofStep) / total });
   emitPart(0);
   return (event) => {
-    if (event.kind === 'plan') emit(event);
+    if (event.kind === 'plan' || event.kind === 'warning') emit(event);
     const part = inner(event);
     if (part !== null) emitPart(part);
   };
