@@ -28,6 +28,8 @@ export interface Checkpoint extends WeightReader {
   readonly configText: string;
   /** The weights of `weightShapes(config)`. */
   readonly weights: ReadonlyMap<string, WeightEntry>;
+  /** config.json ties head and embedding, but the files hold a head of its own, and that is used. */
+  readonly ownHeadDespiteTie: boolean;
   /** Tensors that the model does not use, such as biases that config.json does not state. */
   readonly unusedNames: readonly string[];
   /** From espalier.json; null for a model that we did not prune. */
@@ -73,6 +75,7 @@ export async function openCheckpoint(
       configJson,
       configText,
       weights,
+      ownHeadDespiteTie: tied === 'ifEqual' && !tiedEmbeddings,
       unusedNames,
       provenance,
       sizeBytes: entries.reduce((sum, { nBytes }) => sum + nBytes, 0),

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { cancelled, UserError } from '../errors';
 import type { Sublayers, ModelConfig, WeightDtype } from '../model/config';
 import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
-import { readModelConfig } from '../model/readConfig';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol/recipes';
 import { finiteJson } from '../shared/finite';
@@ -68,6 +67,8 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
     keptBlocks,
   );
   const config = configWithoutBlocks(usable, keptBlocks, dtype);
+  // Not every reader looks at the weights before it believes the config.
+  if (source.ownHeadDespiteTie) config.tie_word_embeddings = false;
   const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
   const removedBlocks = source.config.blocks.flatMap((_, k) => (keptBlocks.includes(k) ? [] : [original(k)]));
   const anySublayer = drop.attention.length + drop.mlp.length > 0;
@@ -104,11 +105,6 @@ interface KeptWeight {
   readonly shape: readonly number[];
   readonly entry: WeightEntry;
   readonly zeroed: boolean;
-}
-
-/** A config that ties a head to the embedding, beside a head of its own, is put right: not every reader looks at the weights. */
-function tieAsStored({ config: { tiedEmbeddings }, configJson }: Checkpoint): { tie_word_embeddings?: boolean } {
-  return readModelConfig(configJson).tiedEmbeddings === tiedEmbeddings ? {} : { tie_word_embeddings: tiedEmbeddings };
 }
 
 function keptPath(config: ModelConfig, drop: DropSet): Path {

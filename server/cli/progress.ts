@@ -25,7 +25,7 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: No
       if (event.kind === 'warning' && !warned.has(event.text)) {
         bar.stop();
         step = '';
-        process.stderr.write(`Warning: ${event.text}.\n`);
+        process.stderr.write(`Warning: ${event.text}\n`);
         warned.add(event.text);
       }
       if (quiet) return;

@@ -22,13 +22,16 @@ export function renderModel(model: ModelSummary): string {
     ['weights', `${bytes(model.sizeBytes)}, ${model.dtype}`],
     ['width', `${model.width}, MLP ${model.mlpWidth}`],
     ['heads', `${model.nHeads} query, ${model.nKeyValueHeads} key/value, width ${model.headWidth}`],
-    ['vocabulary', `${model.vocabularySize}${model.tiedEmbeddings ? ', tied embeddings' : ''}`],
+    ['vocabulary', `${model.vocabularySize}${headInWords(model)}`],
     ['context', `${model.contextLength} tokens, rope ${model.rope}`],
   ];
   if (model.unusedTensors.length > 0) rows.push(['not used', tensorNamesInWords(model.unusedTensors)]);
   if (model.prunedFrom) rows.push(['made from', history(model.prunedFrom, model.healed)]);
   return table(rows);
 }
+
+const headInWords = ({ tiedEmbeddings, ownHeadDespiteTie }: ModelSummary) =>
+  tiedEmbeddings ? ', tied embeddings' : ownHeadDespiteTie ? ', a head of its own, though config.json ties it' : '';
 
 /** `SmolLM2-135M, without blocks 12-16, healed`; of a sparsified model the base alone. */
 function history({ model, removedBlocks }: NonNullable<ModelSummary['prunedFrom']>, healed: boolean): string {

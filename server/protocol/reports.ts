@@ -44,6 +44,8 @@ export interface ModelSummary {
   vocabularySize: number;
   contextLength: number;
   tiedEmbeddings: boolean;
+  /** config.json ties head and embedding, but the files hold a head of its own, and that is used. */
+  ownHeadDespiteTie: boolean;
   /** Names of tensors that the files hold and the model does not use; those of many blocks as one. */
   unusedTensors: string[];
   rope: string;

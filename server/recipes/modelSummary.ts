@@ -26,6 +26,7 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     vocabularySize: config.vocabularySize,
     contextLength: config.contextLength,
     tiedEmbeddings: config.tiedEmbeddings,
+    ownHeadDespiteTie: checkpoint.ownHeadDespiteTie,
     unusedTensors: groupedTensorNames(checkpoint.unusedNames),
     rope: config.ropes[0]!.type,
     droppedSublayers: {

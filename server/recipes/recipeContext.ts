@@ -13,7 +13,7 @@ import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
 import { type MemoryPlan, planExecution } from '../execution/memoryPlan';
-import { unusedTensorsInWords } from '../shared/tensorNames';
+import { ownHeadInWords, unusedTensorsInWords } from '../shared/tensorNames';
 import { peakMemoryBytes } from './processMemory';
 import { residentStore, streamingStore } from '../execution/weightStore';
 import { operationsOf, type Work } from './work';
@@ -50,8 +50,9 @@ export async function withCheckpoint<T>(folder: string, body: (checkpoint: Check
   }
 }
 
-/** Says what a checkpoint holds beyond its model, before anything is done with it. */
-export function warnOfUnused({ name, unusedNames }: Checkpoint, run: Run): void {
+/** Says where files and config.json of a checkpoint differ, before anything is done with it. */
+export function warnOfDifferences({ name, unusedNames, ownHeadDespiteTie }: Checkpoint, run: Run): void {
+  if (ownHeadDespiteTie) run.emit({ kind: 'warning', text: ownHeadInWords(name) });
   if (unusedNames.length > 0) run.emit({ kind: 'warning', text: unusedTensorsInWords(name, unusedNames) });
 }
 

@@ -82,4 +82,10 @@ export function refuseForeignContent(path: string, head: Uint8Array | string, fo
   if (found !== null) throw new UserError('damagedCheckpoint', `${path} ${found}.`);
 }
 
-const firstLine = (text: string) => JSON.stringify(text.trim().split(/[\r\n]/, 1)[0]!.slice(0, 60));
+const firstLine = (text: string) =>
+  JSON.stringify(
+    text
+      .trim()
+      .split(/[\r\n]/, 1)[0]!
+      .slice(0, 60),
+  );

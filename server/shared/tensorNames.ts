@@ -1,28 +1,46 @@
 // Names of tensors for people: many of one kind become one, with the numbers of their blocks.
 import { formatBlockList } from './dropSets';
 
-/** `model.layers.{0-4}.mlp.up_proj.bias`: those that differ in the number of the block alone, in the order of the first. */
+/**
+ * `model.layers.{0-4}.mlp.up_proj.bias`: names that differ in the number of the block alone become one. Where much of the same
+ * blocks is there, it is `model.layers.4.*`.
+ */
 export function groupedTensorNames(names: readonly string[]): string[] {
-  const blocksOf = new Map<string, number[]>();
+  const blocksOf = new Map<string, { before: string; after: string; blocks: number[] }>();
   for (const name of names) {
-    const [, before, block, after] = /^(.*?\.)(\d{1,6})(\..*)$/.exec(name) ?? [null, name, null, null];
-    const kind = block === null ? name : `${before}{}${after}`;
-    const blocks = blocksOf.get(kind) ?? [];
-    if (block !== null) blocks.push(Number(block));
-    blocksOf.set(kind, blocks);
+    const [, before = name, block, after = ''] = /^(.*?\.)(\d{1,6})(\..*)$/.exec(name) ?? [];
+    const kind = blocksOf.get(`${before}{}${after}`) ?? { before, after, blocks: [] };
+    if (block !== undefined) kind.blocks.push(Number(block));
+    blocksOf.set(`${before}{}${after}`, kind);
   }
-  return [...blocksOf].map(([kind, blocks]) => {
-    if (blocks.length === 0) return kind;
-    const sorted = [...new Set(blocks)].sort((a, b) => a - b);
-    return kind.replace('{}', sorted.length === 1 ? String(sorted[0]) : `{${formatBlockList(sorted)}}`);
-  });
+  const groups = new Map<string, string[]>();
+  for (const { before, after, blocks } of blocksOf.values()) {
+    const place = blocks.length === 0 ? before : `${before}${blockNumbers(blocks)}`;
+    groups.set(place, [...(groups.get(place) ?? []), after]);
+  }
+  return [...groups].flatMap(([place, endings]) =>
+    endings.length > mostEndings
+      ? [`${place}.* (${endings.length} kinds)`]
+      : endings.map((after) => `${place}${after}`),
+  );
+}
+
+const mostEndings = 4;
+
+function blockNumbers(blocks: readonly number[]): string {
+  const sorted = [...new Set(blocks)].sort((a, b) => a - b);
+  return sorted.length === 1 ? String(sorted[0]) : `{${formatBlockList(sorted)}}`;
 }
 
 /** That a model's files hold tensors that no part of it uses. */
 export function unusedTensorsInWords(model: string, names: readonly string[]): string {
-  const tensors = names.length === 1 ? '1 tensor' : `${names.length} tensors`;
-  return `${model} holds ${tensors} that the model of its config.json does not use, and that are left aside: ${tensorNamesInWords(groupedTensorNames(names))}`;
+  const tensors = names.length === 1 ? '1 tensor that' : `${names.length} tensors that`;
+  return `${model} holds ${tensors} its config.json does not ask for; left aside: ${tensorNamesInWords(groupedTensorNames(names))}.`;
 }
+
+/** That config.json and the files disagree about the head. */
+export const ownHeadInWords = (model: string) =>
+  `The config.json of ${model} ties head and embedding, but its files hold a head of its own, lm_head.weight, which is used.`;
 
 /** As a part of a sentence; of many the first ones and how many more there are. */
 export function tensorNamesInWords(groups: readonly string[], most = 6): string {

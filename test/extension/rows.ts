@@ -22,6 +22,7 @@ export function foundModel(folder: string, some: Partial<FoundModel['summary']> 
       vocabularySize: 49152,
       contextLength: 8192,
       tiedEmbeddings: true,
+      ownHeadDespiteTie: false,
       unusedTensors: [],
       rope: 'plain',
       droppedSublayers: { attention: [], mlp: [] },

@@ -17,7 +17,7 @@ import {
   type Run,
   runFacts,
   timed,
-  warnOfUnused,
+  warnOfDifferences,
   withCheckpoint,
   withDevice,
   withModel,
@@ -29,7 +29,7 @@ import { analysisWork, methodNames, type WantedScores } from '../work';
 
 export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeReport> =>
   withCheckpoint(recipe.model, (checkpoint) => {
-    warnOfUnused(checkpoint, run);
+    warnOfDifferences(checkpoint, run);
     const report = ({ analysis, source, facts }: Measured): AnalyzeReport => ({
       kind: 'analyze',
       model: summarize(checkpoint),

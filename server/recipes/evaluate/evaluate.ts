@@ -10,7 +10,7 @@ import type { RunFacts, Timing } from '../../protocol/reports';
 import { openModels } from './models';
 import { writeSamples } from './samples';
 import { scoreFamily } from './scoreFamily';
-import { noTime, type Run, runFacts, warnOfUnused, withCheckpoint, withDevice } from '../recipeContext';
+import { noTime, type Run, runFacts, warnOfDifferences, withCheckpoint, withDevice } from '../recipeContext';
 
 export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateReport> =>
   withDevice(recipe.compute, async (device) => {
@@ -34,7 +34,7 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
     const sum = openSum();
     for (const family of families) {
       await withCheckpoint(family.folder, async (checkpoint) => {
-        warnOfUnused(checkpoint, run);
+        warnOfDifferences(checkpoint, run);
         const { maxTokens } = models[family.members[0]!.model]!;
         const { members } = family;
         await scoreFamily({ device, checkpoint, members, tasks, maxTokens }, recipe, run, {

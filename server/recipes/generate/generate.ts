@@ -13,7 +13,7 @@ import {
   type Run,
   runFacts,
   timed,
-  warnOfUnused,
+  warnOfDifferences,
   withCheckpoint,
   withDevice,
   withModel,
@@ -22,7 +22,7 @@ import {
 export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateReport> =>
   withCheckpoint(recipe.model, (checkpoint) =>
     withDevice(recipe.compute, async (device) => {
-      warnOfUnused(checkpoint, run);
+      warnOfDifferences(checkpoint, run);
       const tokenizer = await openTokenizer(checkpoint.folder);
       const prompt = promptIds(recipe, checkpoint, tokenizer);
       const { nBlocks } = checkpoint.config;

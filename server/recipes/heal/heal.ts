@@ -19,7 +19,7 @@ import {
   runFacts,
   timed,
   versions,
-  warnOfUnused,
+  warnOfDifferences,
   withCheckpoint,
   withDevice,
   withPlannedModel,
@@ -36,7 +36,7 @@ import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainin
 export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     checkHealing(recipe);
-    warnOfUnused(checkpoint, run);
+    warnOfDifferences(checkpoint, run);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
     const inputs = await readTrainingInputs(checkpoint, recipe);
     const planned = planHealing(

@@ -13,13 +13,13 @@ import type { MergeRecipe, MergeReport } from './recipe';
 import { ofBlocks } from '../../shared/dropSets';
 import { summarize } from '../modelSummary';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfUnused, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
 
 /** One weight at a time; the adapter is held whole. */
 export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     const { out, dtype, compute } = recipe;
-    warnOfUnused(checkpoint, run);
+    warnOfDifferences(checkpoint, run);
     const adapterFolder = resolve(recipe.adapter);
     const adapter = await readAdapter(adapterFolder, checkpoint.config);
     await checkOutput(out, [checkpoint.folder, adapterFolder]);

@@ -11,7 +11,7 @@ import {
   type Run,
   runFacts,
   timed,
-  warnOfUnused,
+  warnOfDifferences,
   withCheckpoint,
   withDevice,
   withModel,
@@ -28,7 +28,7 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
       await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
     for (const folder of recipe.models) {
       await withCheckpoint(folder, async (checkpoint) => {
-        warnOfUnused(checkpoint, run);
+        warnOfDifferences(checkpoint, run);
         const { nBlocks } = checkpoint.config;
         const drop = checkDropSet(recipe.drop, nBlocks);
         const path = pathWithout(checkpoint.config, drop);

@@ -15,13 +15,13 @@ import { droppedFields, summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
 import { repairLinear } from '../repair';
-import { noTime, progress, type Run, runFacts, versions, warnOfUnused, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
 import { scoresForRule } from '../work';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     await checkOutput(recipe.out, [checkpoint.folder]);
-    warnOfUnused(checkpoint, run);
+    warnOfDifferences(checkpoint, run);
     if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
     const measured = await measure(checkpoint, recipe, run);
     const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });

@@ -10,13 +10,13 @@ import type { SparsifyRecipe, SparsifyReport } from './recipe';
 import { summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfUnused, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
 
 /** One matrix at a time: a block's projections, not its norms, nor the embedding and the head. */
 export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyReport> =>
   withCheckpoint(recipe.model, async (checkpoint) => {
     const { ratio, out, dtype, source, compute } = recipe;
-    warnOfUnused(checkpoint, run);
+    warnOfDifferences(checkpoint, run);
     if (!(ratio >= 0 && ratio < 1))
       throw new UserError(
         'usage',

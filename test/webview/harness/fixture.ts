@@ -307,6 +307,7 @@ function shape(
     family: 'llama',
     contextLength: 2048,
     tiedEmbeddings: true,
+    ownHeadDespiteTie: false,
     unusedTensors: [],
     rope: 'theta 10000',
     droppedSublayers: { attention: [], mlp: [] },
