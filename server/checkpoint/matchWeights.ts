@@ -6,16 +6,9 @@ import { embeddingName, headName, weightShapes } from '../model/weights';
 import { bytesPerWeight } from './dtype';
 import { missingWeight } from './missingWeight';
 import { quantisedForm } from './quantisedForms';
-import type { SafetensorsDtype } from './safetensors';
 import type { Shard } from './shards';
 import { quote } from './strictJson';
-import type { WeightEntry } from './weightReader';
-
-/** A tensor of a file, under the name that transformers gives it. */
-export interface StoredTensor extends Omit<WeightEntry, 'dtype'> {
-  readonly dtype: SafetensorsDtype;
-  readonly storedName: string;
-}
+import type { StoredTensor, WeightEntry } from './weightReader';
 
 export interface MatchedWeights {
   /** By their names in transformers. */

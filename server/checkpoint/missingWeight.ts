@@ -3,8 +3,8 @@
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { embeddingName, headName, parseBlockWeightName } from '../model/weights';
-import type { StoredTensor } from './matchWeights';
 import { quote } from './strictJson';
+import type { StoredTensor } from './weightReader';
 
 interface Held {
   readonly folder: string;

@@ -3,6 +3,7 @@ import { UserError } from '../errors';
 import type { WeightDtype } from '../model/config';
 import type { ByteSource } from './byteSource';
 import { bytesPerWeight, widenInPlace } from './dtype';
+import type { SafetensorsDtype } from './safetensors';
 import { quote } from './strictJson';
 
 export interface WeightEntry {
@@ -14,6 +15,12 @@ export interface WeightEntry {
   readonly file: string;
   /** Where its bytes begin in that file. */
   readonly offset: number;
+}
+
+/** A tensor of a file, under the name that transformers gives it. */
+export interface StoredTensor extends Omit<WeightEntry, 'dtype'> {
+  readonly dtype: SafetensorsDtype;
+  readonly storedName: string;
 }
 
 /** The reading half of a checkpoint. */
