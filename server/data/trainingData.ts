@@ -64,7 +64,7 @@ async function readWindows(data: TrainingData, tokenizer: Tokenizer): Promise<Re
   const { tokens, start, seed, bos } = data;
   const firstId = firstIdOf(bos, tokenizer);
   const { text, files } = await readText(data.files, data.field);
-  const ids = tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer' });
+  const ids = await tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer' });
   const cut = { windows: null, tokens, start, sampling: 'consecutive', seed, firstId } as const;
   const items = cutWindows(ids, cut).map((window) => {
     const counted = new Uint8Array(window.length).fill(1);

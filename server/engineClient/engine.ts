@@ -121,6 +121,13 @@ function death(how: string, stderr: string): Outcome {
       message:
         'The engine was killed from outside, most likely because memory ran out; use --memory streaming or fewer --tokens.',
     };
+  const panic = /^thread .* panicked at [^\n]*\n(.*)/m.exec(stderr);
+  if (panic)
+    return {
+      kind: 'failed',
+      code: 'damagedCheckpoint',
+      message: `The model's tokenizer.json cannot be used: Hugging Face's library gave up with "${panic[1]}"; download the folder's tokenizer files again, or repair that part.`,
+    };
   const tail = stderr.trimEnd();
   return { kind: 'failed', code: 'internal', message: `The engine ended with ${how}.${tail && `\n${tail}`}` };
 }

@@ -12,9 +12,14 @@ import type { TextRequest } from './tasks/task';
  * The ids of the newest context are kept for the next request, since a question's choices have theirs in common.
  * @throws UserError badChoice for a continuation that is too long, badData for one without tokens, unsupportedModel
  */
-export function encodeRequest(tokenizer: Tokenizer, request: TextRequest, maxTokens: number): TokenRequest[] {
-  if (request.kind === 'rolling') return windows(encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
-  const { context, continuation } = split(tokenizer, request.context, request.continuation);
+export async function encodeRequest(
+  tokenizer: Tokenizer,
+  request: TextRequest,
+  maxTokens: number,
+): Promise<TokenRequest[]> {
+  if (request.kind === 'rolling')
+    return windows(await encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
+  const { context, continuation } = await split(tokenizer, request.context, request.continuation);
   if (context.length === 0) throw noTokens(request.context);
   if (continuation.length === 0) throw noTokens(request.continuation);
   if (continuation.length > maxTokens) throw tooLong(continuation.length, maxTokens);
@@ -28,34 +33,34 @@ export function encodeRequest(tokenizer: Tokenizer, request: TextRequest, maxTok
 export const maxTokensOf = (config: Pick<ModelConfig, 'contextLength'>, explicit: number | null): number =>
   explicit ?? config.contextLength;
 
-function split(tokenizer: Tokenizer, context: string, continuation: string): TokenRequest {
+async function split(tokenizer: Tokenizer, context: string, continuation: string): Promise<TokenRequest> {
   if (context === '') {
     const prefix = prefixToken(tokenizer);
-    const ids = tokenizer.encode(continuation, { addSpecialTokens: false });
+    const ids = await tokenizer.encode(continuation, { addSpecialTokens: false });
     return { context: [prefix], continuation: ids[0] === prefix ? ids.slice(1) : ids };
   }
   // A word and the space before it are one token, so spaces at the end belong to what comes. The context's ids are taken
   // off by their number alone: where a token reaches over the border, it counts as context.
   const bare = rstrip(context);
-  const whole = encode(tokenizer, context + continuation);
-  const before = contextIds(tokenizer, bare);
+  const whole = await encode(tokenizer, context + continuation);
+  const before = await contextIds(tokenizer, bare);
   return { context: before, continuation: whole.slice(before.length) };
 }
 
 const newest = new WeakMap<Tokenizer, { text: string; ids: number[] }>();
 
-function contextIds(tokenizer: Tokenizer, text: string): number[] {
+async function contextIds(tokenizer: Tokenizer, text: string): Promise<number[]> {
   const known = newest.get(tokenizer);
   if (known?.text === text) return known.ids;
-  const ids = encode(tokenizer, text);
+  const ids = await encode(tokenizer, text);
   newest.set(tokenizer, { text, ids });
   return ids;
 }
 
 /** With the tokenizer's own special tokens, unless the text begins with the first of them already. */
-function encode(tokenizer: Tokenizer, text: string): number[] {
+async function encode(tokenizer: Tokenizer, text: string): Promise<number[]> {
   const prefix = tokenizer.bosTokenId ?? tokenizer.eosTokenId;
-  const written = prefix === null ? null : tokenizer.decode([prefix], { skipSpecialTokens: false });
+  const written = prefix === null ? null : await tokenizer.decode([prefix], { skipSpecialTokens: false });
   const addSpecialTokens = written === null || !text.startsWith(written);
   return tokenizer.encode(text, { addSpecialTokens, sharesBeginning: true });
 }

@@ -26,20 +26,23 @@ const largestRowTokens = 1024;
 export const batchTokens = 1024;
 
 /** @throws UserError for text that the tokenizer, or an input of `maxTokens`, does not take */
-export function packTask(
+export async function packTask(
   items: readonly Item[],
   tokenizer: Tokenizer,
   config: ModelConfig,
   maxTokens: number,
-): PackedTask {
+): Promise<PackedTask> {
   const requests: TokenRequest[] = [];
-  const places = items.map((item) =>
-    item.requests.map((request) => {
+  const places: { first: number; end: number }[][] = [];
+  for (const item of items) {
+    const ofItem: { first: number; end: number }[] = [];
+    for (const request of item.requests) {
       const first = requests.length;
-      requests.push(...encodeRequest(tokenizer, request, maxTokens));
-      return { first, end: requests.length };
-    }),
-  );
+      requests.push(...(await encodeRequest(tokenizer, request, maxTokens)));
+      ofItem.push({ first, end: requests.length });
+    }
+    places.push(ofItem);
+  }
   const costOf = (batch: number, tokens: number, nPast: number) => packingCost(config, batch, tokens, nPast);
   return {
     bundles: packRequests(requests, { rowTokens, largestRowTokens, batchTokens, costOf }),

@@ -24,7 +24,8 @@ export interface DecodeOptions {
   /** Generation ends at one of these, which is not returned. */
   readonly endIds: readonly number[];
   readonly signal?: AbortSignal;
-  onToken?(id: number): void;
+  /** Awaited before the next token is computed. */
+  onToken?(id: number): void | Promise<void>;
 }
 
 /** The ids that follow the prompt, which must not be empty. Throws UserError('cancelled') between two runs. */
@@ -72,7 +73,7 @@ async function untilEnd(
   const made: number[] = [];
   for (let id = await first(); made.length < options.maxTokens && !options.endIds.includes(id); ) {
     made.push(id);
-    options.onToken?.(id);
+    await options.onToken?.(id);
     if (options.signal?.aborted) throw cancelled();
     if (made.length < options.maxTokens) id = await next(id, nPrompt + made.length - 1);
   }

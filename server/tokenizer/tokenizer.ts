@@ -1,14 +1,13 @@
-// A checkpoint's own tokenizer: text to ids and back. The only file that touches @huggingface/tokenizers.
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { Tokenizer as Library } from '@huggingface/tokenizers';
-import * as z from 'zod';
-import { UserError } from '../errors';
-import { refuseForeignContent } from '../shared/foreignContent';
-import { type ChatTemplate, chatTemplateOf, type TokenNames } from './chatTemplate';
-import { pieces, safeCut } from './pieces';
+// A checkpoint's own tokenizer as transformers opens it: text to ids and back.
+import { isUserError, UserError } from '../errors';
+import { type ChatTemplate, chatTemplateOf } from './chatTemplate';
+import { badTokenizer, readTokenizerFiles, type TokenizerFiles } from './folderFiles';
+import { type Library, openLibrary } from './library';
+import { pieces, type SafeCut, safeCut } from './pieces';
+import { type SpecialTokens, specialTokensOf } from './specialTokens';
 import { readTemplates } from './templateFiles';
-import { rewriteTokenizer, type TokenizerJson, tokenizerJson } from './tokenizerJson';
+import { rebuiltJson, type TokenizerClass, tokenizerClassOf } from './tokenizerClass';
+import { plainReason, type TokenizerJson, vocabularySize } from './tokenizerJson';
 
 export interface Tokenizer {
   /**
@@ -16,10 +15,11 @@ export interface Tokenizer {
    * default call does. `atLeast`: the caller needs only that many ids; what comes back is then a prefix of the whole
    * text's ids that is at least so long, or all of them. `sharesBeginning`: with texts that were or will be asked for, so
    * the ids of its pieces are remembered; they are the same ids.
+   * @throws UserError badData for a text that this tokenizer cannot write
    */
-  encode(text: string, options: { addSpecialTokens: boolean; atLeast?: number; sharesBeginning?: boolean }): number[];
+  encode(text: string, options: EncodeOptions): Promise<number[]>;
   /** The text of ids. Ids without a token (a vocabulary padded for the hardware has some) give nothing. */
-  decode(ids: readonly number[], options: { skipSpecialTokens: boolean }): string;
+  decode(ids: readonly number[], options: { skipSpecialTokens: boolean }): Promise<string>;
   readonly bosTokenId: number | null;
   readonly eosTokenId: number | null;
   /** One more than the highest id that can come out. */
@@ -30,172 +30,177 @@ export interface Tokenizer {
   readonly chatTemplate: ChatTemplate | null;
 }
 
+export interface EncodeOptions {
+  readonly addSpecialTokens: boolean;
+  readonly atLeast?: number;
+  readonly sharesBeginning?: boolean;
+}
+
 /**
  * Opens the tokenizer of a Hugging Face folder.
- * @throws UserError notFound without tokenizer.json, damagedCheckpoint when it or its auxiliary files cannot be understood.
+ * @throws UserError notFound without tokenizer.json, damagedCheckpoint when it or its auxiliary files cannot be understood,
+ * unsupportedModel for what transformers does by code that we do not have.
  */
 export async function openTokenizer(folder: string): Promise<Tokenizer> {
-  const json = await read(tokenizerJson, folder, 'tokenizer.json');
-  if (!json) throw missingTokenizer(folder);
-  const config = (await read(specialTokens, folder, 'tokenizer_config.json')) ?? {};
-  const special = (await read(specialTokens, folder, 'special_tokens_map.json')) ?? {};
-  const model = (await read(modelConfig, folder, 'config.json')) ?? {};
-  const templates = await readTemplates(folder, config.chat_template);
-  const library = openLibrary(json, config, folder);
+  const files = await readTokenizerFiles(folder);
+  const { config, model, json } = files;
+  refuseUnsupported(files);
+  const by = tokenizerClassOf({
+    named: config.tokenizer_class ?? model.tokenizer_class ?? null,
+    modelType: model.model_type ?? null,
+    isByteLevel: files.text.includes('"ByteLevel"'),
+    hasCode: namesCode(config.auto_map),
+  });
+  const special = specialTokensOf(files, by);
+  const built = by ? rebuilt(files, by, special) : json;
+  const library = await opened(folder, files, built, by, special);
 
-  // The first file that speaks of the token decides; an explicit null says that there is none (Qwen's bos).
-  const written = (name: TokenName) =>
-    [config, special].map((file) => file[`${name}_token`]).find((token) => token !== undefined);
-  const tokenId = (name: 'bos' | 'eos'): number | null => {
-    const token = written(name);
-    if (token === undefined) return [model[`${name}_token_id`] ?? []].flat().find((id) => id >= 0) ?? null;
-    return token === null ? null : (library.token_to_id(contentOf(token)) ?? null);
+  const all = [...built.added_tokens, ...special.toAdd.flat()];
+  const idOf = (name: string): number | null => {
+    const token = special.named.get(name);
+    if (token === undefined)
+      return [model[`${name}_id`] ?? []].flat().find((id): id is number => typeof id === 'number' && id >= 0) ?? null;
+    return token === null ? null : (library.idOf(token) ?? (name === 'unk_token' ? null : idOf('unk_token')));
   };
-  const bosTokenId = tokenId('bos');
-  const eosTokenId = tokenId('eos');
-
-  const cut = safeCut(json);
-  const plainIds = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;
-  const rememberedIds = remembering(plainIds);
-  const frame = frameOf(library);
-
-  let nTokens = 0;
-  for (const id of library.get_vocab().values()) nTokens = Math.max(nTokens, id + 1);
-
+  const nTokens = all.reduce(
+    (n, { content }) => Math.max(n, (library.idOf(content) ?? 0) + 1),
+    vocabularySize(json.model),
+  );
+  const cleansUp = cleansUpSpaces(files, built);
   return {
-    bosTokenId,
-    eosTokenId,
+    bosTokenId: idOf('bos_token'),
+    eosTokenId: idOf('eos_token'),
     nTokens,
-    specialTokens: json.added_tokens.filter(({ special }) => special).map(({ content }) => content),
-    chatTemplate: chatTemplateOf(templates, writtenTokens(written)),
-    encode(text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY, sharesBeginning = false }) {
-      const ids = addSpecialTokens ? [...frame.before] : [];
-      const [length, idsOf] = sharesBeginning ? [rememberedLength, rememberedIds] : [pieceLength, plainIds];
-      for (const piece of pieces(text, cut, length)) {
-        if (ids.length >= atLeast) return ids;
-        for (const id of idsOf(piece)) ids.push(id);
-      }
-      if (addSpecialTokens) ids.push(...frame.after);
-      return ids;
-    },
-    decode(ids, { skipSpecialTokens }) {
-      const known = ids.filter((id) => library.id_to_token(id) !== undefined);
-      return known.length === 0 ? '' : library.decode(known, { skip_special_tokens: skipSpecialTokens });
+    specialTokens: [...new Set(all.filter((token) => token.special).map(({ content }) => content))],
+    chatTemplate: chatTemplateOf(await readTemplates(folder, config.chat_template), writtenTokens(special)),
+    encode: encoder(library, { ...built, added_tokens: all.map((token) => ({ ...token, id: 0 })) }),
+    async decode(ids, { skipSpecialTokens }) {
+      const text = await library.decode(ids, skipSpecialTokens);
+      return cleansUp ? cleanedUp(text) : text;
     },
   };
 }
 
-// Long enough that the cuts cost nothing, short enough that the library's arrays of words stay small and a caller that
-// wants the first few thousand ids of a book soon has them.
+/** What transformers does by these settings is not done here. */
+function refuseUnsupported({ config, model }: TokenizerFiles): void {
+  const refuse = (what: string) => {
+    throw new UserError(
+      'unsupportedModel',
+      `tokenizer_config.json ${what}, which Espalier does not do; remove that line.`,
+    );
+  };
+  if (config.split_special_tokens) refuse('says split_special_tokens, so that special tokens in a text are text');
+  if (config.fast_tokenizer_files?.some((name) => name !== 'tokenizer.json'))
+    refuse('names several tokenizer.json by version in fast_tokenizer_files');
+  if (config.fix_mistral_regex && model.model_type === 'mistral') refuse('says fix_mistral_regex');
+}
+
+const namesCode = (autoMap: unknown): boolean =>
+  Array.isArray(autoMap) || (typeof autoMap === 'object' && autoMap !== null && 'AutoTokenizer' in autoMap);
+
+function rebuilt({ json, config }: TokenizerFiles, by: TokenizerClass, { named }: SpecialTokens): TokenizerJson {
+  const unkToken = named.get('unk_token') ?? '';
+  return rebuiltJson(json, by, { addPrefixSpace: config.add_prefix_space, legacy: config.legacy, unkToken });
+}
+
+async function opened(
+  folder: string,
+  files: TokenizerFiles,
+  built: TokenizerJson,
+  by: TokenizerClass | null,
+  { named, toAdd }: SpecialTokens,
+) {
+  const json = by ? JSON.stringify(built) : files.text;
+  try {
+    return await openLibrary({
+      json,
+      toAdd,
+      firstToken: by?.frame === 'bos' ? (named.get('bos_token') ?? null) : null,
+    });
+  } catch (cause) {
+    if (isUserError(cause)) throw cause;
+    throw badTokenizer(folder, 'tokenizer.json', plainReason(files.json, String((cause as Error).message)));
+  }
+}
+
+/** By the names under which a chat template knows them; those that the model lacks are not there. */
+const writtenTokens = ({ named }: SpecialTokens): Record<string, string> =>
+  Object.fromEntries([...named].flatMap(([name, content]) => (content === null ? [] : [[name, content]])));
+
+// Long enough that the cuts cost nothing, short enough that a caller that wants the first few thousand ids of a book soon
+// has them.
 const pieceLength = 1 << 15;
+const piecesAtOnce = 16;
 
 // Texts with the same beginning are cut at the same places up to where they part, and at the end a piece or two are new.
 const rememberedLength = 1 << 8;
 const mostRemembered = 1 << 13;
 
-function remembering(idsOf: (text: string) => number[]): (text: string) => number[] {
-  const known = new Map<string, number[]>();
-  return (text) => {
-    const found = known.get(text);
-    if (found) return found;
-    if (known.size === mostRemembered) known.clear();
-    const ids = idsOf(text);
-    known.set(text, ids);
+function encoder(library: Library, json: TokenizerJson): Tokenizer['encode'] {
+  const plainIds = (texts: readonly string[]) => library.encode(texts, false);
+  const rememberedIds = remembering(plainIds);
+  let cut: SafeCut | null = null;
+  let frame: ReturnType<typeof frameOf> | null = null;
+  return async (text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY, sharesBeginning = false }) => {
+    const length = sharesBeginning ? rememberedLength : pieceLength;
+    const around = text.length > 2 * length || sharesBeginning ? await (frame ??= frameOf(library)) : null;
+    if (around === null) return (await library.encode([text], addSpecialTokens))[0]!;
+    const ids = addSpecialTokens ? [...around.before] : [];
+    const all = [...pieces(text, (cut ??= safeCut(json)), length)];
+    const idsOf = sharesBeginning ? rememberedIds : plainIds;
+    const atOnce = Number.isFinite(atLeast) ? 1 : sharesBeginning ? all.length : piecesAtOnce;
+    for (let first = 0; first < all.length; first += atOnce) {
+      if (ids.length >= atLeast) return ids;
+      for (const some of await idsOf(all.slice(first, first + atOnce))) for (const id of some) ids.push(id);
+    }
+    if (addSpecialTokens) ids.push(...around.after);
     return ids;
   };
 }
 
+function remembering(idsOf: (texts: readonly string[]) => Promise<number[][]>) {
+  const known = new Map<string, number[]>();
+  return async (texts: readonly string[]): Promise<number[][]> => {
+    const missing = texts.filter((text) => !known.has(text));
+    const found = missing.length > 0 ? await idsOf(missing) : [];
+    const fresh = new Map(missing.map((text, i) => [text, found[i]!]));
+    const result = texts.map((text) => fresh.get(text) ?? known.get(text)!);
+    if (known.size + fresh.size > mostRemembered) known.clear();
+    for (const [text, ids] of fresh) known.set(text, ids);
+    return result;
+  };
+}
+
 /**
- * What the post processor puts before and after a text, found by looking. It alone decides, as in transformers 5
- * (checked in 5.23): `add_bos_token` in tokenizer_config.json changes nothing for a tokenizer read from tokenizer.json.
+ * What the post processor puts before and after a text, found by looking. It alone decides, as in transformers 5:
+ * `add_bos_token` in tokenizer_config.json changes nothing for a tokenizer read from tokenizer.json. null: it cannot be
+ * told, since the tokenizer writes the letter that we look with as nothing.
  */
-function frameOf(library: Library): { before: number[]; after: number[] } {
-  const bare = library.encode('a', { add_special_tokens: false }).ids;
-  const framed = library.encode('a', { add_special_tokens: true }).ids;
+async function frameOf(library: Library): Promise<{ before: number[]; after: number[] } | null> {
+  const [bare] = await library.encode(['a'], false);
+  const [framed] = await library.encode(['a'], true);
+  if (!bare || !framed || bare.length === 0) return null;
   const at = framed.findIndex((_, start) => bare.every((id, i) => framed[start + i] === id));
-  return { before: framed.slice(0, at), after: framed.slice(at + bare.length) };
+  return at < 0 ? null : { before: framed.slice(0, at), after: framed.slice(at + bare.length) };
 }
 
-const token = z.union([z.string(), z.looseObject({ content: z.string() })]).nullish();
-const specialTokens = z.looseObject({
-  bos_token: token,
-  eos_token: token,
-  unk_token: token,
-  sep_token: token,
-  pad_token: token,
-  cls_token: token,
-  mask_token: token,
-  chat_template: z.unknown().optional(),
-});
-type TokenName = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask';
-type Token = NonNullable<z.infer<typeof token>>;
-const contentOf = (token: Token): string => (typeof token === 'string' ? token : token.content);
+/** Takes spaces away before punctuation. transformers 5 ignores the setting for BPE unless it is insisted on. */
+const cleansUpSpaces = ({ config }: TokenizerFiles, { model }: TokenizerJson): boolean =>
+  config.clean_up_tokenization_spaces === true &&
+  (!isBpe(model) || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true);
 
-/** By the names under which a chat template knows them; those that the model lacks are not there. */
-function writtenTokens(written: (name: TokenName) => Token | null | undefined): TokenNames {
-  const names: TokenName[] = ['bos', 'eos', 'unk', 'sep', 'pad', 'cls', 'mask'];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const token = written(name);
-      return token ? [[`${name}_token`, contentOf(token)]] : [];
-    }),
-  );
-}
-// A negative id stands for none.
-const tokenId = z.int();
-const modelConfig = z.looseObject({
-  bos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
-  eos_token_id: z.union([tokenId, z.array(tokenId)]).nullish(),
-});
+const isBpe = ({ type, merges }: TokenizerJson['model']): boolean => type === 'BPE' || (!type && merges !== undefined);
 
-function openLibrary(json: TokenizerJson, config: z.infer<typeof specialTokens>, folder: string): Library {
-  try {
-    // Clean-up takes spaces away before punctuation; transformers 5 ignores it for BPE, whatever the configuration says.
-    return new Library(rewriteTokenizer(json), { ...config, clean_up_tokenization_spaces: false });
-  } catch (cause) {
-    throw badTokenizer(folder, 'tokenizer.json', cause instanceof Error ? cause.message : String(cause));
-  }
-}
-
-/** null: the file is not there. */
-async function read<T extends z.ZodType>(schema: T, folder: string, name: string): Promise<z.infer<T> | null> {
-  const text = await readText(folder, name);
-  if (text === null) return null;
-  const result = schema.safeParse(parsed(text, folder, name));
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw badTokenizer(folder, name, `${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'not understood'}`);
-}
-
-/** null: the file is not there. */
-const readText = (folder: string, name: string): Promise<string | null> =>
-  readFile(join(folder, name), 'utf8').then(
-    (text) => {
-      refuseForeignContent(join(folder, name), text, 'json');
-      return text;
-    },
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
-      throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
-    },
-  );
-
-function parsed(text: string, folder: string, name: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw badTokenizer(folder, name, 'it is not valid JSON');
-  }
-}
-
-const missingTokenizer = (folder: string) =>
-  new UserError(
-    'notFound',
-    `There is no tokenizer.json in ${folder}; add the one of the original model, or give token ids instead of text.`,
-  );
-
-const badTokenizer = (folder: string, name: string, reason: string) =>
-  new UserError(
-    'damagedCheckpoint',
-    `${name} in ${basename(folder)} is not usable: ${reason.split('\n')[0]?.replace(/\.$/, '')}; download the folder's tokenizer files again.`,
-  );
+const spaced: readonly [string, string][] = [
+  [' .', '.'],
+  [' ?', '?'],
+  [' !', '!'],
+  [' ,', ','],
+  [" ' ", "'"],
+  [" n't", "n't"],
+  [" 'm", "'m"],
+  [" 's", "'s"],
+  [" 've", "'ve"],
+  [" 're", "'re"],
+];
+const cleanedUp = (text: string): string => spaced.reduce((written, [from, to]) => written.replaceAll(from, to), text);

@@ -1,24 +1,35 @@
-// tokenizer.json as data: what of it we read, and what we rewrite before the library sees it so that its ids are those of
-// Hugging Face's own library. Pure: no disk, no library.
+// tokenizer.json as data: what of it we read. The rest goes to the library as it is. Pure: no disk, no library.
 import * as z from 'zod';
 
 const part = z.looseObject({ type: z.string() });
 export type TokenizerPart = z.infer<typeof part>;
 
-/** The parts that the library and we read; everything else is passed through. */
+/** A token as tokenizer.json and tokenizer_config.json write it. Where `normalized` is silent it is what `special` is not. */
+export const addedToken = z.looseObject({
+  content: z.string(),
+  single_word: z.boolean().optional(),
+  lstrip: z.boolean().optional(),
+  rstrip: z.boolean().optional(),
+  normalized: z.boolean().optional(),
+  special: z.boolean().optional(),
+});
+export type AddedToken = z.infer<typeof addedToken>;
+
+const optionalPart = part.nullish().transform((value) => value ?? null);
+
 export const tokenizerJson = z.looseObject({
-  added_tokens: z
-    .array(z.looseObject({ id: z.int().nonnegative(), content: z.string(), special: z.boolean().optional() }))
-    .default([]),
-  normalizer: part.nullish().transform((value) => value ?? null),
-  pre_tokenizer: part.nullish().transform((value) => value ?? null),
-  post_processor: part.nullish().transform((value) => value ?? null),
-  decoder: part.nullish().transform((value) => value ?? null),
+  added_tokens: z.array(addedToken.extend({ id: z.int().nonnegative() })).default([]),
+  normalizer: optionalPart,
+  pre_tokenizer: optionalPart,
+  post_processor: optionalPart,
+  decoder: optionalPart,
+  padding: z.looseObject({ pad_token: z.string().optional() }).nullish(),
   model: z.looseObject({
     // Old files do not say their type; the library guesses it then.
     type: z.string().optional(),
-    // Merges as "a b" in old files, as ["a", "b"] in new ones.
-    merges: z.array(z.union([z.string(), z.array(z.string())])).optional(),
+    // Hundreds of thousands of entries, which the library checks itself.
+    vocab: z.unknown().optional(),
+    merges: z.unknown().optional(),
     ignore_merges: z.boolean().nullish(),
     byte_fallback: z.boolean().nullish(),
     fuse_unk: z.boolean().nullish(),
@@ -26,71 +37,32 @@ export const tokenizerJson = z.looseObject({
 });
 export type TokenizerJson = z.infer<typeof tokenizerJson>;
 
-/** The tokenizer with our rewrites applied: the same ids as Hugging Face's library, sooner. */
-export const rewriteTokenizer = (json: TokenizerJson): TokenizerJson => ({
-  ...json,
-  pre_tokenizer: isSentencePiece(json)
-    ? sentencePieceWords
-    : json.pre_tokenizer && rewritePreTokenizer(json.pre_tokenizer),
-});
-
-/**
- * SentencePiece's way in Hugging Face's form: no words, U+2581 before the text and for every space, BPE over the whole.
- * True only if no merge makes a token with something else before a U+2581: then BPE never works across that border, the
- * merges on its two sides do not see each other, and the text may be given to it word by word. The library is
- * slower than linear in the length of a word and remembers only short ones (26 s against 1 s for 1.3 MB).
- */
-export function isSentencePiece({ normalizer, pre_tokenizer, model }: TokenizerJson): boolean {
-  if (pre_tokenizer !== null || model.type !== 'BPE' || model.ignore_merges || !model.merges) return false;
-  if (model.fuse_unk && !model.byte_fallback) return false; // unknown tokens would be fused across the border
-  if (normalizer?.type !== 'Sequence') return false;
-  const [prepend, replace, ...rest] = partsOf(normalizer, 'normalizers');
-  const isPrepend = prepend?.type === 'Prepend' && prepend.prepend === '\u2581';
-  const isReplace = replace?.type === 'Replace' && replace.content === '\u2581' && stringOf(replace) === ' ';
-  if (!isPrepend || !isReplace || rest.length > 0) return false;
-  return !model.merges.some((merge) => {
-    const [left = '', right = ''] = typeof merge === 'string' ? merge.split(' ', 2) : merge;
-    return /[^\u2581]\u2581/u.test(left + right);
-  });
+/** One more than the highest id of the vocabulary, without added tokens. */
+export function vocabularySize({ vocab }: TokenizerJson['model']): number {
+  if (Array.isArray(vocab)) return vocab.length;
+  let size = 0;
+  for (const id of Object.values(vocab ?? {})) if (typeof id === 'number' && id >= size) size = id + 1;
+  return size;
 }
 
-const sentencePieceWords: TokenizerPart = {
-  type: 'Split',
-  pattern: { Regex: '\\u2581+[^\\u2581]*|[^\\u2581]+' },
-  behavior: 'Isolated',
-  invert: true, // for the library: the matches are the words
-};
-
-// GPT-2's words, which ByteLevel makes when nothing else is set.
-const byteLevelPattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-
-// Two steps that the library does with JavaScript's character classes are said as Split, whose patterns it translates
-// with care. Digits: Hugging Face means every numeric character (Nd, Nl, No: also one half and superscript two).
-// ByteLevel: for JavaScript U+FEFF is white space and U+0085 is not.
-function rewritePreTokenizer(part: TokenizerPart): TokenizerPart {
-  switch (part.type) {
-    case 'Sequence':
-      return { ...part, pretokenizers: partsOf(part, 'pretokenizers').map(rewritePreTokenizer) };
-    case 'Digits':
-      return {
-        type: 'Split',
-        pattern: { Regex: part.individual_digits === true ? '\\p{N}' : '\\p{N}+' },
-        behavior: 'Isolated',
-        invert: false,
-      };
-    case 'ByteLevel': {
-      if (part.use_regex === false || part.add_prefix_space === true) return part;
-      const words = { type: 'Split', pattern: { Regex: byteLevelPattern }, behavior: 'Isolated', invert: false };
-      return { type: 'Sequence', pretokenizers: [words, { ...part, use_regex: false }] };
-    }
-    default:
-      return part;
-  }
+/**
+ * What the library's message means, where it only says that one of the parts was not understood, as it does for a part of a
+ * type that it does not know.
+ */
+export function plainReason(json: TokenizerJson, message: string): string {
+  const [, kind = ''] = /untagged enum (\w+?)(?:Untagged|Wrapper|Kind)?\b/.exec(message) ?? [];
+  const name = kind.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase();
+  const found = json[name];
+  if (typeof found !== 'object' || found === null) return message;
+  const { type, ...rest } = part.catch({ type: 'without a type' }).parse(found);
+  const inner = name === 'model' ? [] : [rest.normalizers, rest.pretokenizers, rest.processors, rest.decoders];
+  const types = [type, ...inner.flatMap((list) => parts.catch([]).parse(list)).map((step) => step.type)];
+  return `its ${name} (${types.join(', ')}) is none that Hugging Face's library understands`;
 }
 
 const parts = z.array(part);
 export const partsOf = (of: TokenizerPart, key: string): TokenizerPart[] => parts.catch([]).parse(of[key]);
 export const regexOf = (of: TokenizerPart): string =>
   z.object({ Regex: z.string() }).catch({ Regex: '' }).parse(of.pattern).Regex;
-const stringOf = (of: TokenizerPart): string =>
+export const stringOf = (of: TokenizerPart): string =>
   z.object({ String: z.string() }).catch({ String: '' }).parse(of.pattern).String;

@@ -56,6 +56,11 @@ damaged('no-header', (folder) => truncateSync(join(folder, 'model.safetensors'),
 damaged('missing-tensor', renamed('model.layers.3.mlp.up_proj.weight', 'model.layers.7.mlp.up_proj.weight'));
 damaged('no-weights', (folder) => rmSync(join(folder, 'model.safetensors')));
 damaged('no-tokenizer', (folder) => rmSync(join(folder, 'tokenizer.json')));
+damaged('no-length', (folder) => {
+  const json = JSON.parse(readFileSync(join(model, 'tokenizer.json'), 'utf8'));
+  json.pre_tokenizer = { type: 'FixedLength', length: 0 };
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json));
+});
 damaged('bad-config', (folder) => writeFileSync(join(folder, 'config.json'), '{"model_type": "llama"'));
 damaged('unknown-family', withConfig({ model_type: 'mamba', architectures: ['MambaForCausalLM'] }));
 damaged('mixtral', withConfig({ model_type: 'mixtral', num_local_experts: 8, num_experts_per_tok: 2 }));
@@ -159,6 +164,7 @@ const models: Row[] = [
   ['a config of another depth', ['inspect', 'deeper'], /lacks the weight model\.layers\.5\./],
   ['a provenance not to be believed', ['inspect', 'bad-provenance'], /espalier\.json/],
   ['no tokenizer', ['analyze', 'no-tokenizer', ...measured], /tokenizer\.json/],
+  ['a tokenizer that its library panics at', ['perplexity', 'no-length', ...measured], /"chunk size must be non-zero"/],
   ['one bad model among good ones', ['perplexity', model, 'nowhere', ...measured], /no folder/],
 ];
 

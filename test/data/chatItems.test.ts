@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -27,6 +28,14 @@ const { golden }: { golden: Golden[] } = JSON.parse(
   readFileSync(join(repoRoot, 'test/fixtures/chats/hashes.json'), 'utf8'),
 );
 
+/** With the config.json of the model, by which transformers takes its tokenizer.json as it is. */
+function mistralModel(tokenizer: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-mistral-'));
+  cpSync(tokenizer, folder, { recursive: true });
+  writeFileSync(join(folder, 'config.json'), '{"model_type": "mistral"}');
+  return folder;
+}
+
 const chat = (...contents: string[]): Message[] =>
   contents.map((content, i) => ({ role: i % 2 === 0 ? 'user' : 'assistant', content }));
 const digest = ({ ids, counted }: TrainingItem) => createHash('sha256').update(ids).update(counted).digest('hex');
@@ -40,7 +49,7 @@ describe('the ids and answers of transformers', () => {
   for (const { name, template, chats, sha256 } of golden) {
     const folder = folders[name] ?? '';
     test.skipIf(!available(folder) || !available(dolly))(`${name}, ${chats}`, async () => {
-      const tokenizer = await openTokenizer(folder);
+      const tokenizer = await openTokenizer(name === 'mistral-v0.1' ? mistralModel(folder) : folder);
       const rows = readFileSync(dolly, 'utf8')
         .split('\n', 40)
         .map((line): { prompt: string; response: string } => JSON.parse(line));

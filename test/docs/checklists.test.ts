@@ -53,6 +53,7 @@ describe('the checklists of CONTRIBUTING.md', () => {
       'An op',
       'A family of a known form',
       'A block of another form',
+      'A class of tokenizers',
       'An importance method',
       'A metric',
       'A task',

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeRequest } from '../../server/evaluation/encode';
 import { type ItemValues, itemValues, scoreOf } from '../../server/evaluation/metrics';
 import { loadTask, resolveTasks } from '../../server/evaluation/tasks';
-import type { Item, LoadedTask } from '../../server/evaluation/tasks/task';
+import type { Item, LoadedTask, TextRequest } from '../../server/evaluation/tasks/task';
 import type { MetricName } from '../../server/shared/metrics';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder } from '../fixtures';
@@ -82,13 +82,12 @@ describe.each(references)('$name of $of', ({ data, model, golden }) => {
         const tokenizer = await tokenizers[model]!();
         const { items } = await itemsOf(task, data);
         const unlimited = Number.POSITIVE_INFINITY;
-        const ours = items.map(({ requests }) =>
-          requests.map((request) => {
-            const [tokens] = encodeRequest(tokenizer, request, unlimited);
-            const nContextTokens = request.kind === 'rolling' ? 0 : tokens!.context.length;
-            return { nContextTokens, nContinuationTokens: tokens!.continuation.length };
-          }),
-        );
+        const countsOf = async (request: TextRequest) => {
+          const [tokens] = await encodeRequest(tokenizer, request, unlimited);
+          const nContextTokens = request.kind === 'rolling' ? 0 : tokens!.context.length;
+          return { nContextTokens, nContinuationTokens: tokens!.continuation.length };
+        };
+        const ours = await Promise.all(items.map(({ requests }) => Promise.all(requests.map(countsOf))));
         const theirs = task.items.map(({ requests }) =>
           requests.map(({ nContextTokens, nContinuationTokens }) => ({ nContextTokens, nContinuationTokens })),
         );

@@ -80,7 +80,7 @@ describe('the end', () => {
     const content = JSON.parse(readFileSync(join(stories, file), 'utf8'));
     if (file === 'config.json') rmSync(join(folder, 'generation_config.json'));
     const tokenizer = await openTokenizer(stories);
-    const id = tokenizer.encode(piece, { addSpecialTokens: false }).at(-1);
+    const id = (await tokenizer.encode(piece, { addSpecialTokens: false })).at(-1);
     writeFileSync(join(folder, file), JSON.stringify({ ...content, eos_token_id: [511, id] }));
     return folder;
   }

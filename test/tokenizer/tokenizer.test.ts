@@ -13,8 +13,8 @@ const stories = modelFolder('stories260k');
 const wikitext = join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw');
 const foreign = (name: string) => join(dataFolder, 'data/tokenizers', name);
 
-// The hash of all ids of wiki.test.raw (int32, little-endian) by Python's tokenizers 0.23.3:
-// Tokenizer.from_file(...).encode(text, add_special_tokens=False).ids
+// The hash of all ids of wiki.test.raw (int32, little-endian) by transformers 5.24 on tokenizers 0.23.3:
+// AutoTokenizer.from_pretrained(...)(text, add_special_tokens=False).input_ids
 interface Row {
   name: string;
   folder: string;
@@ -24,6 +24,8 @@ interface Row {
   nTokens: number;
   nIds: number;
   sha256: string;
+  /** LlamaTokenizer takes a space at the beginning for the one that it writes before every text. */
+  losesFirstSpace?: true;
 }
 const rows: Row[] = [
   {
@@ -74,7 +76,8 @@ const rows: Row[] = [
     eos: 2,
     nTokens: 32000,
     nIds: 328879,
-    sha256: '822d7d6cd9fee157908303a04585e32a08c21fce0cb909ef22fa4f2e76946354',
+    sha256: 'c973db2ca3846f08b94df83bdd19bc9563f0e9f79d6fbfd4a494baa75010f5b3',
+    losesFirstSpace: true,
   },
 ];
 
@@ -136,42 +139,45 @@ for (const row of rows) {
 
     test.skipIf(!available(wikitext))(
       'gives the ids of the Python library on all of WikiText-2, and the text back',
-      () => {
+      async () => {
         const text = readFileSync(wikitext, 'utf8');
-        const ids = tokenizer.encode(text, plain);
+        const ids = await tokenizer.encode(text, plain);
         expect(ids.length).toBe(row.nIds);
         expect(digest(ids)).toBe(row.sha256);
-        expect(tokenizer.decode(ids, { skipSpecialTokens: false }) === text).toBe(true);
+        const back = await tokenizer.decode(ids, { skipSpecialTokens: false });
+        expect(back === (row.losesFirstSpace ? text.replace(/^ /, '') : text)).toBe(true);
 
-        const first = tokenizer.encode(text, { ...plain, atLeast: 4096 });
+        const first = await tokenizer.encode(text, { ...plain, atLeast: 4096 });
         expect(first.length).toBeGreaterThanOrEqual(4096);
         expect(first.length).toBeLessThan(ids.length);
         expect(digest(first)).toBe(digest(ids.slice(0, first.length)));
 
         const remembered = { ...plain, sharesBeginning: true };
-        expect(digest(tokenizer.encode(text, remembered))).toBe(row.sha256);
+        expect(digest(await tokenizer.encode(text, remembered))).toBe(row.sha256);
         const beginning = text.slice(0, 10_001);
-        expect(tokenizer.encode(beginning, remembered)).toEqual(tokenizer.encode(beginning, plain));
+        expect(await tokenizer.encode(beginning, remembered)).toEqual(await tokenizer.encode(beginning, plain));
       },
     );
 
-    test('gives for the pieces of a text the ids of the text', () => {
+    test('gives for the pieces of a text the ids of the text', async () => {
       expect(safeCut(readTokenizerJson(row.folder))).toBe(row.cut);
-      fc.assert(
-        fc.property(text, (text) => {
-          const ids = [...pieces(text, row.cut, 1)].flatMap((piece) => tokenizer.encode(piece, plain));
-          expect(ids).toEqual(tokenizer.encode(text, plain));
+      await fc.assert(
+        fc.asyncProperty(text, async (text) => {
+          const ids = await Promise.all([...pieces(text, row.cut, 1)].map((piece) => tokenizer.encode(piece, plain)));
+          expect(ids.flat()).toEqual(await tokenizer.encode(text, plain));
         }),
         { numRuns: 300 },
       );
     });
 
-    test('gives a text back', () => {
-      fc.assert(
-        fc.property(text, (text) => {
+    test('gives a text back', async () => {
+      await fc.assert(
+        fc.asyncProperty(text, async (text) => {
           // U+2581 stands for a space in SentencePiece, NFC composes, and bytes of U+FEFF are taken for a mark.
           fc.pre(!/[\u2581\ufeff]|<s>|<\|/.test(text) && text.normalize('NFC') === text);
-          expect(tokenizer.decode(tokenizer.encode(text, plain), { skipSpecialTokens: false })).toBe(text);
+          fc.pre(!row.losesFirstSpace || !text.startsWith(' '));
+          const ids = await tokenizer.encode(text, plain);
+          expect(await tokenizer.decode(ids, { skipSpecialTokens: false })).toBe(text);
         }),
       );
     });
@@ -186,16 +192,16 @@ describe('special tokens', () => {
   for (const [name, folder, without, withThem] of encodings) {
     test.skipIf(!available(folder))(name, async () => {
       const tokenizer = await openTokenizer(folder);
-      expect(tokenizer.encode('Once a', { addSpecialTokens: false })).toEqual(without);
-      expect(tokenizer.encode('Once a', { addSpecialTokens: true })).toEqual(withThem);
-      expect(tokenizer.decode([1, ...without], { skipSpecialTokens: true })).toBe('Once a');
+      expect(await tokenizer.encode('Once a', { addSpecialTokens: false })).toEqual(without);
+      expect(await tokenizer.encode('Once a', { addSpecialTokens: true })).toEqual(withThem);
+      expect(await tokenizer.decode([1, ...without], { skipSpecialTokens: true })).toBe('Once a');
     });
   }
 
   test('ids beyond the vocabulary decode to nothing', async () => {
     const tokenizer = await openTokenizer(stories);
-    expect(tokenizer.decode([403, 512, 261], { skipSpecialTokens: false })).toBe('Once a');
-    expect(tokenizer.decode([], { skipSpecialTokens: false })).toBe('');
+    expect(await tokenizer.decode([403, 512, 261], { skipSpecialTokens: false })).toBe('Once a');
+    expect(await tokenizer.decode([], { skipSpecialTokens: false })).toBe('');
   });
 });
 
@@ -212,7 +218,7 @@ describe('the expected ids of llama.cpp', () => {
       expect(texts.length).toBeGreaterThan(40);
       for (const [i, text] of texts.entries()) {
         const ids = (lines[i] ?? '').split(' ').filter(Boolean).map(Number);
-        expect(tokenizer.encode(text, plain), JSON.stringify(text)).toEqual(ids);
+        expect(await tokenizer.encode(text, plain), JSON.stringify(text)).toEqual(ids);
       }
     });
   }
@@ -292,7 +298,7 @@ describe('a tokenizer about which nothing is proven is not cut', () => {
       'a merge across words',
       () => ({
         ...stories(),
-        model: { ...stories().model, merges: [...(stories().model.merges ?? []), ['e', '\u2581a']] },
+        model: { ...stories().model, merges: [...(stories().model.merges as string[]), ['e', '\u2581a']] },
       }),
     ],
   ];

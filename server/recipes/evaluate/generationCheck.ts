@@ -20,14 +20,16 @@ export async function checkGeneration(
   const checks: GenerationCheck[] = [];
   for (const { model: index, path } of members) {
     for (const prompt of checkPrompts) {
-      const before = tokenizer.encode(prompt, { addSpecialTokens: true });
+      const before = await tokenizer.encode(prompt, { addSpecialTokens: true });
       const maxTokens = Math.max(1, Math.min(checkTokens, contextLength - before.length));
       const ids = await generate(model, before, { path, maxTokens, endIds, signal: run.signal });
-      const text = tokenizer.decode([...before, ...ids], { skipSpecialTokens: true });
+      const text = await tokenizer.decode([...before, ...ids], { skipSpecialTokens: true });
       checks.push({
         model: index,
         prompt,
-        text: text.startsWith(prompt) ? text.slice(prompt.length) : tokenizer.decode(ids, { skipSpecialTokens: true }),
+        text: text.startsWith(prompt)
+          ? text.slice(prompt.length)
+          : await tokenizer.decode(ids, { skipSpecialTokens: true }),
         nTokens: ids.length,
         ...repetitionOf(ids),
       });

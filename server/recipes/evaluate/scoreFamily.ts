@@ -78,7 +78,7 @@ async function packTasks({ checkpoint: { config, name, folder }, tasks, maxToken
   const tokenizer = await openTokenizer(folder);
   const packed = new Map<LoadedTask, PackedTask>();
   for (const [i, task] of tasks.entries()) {
-    packed.set(task, packTask(task.items, tokenizer, config, maxTokens));
+    packed.set(task, await packTask(task.items, tokenizer, config, maxTokens));
     progress(run, `${name}: read the tasks`)((i + 1) / tasks.length);
   }
   return { tokenizer, packed, tokenizeMs: performance.now() - began };

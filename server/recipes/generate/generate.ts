@@ -24,14 +24,14 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
     withDevice(recipe.compute, async (device) => {
       warnOfDifferences(checkpoint, run);
       const tokenizer = await openTokenizer(checkpoint.folder);
-      const prompt = promptIds(recipe, checkpoint, tokenizer);
+      const prompt = await promptIds(recipe, checkpoint, tokenizer);
       const { nBlocks } = checkpoint.config;
       const endIds = await endIdsOf(checkpoint, tokenizer.eosTokenId);
       const drop = checkDropSet(recipe.drop, nBlocks);
       const path = pathWithout(checkpoint.config, drop);
       const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, path };
       return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
-        const shown = incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
+        const shown = await incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
         const options = { path, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };
         const decode = recipe.cache ? generate : generateWithoutCache;
         const { result: made, elapsedMs, compileMs } = await timed(device, () => decode(model, prompt, options));
@@ -42,7 +42,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
           model: summarize(checkpoint),
           ...droppedFields(drop),
           prompt: recipe.prompt,
-          text: shown.text(),
+          text: await shown.text(),
           nPromptTokens: prompt.length,
           nNewTokens: made.length,
           stoppedBy: made.length < recipe.maxTokens ? 'endOfText' : 'maxTokens',
@@ -53,13 +53,13 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
     }),
   );
 
-function promptIds(
+async function promptIds(
   { prompt, bos, maxTokens }: GenerateRecipe,
   { config, name }: Checkpoint,
   tokenizer: Tokenizer,
-): number[] {
+): Promise<number[]> {
   const bosTokenId = tokenizer.bosTokenId ?? config.bosTokenId;
-  const ids = prompt === '' ? [] : tokenizer.encode(prompt, { addSpecialTokens: bos === 'tokenizer' });
+  const ids = prompt === '' ? [] : await tokenizer.encode(prompt, { addSpecialTokens: bos === 'tokenizer' });
   const wantsBos = bos === 'each' || ids.length === 0;
   if (wantsBos && bosTokenId === null)
     throw new UserError(
@@ -76,19 +76,19 @@ function promptIds(
 }
 
 /** Text as it grows. Ids are decoded together with those before, since a character may be spread over several. */
-function incrementalText(tokenizer: Tokenizer, prompt: readonly number[], show: (text: string) => void) {
+async function incrementalText(tokenizer: Tokenizer, prompt: readonly number[], show: (text: string) => void) {
   const decode = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecialTokens: true });
   const ids = [...prompt];
-  const before = decode(ids);
+  const before = await decode(ids);
   let shown = before;
   return {
-    add(id: number) {
+    async add(id: number) {
       ids.push(id);
-      const text = decode(ids);
+      const text = await decode(ids);
       if (text.endsWith('\uFFFD') || text.length <= shown.length) return;
       show(text.slice(shown.length));
       shown = text;
     },
-    text: () => decode(ids).slice(before.length),
+    text: async () => (await decode(ids)).slice(before.length),
   };
 }
