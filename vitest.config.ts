@@ -30,7 +30,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**']), ...curves],
           setupFiles: ['test/tensorsAlive.ts'],
-          maxWorkers: 2,
+          // One more than there may be processors: tests of pages wait half of their time.
+          maxWorkers: 3,
           sequence: { groupOrder: 0 },
         },
       },

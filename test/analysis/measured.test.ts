@@ -216,7 +216,7 @@ describe('what cannot be measured is refused before anything runs', () => {
   const searches: [string, Partial<NonNullable<MeasureOptions['greedy']>>, RegExp][] = [
     ['a search for all blocks', { count: 5 }, /^badChoice: A search cannot drop 5 blocks: at most 4 may go/],
     ['a search among too many protected', { count: 3, protected: [0, 1, 2] }, /at most 2 may go/],
-    ['a search for all sublayers', { count: 10, of: 'sublayers' }, /cannot drop 10 sublayers of blocks: at most 9/],
+    ['a search for all sublayers', { count: 10, of: 'sublayers' }, /cannot drop 10 sublayers: at most 9/],
     ['a confidence of 1', { racingConfidence: 1 }, /^usage: A confidence of 1 makes no sense/],
   ];
   const all = [

@@ -131,8 +131,9 @@ const data: Row[] = [
 const outputs: Row[] = [
   ['a taken output', heal('taken'), /taken exists and is not empty; choose another folder or delete it\.$/],
   ['the output of another run', heal('begun'), /begun exists and is not empty/],
-  ['a file as output', heal('text.txt'), /text\.txt is a file/],
+  ['a file as output', heal('short.txt'), /short\.txt is a file/],
   ['an output in the model', heal('pruned/out'), /lies inside/],
+  ['its own text as output', heal('text.txt'), /text\.txt is being read; choose another place/],
   ['nothing to resume', heal('nowhere', '--resume'), /nowhere holds no run to resume; leave out --resume to begin one/],
   ['no run in what is to be resumed', heal('taken', '--resume'), /taken holds no run to resume/],
   [

@@ -155,7 +155,7 @@ const models: Row[] = [
     [...['prune', 'missing-tensor'], '--drop', '1', '--out', 'out'],
     /lacks the weight model\.layers\.3\./,
   ],
-  ['no weights', ['inspect', 'no-weights'], /holds no weights; supported are model\.safetensors/],
+  ['no weights', ['inspect', 'no-weights'], /holds no weights; read are model\.safetensors/],
   ['a config that is not JSON', ['inspect', 'bad-config'], /config\.json is not valid JSON/],
   ['a family that we do not know', ['perplexity', 'unknown-family', ...measured], /mamba/],
   ['a mixture of experts', ['perplexity', 'mixtral', ...measured], /mixtral/],
@@ -164,13 +164,19 @@ const models: Row[] = [
   ['a config of another depth', ['inspect', 'deeper'], /lacks the weight model\.layers\.5\./],
   ['a provenance not to be believed', ['inspect', 'bad-provenance'], /espalier\.json/],
   ['no tokenizer', ['analyze', 'no-tokenizer', ...measured], /tokenizer\.json/],
-  ['a tokenizer that its library panics at', ['perplexity', 'no-length', ...measured], /"chunk size must be non-zero"/],
   ['one bad model among good ones', ['perplexity', model, 'nowhere', ...measured], /no folder/],
+];
+
+/** A panic ends the process that it happens in, so this is tried as a program only. */
+const panic: Row = [
+  'a tokenizer that its library panics at',
+  ['perplexity', 'no-length', ...measured],
+  /"chunk size must be non-zero"/,
 ];
 
 const texts: Row[] = [
   ['no such text', ['analyze', model, '--text', 'none.txt'], /^There is no file none\.txt/],
-  ['a folder for a text', ['analyze', model, '--text', '.'], /is not a file/],
+  ['a folder for a text', ['analyze', model, '--text', '.'], /is a folder; name the text files/],
   ['an empty text', ['analyze', model, '--text', 'empty.txt'], /no text in empty\.txt/],
   ['a blank text', ['analyze', model, '--text', 'blank.txt'], /no text in blank\.txt/],
   ['bytes that are no text', ['analyze', model, '--text', 'binary.txt'], /byte 1 is zero/],
@@ -311,4 +317,12 @@ describe.each<[string, Row[]]>([
     expect(await espalierProcess(args, root)).toEqual(await espalier(args, root));
     expect(contentsOf(root)).toEqual(before);
   });
+});
+
+it(panic[0], async () => {
+  const [, args, sentence] = panic;
+  const { code, signal, stdout, stderr } = await espalierProcess(args, root);
+  expect({ code, signal, stdout }, stderr).toEqual({ code: 2, signal: null, stdout: '' });
+  expect(stderr).toMatch(/^espalier: [^\n]+\n$/);
+  expect(stderr).toMatch(sentence);
 });

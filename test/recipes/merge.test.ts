@@ -1,5 +1,5 @@
 // Merging: the folder means what PEFT's merged model means, and only the weights that have an adapter change.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,6 +20,9 @@ const reference = join(dataFolder, 'reference');
 const text = join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw');
 const adapter = (which: 'init' | 'final') => join(reference, `lora-stories260k-${which}`);
 const pruned = join(root, 'pruned');
+const [empty, taken] = [join(root, 'empty'), join(root, 'taken')];
+for (const folder of [empty, taken]) mkdirSync(folder);
+writeFileSync(join(taken, 'something'), '');
 
 let n = 0;
 const merge = (change: Partial<MergeRecipe> = {}) =>
@@ -176,8 +179,8 @@ describe.skipIf(!available(adapter('final')) || !available(text))(
         { model: modelFolder('stories260k') },
         /has nothing for model\.layers\.4/,
       ],
-      ['no adapter', { adapter: root }, /has no adapter_config\.json; give the folder of a LoRA adapter/],
-      ['a taken output', { out: pruned }, /exists and is not empty/],
+      ['no adapter', { adapter: empty }, /has no adapter_config\.json; give the folder of a LoRA adapter/],
+      ['a taken output', { out: taken }, /exists and is not empty/],
       [
         'an output inside the adapter',
         { out: join(reference, 'lora-stories260k-final/out') },
