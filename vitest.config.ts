@@ -30,8 +30,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, workbench, ...(long ? [] : ['test/long/**']), ...curves],
           setupFiles: ['test/tensorsAlive.ts'],
-          // One more than there may be processors: tests of pages wait half of their time.
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },

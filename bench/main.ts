@@ -9,6 +9,7 @@ import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
 import type { Setting } from './setting';
+import { benchTokenize } from './tokenize';
 
 const benchmarks: Record<string, { readonly what: string; run(setting: Setting): Promise<void> }> = {
   block: { what: 'a block against plain matrix products of its shapes', run: benchBlock },
@@ -24,6 +25,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },
   evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
   variants: { what: 'five drop sets evaluated with the base against the base alone', run: benchVariants },
+  tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 
