@@ -34,7 +34,9 @@ describe.skipIf(!workbenchAvailable())('a hostile workspace', () => {
   it('writes its text into the panel of a prompt, as text', async () => {
     await window.command('Espalier: Try Model');
     await window.pick('<img');
-    await window.panel.locator('#generate, button').first().click();
+    // Until then the page before it is the one in view.
+    await window.panel.locator('#try-page').waitFor();
+    await window.panel.locator('#generate').click();
     await window.panel.locator('main', { hasText: /tokens\/s/ }).waitFor({ timeout: 60_000 });
   });
 

@@ -116,7 +116,8 @@ describe.skipIf(!workbenchAvailable())('another program where the server was', (
     lockTo(its);
     window = await workbench.openWindow();
     await window.statusItem('Espalier: no server').waitFor({ timeout: 60_000 });
-    expect(workbench.ourLog()).toContain(`Another program than the compute server answers on port ${its.port}`);
+    const said = `Another program than the compute server answers on port ${its.port}`;
+    await eventually('the log to say so', () => workbench.ourLog().includes(said));
     expect(its.heard).toEqual([]);
     await nothingHappened();
   });

@@ -66,15 +66,15 @@ export class WorkbenchWindow {
   /**
    * Answers the folder dialog that is open; `holds` is an entry of the folder, listed once the dialog has understood which
    * one is meant. Enter takes what is typed only while no entry has the focus, else it goes to that entry, which may be
-   * `..`; then all is typed again.
+   * `..`; and a dialog that is still being filled puts its own folder over what was typed. Then all is typed again.
    */
   async chooseFolder(folder: string, holds: string): Promise<void> {
     const deadline = Date.now() + 60_000;
     for (;;) {
-      await this.input.fill(`${folder}/`);
-      await this.inputRows.filter({ hasText: holds }).waitFor();
-      await this.page.keyboard.press('Enter');
       try {
+        await this.input.fill(`${folder}/`);
+        await this.inputRows.filter({ hasText: holds }).waitFor({ timeout: 5000 });
+        await this.page.keyboard.press('Enter');
         return await this.input.waitFor({ state: 'hidden', timeout: 3000 });
       } catch (error) {
         if (Date.now() > deadline) throw error;
