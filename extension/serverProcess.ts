@@ -7,16 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
 import { incompatibilitySentence, protocolName } from '../server/protocol/compatibility';
 import type { ServerLock } from '../server/protocol/server';
-import {
-  type EarlierLock,
-  elsewhereSentence,
-  isAlive,
-  isTended,
-  lockPath,
-  readLock,
-  standingOf,
-} from '../server/protocol/serverLock';
-import { accepts, listenerOn } from '../server/protocol/serverProbe';
+import { elsewhereSentence, lockPath, readLock, standingOf } from '../server/protocol/serverLock';
+import { earlierServes, isServing } from '../server/protocol/serverProbe';
 import { chooseNode } from './nodeChoice';
 
 declare const __ESPALIER_BUILD__: string;
@@ -44,7 +36,7 @@ export async function endServer(dataFolder: string): Promise<void> {
   const found = readLock(dataFolder);
   const serving = async () => {
     if (found.kind === 'earlier') return earlierServes(found.lock);
-    return found.kind === 'present' && (await isServing(found.lock, dataFolder));
+    return found.kind === 'present' && (await servesHere(found.lock, dataFolder));
   };
   if ((found.kind !== 'earlier' && found.kind !== 'present') || !(await serving())) return;
   const { pid } = found.lock;
@@ -68,7 +60,7 @@ async function servingLock(dataFolder: string): Promise<ServerLock | null> {
     case 'none':
       return null;
     case 'present':
-      return (await isServing(found.lock, dataFolder)) ? found.lock : null;
+      return (await servesHere(found.lock, dataFolder)) ? found.lock : null;
     case 'earlier':
       // It would want to see the token itself, and whoever has its port by now would get it.
       if (await earlierServes(found.lock))
@@ -85,20 +77,10 @@ async function servingLock(dataFolder: string): Promise<ServerLock | null> {
 
 const peer = { protocol: protocolName, wire: __ESPALIER_WIRE__, build: __ESPALIER_BUILD__ };
 
-const earlierServes = async ({ pid, port }: EarlierLock) => isAlive(pid) && (await accepts(port));
-
-async function isServing(lock: ServerLock, dataFolder: string): Promise<boolean> {
-  switch (standingOf(lock)) {
-    case 'lives':
-      return true;
-    case 'gone':
-      return false;
-    case 'unsure':
-      return (await listenerOn(lock)) !== 'another';
-    case 'elsewhere':
-      if (!isTended(lockPath(dataFolder), Date.now())) return false;
-      throw new UserError('badState', elsewhereSentence(dataFolder, lock));
-  }
+async function servesHere(lock: ServerLock, dataFolder: string): Promise<boolean> {
+  const serving = await isServing(lock, lockPath(dataFolder), Date.now);
+  if (serving === 'elsewhere') throw new UserError('badState', elsewhereSentence(dataFolder, lock));
+  return serving;
 }
 
 const startMs = 10_000;

@@ -97,7 +97,7 @@ async function gatherRuntime() {
 
 /** The npm package holds a binary for each of thirteen platforms beside each other; its index.js takes the one that fits. */
 async function gatherTokenizers() {
-  const [from, to] = ['node_modules/tokenizers'].flatMap((path) => [join(root, path), join(staging, path)]);
+  const [from, to] = [root, staging].map((folder) => join(folder, 'node_modules/tokenizers'));
   for (const name of ['index.js', 'LICENSE', `tokenizers.${target.tokenizers}.node`])
     await cp(join(from, name), join(to, name));
   const { name, version, license } = JSON.parse(await readFile(join(from, 'package.json'), 'utf8'));

@@ -15,7 +15,7 @@ const baseRecord = z.object({
   dtype: z.string(),
   /** Over the beginning of every weight, rounded to bf16. */
   printSha256: z.string(),
-  /** What it was made of: blocks of `original` that are left, halves that are dropped, and what else changed its weights. */
+  /** What it was made of: blocks of `original` that are left, sublayers that are dropped, and what else changed its weights. */
   original: z.string(),
   removedBlocks: list,
   droppedSublayers: z.object({ attention: list, mlp: list }),

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { refuseOverwriting } from '../checkpoint/readPlaces';
+import { parsedOr } from '../data/jsonRows';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../shared/dropSets';
@@ -84,7 +85,7 @@ export async function readReport(path: string): Promise<AnalyzeReport> {
   const text = await readFile(path, 'utf8').catch(() => {
     throw new UserError('notFound', `${path} cannot be read; give the file that analyze --json wrote.`);
   });
-  const json = parsedJson(text);
+  const json = parsedOr(text);
   // Only this command pays for what checks it.
   const { reportSchema } = await import('./reportSchema');
   const checked = reportSchema.safeParse(json);
@@ -95,14 +96,6 @@ export async function readReport(path: string): Promise<AnalyzeReport> {
       `${path} holds an empty score or loss, which was not finite when it was written; analyze the model again.`,
     );
   throw new UserError('badData', `${path} is not a report of analyze; give the file that analyze --json wrote.`);
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const fieldAt = (json: unknown, place: readonly PropertyKey[]): unknown =>

@@ -1,7 +1,7 @@
 // Where the answers lie in a conversation that a chat template has written.
 import { UserError } from '../errors';
 import { type ChatTemplate, type Message, textOrThrow, type Written } from '../tokenizer/chatTemplate';
-import type { Conversation } from './conversations';
+import { type Conversation, promptUpTo, withMessage } from './conversations';
 
 /** A half-open range of a text's characters (UTF-16 units). */
 export interface Span {
@@ -61,7 +61,7 @@ export async function foundAnswers(
   const prompts = answers.flatMap((i) => [
     promptUpTo(conversation, i, true),
     promptUpTo(conversation, i + 1, false),
-    promptUpTo(replaced(conversation, i, { role: 'assistant', content: plainAnswer }), i + 1, false),
+    promptUpTo(withMessage(conversation, i, { role: 'assistant', content: plainAnswer }), i + 1, false),
   ]);
   const written = await template.render(prompts);
   const chats: WrittenChat[] = [];
@@ -108,18 +108,6 @@ async function startOf(
   if (!isBehind || !text.startsWith(bare.slice(0, shared))) throw noAnswerFound(where, i);
   return shared;
 }
-
-const promptUpTo = ({ messages, tools, variables }: Conversation, end: number, addGenerationPrompt: boolean) => ({
-  messages: messages.slice(0, end),
-  tools,
-  variables,
-  addGenerationPrompt,
-});
-
-const replaced = (conversation: Conversation, place: number, message: Message): Conversation => ({
-  ...conversation,
-  messages: conversation.messages.map((it, i) => (i === place ? message : it)),
-});
 
 /** A text that no template changes, to see what stands behind an answer. */
 const plainAnswer = 'xanswerx';

@@ -1,6 +1,5 @@
-// Compressed files by what they begin with, unpacked as they are read and never to more than a bound. The only file that touches
+// Compressed files by what they begin with, unpacked a piece at a time and never to more than a bound. The only file that touches
 // fzstd: Node has gzip of its own, and zstd only since version 22.
-import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
@@ -13,7 +12,7 @@ interface Compression {
   readonly name: string;
   readonly magic: readonly number[];
   /** null: it is only named in the sentence that refuses it. */
-  readonly unpack: ((chunks: AsyncIterable<Buffer>) => AsyncIterable<Uint8Array>) | null;
+  readonly unpack: ((chunks: Iterable<Buffer>) => AsyncIterable<Uint8Array>) | null;
 }
 
 const compressions: readonly Compression[] = [
@@ -43,7 +42,7 @@ export async function unpacked(bytes: Buffer, file: string, mostBytes: number): 
   const parts: Uint8Array[] = [];
   let length = 0;
   try {
-    for await (const part of found.unpack(createReadStream(file))) {
+    for await (const part of found.unpack(chunksOf(bytes))) {
       length += part.length;
       if (length > mostBytes) throw tooMuch(name, mostBytes);
       parts.push(part);
@@ -56,7 +55,14 @@ export async function unpacked(bytes: Buffer, file: string, mostBytes: number): 
   return Buffer.concat(parts, length);
 }
 
-async function* gunzipped(chunks: AsyncIterable<Buffer>): AsyncIterable<Uint8Array> {
+const chunkBytes = 1 << 16;
+
+/** A little at a time, so that what comes out is seen before much more goes in. */
+function* chunksOf(bytes: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.subarray(at, at + chunkBytes);
+}
+
+async function* gunzipped(chunks: Iterable<Buffer>): AsyncIterable<Uint8Array> {
   const gunzip = createGunzip();
   const feeding = feed(chunks, gunzip);
   yield* gunzip as AsyncIterable<Buffer>;
@@ -64,9 +70,9 @@ async function* gunzipped(chunks: AsyncIterable<Buffer>): AsyncIterable<Uint8Arr
 }
 
 /** Gives way where the other end is full, and ends it with what goes wrong on this one. */
-async function feed(chunks: AsyncIterable<Buffer>, gunzip: ReturnType<typeof createGunzip>): Promise<void> {
+async function feed(chunks: Iterable<Buffer>, gunzip: ReturnType<typeof createGunzip>): Promise<void> {
   try {
-    for await (const chunk of chunks) {
+    for (const chunk of chunks) {
       if (gunzip.destroyed) return;
       if (!gunzip.write(chunk)) await new Promise<void>((ready) => gunzip.once('drain', ready).once('close', ready));
     }
@@ -76,10 +82,10 @@ async function feed(chunks: AsyncIterable<Buffer>, gunzip: ReturnType<typeof cre
   }
 }
 
-async function* unzstd(chunks: AsyncIterable<Buffer>): AsyncIterable<Uint8Array> {
+async function* unzstd(chunks: Iterable<Buffer>): AsyncIterable<Uint8Array> {
   let made: Uint8Array[] = [];
   const stream = new Decompress((part) => made.push(part));
-  for await (const chunk of chunks) {
+  for (const chunk of chunks) {
     stream.push(new Uint8Array(chunk));
     yield* made;
     made = [];

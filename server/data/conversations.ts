@@ -1,6 +1,6 @@
 // Rows of instruction data and chats as conversations, whatever their columns are called. Pure.
 import { UserError } from '../errors';
-import type { Chat, Message } from '../tokenizer/chatTemplate';
+import type { Chat, Message, Prompt } from '../tokenizer/chatTemplate';
 import { messageOf, messagesOf } from './messages';
 import { isGiven, meaningfulColumns, refuseColumns, thoughtFields, toolsOf } from './rowFields';
 import type { Row } from './rows';
@@ -11,6 +11,19 @@ export interface Conversation extends Chat {
   /** For each message whether it is an answer that is learned. */
   readonly learned: readonly boolean[];
 }
+
+/** The first `end` messages, as a prompt for a template. */
+export const promptUpTo = (
+  { messages, tools, variables }: Conversation,
+  end: number,
+  addGenerationPrompt: boolean,
+): Prompt => ({ messages: messages.slice(0, end), tools, variables, addGenerationPrompt });
+
+/** With another message in a place. */
+export const withMessage = (conversation: Conversation, place: number, message: Message): Conversation => ({
+  ...conversation,
+  messages: conversation.messages.map((it, i) => (i === place ? message : it)),
+});
 
 /** How rows of some columns are read. */
 export interface RowForm {

@@ -20,6 +20,9 @@ interface RefusedField {
 
 const pair: RefusedField = { means: 'a better and a worse answer, and healing learns from single answers' };
 const media: RefusedField = { means: 'something else than text, and the model reads text alone' };
+const ofMedia = Object.fromEntries(
+  ['images', 'image', 'videos', 'video', 'audios', 'audio'].map((name) => [name, media]),
+);
 const tokenised: RefusedField = { means: 'data in tokens' };
 const legacyCall: RefusedField = { means: 'a call in an older form; write it as tools and tool_calls' };
 const unlessOne = (value: unknown) => exactNumber(value) !== 1;
@@ -41,12 +44,7 @@ const refusedColumns: Record<string, RefusedField> = {
   loss_weight: weight,
   train: { means: 'whether the row is learned; leave out the rows that are not', asks: unlessTrue },
   training: { means: 'whether the row is learned; leave out the rows that are not', asks: unlessTrue },
-  images: media,
-  image: media,
-  videos: media,
-  video: media,
-  audios: media,
-  audio: media,
+  ...ofMedia,
   documents: { means: 'texts to answer from, which are not handed to the template' },
   functions: legacyCall,
   function_call: legacyCall,
@@ -60,12 +58,7 @@ const refusedInMessages: Record<string, RefusedField> = {
   train_detail: { means: 'which part of an answer is learned, and answers are learned whole' },
   training_detail: { means: 'which part of an answer is learned, and answers are learned whole' },
   reasoning_training_detail: { means: 'which part of the thoughts is learned, and answers are learned whole' },
-  images: media,
-  image: media,
-  videos: media,
-  video: media,
-  audios: media,
-  audio: media,
+  ...ofMedia,
 };
 
 /** What a conversation takes from a row beside its own columns. */

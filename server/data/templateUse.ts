@@ -2,7 +2,7 @@
 // word, so the conversation is refused by the name of what is missing.
 import { UserError } from '../errors';
 import type { ChatTemplate, Message, Prompt, Written, WrittenOrRefused } from '../tokenizer/chatTemplate';
-import type { Conversation } from './conversations';
+import { type Conversation, promptUpTo, withMessage } from './conversations';
 import { isGiven, thoughtFields } from './rowFields';
 
 /** A prompt that must be written otherwise than another; else the template passes over `what`. */
@@ -127,17 +127,8 @@ function refuseListsAsText({ messages, where }: Conversation, { text }: Written)
   );
 }
 
-const promptOf = ({ messages, tools, variables }: Conversation, end = messages.length): Prompt => ({
-  messages: messages.slice(0, end),
-  tools,
-  variables,
-  addGenerationPrompt: false,
-});
-
-const withMessage = (conversation: Conversation, place: number, message: Message): Conversation => ({
-  ...conversation,
-  messages: conversation.messages.map((it, i) => (i === place ? message : it)),
-});
+const promptOf = (conversation: Conversation, end = conversation.messages.length): Prompt =>
+  promptUpTo(conversation, end, false);
 
 const withoutFields = ({ role, ...fields }: Message, names: readonly string[]): Message => ({
   ...Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name))),

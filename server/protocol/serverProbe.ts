@@ -4,14 +4,39 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { protocolName } from './compatibility';
 import { newNonce, nonceHeader, replyTo } from './proof';
+import type { ServerLock } from './server';
+import { type EarlierLock, isAlive, isTended, standingOf } from './serverLock';
+
+/**
+ * Whether the server that wrote a lock file lives.
+ * @param path of that file, or of another link to it
+ * @param now by the clock of that file system, where it can be had
+ * @returns `elsewhere`: it lives where it cannot be asked
+ */
+export async function isServing(lock: ServerLock, path: string, now: () => number): Promise<boolean | 'elsewhere'> {
+  switch (standingOf(lock)) {
+    case 'lives':
+      return true;
+    case 'gone':
+      return false;
+    case 'unsure':
+      return (await listenerOn(lock)) !== 'another';
+    case 'elsewhere':
+      return isTended(path, now()) && 'elsewhere';
+  }
+}
+
+/** The same of a server of an earlier protocol. */
+export const earlierServes = async ({ pid, port }: EarlierLock): Promise<boolean> =>
+  isAlive(pid) && (await accepts(port));
 
 /** `silent`: something is there, and does not answer in time; a server may be that busy. */
-export type Listener = 'theServer' | 'silent' | 'another';
+type Listener = 'theServer' | 'silent' | 'another';
 
 const withinMs = 2000;
 
 /** Asks for an upgrade, as a client does, and goes when it has the answer. */
-export function listenerOn({ port, token }: { port: number; token: string }): Promise<Listener> {
+function listenerOn({ port, token }: { port: number; token: string }): Promise<Listener> {
   const nonce = newNonce();
   return new Promise((resolve) => {
     const asking = request({
@@ -46,7 +71,7 @@ export function listenerOn({ port, token }: { port: number; token: string }): Pr
 }
 
 /** Whether anything listens: all that can be asked of servers of earlier protocols without showing them the token. */
-export const accepts = (port: number): Promise<boolean> =>
+const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const probe = connect({ port, host: '127.0.0.1', timeout: withinMs });
     const answer = (yes: boolean) => {

@@ -17,16 +17,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerLock } from '../protocol/server';
-import {
-  elsewhereSentence,
-  isAlive,
-  isTended,
-  lockPath,
-  readLock,
-  standingOf,
-  understoodLock,
-} from '../protocol/serverLock';
-import { accepts, listenerOn } from '../protocol/serverProbe';
+import { elsewhereSentence, lockPath, readLock, understoodLock } from '../protocol/serverLock';
+import { earlierServes, isServing } from '../protocol/serverProbe';
 
 /**
  * False when another living server holds the folder. Throws UserError where it cannot be known whether that server is dead:
@@ -126,23 +118,11 @@ async function isHeld(path: string, text: string, mine: string): Promise<boolean
           `update this one, or end that one; if none runs any more, delete ${path}.`,
       );
     case 'earlier':
-      return isAlive(found.lock.pid) && (await accepts(found.lock.port));
-    case 'present':
-      return isHeldBy(found.lock, path, mine);
-  }
-}
-
-async function isHeldBy(lock: ServerLock, path: string, mine: string): Promise<boolean> {
-  switch (standingOf(lock)) {
-    case 'lives':
-      return true;
-    case 'gone':
-      return false;
-    case 'unsure':
-      return (await listenerOn(lock)) !== 'another';
-    case 'elsewhere':
-      // Both times are those of the file system, whatever the clocks of the hosts say.
-      if (!isTended(path, statSync(mine).mtimeMs)) return false;
-      throw new UserError('badState', elsewhereSentence(dirname(path), lock));
+      return earlierServes(found.lock);
+    case 'present': {
+      const serving = await isServing(found.lock, path, () => statSync(mine).mtimeMs);
+      if (serving === 'elsewhere') throw new UserError('badState', elsewhereSentence(dirname(path), found.lock));
+      return serving;
+    }
   }
 }

@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { baseWarning, writeBaseRecord } from '../../server/checkpoint/adapterBase';
 import { baseRecordOf } from '../../server/checkpoint/baseRecord';
-import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { adaptedModules, moduleKey } from '../../server/model/adapter';
 import type { Dtype } from '../../server/protocol/recipes';
 import { begunBy, refuseOtherRun } from '../../server/recipes/heal/identity';
 import { modelFolder } from '../fixtures';
 import { healing } from '../recipes/healing';
+import { withCheckpoint } from '../../server/recipes/recipeContext';
 import { onCpu, runHere } from '../recipes/runHere';
 
 const root = mkdtempSync(join(tmpdir(), 'bases-'));
@@ -44,18 +44,9 @@ const merge = (model: string, adapter: string, out: string, maxShardBytes: numbe
     compute: onCpu,
   });
 
-async function opened<T>(folder: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return await use(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
-}
-
 /** An adapter of the value projections, with the record that a healing writes, or as PEFT writes it with a name alone. */
 const makeAdapter = (name: string, base: string, { named = base, recorded = true, value = 0.01 } = {}) =>
-  opened(base, async (checkpoint) => {
+  withCheckpoint(base, async (checkpoint) => {
     const { config, provenance } = checkpoint;
     const form = { rank: 1, alpha: 1, rankPattern: {}, alphaPattern: {}, rsLora: false, dropout: 0 };
     const options = { ...form, targets: ['v_proj'], blocks: [0, 1] };
@@ -106,7 +97,7 @@ beforeAll(async () => {
 const named = (adapter: string): string | null =>
   JSON.parse(readFileSync(join(at(adapter), 'adapter_config.json'), 'utf8')).base_model_name_or_path;
 const warning = (adapter: string, model: string) =>
-  opened(at(model), (checkpoint) => baseWarning(at(adapter), named(adapter), checkpoint));
+  withCheckpoint(at(model), (checkpoint) => baseWarning(at(adapter), named(adapter), checkpoint));
 
 describe('an adapter', () => {
   it.each([
@@ -165,7 +156,7 @@ describe('an adapter', () => {
 
 describe('a run that goes on', () => {
   const begun = (model: string) =>
-    opened(at(model), async (checkpoint) =>
+    withCheckpoint(at(model), async (checkpoint) =>
       begunBy(
         healing(at(model), at('t.txt'), at('out')),
         { files: [] } as never,

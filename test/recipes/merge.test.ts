@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter';
-import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/shared/dropSets';
 import type { MergeRecipe } from '../../server/recipes/merge/recipe';
 import type { TokenSource } from '../../server/protocol/recipes';
 import { addLowRank } from '../../server/recipes/merge/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';
+import { withCheckpoint } from '../../server/recipes/recipeContext';
 import { onCpu, runHere } from './runHere';
 
 const root = mkdtempSync(join(tmpdir(), 'merge-'));
@@ -52,17 +52,8 @@ beforeAll(() =>
   }),
 );
 
-async function opened<T>(folder: string, use: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return await use(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
-}
-
 const weightsOf = (folder: string) =>
-  opened(folder, async (checkpoint) => {
+  withCheckpoint(folder, async (checkpoint) => {
     const weights = new Map<string, Float32Array>();
     for (const name of checkpoint.weights.keys()) weights.set(name, await checkpoint.readF32(name));
     return weights;
@@ -108,7 +99,7 @@ describe.skipIf(!available(adapter('final')) || !available(text))(
       const changed = [...before].filter(([name, old]) => old.some((x, i) => x !== after.get(name)![i]));
       const blocks = [0, 1, 2, 3].flatMap((k) => ['q', 'v'].map((p) => `model.layers.${k}.self_attn.${p}_proj.weight`));
       expect(changed.map(([name]) => name)).toEqual(blocks);
-      await opened(report.out, async ({ provenance, config }) => {
+      await withCheckpoint(report.out, async ({ provenance, config }) => {
         expect(provenance).toMatchObject({ keptBlocks: [0, 1, 2, 4], removedBlocks: [3] });
         expect(provenance!.steps.map(({ kind }) => kind)).toEqual(['prune', 'merge']);
         expect(provenance!.steps[1]).toMatchObject({
@@ -139,7 +130,7 @@ describe.skipIf(!available(adapter('final')) || !available(text))(
         expect(rounded.nMerged).toBe(8);
         expect(rounded.roundingShare / Math.sqrt(squaredRounding / squaredChange)).toBeCloseTo(1, 3);
         expect(rounded.roundingShare).toBeGreaterThan(1e-5);
-        await opened(rounded.out, async ({ weights }) => {
+        await withCheckpoint(rounded.out, async ({ weights }) => {
           for (const { dtype: written } of weights.values()) expect(written).toBe(dtype.toUpperCase());
         });
       },
@@ -159,7 +150,7 @@ describe.skipIf(!available(adapter('final')) || !available(text))(
 
     it('scales every module by its own rank and alpha', async () => {
       const folder = mkdtempSync(join(root, 'adapter-'));
-      const made = await opened(pruned, ({ config }) => readAdapter(adapter('final'), config));
+      const made = await withCheckpoint(pruned, ({ config }) => readAdapter(adapter('final'), config));
       const options = { ...made.options, rsLora: true, alphaPattern: { 'layers.2.self_attn.v_proj': 3 } };
       await writeAdapterFiles(folder, { ...made, options });
       const { out } = await merge({ adapter: folder });
