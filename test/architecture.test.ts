@@ -28,16 +28,20 @@ const faces = [['extension'], ['webview']];
 /** May be imported from everywhere: what two sides of a wire say to each other, and what they both know. */
 const everywhere = ['shared', 'errors', 'protocol'];
 
+/** How files are opened, removed and owned, by whatever works on a disk. */
+const onDisk = ['files', ...everywhere];
+
 const mayImport = new Map<string, readonly string[]>([
   ...downward(compute),
   ...downward(serving),
   ...faces.flat().map((face) => [face, everywhere] as const),
-  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...everywhere]],
+  ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...onDisk]],
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
-  ['engineClient', ['checkpoint', ...everywhere]],
-  ['plan', [...compute.slice(1).flat(), ...everywhere]],
-  ['runs', ['engineClient', 'recipes', 'checkpoint', ...everywhere]],
-  ['rpc', ['runs', 'plan', 'recipes', ...everywhere]],
+  ['engineClient', ['checkpoint', ...onDisk]],
+  ['plan', [...compute.slice(1).flat(), ...onDisk]],
+  ['runs', ['engineClient', 'recipes', 'checkpoint', ...onDisk]],
+  ['rpc', ['runs', 'plan', 'recipes', ...onDisk]],
+  ['files', everywhere],
   ['shared', ['errors', 'protocol']],
   ['errors', ['protocol']],
   ['protocol', []],
@@ -440,7 +444,7 @@ function codeOf(text: string): string {
 
 function downward(rows: readonly (readonly string[])[]): [string, readonly string[]][] {
   return rows.flatMap((row, i) =>
-    row.map((place): [string, string[]] => [place, [...rows.slice(i + 1).flat(), ...everywhere]]),
+    row.map((place): [string, string[]] => [place, [...rows.slice(i + 1).flat(), ...onDisk]]),
   );
 }
 

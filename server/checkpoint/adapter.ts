@@ -1,14 +1,16 @@
 // A LoRA adapter on disk, as PEFT has it: adapter_config.json and adapter_model.safetensors with two matrices a module,
 // `base_model.model.model.layers.3.mlp.up_proj.lora_A.weight` [R, in] and `....lora_B.weight` [out, R].
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isUserError, UserError } from '../errors';
+import { contentOf, readTextInside } from '../files/contained';
 import { type AdaptedModule, type AdapterForm, adapterTargets, moduleKey, projections } from '../model/adapter';
 import { type AdapterRanks, adapterRanks } from '../model/adapterRanks';
 import type { ModelConfig } from '../model/config';
 import { outputProjections } from '../model/weights';
 import { type AdapterConfig, adapterConfigFile, adapterConfigJson, parseAdapterConfig } from './adapterConfig';
 import { type LowRank, readAdapterTensors } from './adapterTensors';
+import { openFileSource } from './byteSource';
 import { isFile, isThere } from './folder';
 import { writeSafetensors } from './safetensors';
 import { writeStaged, writeStagedFile } from './stagedFile';
@@ -69,7 +71,7 @@ export async function readAdapter(folder: string, config: ModelConfig): Promise<
     ...projection,
     ...ranks.of(moduleKey(projection)),
   }));
-  const tensors = await readAdapterTensors(path, all, config.nBlocks);
+  const tensors = await readAdapterTensors(await openFileSource(path, await contentOf(folder)), all, config.nBlocks);
   refuseMissing(path, said, all, tensors);
   const computed = new Set(projections(config).map(moduleKey));
   refuseRevived(path, config, computed, tensors);
@@ -145,7 +147,7 @@ function refuseRevived(
 
 async function configText(folder: string): Promise<string> {
   const path = join(folder, adapterConfigFile);
-  if (await isThere(path)) return readFile(path, 'utf8');
+  if (await isThere(path)) return readTextInside(folder, adapterConfigFile);
   const stats = await stat(folder).catch(() => null);
   if (await isFile(join(folder, 'config.json'))) {
     throw new UserError(

@@ -1,11 +1,14 @@
 // Whether an adapter belongs to a model, by what is known of both: a word of warning, since the shapes say nothing.
 import { createHash } from 'node:crypto';
-import { readFile, realpath } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { liesIn, readInside, readTextInside } from '../files/contained';
 import { adapterWeightsFile } from './adapter';
 import { type BaseRecord, baseRecordOf, otherBase, parseRecord, recordText } from './baseRecord';
 import { type Checkpoint, openCheckpoint } from './checkpoint';
 import { isFile } from './folder';
+import { hubCaches } from '../shared/hubCache';
 import { provenanceFile } from './provenance';
 import { writeStagedFile } from './stagedFile';
 
@@ -16,7 +19,7 @@ export const writeBaseRecord = async (folder: string, base: BaseRecord): Promise
 /** Of an adapter's weights, which say that it is the same one. */
 export const adapterSha256 = async (folder: string): Promise<string> =>
   createHash('sha256')
-    .update(await readFile(join(folder, adapterWeightsFile)))
+    .update(await readInside(folder, adapterWeightsFile))
     .digest('hex');
 
 /**
@@ -29,8 +32,8 @@ export async function baseWarning(folder: string, named: string | null, model: C
   if (await isMergedInto(folder, model))
     return `${model.name} has the adapter ${adapter} in its weights already, as its ${provenanceFile} says; merged again it counts twice.`;
   const path = join(folder, provenanceFile);
-  const written = (await isFile(path)) ? parseRecord(await readFile(path, 'utf8'), path) : null;
-  const base = written ?? (await baseAt(named, model));
+  const written = (await isFile(path)) ? parseRecord(await readTextInside(folder, provenanceFile), path) : null;
+  const base = written ?? (await baseAt(named, folder, model));
   if (base) {
     const other = otherBase(base, await baseRecordOf(model));
     return other && trainedOnOther(adapter, other.trained, `${model.name} is ${other.present}`);
@@ -48,11 +51,19 @@ async function isMergedInto(folder: string, { provenance }: Checkpoint): Promise
   return merged.some((sha) => typeof sha === 'string') && merged.includes(await adapterSha256(folder));
 }
 
-/** The model that the adapter names, where it still is; null where it is not, or is the model in question. */
-async function baseAt(named: string | null, model: Checkpoint): Promise<BaseRecord | null> {
-  if (named === null || (await realpath(named).catch(() => null)) === (await realpath(model.folder))) return null;
+/**
+ * The model that the adapter names, where it still is; null where it is not, or is the model in question. Others may have
+ * written the name, so that nothing is opened but what lies beside the adapter or the model, or in Hugging Face's cache.
+ */
+async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
+  const there = named === null ? null : await realpath(named).catch(() => null);
+  const own = await realpath(model.folder);
+  const { hub } = hubCaches(process.env, homedir());
+  const cache = await realpath(hub).catch(() => hub);
+  const around = [dirname(own), dirname(await realpath(adapter)), cache];
+  if (there === null || there === own || !around.some((folder) => liesIn(there, folder))) return null;
   try {
-    const checkpoint = await openCheckpoint(named);
+    const checkpoint = await openCheckpoint(there);
     try {
       return await baseRecordOf(checkpoint);
     } finally {

@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import { type AdaptedModule, moduleKey } from '../model/adapter';
 import { parseBlockWeightName } from '../model/weights';
-import { openFileSource } from './byteSource';
+import type { ByteSource } from './byteSource';
 import { readSafetensorsHeader, type TensorEntry } from './safetensors';
 import { quote } from './strictJson';
 import { type WeightEntry, weightReader } from './weightReader';
@@ -13,16 +13,17 @@ export interface LowRank {
 }
 
 /**
+ * Closes the source.
  * @param modules every projection of the model, with the rank that its adapter has if it has one
  * @returns A [R, in] and B [out, R] by `moduleKey`, of those projections that have an adapter
  * @throws UserError `badChoice` where names or shapes are those of another model, `unsupportedModel`, `damagedCheckpoint`.
  */
 export async function readAdapterTensors(
-  path: string,
+  source: ByteSource,
   modules: readonly AdaptedModule[],
   nBlocks: number,
 ): Promise<Map<string, LowRank>> {
-  const source = await openFileSource(path);
+  const path = source.name;
   try {
     const { tensors } = await readSafetensorsHeader(source);
     const byKey = new Map(modules.map((module) => [moduleKey(module), module]));

@@ -1,10 +1,12 @@
 // The files that belong to a checkpoint beside config and weights: tokenizer, chat templates, licence, and the code that its
 // configurations name. Other code and pickles stay behind, and so does the README, which speaks of another model.
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readInside, readTextInside, resolveInside } from '../files/contained';
+import { isUserError } from '../errors';
 import { formatConfig, generationWithoutBlocks } from './configWithoutBlocks';
 import { generationConfigFile } from './generationConfig';
-import { codeNamedIn, liesWithin, withoutMissingCode } from './namedCode';
+import { codeNamedIn, withoutMissingCode } from './namedCode';
 
 const names = new Set([
   'tokenizer.json',
@@ -47,6 +49,7 @@ export interface AuxiliaryFiles {
 /**
  * The auxiliary files in a folder, links counting as what they point to.
  * @param keptBlocks null: all
+ * @throws UserError `outsideRoots` for a link out of the folder.
  */
 export async function findAuxiliaryFiles(
   folder: string,
@@ -60,14 +63,15 @@ export async function findAuxiliaryFiles(
 
   const said = new Map<string, Said>();
   for (const name of read.filter((each) => found.includes(each))) {
-    const one = await objectIn(join(folder, name));
+    const one = await objectIn(folder, name);
     if (one) said.set(name, one);
   }
   const code = await codeNamedIn(folder, [config, ...[...said.values()].map(({ json }) => json)]);
   const files: AuxiliaryFile[] = [];
   for (const name of [...new Set([...found, ...inTemplates.sort(), ...[...code.values()].flat().sort()])]) {
     const stats = await stat(join(folder, name)).catch(() => null);
-    if (!stats?.isFile() || (name.includes('/') && !(await liesWithin(folder, name)))) continue;
+    if (!stats?.isFile()) continue;
+    await resolveInside(folder, name);
     const one = said.get(name);
     const usable = one && withoutMissingCode(one.json, code);
     const kept = usable && name === generationConfigFile ? generationWithoutBlocks(usable, keptBlocks) : usable;
@@ -80,7 +84,7 @@ export async function findAuxiliaryFiles(
 export async function copyAuxiliaryFiles(files: readonly AuxiliaryFile[], from: string, to: string): Promise<void> {
   for (const { name, text } of files) {
     await mkdir(dirname(join(to, name)), { recursive: true });
-    await writeFile(join(to, name), text ?? (await readFile(join(from, name))));
+    await writeFile(join(to, name), text ?? (await readInside(from, name)));
   }
 }
 
@@ -94,13 +98,14 @@ const large = /(?<=[:,[]\s*)-?\d{16,}(?=\s*[,}\]])/g;
 const marked = /"as it stands (-?\d+)"/g;
 
 /** null: it is no JSON object, and whoever reads it will say so. */
-async function objectIn(path: string): Promise<Said | null> {
+async function objectIn(folder: string, name: string): Promise<Said | null> {
   try {
-    const text = await readFile(path, 'utf8');
+    const text = await readTextInside(folder, name);
     const json: unknown = JSON.parse(text.replace(large, '"as it stands $&"'));
     const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
     return isObject ? { json: json as Record<string, unknown>, text } : null;
-  } catch {
+  } catch (error) {
+    if (isUserError(error)) throw error;
     return null;
   }
 }

@@ -1,7 +1,7 @@
 // Bytes of a file by position. The one place that reads weights from disk; tests put their own source in its place.
 import { readSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { openToRead } from '../files/contained';
 
 export interface ByteSource {
   /** For sentences: the path. */
@@ -15,18 +15,17 @@ export interface ByteSource {
 
 /**
  * Opens a file for reading by position.
- * @throws UserError `notFound` if it is not there or cannot be read.
+ * @param within folders that it has to lie in; null: it may lie anywhere
+ * @throws UserError `notFound` if it is not there or cannot be read, `outsideRoots` if it leads elsewhere.
  */
-export async function openFileSource(path: string): Promise<ByteSource> {
-  const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+export async function openFileSource(path: string, within: readonly string[] | null = null): Promise<ByteSource> {
+  const handle = await openToRead(path, within).catch((error: NodeJS.ErrnoException) => {
+    if (isUserError(error)) throw error;
+    if (error.code === 'EISDIR') throw new UserError('damagedCheckpoint', `${path} is not a file.`);
     const reason = error.code === 'ENOENT' ? 'it does not exist' : `the system says ${error.code}`;
     throw new UserError('notFound', `Cannot open ${path}: ${reason}.`);
   });
   const stats = await handle.stat();
-  if (!stats.isFile()) {
-    await handle.close();
-    throw new UserError('damagedCheckpoint', `${path} is not a file.`);
-  }
   return {
     name: path,
     sizeBytes: stats.size,

@@ -1,8 +1,8 @@
 // A model on disk: config, weights by name, and where it came from. Opening reads headers only; weights are read when
 // asked for, widened to f32. All names and shapes are checked while opening, so reading does not fail later for them.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors';
+import { readTextInside } from '../files/contained';
 import type { BlockConfig, ModelConfig, WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
 import { blockWeightName, embeddingName, headName, outputProjections } from '../model/weights';
@@ -48,13 +48,13 @@ export async function openCheckpoint(
   openSource: typeof openFileSource = openFileSource,
 ): Promise<Checkpoint> {
   const folder = await findCheckpointFolder(given);
-  const configText = await readFile(join(folder, 'config.json'), 'utf8');
+  const configText = await readTextInside(folder, 'config.json');
   const configJson = parseConfig(folder, configText);
   const config = readModelConfig(configJson);
   await refuseAdapterBeside(folder);
   const provenancePath = join(folder, provenanceFile);
   const provenance = (await isFile(provenancePath))
-    ? parseProvenance(await readFile(provenancePath, 'utf8'), provenancePath, config.nBlocks)
+    ? parseProvenance(await readTextInside(folder, provenanceFile), provenancePath, config.nBlocks)
     : null;
   const shards = await openShards(folder, openSource);
   try {

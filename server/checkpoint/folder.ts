@@ -1,8 +1,9 @@
 // Where the files of a checkpoint are: a plain folder, or Hugging Face's cache, where `models--owner--name` holds
 // `refs/main` (a revision) and `snapshots/<revision>/` with links into `blobs/`.
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
+import { readTextInside, resolveInside } from '../files/contained';
 import { quote } from './strictJson';
 
 /**
@@ -30,19 +31,20 @@ export function checkpointName(folder: string): string {
 }
 
 async function findSnapshot(repository: string): Promise<string | null> {
-  const main = await readFile(join(repository, 'refs', 'main'), 'utf8').catch(() => null);
+  const main = await readTextInside(repository, join('refs', 'main')).catch(() => null);
   const snapshots = await readdir(join(repository, 'snapshots')).catch((): string[] => []);
   const revision = main === null ? (snapshots.length === 1 ? snapshots[0]! : null) : main.trim();
   // The revision must be one of the names listed, so it cannot lead out of the cache.
   if (revision === null || !snapshots.includes(revision)) return null;
   const folder = join(repository, 'snapshots', revision);
+  await resolveInside(repository, join('snapshots', revision));
   return (await isThere(join(folder, 'config.json'))) ? folder : null;
 }
 
 /** What a folder is that has no config.json, and what to give instead. */
 async function noConfig(folder: string, names: readonly string[]): Promise<string> {
   if (names.includes('adapter_config.json')) {
-    const base = await baseOfAdapter(join(folder, 'adapter_config.json'));
+    const base = await baseOfAdapter(folder);
     return `is the folder of an adapter${base ? ` for ${quote(base)}` : ''}, not of a model; give the model's folder here, and the adapter where one is asked for`;
   }
   const gguf = names.find((name) => name.endsWith('.gguf'));
@@ -55,9 +57,12 @@ async function noConfig(folder: string, names: readonly string[]): Promise<strin
   return `has no config.json; give the folder of a Hugging Face checkpoint${below ? `, such as ${join(folder, below)}` : ''}`;
 }
 
-async function baseOfAdapter(path: string): Promise<string | null> {
+async function baseOfAdapter(folder: string): Promise<string | null> {
   try {
-    const { base_model_name_or_path: base } = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+    const { base_model_name_or_path: base } = JSON.parse(await readTextInside(folder, 'adapter_config.json')) as Record<
+      string,
+      unknown
+    >;
     return typeof base === 'string' && base !== '' ? base : null;
   } catch {
     return null; // its own reader says what is wrong with it

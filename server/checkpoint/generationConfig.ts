@@ -1,8 +1,8 @@
 // generation_config.json: where a model's text ends, as transformers' `generate` reads it.
-import { readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import * as z from 'zod';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { readTextInside } from '../files/contained';
 import type { Checkpoint } from './checkpoint';
 
 export const generationConfigFile = 'generation_config.json';
@@ -20,8 +20,8 @@ export async function endIdsOf(
   { folder, config, configJson }: Pick<Checkpoint, 'folder' | 'config' | 'configJson'>,
   tokenizerEos: number | null,
 ): Promise<number[]> {
-  const path = join(folder, generationConfigFile);
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readTextInside(folder, generationConfigFile).catch((error: NodeJS.ErrnoException) => {
+    if (isUserError(error)) throw error;
     if (error.code === 'ENOENT') return null;
     throw damaged(folder, `cannot be read (${error.code})`);
   });

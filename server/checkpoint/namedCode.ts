@@ -1,8 +1,8 @@
 // Code that a model folder names by `auto_map`: `module.Class`, or `repository--module.Class` for one on the hub. It is found
 // and copied, never run. transformers opens a folder with trust_remote_code only if every module that it names is there, with
 // the modules which that imports relatively (transformers 5.24: dynamic_module_utils.py, get_relative_imports).
-import { readFile, realpath } from 'node:fs/promises';
-import { dirname, join, posix, sep } from 'node:path';
+import { join, posix } from 'node:path';
+import { readTextInside } from '../files/contained';
 import { isFile } from './folder';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -54,9 +54,9 @@ async function withImports(folder: string, first: string): Promise<string[] | nu
   const waiting = [first];
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
     if (found.has(file)) continue;
-    if (!(await isFile(join(folder, file))) || !(await liesWithin(folder, file))) return null;
+    if (!(await isFile(join(folder, file)))) return null;
     found.add(file);
-    for (const imported of importsIn(await readFile(join(folder, file), 'utf8'))) {
+    for (const imported of importsIn(await readTextInside(folder, file))) {
       const beside = posix.join(posix.dirname(file), imported.replaceAll('.', '/'));
       const module = await firstFile(folder, [`${beside}.py`, `${beside}/__init__.py`]);
       if (module === null) return null;
@@ -74,13 +74,6 @@ async function firstFile(folder: string, candidates: readonly string[]): Promise
 /** `from .a.b import c` and `import .a`: what lies in the same folder or below. */
 const importsIn = (code: string): string[] =>
   [...code.matchAll(/^\s*(?:from\s+\.(\w[\w.]*)\s+import|import\s+\.(\w[\w.]*)\s*$)/gm)].map(([, a, b]) => (a ?? b)!);
-
-/** What a link in a folder leads to must lie there, or among the blobs of a snapshot in Hugging Face's cache. */
-export async function liesWithin(folder: string, file: string): Promise<boolean> {
-  const [real, home] = await Promise.all([realpath(join(folder, file)), realpath(folder)]);
-  const blobs = join(dirname(dirname(home)), 'blobs');
-  return [home, blobs].some((place) => real.startsWith(place + sep));
-}
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,8 +1,9 @@
 // The files that hold a checkpoint's weights: model.safetensors, or the shards that an index names. As transformers 5 does
 // (modeling_utils.py), a single file comes before an index, and of an index only the names of its files count.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors';
+import { contentOf, readTextInside } from '../files/contained';
 import type { ByteSource, openFileSource } from './byteSource';
 import { isThere } from './folder';
 import { refuseForeignContent } from '../shared/foreignContent';
@@ -27,7 +28,7 @@ export async function openShards(folder: string, openSource: typeof openFileSour
   if (await isThere(join(folder, singleFile))) return openAll(folder, [singleFile], openSource);
   const index = join(folder, indexFile);
   if (!(await isThere(index))) throw await noWeights(folder);
-  const files = readIndex(index, await readFile(index, 'utf8'));
+  const files = readIndex(index, await readTextInside(folder, indexFile));
   const shards = await openAll(folder, files, openSource);
   const twice = tensorInTwoShards(shards);
   if (twice === null) return shards;
@@ -42,6 +43,7 @@ export const closeAll = (shards: readonly Shard[]) => Promise.all(shards.map(({ 
 
 async function openAll(folder: string, files: readonly string[], openSource: typeof openFileSource): Promise<Shard[]> {
   const shards: Shard[] = [];
+  const within = await contentOf(folder);
   try {
     for (const file of files) {
       const path = join(folder, file);
@@ -50,7 +52,7 @@ async function openAll(folder: string, files: readonly string[], openSource: typ
           'damagedCheckpoint',
           `${path} is missing, though the index names it; download the model again.`,
         );
-      const source = await openSource(path);
+      const source = await openSource(path, within);
       // Pushed before its header is read, so that it is closed if the header is bad.
       shards.push({ file, source, header: { tensors: [], metadata: {} } });
       shards[shards.length - 1] = { file, source, header: await readSafetensorsHeader(source) };

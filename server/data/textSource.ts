@@ -1,9 +1,10 @@
 // Files to text. Plain text is taken byte for byte; of structured files one field is read, a document a row.
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { openToRead } from '../files/contained';
 import type { TokenSourceReport } from '../protocol/recipes';
 import { nameWithin, unpacked } from './compressed';
 import { parseCsv } from './csv';
@@ -67,12 +68,22 @@ export async function readBytes(file: string): Promise<{ bytes: Buffer; report: 
   if (!found) throw new UserError('notFound', `There is no file ${file}; check the path.`);
   if (!found.isFile()) throw await notAFile(file);
   if (found.size > maximumTextBytes) throw tooLong(basename(file), found.size, 'bytes');
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await contentsOf(file).catch((error: NodeJS.ErrnoException) => {
+    if (isUserError(error)) throw error;
     throw new UserError('badData', `${file} cannot be read (${error.code}); check its permissions.`);
   });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const report = { name: basename(file), sha256, sizeBytes: bytes.length };
   return { bytes: await unpacked(bytes, file, maximumTextBytes), report };
+}
+
+async function contentsOf(file: string): Promise<Buffer> {
+  const handle = await openToRead(file);
+  try {
+    return await handle.readFile();
+  } finally {
+    await handle.close();
+  }
 }
 
 /** A folder, such as that of a data set in Hugging Face's cache: some of what could be meant is named. */

@@ -1,8 +1,8 @@
 // The files of a Hugging Face folder that make its tokenizer, read and checked.
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { readTextInside } from '../files/contained';
 import { refuseForeignContent } from '../shared/foreignContent';
 import { addedTokensJson, type SpecialTokenFiles, specialTokensMap, tokenizerConfig } from './specialTokens';
 import { tokenizerJson } from './tokenizerJson';
@@ -44,12 +44,13 @@ async function read<T extends z.ZodType>(schema: T, folder: string, name: string
 
 /** null: the file is not there. */
 const readText = (folder: string, name: string): Promise<string | null> =>
-  readFile(join(folder, name), 'utf8').then(
+  readTextInside(folder, name).then(
     (text) => {
       if (name.endsWith('.json')) refuseForeignContent(join(folder, name), text, 'json');
       return text;
     },
     (error: NodeJS.ErrnoException) => {
+      if (isUserError(error)) throw error;
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
       throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
     },

@@ -1,8 +1,9 @@
 // Where a model folder keeps its chat templates, and which files go first, as in transformers 5.24.
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as z from 'zod';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { readTextInside } from '../files/contained';
 
 /**
  * What `chatTemplateOf` takes. chat_template.jinja is the default one and additional_chat_templates/ has others by name;
@@ -29,7 +30,8 @@ const additional = 'additional_chat_templates';
 
 /** null: the file is not there. */
 const readText = (folder: string, name: string): Promise<string | null> =>
-  readFile(join(folder, name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+  readTextInside(folder, name).catch((error: NodeJS.ErrnoException) => {
+    if (isUserError(error)) throw error;
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
     const reason = `it cannot be read (${error.code})`;
     throw new UserError('damagedCheckpoint', `${name} in ${basename(folder)} is not usable: ${reason}; get it again.`);

@@ -66,13 +66,19 @@ describe('beside the weights', () => {
     expect((await copied(folderOf(files))).names).toEqual(along);
   });
 
-  it('a template that is a link out of the folder stays behind, one into the cache does not', async () => {
-    const cache = folderOf({ 'blobs/ab': 'template', 'snapshots/r/config.json': '{}', secret: 'secret' });
+  it('a template that is a link into the cache comes along, one that leads out of the folder is refused', async () => {
+    const repository = 'models--owner--name';
+    const files = { 'blobs/ab': 'template', 'snapshots/r/config.json': '{}', secret: 'secret' };
+    const cache = join(
+      folderOf(Object.fromEntries(Object.entries(files).map(([name, text]) => [`${repository}/${name}`, text]))),
+      repository,
+    );
     const folder = join(cache, 'snapshots/r');
     mkdirSync(join(folder, 'additional_chat_templates'));
     symlinkSync(join(cache, 'blobs/ab'), join(folder, 'additional_chat_templates/good.jinja'));
-    symlinkSync(join(cache, 'secret'), join(folder, 'additional_chat_templates/bad.jinja'));
     expect((await copied(folder)).names).toEqual(['additional_chat_templates/good.jinja']);
+    symlinkSync(join(cache, 'secret'), join(folder, 'additional_chat_templates/bad.jinja'));
+    await expect(copied(folder)).rejects.toThrow(/bad\.jinja is a link out of its folder, and is not followed/);
   });
 
   it('fields about blocks are renumbered, and floats stay floats', async () => {

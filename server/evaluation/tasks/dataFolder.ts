@@ -1,9 +1,10 @@
 // Finds and reads a task's documents in the folder that the user gives, whatever form they have there and however deep
 // they lie.
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, posix, resolve, sep } from 'node:path';
 import type { FileReport } from '../../data/textSource';
-import { UserError } from '../../errors';
+import { isUserError, UserError } from '../../errors';
+import { confined, contentOf, readTextInside, resolveInside } from '../../files/contained';
 import type { Form, Question, Task } from './task';
 import type { Split } from '../../shared/tasks';
 
@@ -18,7 +19,8 @@ export interface Documents {
  */
 export async function readQuestions(folder: string, task: Task, split: Split): Promise<Documents> {
   const forms = task.forms(split);
-  const paths = await withoutOtherRevisions(folder, await listed(folder));
+  const { files, linksOut } = await listed(folder);
+  const paths = await withoutOtherRevisions(folder, files);
   const strange: { path: string; expects: string }[] = [];
   for (const form of forms) {
     for (const found of placesOf(form, folder, paths)) {
@@ -28,7 +30,7 @@ export async function readQuestions(folder: string, task: Task, split: Split): P
     }
   }
   if (strange.length > 0) throw strangeFile(task, strange);
-  throw noData(folder, task, split, forms);
+  throw noData(folder, task, split, forms, linksOut);
 }
 
 /**
@@ -71,7 +73,7 @@ async function withoutOtherRevisions(folder: string, files: readonly Listed[]): 
   for (const file of [...files].sort((one, other) => other.changedMs - one.changedMs)) {
     const place = placeOf(file);
     if (!place || meant.has(place.set)) continue;
-    const main = await readFile(join(place.set, 'refs', 'main'), 'utf8').catch(() => '');
+    const main = await readTextInside(place.set, join('refs', 'main')).catch(() => '');
     const isThere = files.some((other) => placeOf(other)?.revision === main.trim());
     meant.set(place.set, isThere ? main.trim() : place.revision);
   }
@@ -94,7 +96,10 @@ async function readAll(
     const beside = form.beside && posix.join(posix.dirname(path), form.beside);
     if (beside && !paths.includes(beside))
       throw new UserError('notFound', `There is no ${form.beside} beside ${path} in ${folder}; put both there.`);
-    const part = await form.read(join(folder, path), beside && join(folder, beside));
+    for (const each of beside ? [path, beside] : [path]) await resolveInside(folder, each);
+    const part = await confined(await contentOf(folder), () =>
+      form.read(join(folder, path), beside && join(folder, beside)),
+    );
     if (!part) return null;
     for (const question of part.questions) all.questions.push(question);
     all.files.push(...part.files);
@@ -115,14 +120,21 @@ interface Listed {
 /** What Hugging Face's cache has beside snapshots of data sets. */
 const notData = /^(models|spaces)--|^(blobs|refs|\.no_exist)$/;
 
-/** Paths of all files relative to the folder, those that lie least deep first, then by name. */
-async function listed(folder: string): Promise<Listed[]> {
+interface Listing {
+  /** Relative to the folder, those that lie least deep first, then by name. */
+  readonly files: readonly Listed[];
+  /** Folders in it that are links out of it; nothing is looked for there. */
+  readonly linksOut: readonly string[];
+}
+
+async function listed(folder: string): Promise<Listing> {
   const found = await stat(folder).catch(() => null);
   if (found?.isFile())
     throw new UserError('notFound', `${folder} is a file; name the folder with the data of the tasks that it lies in.`);
   if (!found?.isDirectory())
     throw new UserError('notFound', `There is no folder ${folder}; name the one with the data of the tasks.`);
   const files: Listed[] = [];
+  const linksOut: string[] = [];
   let level = [''];
   for (let depth = 0; depth <= deepest && level.length > 0 && files.length < mostPaths; depth++) {
     const below: string[] = [];
@@ -134,15 +146,21 @@ async function listed(folder: string): Promise<Listed[]> {
         const inside = posix.join(path, entry.name);
         // A snapshot of the hub is made of links.
         const kind = entry.isSymbolicLink() ? await stat(join(folder, inside)).catch(() => null) : entry;
-        if (kind?.isDirectory()) below.push(inside);
+        if (kind?.isDirectory()) ((await leadsOut(folder, inside)) ? linksOut : below).push(inside);
         else if (kind?.isFile()) here.push({ path: inside, changedMs: await changedAt(folder, inside) });
       }
     }
     files.push(...here.sort((a, b) => (a.path < b.path ? -1 : 1)));
     level = below.sort();
   }
-  return files;
+  return { files, linksOut };
 }
+
+const leadsOut = (folder: string, path: string): Promise<boolean> =>
+  resolveInside(folder, path).then(
+    () => false,
+    (error) => isUserError(error),
+  );
 
 /** Only snapshots need it. */
 const changedAt = async (folder: string, path: string): Promise<number> =>
@@ -157,14 +175,22 @@ function strangeFile(task: Task, strange: readonly { path: string; expects: stri
   );
 }
 
-function noData(folder: string, task: Task, split: Split, forms: readonly Form[]): UserError {
+function noData(
+  folder: string,
+  task: Task,
+  split: Split,
+  forms: readonly Form[],
+  linksOut: readonly string[],
+): UserError {
   const places = forms.map((form) => form.places[0]).join(', ');
   const { dataset, config } = task.hub;
   const without = split === task.split ? '' : ', or take no examples';
+  const [link] = linksOut;
+  const notFollowed = link ? ` ${link} is a link out of it, which is not followed; name what it leads to.` : '';
   const source = config ? `${dataset} (${config})` : dataset;
   return new UserError(
     'notFound',
     `There is no data for ${task.name} (split ${split}) in ${folder}, where ${places} were looked for; ` +
-      `get the split from ${source}, or name another folder${without}.`,
+      `get the split from ${source}, or name another folder${without}.${notFollowed}`,
   );
 }

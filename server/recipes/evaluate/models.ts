@@ -1,10 +1,9 @@
 // The models of an evaluation: which are only shorter paths through the first one, and what each is called.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { pathWithinBase } from '../../checkpoint/withinBase';
-import { UserError } from '../../errors';
+import { isUserError, UserError } from '../../errors';
+import { readInside } from '../../files/contained';
 import { maxTokensOf } from '../../evaluation/encode';
 import { type Path, pathWithout } from '../../model/path';
 import { blockWeights } from '../../model/weights';
@@ -75,7 +74,8 @@ async function factsOf(checkpoint: Checkpoint, drop: DropSet, maxTokens: number 
 }
 
 async function tokenizerSha256(folder: string): Promise<string> {
-  const text = await readFile(join(folder, 'tokenizer.json')).catch(() => {
+  const text = await readInside(folder, 'tokenizer.json').catch((error) => {
+    if (isUserError(error)) throw error;
     throw new UserError(
       'notFound',
       `There is no tokenizer.json in ${folder}; add the one of the original model, since tasks are text.`,

@@ -3,11 +3,13 @@ import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
+import { resolveInside } from '../../files/contained';
 import { cacheFolderOf, hubCaches } from '../../shared/hubCache';
 
 /**
  * The folder of the original model: the one that was named, else one of the name in espalier.json that lies beside the pruned
- * model or in Hugging Face's cache, and has its blocks. null where there is none.
+ * model or in Hugging Face's cache, and has its blocks. null where there is none. Who wrote that file wrote the name: it leads
+ * nowhere else.
  * @throws UserError `badChoice` for one that was named and does not fit.
  */
 export async function findOriginal(pruned: Checkpoint, named: string | null): Promise<string | null> {
@@ -18,13 +20,21 @@ export async function findOriginal(pruned: Checkpoint, named: string | null): Pr
   const base = pruned.provenance?.baseModel;
   if (!base) return null;
   const { hub } = hubCaches(process.env, homedir());
-  const places = [join(dirname(pruned.folder), basename(base.name)), join(hub, cacheFolderOf('models', base.name))];
-  for (const folder of places) {
-    const nBlocks = await blocksOf(folder);
-    if (nBlocks === base.nBlocks) return folder;
+  if (!isPlain(base.name)) return null;
+  const places = [
+    { around: dirname(pruned.folder), name: basename(base.name) },
+    { around: hub, name: cacheFolderOf('models', base.name) },
+  ];
+  for (const { around, name } of places) {
+    const nBlocks = await blocksOf(around, name);
+    if (nBlocks === base.nBlocks) return join(around, name);
   }
   return null;
 }
+
+/** The name of a folder, or `owner/name`. */
+const isPlain = (name: string): boolean =>
+  /^[^/\\\0]+(\/[^/\\\0]+)?$/.test(name) && !name.split('/').some((part) => /^\.+$/.test(part));
 
 async function refuseOther({ config, name }: Checkpoint, folder: string): Promise<void> {
   const original = await openCheckpoint(folder);
@@ -42,9 +52,9 @@ async function refuseOther({ config, name }: Checkpoint, folder: string): Promis
     );
 }
 
-async function blocksOf(folder: string): Promise<number | null> {
+async function blocksOf(around: string, name: string): Promise<number | null> {
   try {
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openCheckpoint(await resolveInside(around, name));
     await checkpoint.close();
     return checkpoint.config.nBlocks;
   } catch {
