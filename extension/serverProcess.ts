@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../server/errors';
 import { incompatibilitySentence, protocolName } from '../server/protocol/compatibility';
+import { standingOf } from '../server/protocol/processIdentity';
 import type { ServerLock } from '../server/protocol/server';
-import { elsewhereSentence, lockPath, readLock, standingOf } from '../server/protocol/serverLock';
+import { elsewhereSentence, lockPath, readLock } from '../server/protocol/serverLock';
 import { earlierServes, isServing } from '../server/protocol/serverProbe';
 import { chooseNode } from './nodeChoice';
 

@@ -18,12 +18,13 @@ export interface ClientOptions {
 
 /** `server.json` in the data folder, readable by its owner alone: how a client finds the server. */
 export interface ServerLock {
+  /** A ProcessIdentity. */
   pid: number;
-  /** When that process started, in the system's own count; empty where it has none. */
   started: string;
-  /** Boot and namespaces in which number and port mean something; empty where the system does not say. */
   place: string;
   host: string;
+  /** The namespace in which the port means something; empty where there is none. */
+  network: string;
   /** On 127.0.0.1. */
   port: number;
   /** Known to those who can read this file; both ends prove that they know it, and neither sends it. */

@@ -1,7 +1,5 @@
-// The lock file of a data folder as both ends read it: what it says, and whether the server that wrote it lives. A process
-// number means something only together with the time at which the process started, in one namespace of one boot.
+// The lock file of a data folder as both ends read it: what it says, and how one on another host shows that it lives.
 import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { protocolName, protocolVersion, versionOf } from './compatibility';
@@ -33,6 +31,7 @@ const lockSchema: z.ZodType<ServerLock> = z.object({
   started: z.string(),
   place: z.string(),
   host: z.string(),
+  network: z.string(),
   port,
   token: z.string().min(1),
   protocol: z.literal(protocolName),
@@ -82,33 +81,6 @@ export function readLock(dataFolder: string): FoundLock {
   }
 }
 
-export type ProcessIdentity = Pick<ServerLock, 'pid' | 'started' | 'place' | 'host'>;
-
-export const identityOf = (pid: number): ProcessIdentity => ({
-  pid,
-  started: startOf(pid) ?? '',
-  place: placeHere(),
-  host: hostname(),
-});
-
-export type Standing =
-  | 'lives'
-  | 'gone'
-  /** There is a process of that number, and the system does not say whether it is the same one. */
-  | 'unsure'
-  /** It is a process of another host or container, which cannot be looked at from here. */
-  | 'elsewhere';
-
-export function standingOf({ pid, started, place }: ProcessIdentity): Standing {
-  if (place !== placeHere()) return 'elsewhere';
-  if (place === '' || started === '') return isAlive(pid) ? 'unsure' : 'gone';
-  try {
-    return startOf(pid) === started ? 'lives' : 'gone';
-  } catch {
-    return 'unsure';
-  }
-}
-
 /** A server writes its lock's time anew every few seconds; one elsewhere that has not for this long is dead. */
 const tendedMs = 30_000;
 
@@ -121,39 +93,15 @@ export function isTended(path: string, now: number): boolean {
   }
 }
 
-export const elsewhereSentence = (folder: string, { host }: ProcessIdentity): string =>
+export const elsewhereSentence = (folder: string, { host }: ServerLock): string =>
   `A server on ${host}, or in a container there, works on ${folder}: end it, or choose another folder. ` +
   `If it runs no more, its lock is void within ${tendedMs / 1000} s.`;
 
-/** Where process numbers and ports mean the same as here: boot and namespaces. Empty where the system does not say. */
-function placeHere(): string {
+/** The network namespace: where a port means the same as here. Empty where there are none. */
+export function networkHere(): string {
   try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
-    return [boot, readlinkSync('/proc/self/ns/pid'), readlinkSync('/proc/self/ns/net')].join(' ');
+    return readlinkSync('/proc/self/ns/net');
   } catch {
     return '';
-  }
-}
-
-/** In clock ticks since the boot; null: there is no such process, or the system does not say. Throws where it cannot be read. */
-function startOf(pid: number): string | null {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw error;
-  }
-  // The name of the program, in brackets, may hold spaces and brackets. What is dead may wait for its parent to ask.
-  const fields = stat.slice(stat.lastIndexOf(') ') + 2).split(' ');
-  return /^[ZX]/.test(fields[0]!) ? null : (fields[19] ?? null);
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { protocolName } from './compatibility';
+import { isAlive, type Standing, standingOf } from './processIdentity';
 import { newNonce, nonceHeader, replyTo } from './proof';
 import type { ServerLock } from './server';
-import { type EarlierLock, isAlive, isTended, standingOf } from './serverLock';
+import { type EarlierLock, isTended, networkHere } from './serverLock';
 
 /**
  * Whether the server that wrote a lock file lives.
@@ -14,7 +15,8 @@ import { type EarlierLock, isAlive, isTended, standingOf } from './serverLock';
  * @returns `elsewhere`: it lives where it cannot be asked
  */
 export async function isServing(lock: ServerLock, path: string, now: () => number): Promise<boolean | 'elsewhere'> {
-  switch (standingOf(lock)) {
+  const standing: Standing = lock.network === networkHere() ? standingOf(lock) : 'elsewhere';
+  switch (standing) {
     case 'lives':
       return true;
     case 'gone':

@@ -7,7 +7,8 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerFacts, ServerLock } from '../protocol/server';
-import { lockPath, identityOf } from '../protocol/serverLock';
+import { identityOf } from '../protocol/processIdentity';
+import { lockPath, networkHere } from '../protocol/serverLock';
 import { openRuns, type Runs } from '../runs/runs';
 import { admitClients } from './admission';
 import { openLifetime } from './lifetime';
@@ -39,7 +40,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const http = await listen(options.log);
   const { port } = http.address() as AddressInfo;
   const token = randomBytes(32).toString('base64url');
-  const lock: ServerLock = { ...identityOf(process.pid), port, token, ...peer };
+  const lock: ServerLock = { ...identityOf(process.pid), network: networkHere(), port, token, ...peer };
   const lockFile = lockPath(dataFolder);
   // A client that finds the lock file may connect before the runs are read; nothing else runs between here and there.
   let first = false;

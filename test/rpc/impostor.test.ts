@@ -13,7 +13,8 @@ import { endServer, reachServer } from '../../extension/serverProcess';
 import { openSocket } from '../../extension/socket';
 import { answerTo, isProof, newNonce, nonceHeader, proofHeader, proofOf } from '../../server/protocol/proof';
 import type { ServerLock } from '../../server/protocol/server';
-import { lockPath, identityOf } from '../../server/protocol/serverLock';
+import { identityOf } from '../../server/protocol/processIdentity';
+import { lockPath, networkHere } from '../../server/protocol/serverLock';
 import { isRunning, until } from '../cli/espalier';
 import { repoRoot } from '../fixtures';
 import { newFolder, readLockFile, spawnServer } from './client';
@@ -62,6 +63,7 @@ async function impostor(acts: (socket: Socket, headers: Record<string, string>) 
 
 const lockOf = (change: Partial<ServerLock>): ServerLock => ({
   ...identityOf(process.pid),
+  network: networkHere(),
   port: 1,
   token,
   protocol: 'espalier.v2',

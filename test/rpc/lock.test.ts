@@ -9,7 +9,8 @@ import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
 import type { ServerLock } from '../../server/protocol/server';
-import { lockPath, identityOf, readLock } from '../../server/protocol/serverLock';
+import { identityOf } from '../../server/protocol/processIdentity';
+import { lockPath, networkHere, readLock } from '../../server/protocol/serverLock';
 import { releaseLock, takeLock, tendLock } from '../../server/rpc/lock';
 import { repoRoot } from '../fixtures';
 import { newFolder, spawnServer } from './client';
@@ -36,6 +37,7 @@ function folder(content?: string): string {
 }
 const lockOf = (token: string, change: Partial<ServerLock> = {}): ServerLock => ({
   ...identityOf(process.pid),
+  network: networkHere(),
   port,
   token,
   protocol: 'espalier.v2',
@@ -76,7 +78,7 @@ async function withTakers<T>(n: number, body: (takers: readonly ChildProcess[]) 
   writeFileSync(program, taker);
   buildSync({
     stdin: {
-      contents: "export * from './server/rpc/lock'; export { identityOf } from './server/protocol/serverLock';",
+      contents: "export * from './server/rpc/lock'; export { identityOf } from './server/protocol/processIdentity';",
       resolveDir: repoRoot,
     },
     outfile: join(root, 'lock.cjs'),
