@@ -9,6 +9,7 @@ import type { RunControl } from '../server/protocol/engine';
 import type { DeviceName } from '../server/protocol/recipes';
 import type { RunSummary } from '../server/protocol/server';
 import { isResumable } from '../server/recipes/kinds';
+import { askFirst, pick, showError } from './editorText';
 import { openDemo } from './demo';
 import { baseFirst, evaluatedWith } from './lineage';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
@@ -95,7 +96,7 @@ export function registerCommands(host: CommandHost): Disposable[] {
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
         host.log.error(`${name}: ${message}`);
-        if ((await window.showErrorMessage(message, 'Show Log')) === 'Show Log') host.log.show();
+        if ((await showError(message, 'Show Log')) === 'Show Log') host.log.show();
         return undefined;
       }
     }),
@@ -139,7 +140,7 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
     detail: summary.folder,
     folder: summary.folder,
   }));
-  return (await window.showQuickPick(items, { title: 'Model' }))?.folder ?? null;
+  return (await pick(items, { title: 'Model' }))?.folder ?? null;
 }
 
 /** The base first. */
@@ -171,7 +172,7 @@ async function withRun(
   const runs = library.runs.filter(fits);
   if (runs.length === 0) throw new UserError('notFound', 'There is no such run.');
   const items = runs.map((run) => ({ label: run.title, description: run.state, run }));
-  const picked = await window.showQuickPick(items, { title: 'Run' });
+  const picked = await pick(items, { title: 'Run' });
   if (picked) await use(picked.run);
 }
 
@@ -179,9 +180,8 @@ const control = (host: CommandHost, target: Target, fits: (run: RunSummary) => b
   withRun(host, target, fits, ({ runId }) => host.connection.request('runs/control', { runId, action }));
 
 async function deleteRun({ connection }: CommandHost, { runId, title }: RunSummary): Promise<void> {
-  const answer = await window.showWarningMessage(
+  const answer = await askFirst(
     `Move "${title}" and its report to Espalier's trash? They stay there for 7 days. Folders that the run wrote stay where they are.`,
-    { modal: true },
     'Move to Trash',
   );
   if (answer === 'Move to Trash') await connection.request('runs/delete', { runId });
@@ -229,6 +229,6 @@ async function chooseDevice(): Promise<void> {
     description: what[name],
     picked: name === now,
   }));
-  const picked = await window.showQuickPick(items, { title: 'Device to Compute On' });
+  const picked = await pick(items, { title: 'Device to Compute On' });
   if (picked) await settings.update('device', picked.label, true);
 }

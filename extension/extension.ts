@@ -6,6 +6,7 @@ import { type CommandHost, registerCommands } from './commands';
 import { type Connection, openConnection } from './connection';
 import { setContextKeys } from './contextKeys';
 import { goOnWithDemo } from './demo';
+import { openLog } from './editorText';
 import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
 import { readSettings, type Settings } from './settings';
@@ -18,7 +19,7 @@ let connection: Connection | null = null;
 
 export function activate(context: ExtensionContext): void {
   const began = performance.now();
-  const log = window.createOutputChannel('Espalier', { log: true });
+  const log = openLog('Espalier');
   const settings = readSettings();
   const dataFolder = context.globalStorageUri.fsPath;
   const demo = Uri.joinPath(context.extensionUri, 'dist/demo').fsPath;

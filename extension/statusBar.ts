@@ -2,6 +2,7 @@
 import { type Disposable, StatusBarAlignment, ThemeColor, window, workspace } from 'vscode';
 import type { Connection } from './connection';
 import type { Library } from './library';
+import { showInStatus } from './editorText';
 import { type StatusText, statusText } from './statusText';
 
 export function showStatus(connection: Connection, library: Library): Disposable {
@@ -9,8 +10,7 @@ export function showStatus(connection: Connection, library: Library): Disposable
   item.name = 'Espalier';
   const update = () => {
     const { text, tooltip, level, click } = statusText(connection.state, library.runs, workspace.isTrusted, Date.now());
-    item.text = text;
-    item.tooltip = tooltip;
+    showInStatus(item, text, tooltip);
     item.backgroundColor = backgrounds[level] ? new ThemeColor(backgrounds[level]) : undefined;
     const command = `espalier.${click.does}`;
     item.command = click.does === 'openRun' ? { command, title: 'Open Run', arguments: [click.run] } : command;

@@ -5,6 +5,7 @@ import { type ExtensionContext, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { TokenSource } from '../server/protocol/recipes';
 import type { ModelSummary } from '../server/protocol/reports';
+import { pick } from './editorText';
 import type { Settings } from './settings';
 import { holds } from './trees/labels';
 
@@ -46,7 +47,7 @@ export function openTexts(context: ExtensionContext, settings: Settings, use: Te
         { label: nameOf(demo), description: 'short stories that come with Espalier', file: demo },
         { label: 'Browse…', description: 'another file of the workspace or of your model folders', file: null },
       ];
-      const picked = await window.showQuickPick(items, {
+      const picked = await pick(items, {
         title: titles[use].title,
         placeHolder:
           use === 'measure'

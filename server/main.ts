@@ -1,13 +1,14 @@
 // The server's process: `server.cjs DATAFOLDER [IDLESECONDS]`. Secrets are in the lock file, never in the arguments, the
 // environment or the log.
 import { serve } from './rpc/serve';
+import { stderr, stdout } from './terminal';
 
 const usage = 'usage: server.cjs DATAFOLDER [IDLESECONDS]';
-const log = (text: string) => console.log(`${new Date().toISOString()} ${text}`);
+const log = (text: string) => stdout.message(`${new Date().toISOString()} ${text}`);
 
 // The process that reads the log may end; that is no reason to end.
-process.stdout.on('error', () => {});
-process.stderr.on('error', () => {});
+stdout.onLost(() => {});
+stderr.onLost(() => {});
 
 async function main(): Promise<void> {
   const [dataFolder, idleText = '60'] = process.argv.slice(2);

@@ -1,8 +1,10 @@
 // npm run make-shape: a checkpoint with random weights in the shape of a real model, for benchmarks and tests of size.
 import { readFile } from 'node:fs/promises';
+import { inspect } from 'node:util';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { writeRandomCheckpoint } from './checkpoint/randomCheckpoint';
 import { isUserError, UserError } from './errors';
+import { stderr, stdout } from './terminal';
 
 interface Options {
   config: string;
@@ -13,6 +15,7 @@ interface Options {
 }
 
 new Command('make-shape')
+  .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
   .exitOverride()
   .description('Write a checkpoint with random weights in the shape that a config.json describes.')
   .requiredOption('--config <file>', 'config.json of a supported model')
@@ -28,7 +31,7 @@ new Command('make-shape')
       process.exitCode = error.exitCode === 0 ? 0 : 2;
       return;
     }
-    console.error(isUserError(error) ? error.message : error);
+    stderr.message(isUserError(error) ? error.message : inspect(error));
     process.exitCode = isUserError(error) ? 2 : 1;
   });
 
@@ -41,7 +44,9 @@ async function makeShape({ config, tokenizer, out, seed, shardSize }: Options) {
     seed,
     maxShardBytes: shardSize,
   });
-  console.log(`${out}: ${(nBytes / 1e9).toFixed(3)} GB of weights in ${((Date.now() - startMs) / 1000).toFixed(1)} s`);
+  stdout.message(
+    `${out}: ${(nBytes / 1e9).toFixed(3)} GB of weights in ${((Date.now() - startMs) / 1000).toFixed(1)} s`,
+  );
 }
 
 async function readJson(file: string): Promise<Record<string, unknown>> {

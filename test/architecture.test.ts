@@ -17,10 +17,11 @@ const compute = [
   ['model', 'tokenizer'],
   ['graph'],
   ['onnx'],
+  ['terminal'],
 ];
 
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
-const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan']];
+const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan'], ['terminal']];
 
 /** The faces; they know of the others only what lies everywhere. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
@@ -37,7 +38,7 @@ const mayImport = new Map<string, readonly string[]>([
   ...faces.flat().map((face) => [face, everywhere] as const),
   ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...onDisk]],
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
-  ['engineClient', ['checkpoint', ...onDisk]],
+  ['engineClient', ['checkpoint', 'terminal', ...onDisk]],
   ['plan', [...compute.slice(1).flat(), ...onDisk]],
   ['runs', ['engineClient', 'recipes', 'checkpoint', ...onDisk]],
   ['rpc', ['runs', 'plan', 'recipes', ...onDisk]],
@@ -80,6 +81,20 @@ const pure = ['graph', 'model', 'shared'];
 /** What only a browser or only Node has; what both have, such as `URL`, is no matter. */
 const globalsOfOneSide =
   /(?<![\w$.'`])(?:window|document|navigator|localStorage|HTMLElement|process|Buffer|__dirname|require)(?=[.[(])/g;
+
+/** What strangers wrote is made visible in one place each. */
+const onlyIn = [
+  {
+    place: 'server/terminal.ts',
+    within: /^(server|extension)\//,
+    uses: /\bprocess\.(?:stdout|stderr)\b|\bconsole\.\w+|\bprocess\[/g,
+  },
+  {
+    place: 'extension/editorText.ts',
+    within: /^extension\//,
+    uses: /\bwindow\.(?:show(?:Error|Warning|Information)Message|showQuickPick|createOutputChannel)|\bnew (?:TreeItem|MarkdownString)\b|\bpanel\.title =/g,
+  },
+];
 
 interface Import {
   readonly file: string;
@@ -142,6 +157,15 @@ const rules: Record<string, Rule> = {
         ...imports.filter((it) => it.file === file && !isRelative(it)).map(sentence),
         ...[...codeOf(source.get(file)!).matchAll(globalsOfOneSide)].map(([name]) => `${file} uses ${name}`),
       ]),
+
+  'only one place writes to terminals, and one to the parts of the editor': (_, files, source) =>
+    onlyIn.flatMap(({ place, within, uses }) =>
+      [...files]
+        .filter((file) => file !== place && within.test(file))
+        .flatMap((file) =>
+          [...codeOf(source.get(file)!).matchAll(uses)].map(([use]) => `${file} uses ${use}, which is ${place}'s`),
+        ),
+    ),
 
   'the webview uses nothing of Node': (imports) =>
     imports.filter(({ file, specifier }) => placeOf(file) === 'webview' && isBuiltin(specifier)).map(sentence),
@@ -291,6 +315,22 @@ describe('planted violations are found', () => {
         "server/shared/metrics.ts imports 'lit'",
         'server/shared/numbers.ts uses window',
         'server/shared/dropSets.ts uses Buffer',
+      ],
+    },
+    {
+      rule: 'only one place writes to terminals, and one to the parts of the editor',
+      files: {
+        'server/cli/table.ts': "process.stdout.write('a');\nconsole.error('b');\n// console.log(c)",
+        'server/terminal.ts': 'process.stdout.write(text);',
+        'extension/commands.ts': 'void window.showErrorMessage(message);\nconst item = new TreeItem(name);',
+        'extension/editorText.ts': 'window.showErrorMessage(visible(message));',
+        'webview/main.ts': 'console.log(1);',
+      },
+      finds: [
+        "server/cli/table.ts uses process.stdout, which is server/terminal.ts's",
+        "server/cli/table.ts uses console.error, which is server/terminal.ts's",
+        "extension/commands.ts uses window.showErrorMessage, which is extension/editorText.ts's",
+        "extension/commands.ts uses new TreeItem, which is extension/editorText.ts's",
       ],
     },
     {

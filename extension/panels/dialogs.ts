@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { Uri, window, workspace } from 'vscode';
 import type { Recipe } from '../../server/recipes/kinds';
+import { visibleLine } from '../../server/shared/visible';
 import type { Connection } from '../connection';
 import type { Settings } from '../settings';
 import { outputPath, defaultOutput, outputProblem } from './outputFolder';
@@ -18,7 +19,7 @@ export async function askOutputFolder(
   const { parent, name } = defaultOutput(model, roots, existsSync, what);
   const text = await window.showInputBox({
     title,
-    prompt: `Name of the new folder in ${parent}`,
+    prompt: visibleLine(`Name of the new folder in ${parent}`),
     value: name,
     ignoreFocusOut: true,
     validateInput: (typed) => outputProblem(parent, typed, roots, existsSync),

@@ -1,5 +1,6 @@
 // The tree view of models.
-import { EventEmitter, ThemeIcon, type TreeDataProvider, TreeItem, TreeItemCollapsibleState, Uri } from 'vscode';
+import { EventEmitter, ThemeIcon, type TreeDataProvider, type TreeItem, TreeItemCollapsibleState, Uri } from 'vscode';
+import { treeRow } from '../editorText';
 import type { Library } from '../library';
 import { childNodes, type ModelNode, type ModelRoot, type RowFacts, rowFacts, topNodes } from './modelNodes';
 
@@ -19,12 +20,8 @@ export function modelsTree(
     },
     getTreeItem(node) {
       const facts = rowFacts(node, library.models);
-      const item = new TreeItem(facts.label, states[facts.opens]);
+      const item = treeRow(facts, states[facts.opens]);
       item.id = facts.id;
-      item.description = facts.description;
-      item.tooltip = facts.tooltip;
-      // Without this, a screen reader reads the tooltip.
-      item.accessibilityInformation = { label: `${facts.label}, ${facts.description}` };
       item.contextValue = node.kind;
       item.iconPath = iconOf(facts.icon, media);
       if (node.kind === 'model')

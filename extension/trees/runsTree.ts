@@ -1,7 +1,8 @@
 // The tree view of runs: queued, running and ended, newest first.
-import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, TreeItem, window } from 'vscode';
+import { type Disposable, EventEmitter, ThemeColor, ThemeIcon, type TreeDataProvider, window } from 'vscode';
 import type { RunSummary } from '../../server/protocol/server';
 import type { Library } from '../library';
+import { treeRow } from '../editorText';
 import { isActive, runRow, shownRuns } from './runRows';
 
 /** The badge counts the runs that are not over. */
@@ -28,12 +29,8 @@ function runsTree(library: Library): TreeDataProvider<RunSummary> {
     getChildren: (run) => (run ? [] : shownRuns(library.runs)),
     getTreeItem(run) {
       const row = runRow(run, Date.now());
-      const item = new TreeItem(row.label);
+      const item = treeRow(row);
       item.id = row.id;
-      item.description = row.description;
-      item.tooltip = row.tooltip;
-      // Without this, a screen reader reads the tooltip.
-      item.accessibilityInformation = { label: `${row.label}, ${row.description}` };
       item.contextValue = row.contextValue;
       item.iconPath = new ThemeIcon(row.icon.name, row.icon.color ? new ThemeColor(row.icon.color) : undefined);
       item.command = { command: 'espalier.openRun', title: 'Open Run', arguments: [run] };

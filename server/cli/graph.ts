@@ -13,6 +13,7 @@ import { blockBackward } from '../model/blockGradient';
 import { noAdapters } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
 import { blockWeights } from '../model/weights';
+import { stdout } from '../terminal';
 import { natural, positive } from './readings';
 
 interface GraphFlags {
@@ -38,7 +39,7 @@ export const addGraph = (program: Command): Command =>
       if (format === 'onnx' && !out) throw new UserError('usage', 'An .onnx file needs a place: add --out FILE.');
       if (out) await refuseOverwriting(out, [{ path: model, as: 'model' }]);
       const graph = await graphOf(model, flags);
-      if (!out) console.log(format === 'dot' ? dot(graph) : print(graph));
+      if (!out) stdout.line(format === 'dot' ? dot(graph) : print(graph));
       else if (format === 'onnx') await writeStaged(out, (stage) => writeFile(stage, emit(graph).bytes, { flag: 'a' }));
       else await writeStagedFile(out, `${format === 'dot' ? dot(graph) : print(graph)}\n`);
     });

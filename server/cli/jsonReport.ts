@@ -2,14 +2,15 @@
 // standard error, so that a program can read the other.
 import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
 import { finiteJson } from '../shared/finite';
+import { visible } from '../shared/visible';
+import { type Output, stderr, stdout } from '../terminal';
 
 /** @param place what --json was given */
 export const isStandardOutput = (place: string | undefined): boolean =>
   place === '-' || place === '/dev/stdout' || place === '/dev/fd/1' || place === '/proc/self/fd/1';
 
 /** Where what is for people goes. */
-export const forPeople = (place: string | undefined): NodeJS.WriteStream =>
-  isStandardOutput(place) ? process.stderr : process.stdout;
+export const forPeople = (place: string | undefined): Output => (isStandardOutput(place) ? stderr : stdout);
 
 /** The file that a report goes to; undefined where it goes to none. */
 export const reportFile = (place: string | undefined): string | undefined =>
@@ -23,7 +24,8 @@ export async function checkReport(place: string | undefined, made?: string): Pro
 
 export async function writeReport(place: string | undefined, report: object): Promise<void> {
   if (place === undefined) return;
-  const text = `${finiteJson(report, 1)}\n`;
+  // What a terminal would act on becomes its code in files, too, so that they can be looked at.
+  const text = `${visible(finiteJson(report, 1))}\n`;
   if (!isStandardOutput(place)) return writeStagedFile(place, text);
-  await new Promise<void>((done) => process.stdout.write(text, () => done()));
+  await new Promise<void>((done) => stdout.write(text, done));
 }

@@ -1,7 +1,9 @@
 // The commands of espalier, and how a command's end becomes an exit code.
+import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { isUserError } from '../errors';
 import { nearNames } from '../shared/nearName';
+import { stderr, stdout } from '../terminal';
 import { addGraph } from './graph';
 import { addRecipeCommands } from './recipeCommands';
 import { addReport } from './report';
@@ -23,10 +25,10 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!isUserError(error)) {
-      console.error(error);
+      stderr.line(inspect(error));
       return 1;
     }
-    console.error(`espalier: ${error.message}`);
+    stderr.message(`espalier: ${error.message}`);
     return error.code === 'cancelled' ? 130 : 2;
   }
 }
@@ -45,6 +47,8 @@ function withNearNames(command: Command): void {
     option: command.options.flatMap(({ long }) => (long ? [long] : [])),
   });
   command.showSuggestionAfterError(false).configureOutput({
+    writeOut: (text) => stdout.write(text),
+    writeErr: (text) => stderr.write(text),
     outputError(text, write) {
       const [, what, name] = /unknown (command|option) '([^']+)'/.exec(text) ?? [];
       const near = name === undefined ? [] : nearNames(name, known()[what as 'command' | 'option']);

@@ -2,12 +2,14 @@
 import { Presets, SingleBar } from 'cli-progress';
 import type { EngineEvent } from '../protocol/engine';
 import type { HealStep } from '../protocol/reports';
+import { visibleLine } from '../shared/visible';
+import { type Output, stderr } from '../terminal';
 import { renderPlan } from './render';
 import { evaluationTable, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';
 
 /** Shows an engine's events on stderr; text goes to `out` as it comes, behind the `prompt`. */
-export function progressView(quiet: boolean | undefined, prompt: string, out: NodeJS.WritableStream) {
+export function progressView(quiet: boolean | undefined, prompt: string, out: Output) {
   const bar = new SingleBar(
     {
       format: '{step} {bar} {percentage} %  {duration_formatted}, {eta_formatted} left',
@@ -25,7 +27,7 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: No
       if (event.kind === 'warning' && !warned.has(event.text)) {
         bar.stop();
         step = '';
-        process.stderr.write(`Warning: ${event.text}\n`);
+        stderr.message(`Warning: ${event.text}`);
         warned.add(event.text);
       }
       if (quiet) return;
@@ -33,37 +35,35 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: No
       if (event.kind === 'plan') {
         bar.stop();
         step = '';
-        process.stderr.write(`${renderPlan(event.plan)}\n`);
+        stderr.message(renderPlan(event.plan));
         out.write(prompt);
       }
       if (event.kind === 'study') {
         bar.stop();
         step = '';
-        process.stderr.write(`${renderStudyPlan(event.plan)}\n`);
+        stderr.line(renderStudyPlan(event.plan));
       }
       if (event.kind === 'healing') healing.nSteps = event.steps;
       if (event.kind === 'step') healing.steps.push(event.step);
-      if (event.kind === 'step' && process.stderr.isTTY) {
-        const line = stepLine(healing.steps, healing.nSteps, event.remainingSeconds, event.memoryBytes);
-        process.stderr.write(`\r\x1b[2K${line}`);
-      }
+      if (event.kind === 'step' && stderr.isTerminal())
+        stderr.replaceLine(stepLine(healing.steps, healing.nSteps, event.remainingSeconds, event.memoryBytes));
       if (event.kind === 'evaluation') {
         bar.stop();
-        if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
-        process.stderr.write(`${evaluationTable([event.evaluation]).split('\n')[1]!}\n`);
+        stderr.replaceLine('');
+        stderr.line(evaluationTable([event.evaluation]).split('\n')[1]!);
       }
       if (healing.steps.length > 0) return;
-      if (event.kind !== 'progress' || !process.stderr.isTTY) return;
+      if (event.kind !== 'progress' || !stderr.isTerminal()) return;
       if (event.step !== step) {
         bar.stop();
-        bar.start(1000, 0, { step: event.step });
+        bar.start(1000, 0, { step: visibleLine(event.step) });
         step = event.step;
       }
       bar.update(Math.round(event.fraction * 1000));
     },
     end() {
       bar.stop();
-      if (healing.steps.length > 0 && process.stderr.isTTY) process.stderr.write('\n');
+      if (healing.steps.length > 0 && stderr.isTerminal()) stderr.line('');
     },
   };
 }

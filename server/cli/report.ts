@@ -12,6 +12,7 @@ import type { StudyReport } from '../recipes/study/recipe';
 import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';
+import { stdout } from '../terminal';
 import { defaultDataFolder } from './serve';
 import { reportOf } from '../evaluation/reportFromHarness';
 
@@ -32,10 +33,10 @@ export const addReport = (program: Command): Command =>
     .action(async (place: string, { out, data, quiet }: ReportFlags) => {
       if (out) await refuseOverwriting(out, [{ path: place, as: 'data' }]);
       const found = await readReport(place, data);
-      if (!out && !quiet) console.log(markdownOf(found.report));
+      if (!out && !quiet) stdout.line(markdownOf(found.report));
       if (!out) return;
       const files = await writeReport(out, found);
-      if (!quiet) console.log(`${files.join(', ')} are in ${out}`);
+      if (!quiet) stdout.message(`${files.join(', ')} are in ${out}`);
     });
 
 export interface Found {

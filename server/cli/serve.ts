@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { stderr, stdout } from '../terminal';
 import { positive } from './readings';
 
 const lingerMs = 300;
@@ -22,13 +23,13 @@ export const addServe = (program: Command): Command =>
       const { serve } = await import('../rpc/serve');
       const asked = new AbortController();
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort());
-      const log = (text: string) => console.error(text);
+      const log = (text: string) => stderr.message(text);
       const serving = await serve({ dataFolder: data, idleSeconds: idle, log, signal: asked.signal });
       if (serving.kind === 'other') {
-        console.log(`Another server works on this folder; ${serving.lockFile} says where.`);
+        stdout.message(`Another server works on this folder; ${serving.lockFile} says where.`);
         return;
       }
-      console.log(serving.lockFile);
+      stdout.line(serving.lockFile);
       await serving.ended;
       // Whatever is still open, such as a client that does not answer, has no say in it.
       setTimeout(() => process.exit(), lingerMs).unref();

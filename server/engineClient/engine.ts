@@ -7,6 +7,7 @@ import { removeAbandonedStages } from '../checkpoint/stagedFolder';
 import type { ErrorCode } from '../errors';
 import { type EngineEvent, type EngineRequest, isOutcome, type Outcome } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
+import * as terminal from '../terminal';
 
 export interface Engine {
   readonly pid: number | undefined;
@@ -35,7 +36,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
     child = fork(engineFile(), [String(process.pid)], {
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
   } catch (error) {
     return notStarted(Promise.resolve(error));
@@ -43,11 +44,13 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
   // The reason comes as an event, and there may be no pipes.
   if (child.pid === undefined) return notStarted(new Promise((resolve) => child.once('error', resolve)));
   child.on('error', () => {}); // it could not be killed, or be told something
-  let stderr = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-4000);
-    if (process.env.ESPALIER_TRACE) process.stderr.write(text);
-  });
+  let said = '';
+  // Libraries say things on either.
+  for (const stream of [child.stdout!, child.stderr!])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4000);
+      if (process.env.ESPALIER_TRACE) terminal.stderr.write(text);
+    });
   // A message to a dying engine is lost; the outcome says how the engine ended.
   const send = (request: EngineRequest) => void (child.connected && child.send(request, () => {}));
 
@@ -68,7 +71,7 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
   const ended = gone.then(async (how) => {
     // An engine that was killed in the middle of writing could not remove what it had begun.
     if ('out' in recipe && !reported) await removeAbandonedStages(recipe.out);
-    settle(death(how, stderr));
+    settle(death(how, said));
   });
   send({ kind: 'start', recipe });
 
@@ -113,7 +116,7 @@ const inspectorArguments = (port: string | undefined): string[] =>
   port && /^\d+$/.test(port) ? [`--inspect-brk=127.0.0.1:${port}`] : [];
 
 /** The outcome of an engine that ended without reporting one. */
-function death(how: string, stderr: string): Outcome {
+function death(how: string, said: string): Outcome {
   if (how === 'SIGKILL')
     return {
       kind: 'failed',
@@ -121,13 +124,13 @@ function death(how: string, stderr: string): Outcome {
       message:
         'The engine was killed from outside, most likely because memory ran out; use --memory streaming or fewer --tokens.',
     };
-  const panic = /^thread .* panicked at [^\n]*\n(.*)/m.exec(stderr);
+  const panic = /^thread .* panicked at [^\n]*\n(.*)/m.exec(said);
   if (panic)
     return {
       kind: 'failed',
       code: 'damagedCheckpoint',
       message: `The model's tokenizer.json cannot be used: Hugging Face's library gave up with "${panic[1]}"; download the folder's tokenizer files again, or repair that part.`,
     };
-  const tail = stderr.trimEnd();
+  const tail = said.trimEnd();
   return { kind: 'failed', code: 'internal', message: `The engine ended with ${how}.${tail && `\n${tail}`}` };
 }

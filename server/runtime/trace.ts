@@ -4,6 +4,7 @@
 //   Chrome's trace format (chrome://tracing, ui.perfetto.dev). It slows everything down.
 // - ESPALIER_CHECK=1, for tests: a program that is found under its key is built again and compared with the first one, and a
 //   device that is closed while one of its tensors is alive fails.
+import { stderr } from '../terminal';
 import type { DeviceCounts, Tensor } from './tensor';
 
 /** Devices that were not closed yet: tests look whether one is forgotten, and what its tests have left on it. */
@@ -15,7 +16,7 @@ export const profileFolder = (): string | undefined => process.env.ESPALIER_PROF
 
 /** Writes the line of a device that ends, where that is asked for. */
 export function traceEnd(provider: string, counts: DeviceCounts): void {
-  if (process.env.ESPALIER_TRACE) process.stderr.write(`${traceLine(provider, counts)}\n`);
+  if (process.env.ESPALIER_TRACE) stderr.line(traceLine(provider, counts));
 }
 
 export function traceLine(provider: string, counts: DeviceCounts): string {

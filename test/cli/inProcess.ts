@@ -17,8 +17,9 @@ export async function espalier(args: readonly string[], cwd = process.cwd()): Pr
   const said = { stdout: '', stderr: '' };
   const before = process.cwd();
   const writes = (stream: 'stdout' | 'stderr') =>
-    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+    vi.spyOn(process[stream], 'write').mockImplementation((text: string | Uint8Array, ...rest: unknown[]) => {
       said[stream] += typeof text === 'string' ? text : Buffer.from(text).toString();
+      for (const each of rest) if (typeof each === 'function') each();
       return true;
     });
   const prints = (method: 'log' | 'error', stream: 'stdout' | 'stderr') =>

@@ -1,5 +1,6 @@
 // The panel in which blocks are chosen: it follows the newest analysis of its model, asks what a choice costs, and writes.
 import type { Disposable, WebviewPanel } from 'vscode';
+import { setTitle } from '../../editorText';
 import type { ChooseBlocksPage } from '../../../server/protocol/pages/chooseBlocks';
 import { modelName } from '../../trees/modelNodes';
 import { type Answers, openPage } from '../page';
@@ -25,7 +26,7 @@ export const placeToChoose = (folder: string): Place => ({ folder, choice: null 
 function fillChooseBlocks(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost): Disposable {
   const { connection, log } = host;
   const { folder } = place;
-  panel.title = `Choose Blocks: ${modelName(folder)}`;
+  setTitle(panel, `Choose Blocks: ${modelName(folder)}`);
   const notify = () => {
     if (shown.state()) page.notifyState('choose/state', () => shown.state()!);
   };

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
+import { setTitle } from '../../editorText';
 import { UserError } from '../../../server/errors';
 import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
@@ -42,7 +43,7 @@ function fillEvaluation(
   };
   const evaluation = openShownEvaluation(first, host, notify);
   const titled = () => {
-    panel.title = `Evaluation: ${modelName(evaluation.now.place.folders[0] ?? '')}`;
+    setTitle(panel, `Evaluation: ${modelName(evaluation.now.place.folders[0] ?? '')}`);
   };
   titled();
   const load = async () => {

@@ -1,15 +1,17 @@
 // The list in which variants to compare with a base are picked: models, and earlier evaluations of the same base.
-import { type QuickPickItem, window } from 'vscode';
+import type { QuickPickItem } from 'vscode';
 import { UserError } from '../../../server/errors';
 import type { EvaluateReport } from '../../../server/recipes/evaluate/recipe';
 import type { FoundModel, RunSummary } from '../../../server/protocol/server';
 import type { Connection } from '../../connection';
+import { pickSeveral } from '../../editorText';
 import type { Library } from '../../library';
 import { rowFacts } from '../../trees/modelNodes';
 import { candidatesFor } from '../../lineage';
 
 export type PickedVariant = { kind: 'model'; folder: string } | { kind: 'evaluation'; runId: string };
 
+const title = 'Variants to Compare With the Base';
 const mostEarlier = 10;
 
 /** `shown`: runs whose variants are there already; null: earlier evaluations are not offered. */
@@ -26,12 +28,7 @@ export async function pickVariants(
       'notFound',
       'No other model here reads the same tokens; prune this one first, or add the folder of its variants to the setting espalier.modelFolders.',
     );
-  const picked = await window.showQuickPick([...models, ...earlier], {
-    title: 'Variants to Compare With the Base',
-    canPickMany: true,
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
+  const picked = await pickSeveral([...models, ...earlier], title);
   return (picked ?? []).map(({ variant }) => variant);
 }
 
@@ -43,7 +40,7 @@ export async function pickCompared(base: string, library: Library): Promise<stri
   }));
   if (items.length === 0)
     throw new UserError('notFound', 'There is no variant of this model here to compare it with; prune it first.');
-  const picked = await window.showQuickPick(items, { title: 'Variants to Compare With the Base', canPickMany: true });
+  const picked = await pickSeveral(items, title);
   return picked && picked.length > 0 ? [base, ...picked.map(({ variant }) => variant.folder)] : null;
 }
 

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Disposable, WebviewPanel } from 'vscode';
+import { setTitle } from '../../editorText';
 import type { HealPage } from '../../../server/protocol/pages/heal';
 import type { Library } from '../../library';
 import { modelName } from '../../trees/modelNodes';
@@ -35,7 +36,7 @@ function fillHealing(panel: WebviewPanel, place: Place, becomes: (place: Place) 
   const { connection, log } = host;
   const { folder } = place;
   let { runId } = place;
-  panel.title = `Healing: ${modelName(folder)}`;
+  setTitle(panel, `Healing: ${modelName(folder)}`);
   const notify = () => {
     if (healing.state()) page.notifyState('heal/state', () => healing.state()!);
   };

@@ -1,5 +1,6 @@
 // The panel of any run: its state, its recipe and its report.
 import type { Disposable, WebviewPanel } from 'vscode';
+import { setTitle } from '../../editorText';
 import { UserError } from '../../../server/errors';
 import type { RunPage, RunPageState } from '../../../server/protocol/pages/run';
 import { kinds, type Recipe } from '../../../server/recipes/kinds';
@@ -46,7 +47,7 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
       await shown.show(runId);
       const opened = shown.run;
       if (!opened) throw new UserError('superseded', 'The panel was closed before its run was there.');
-      panel.title = opened.state.run.title;
+      setTitle(panel, opened.state.run.title);
       recipeYaml = await textOf(opened.state.recipe, connection);
       return state(opened.state);
     },

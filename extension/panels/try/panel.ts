@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { Disposable, WebviewPanel } from 'vscode';
+import { setTitle } from '../../editorText';
 import { UserError } from '../../../server/errors';
 import type { TryPage, TryState } from '../../../server/protocol/pages/try';
 import type { GenerateRecipe, GenerateReport } from '../../../server/recipes/generate/recipe';
@@ -48,7 +49,7 @@ function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost)
   let models: ModelSummary[] = [];
   let generation: Generation | null = null;
   let cancelled = false;
-  panel.title = `Try ${folders.map(modelName).join(' and ')}`;
+  setTitle(panel, `Try ${folders.map(modelName).join(' and ')}`);
   const state = (): TryState => ({
     models,
     prompt: firstPrompt,
