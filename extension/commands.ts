@@ -104,7 +104,7 @@ export function registerCommands(host: CommandHost): Disposable[] {
 }
 
 const canResume = ({ state, kind }: RunSummary) =>
-  ['failed', 'cancelled', 'interrupted'].includes(state) && isResumable(kind);
+  ['failed', 'cancelled', 'interrupted'].includes(state) && kind !== 'unknown' && isResumable(kind);
 const canControl =
   (...states: RunSummary['state'][]) =>
   ({ state, kind }: RunSummary) =>

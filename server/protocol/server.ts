@@ -69,7 +69,8 @@ export type RunState =
 
 export type RunSummary = {
   runId: string;
-  kind: Recipe['kind'];
+  /** `unknown`: its files are damaged, or of a later version; it has failed, and can only be deleted. */
+  kind: Recipe['kind'] | 'unknown';
   /** Such as `Prune SmolLM2-135M` or `Analyze stories260k`. */
   title: string;
   model: string;
@@ -80,7 +81,7 @@ export type RunSummary = {
   lastSeq: number;
 } & RunState;
 
-/** An event of a run; `seq` counts from 1 without gaps. */
+/** An event of a run; `seq` counts from 1. A number is given once; one that is missing was lost with its line of the log. */
 export interface RunEvent {
   seq: number;
   atEpochMs: number;
@@ -106,7 +107,7 @@ export interface ServerRequests {
   'runs/list': { params: Record<string, never>; result: RunSummary[] };
   'runs/get': {
     params: { runId: string };
-    result: { run: RunSummary; recipe: Recipe; plan: Plan | null; report: Report | null };
+    result: { run: RunSummary; recipe: Recipe; plan: Plan | null; warnings: string[]; report: Report | null };
   };
   /** Events after `since` are sent again, then those that come. */
   'runs/subscribe': { params: { runId: string; since: number }; result: { lastSeq: number } };

@@ -69,10 +69,11 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/cancel': { params: oneRun, handle: ({ runId }, { runs }) => runs.cancel(runId) },
   'runs/resume': {
     params: oneRun,
-    handle({ runId }, { runs }) {
+    handle({ runId }, { runs, roots }) {
       // Links may have changed since: the recipe is checked again, by the roots that it began with.
-      rootsOf(runs.rootsOf(runId)).resolveRecipe(runs.recipeOf(runId));
-      return runs.resume(runId);
+      const own = runs.rootsOf(runId);
+      (own.length > 0 ? rootsOf(own) : roots).resolveRecipe(runs.recipeOf(runId));
+      return runs.resume(runId, roots.folders);
     },
   },
   'runs/control': {

@@ -82,13 +82,19 @@ const effectRows = (parts: RunParts, dispatch: Dispatch, { onIdle, log }: RunRep
   },
 });
 
-function open({ store }: RunParts, run: Run): void {
-  run.events = [...store.events(run.runId)];
-  // The newest may have been lost with the power, after the record that counts them was synced.
-  run.record.lastSeq = run.events.length;
+function open(parts: RunParts, run: Run): void {
+  run.events = [...eventsOf(parts, run)];
   run.record.startedAtEpochMs = null;
   run.record.endedAtEpochMs = null;
-  store.forgetEvents(run.runId);
+  parts.store.forgetEvents(run.runId);
+}
+
+/** The events of a run; what its log lost is said in it, under a number of its own. */
+export function eventsOf({ store }: RunParts, run: Run): RunEvent[] {
+  if (run.events) return run.events;
+  const events = store.events(run);
+  run.record.lastSeq = Math.max(run.record.lastSeq, events.at(-1)?.seq ?? 0);
+  return events;
 }
 
 function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
@@ -118,7 +124,7 @@ function keepWarm({ warm }: RunParts, { runId, attempt }: Run): void {
   if (attempt) attempt.onWarmEvent = warm.keep(runId, attempt.recipe as AnalyzeRecipe, attempt.engine);
 }
 
-function append({ store, speeds, subscribers }: RunParts, run: Run, event: RunEvent['event']): void {
+export function append({ store, speeds, subscribers }: RunParts, run: Run, event: RunEvent['event']): void {
   const next: RunEvent = { seq: run.record.lastSeq + 1, atEpochMs: Date.now(), event };
   store.append(run.runId, next);
   run.record.lastSeq = next.seq;
@@ -128,11 +134,11 @@ function append({ store, speeds, subscribers }: RunParts, run: Run, event: RunEv
 }
 
 function saveState(parts: RunParts, run: Run): void {
-  const { runId, record } = run;
+  const { record } = run;
   if (record.state.state === 'running') record.startedAtEpochMs ??= Date.now();
   if (!isActive(record.state)) record.endedAtEpochMs = Date.now();
   append(parts, run, { kind: 'state', state: record.state });
-  parts.store.saveRecord(runId, record);
+  parts.store.saveRecord(run);
   publish(parts, run);
 }
 

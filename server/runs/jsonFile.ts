@@ -1,32 +1,47 @@
-// Small JSON files that are read and replaced as a whole.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+// Small JSON files that are read and replaced as a whole. Each carries a checksum.
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { sealed, unsealed } from '../checkpoint/sealed';
 
-/** null: the file cannot be read, or is no JSON. */
-export function readJson(path: string): unknown {
+/** `unreadable`: the system says why not, and may say otherwise later. */
+export type ReadJson =
+  | { readonly kind: 'read'; readonly value: object }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged' }
+  | { readonly kind: 'unreadable'; readonly code: string };
+
+export function readJson(path: string): ReadJson {
+  let text: string;
   try {
-    return parsedJson(readFileSync(path, 'utf8'));
-  } catch {
-    return null;
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { kind: 'absent' };
+    return noFile.includes(code) ? { kind: 'damaged' } : { kind: 'unreadable', code };
   }
+  const value = unsealed(text);
+  return value ? { kind: 'read', value } : { kind: 'damaged' };
 }
 
-export function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+/** Something else lies in its place, such as a folder. */
+const noFile = ['EISDIR', 'ENOTDIR', 'ELOOP'];
 
 /** Written beside, synced, renamed: the file is the old one or the new one, never half of it. */
-export function replaceFile(path: string, content: unknown): void {
+export const replaceFile = (path: string, content: object): void =>
+  replaceText(path, `${sealed(JSON.stringify(content))}\n`);
+
+export function replaceText(path: string, text: string): void {
   const stage = `${path}.partial`;
-  writeFileSync(stage, `${JSON.stringify(content)}\n`, { mode: 0o600 });
-  const file = openSync(stage, 'r+');
   try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    writeFileSync(stage, text, { mode: 0o600 });
+    const file = openSync(stage, 'r+');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(stage, path);
+  } catch (error) {
+    rmSync(stage, { force: true });
+    throw error;
   }
-  renameSync(stage, path);
 }

@@ -1,13 +1,10 @@
 // All runs of a data folder in memory, active or not, and what clients see of them.
-import { basename } from 'node:path';
-import { checkpointName } from '../checkpoint/folder';
 import { UserError } from '../errors';
-import { modelsOf, type Recipe, titleOf } from '../recipes/kinds';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import type { Attempt } from './attempt';
 import type { Job } from './deviceQueue';
 import { isActive, type RunLife } from './runLife';
-import type { RunRecord, StoredRun } from './store';
+import type { StoredRun } from './storedRun';
 
 export interface Run extends StoredRun {
   life: RunLife;
@@ -35,20 +32,29 @@ export type RunTable = ReturnType<typeof openRunTable>;
 
 export function openRunTable() {
   const runs = new Map<string, Run>();
+  /** Of what cannot be made a run of again: what is shown, and why. */
+  const lost = new Map<string, RunSummary & { state: 'failed' }>();
   const active = () => [...runs.values()].filter((run) => isActive(run.record.state));
   return {
     add: (run: Run): void => void runs.set(run.runId, run),
-    remove: (runId: string): void => void runs.delete(runId),
+    addLost: (summary: RunSummary & { state: 'failed' }): void => void lost.set(summary.runId, summary),
+    isLost: (runId: string): boolean => lost.has(runId),
+    remove(runId: string): void {
+      runs.delete(runId);
+      lost.delete(runId);
+    },
     get: (runId: string): Run | undefined => runs.get(runId),
-    /** Throws UserError('notFound'). */
+    /** Throws UserError: `notFound`, or `badData` for one that is lost. */
     find(runId: string): Run {
       const run = runs.get(runId);
+      const unread = lost.get(runId);
+      if (unread) throw new UserError('badData', unread.message);
       if (!run) throw new UserError('notFound', `There is no run ${runId}; it may have been deleted.`);
       return run;
     },
     active,
     nActive: (): number => active().length,
-    summaries: (): RunSummary[] => [...runs.values()].map(summaryOf),
+    summaries: (): RunSummary[] => [...lost.values(), ...[...runs.values()].map(summaryOf)],
     /** The newest analysis of a model that is done or on its way; null: none. */
     newestAnalysisOf(folder: string): string | null {
       const isUseful = ({ recipe, record }: Run) =>
@@ -57,21 +63,6 @@ export function openRunTable() {
         (record.state.state === 'done' || isActive(record.state));
       return [...runs.values()].findLast(isUseful)?.runId ?? null;
     },
-  };
-}
-
-/** The record of a run that has just been requested. */
-export function newRecord(recipe: Recipe, roots: readonly string[]): RunRecord {
-  const model = modelsOf(recipe)[0]!;
-  return {
-    title: titleOf(recipe.kind, checkpointName(model) || basename(model)),
-    model,
-    roots: [...roots],
-    createdAtEpochMs: Date.now(),
-    startedAtEpochMs: null,
-    endedAtEpochMs: null,
-    lastSeq: 0,
-    state: { state: 'queued' },
   };
 }
 

@@ -5,12 +5,14 @@ import { engineExists } from '../engineClient/engine';
 import { UserError } from '../errors';
 import type { Plan, RunControl } from '../protocol/engine';
 import { isResumable, type Recipe, type Report } from '../recipes/kinds';
-import type { RunEvent, RunSummary } from '../protocol/server';
+import type { RunEvent, RunSummary, ServerRequests } from '../protocol/server';
 import { openDeviceQueue } from './deviceQueue';
 import {
   type Dispatch,
+  append,
   diskSentence,
   errorCode,
+  eventsOf,
   openDispatch,
   type RunParts,
   type RunSubscriber,
@@ -18,16 +20,17 @@ import {
 } from './effects';
 import type { Query } from './queryQueue';
 import { isActive } from './runLife';
-import { newRecord, newRun, openRunTable, type Run, summaryOf } from './runTable';
+import { newRun, openRunTable, type Run, summaryOf } from './runTable';
 import { openSpeeds } from './speeds';
 import { openRunStore } from './store';
+import { newRecord } from './storedRun';
 import { openWarmEngines } from './warmEngines';
 
 export type Runs = ReturnType<typeof openRuns>;
 
 export function openRuns(dataFolder: string, reporting: RunReporting) {
-  const parts = openParts(dataFolder);
-  const { table, store, warm } = parts;
+  const parts = openParts(dataFolder, reporting.log);
+  const { table, warm } = parts;
   const dispatch = openDispatch(parts, reporting);
   return {
     /** Returns how to end the subscription. */
@@ -39,18 +42,28 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     start: (runId: string, recipe: Recipe, roots: readonly string[]): RunSummary =>
       start(parts, dispatch, runId, recipe, roots),
     list: table.summaries,
-    get(runId: string): { run: RunSummary; recipe: Recipe; plan: Plan | null; report: Report | null } {
+    get(runId: string): ServerRequests['runs/get']['result'] {
       const run = table.find(runId);
-      const plan = newestPlan(eventsOf(parts, run));
-      return { run: summaryOf(run), recipe: run.recipe, plan, report: store.report(runId) };
+      const report = reportOf(parts, run, dispatch);
+      const events = eventsOf(parts, run);
+      return {
+        run: summaryOf(run),
+        recipe: run.recipe,
+        plan: newestPlan(events),
+        warnings: warningsIn(events),
+        report,
+      };
     },
     rootsOf: (runId: string): readonly string[] => table.find(runId).record.roots,
     recipeOf: (runId: string): Recipe => table.find(runId).recipe,
-    lastSeq: (runId: string): number => table.find(runId).record.lastSeq,
-    /** Sequence numbers have no gaps, so the events after `since` begin at that index. */
+    lastSeq(runId: string): number {
+      const run = table.find(runId);
+      eventsOf(parts, run); // a log that is mended has one more
+      return run.record.lastSeq;
+    },
     eventsAfter(runId: string, since: number): RunEvent[] {
       const run = table.get(runId);
-      return run ? eventsOf(parts, run).slice(since) : [];
+      return run ? after(eventsOf(parts, run), since) : [];
     },
     /** Ends a run that waits or works; of an analysis that is done, the warm engine is evicted. */
     async cancel(runId: string): Promise<RunSummary> {
@@ -60,7 +73,8 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
       return summaryOf(run);
     },
     control: (runId: string, action: RunControl): RunSummary => control(table.find(runId), action, dispatch),
-    resume: (runId: string): RunSummary => resume(table.find(runId), dispatch),
+    /** @param roots of who resumes it, for a run that has lost its own */
+    resume: (runId: string, roots: readonly string[] = []): RunSummary => resume(table.find(runId), roots, dispatch),
     remove: (runId: string): Promise<{ freedBytes: number }> => remove(parts, runId),
     /** Asks the analysed model of a run. */
     ask: <T>(runId: string, query: Query<T>): Promise<T> => ask(parts, table.find(runId), query),
@@ -80,7 +94,7 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
   };
 }
 
-function openParts(dataFolder: string): RunParts {
+function openParts(dataFolder: string, log: RunReporting['log']): RunParts {
   const warm = openWarmEngines();
   const parts: RunParts = {
     store: openRunStore(dataFolder),
@@ -91,19 +105,59 @@ function openParts(dataFolder: string): RunParts {
     subscribers: new Set(),
   };
   const dispatch = openDispatch(parts, { onIdle() {}, log() {} });
-  for (const stored of parts.store.list()) recover(parts, newRun(stored, stored.record.state), dispatch);
+  for (const found of parts.store.list()) {
+    if (found.kind === 'lost') {
+      parts.table.addLost(found.summary);
+      log(`run ${found.summary.runId}: ${found.summary.message}`);
+      continue;
+    }
+    const run = newRun(found.stored, found.stored.record.state);
+    parts.table.add(run);
+    if (found.kind === 'restored') {
+      log(`run ${run.runId}: ${found.said}`);
+      sayRestored(parts, run, found.said);
+    }
+    if (isActive(run.record.state)) interrupt(parts, run, dispatch);
+  }
   return parts;
 }
 
-/** The server that had an active run has ended without writing that. */
-function recover({ table, store }: RunParts, run: Run, dispatch: Dispatch): void {
-  table.add(run);
-  if (!isActive(run.record.state)) return;
+/** A disk that takes nothing now keeps the run as it is, to be restored by the next server. */
+function sayRestored(parts: RunParts, run: Run, said: string): void {
   try {
-    run.record.lastSeq = store.events(run.runId).length;
+    eventsOf(parts, run);
+    append(parts, run, { kind: 'warning', text: said });
+    parts.store.saveBoth(run);
+  } catch {}
+  parts.store.forgetEvents(run.runId);
+}
+
+/** The server that had an active run has ended without writing that. */
+function interrupt(parts: RunParts, run: Run, dispatch: Dispatch): void {
+  try {
+    eventsOf(parts, run);
   } catch {} // its log cannot be read now; the record counts as far as it was saved
-  store.forgetEvents(run.runId);
+  parts.store.forgetEvents(run.runId);
   dispatch(run, { kind: 'serverEnds' });
+}
+
+/** Of a run that is done and has no report that can be used, it is said that it failed, and it can be started again. */
+function reportOf({ store }: RunParts, run: Run, dispatch: Dispatch): Report | null {
+  const file = store.report(run.runId);
+  if (file.kind === 'read') return file.value as Report;
+  if (file.kind === 'unreadable')
+    throw new UserError('badState', `The report of this run cannot be read now (${file.code}); try it again.`);
+  if (run.life.state !== 'done') return null;
+  const why = file.kind === 'absent' ? 'is missing' : 'is damaged';
+  dispatch(run, { kind: 'fault', code: 'badData', message: `The report of this run ${why}; run it again.` });
+  return null;
+}
+
+/** Numbers ascend; one is missing only where its line was damaged. */
+function after(events: readonly RunEvent[], since: number): RunEvent[] {
+  if (since === 0 || events[since - 1]?.seq === since) return events.slice(since);
+  const first = events.findIndex(({ seq }) => seq > since);
+  return first < 0 ? [] : events.slice(first);
 }
 
 function start(
@@ -137,10 +191,11 @@ function enqueue(run: Run, dispatch: Dispatch): RunSummary {
 }
 
 /** Another attempt of the same recipe; its events come behind those of the last one. */
-function resume(run: Run, dispatch: Dispatch): RunSummary {
+function resume(run: Run, roots: readonly string[], dispatch: Dispatch): RunSummary {
   if (isActive(run.record.state)) return summaryOf(run);
   if (!isResumable(run.recipe.kind))
     throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
+  if (run.record.roots.length === 0) run.record.roots = [...roots];
   run.resumes = true;
   return enqueue(run, dispatch);
 }
@@ -155,7 +210,7 @@ function control(run: Run, action: RunControl, dispatch: Dispatch): RunSummary {
 
 async function remove({ table, store, warm, subscribers }: RunParts, runId: string): Promise<{ freedBytes: number }> {
   const check = () => {
-    if (isActive(table.find(runId).record.state))
+    if (!table.isLost(runId) && isActive(table.find(runId).record.state))
       throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
   };
   check();
@@ -178,7 +233,8 @@ function ask<T>({ warm, devices }: RunParts, { runId, recipe, record }: Run, que
   return warm.ask(runId, recipe, query, devices);
 }
 
-const eventsOf = ({ store }: RunParts, run: Run): RunEvent[] => run.events ?? store.events(run.runId);
+const warningsIn = (events: readonly RunEvent[]): string[] =>
+  events.flatMap(({ event }) => (event.kind === 'warning' ? [event.text] : []));
 
 function newestPlan(events: readonly RunEvent[]): Plan | null {
   const last = events.findLast(({ event }) => event.kind === 'plan')?.event;

@@ -6,7 +6,10 @@ import { readJson, replaceFile } from './jsonFile';
 
 export function openSpeeds(dataFolder: string) {
   const file = join(dataFolder, 'speed.json');
-  const read = () => speedSchema.catch({}).parse(readJson(file));
+  const read = () => {
+    const found = readJson(file);
+    return speedSchema.catch({}).parse(found.kind === 'read' ? found.value : {});
+  };
   return {
     /** Keeps what a run has measured. Without a place on disk the estimates are missing, and nothing else. */
     remember({ device, operationsPerSecond }: Plan): void {

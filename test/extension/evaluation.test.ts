@@ -213,14 +213,14 @@ describe('an evaluation that is followed', () => {
   const report = { kind: 'evaluate', ...scored(9) } as unknown as EvaluateReport;
   const recipe = evaluateRecipe(defaultEvaluation, places, compute);
   const run = runSummary({ state: 'running', step: 'hellaswag', fraction: 0 }, { kind: 'evaluate' });
-  const first = evaluationReducer.fetched({ run, recipe, plan: null, report: null }, null);
+  const first = evaluationReducer.fetched({ run, recipe, plan: null, warnings: [], report: null }, null);
 
   it('shows its newest scores, and its report at the end instead', () => {
     expect(first).toEqual({ run, recipe, plan: null, scored: null, report: null });
     const [some, more] = [1, 2].map((n) => evaluationReducer.applied!(first, { kind: 'scored', report: scored(n) }));
     expect([some!.scored?.warnings, more!.scored?.warnings]).toEqual([['1'], ['2']]);
-    expect(evaluationReducer.fetched({ run, recipe, plan: null, report: null }, more!)).toEqual(more);
-    const done = evaluationReducer.fetched({ run, recipe, plan: null, report }, more!);
+    expect(evaluationReducer.fetched({ run, recipe, plan: null, warnings: [], report: null }, more!)).toEqual(more);
+    const done = evaluationReducer.fetched({ run, recipe, plan: null, warnings: [], report }, more!);
     expect(done).toMatchObject({ scored: null, report: { warnings: ['9'] } });
     // Replayed after a reconnect, scores change nothing of the report.
     expect(evaluationReducer.applied!(done, { kind: 'scored', report: scored(2) })).toBe(done);
@@ -228,9 +228,9 @@ describe('an evaluation that is followed', () => {
 
   it('is refused where the run is something else', () => {
     const other: Recipe = { kind: 'inspect', model: '/w/tiny' };
-    expect(() => evaluationReducer.fetched({ run, recipe: other, plan: null, report: null }, null)).toThrow(
-      'This run evaluates nothing',
-    );
+    expect(() =>
+      evaluationReducer.fetched({ run, recipe: other, plan: null, warnings: [], report: null }, null),
+    ).toThrow('This run evaluates nothing');
   });
 
   it('stands beside others that are followed once each, and let go when they are shown no more', async () => {

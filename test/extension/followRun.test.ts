@@ -70,6 +70,7 @@ function served(state: RunState = running) {
     run: runSummary(state, { lastSeq: 0 }),
     recipe: {} as Recipe,
     plan: null,
+    warnings: [],
     report: null,
   };
   let isConnected = true;

@@ -90,7 +90,7 @@ describe('points', () => {
 describe('a healing that is followed', () => {
   const recipe = healRecipe(defaultSettings, places, compute);
   const run = runSummary({ state: 'running', step: 'train', fraction: 0.5 }, { kind: 'heal' });
-  const first = healingReducer.fetched({ run, recipe, plan: null, report: null }, null);
+  const first = healingReducer.fetched({ run, recipe, plan: null, warnings: [], report: null }, null);
   const point = { step: 0, lossNats: 4, perplexity: 55, recoveredFraction: null } as unknown as LossPoint;
   const references: RunEvent['event'] = { kind: 'references', dense: point, pruned: point } as never;
 
@@ -111,12 +111,15 @@ describe('a healing that is followed', () => {
   it('keeps what its events said when its report is fetched', () => {
     const report = { kind: 'heal', evals: [] } as unknown as HealReport;
     const known = healingReducer.applied!(first, step(0).event);
-    expect(healingReducer.fetched({ run, recipe, plan: null, report }, known)).toEqual({ ...known, report });
+    expect(healingReducer.fetched({ run, recipe, plan: null, warnings: [], report }, known)).toEqual({
+      ...known,
+      report,
+    });
   });
 
   it('is refused where the run is something else', () => {
     const other: Recipe = { kind: 'inspect', model: '/w/tiny' };
-    expect(() => healingReducer.fetched({ run, recipe: other, plan: null, report: null }, null)).toThrow(
+    expect(() => healingReducer.fetched({ run, recipe: other, plan: null, warnings: [], report: null }, null)).toThrow(
       'heals nothing',
     );
   });
@@ -149,7 +152,13 @@ describe('healings to compare with', () => {
     if (method === 'runs/list') return entries.map(({ run }) => run);
     const { run, of } = entries.find((it) => it.run.runId === params.runId)!;
     const recipe: Recipe = healRecipe(defaultSettings, { ...places, model: of.folder }, compute);
-    return { run, recipe, plan: null, report: { kind: 'heal', model: of, evals: [] } as unknown as HealReport };
+    return {
+      run,
+      recipe,
+      plan: null,
+      warnings: [],
+      report: { kind: 'heal', model: of, evals: [] } as unknown as HealReport,
+    };
   }) as unknown as Connection['request'];
 
   it('are those of the same model and of its siblings, newest first, asked for once', async () => {

@@ -84,7 +84,7 @@ describe('the analysis of a model', () => {
   });
 
   it('grows by its parts, and is its report at the end', () => {
-    const details = { run: at('a', 1, {}, 'queued'), recipe: {} as Recipe, plan: null, report: null };
+    const details = { run: at('a', 1, {}, 'queued'), recipe: {} as Recipe, plan: null, warnings: [], report: null };
     const first = analysisReducer.fetched(details, null);
     const [methods, removals] = [{ taken: {} }, { blocks: [] }] as never[];
     const parts = [{ methods }, { removals }].reduce(
@@ -133,6 +133,7 @@ describe('a generation that has ended', () => {
     run: runSummary(state),
     recipe: {} as Recipe,
     plan: null,
+    warnings: [],
     report: of,
   });
 

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openRunStore, type RunRecord } from '../../server/runs/store';
+import { openRunStore } from '../../server/runs/store';
+import type { RunRecord } from '../../server/runs/storedRun';
 import { openTrash } from '../../server/runs/trash';
 
 const root = mkdtempSync(join(tmpdir(), 'trash-'));
@@ -92,6 +93,6 @@ describe('the trash', () => {
     expect(store.remove('a')).toBe(sizeBytes);
     expect(store.list()).toEqual([]);
     renameSync(join(data, 'trash/a'), join(data, 'runs/a'));
-    expect(openRunStore(data).list()).toEqual([stored]);
+    expect(openRunStore(data).list()).toEqual([{ kind: 'whole', stored }]);
   });
 });

@@ -161,6 +161,7 @@ function runPage(text: string): OpenOptions {
           run: runOf({ state: 'failed', code: text, message: text, title: text, model: text }),
           recipeYaml: `model: ${text}\n`.repeat(3),
           plan: { ...plan, model: text, device: text },
+          warnings: [text],
           report: { ...reportOf('smollm2-135m'), model: named(text), device: text },
           connection: { state: 'connected' },
         },

@@ -108,6 +108,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     run: runOf({ state: 'running', step: 'removals', fraction: 0.5 }),
     recipeYaml: 'kind: analyze\nmodel: /models/smollm2-135m\n',
     plan,
+    warnings: [],
     report: null,
     connection: { state: 'connected' },
     ...changes,
@@ -133,6 +134,12 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     await eventually(() => page.textContent('#copy'), 'Copied');
     await page.click('#cancel');
     await expect.poll(() => asked.map(({ method }) => method)).toEqual(['page/open', 'text/copy', 'run/cancel']);
+  });
+
+  it('shows what the run warned of, such as what its log lost', async () => {
+    const warnings = ["A line of this run's log is damaged and left out; lost: 6.", 'The text is short.'];
+    const { page } = await openRun({ run: runOf({ state: 'done' }), warnings });
+    expect(await page.locator('.note').allTextContents()).toEqual(warnings);
   });
 
   it.each([

@@ -75,6 +75,7 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
       </header>
       ${connectionNotice(host.connection, act)} ${stateCard(host, act)}
       ${failure ? messageLine('failed', failure) : nothing}
+      ${host.warnings.map((text) => html`<div class="note" role="note">${icon('warning', 'warn')}<span class="text">${text}</span></div>`)}
       <div class="run-columns">
         ${report ? facts('Report', summaryOf(report)) : nothing} ${plan ? facts('Plan', planFacts(plan)) : nothing}
         <section aria-labelledby="recipe-title" class="recipe">

@@ -20,10 +20,10 @@ export const runPage = definePage<RunPage>({
 });
 
 /** What the run's details and events say. */
-type Shown = Pick<RunPageState, 'run' | 'plan' | 'report'> & { readonly recipe: Recipe };
+type Shown = Pick<RunPageState, 'run' | 'plan' | 'warnings' | 'report'> & { readonly recipe: Recipe };
 
 export const runReducer: RunReducer<Shown> = {
-  fetched: ({ run, recipe, plan, report }) => ({ run, recipe, plan, report }),
+  fetched: ({ run, recipe, plan, warnings, report }) => ({ run, recipe, plan, warnings, report }),
   applied: (state, event) => (event.kind === 'plan' ? { ...state, plan: event.plan } : state),
 };
 
@@ -31,10 +31,11 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
   const { connection, panels } = host;
   const shown = openShownRun((id) => openRun(id, connection, runReducer, { changed: notify }));
   let recipeYaml = '';
-  const state = ({ run, plan, report }: Shown): RunPageState => ({
+  const state = ({ run, plan, warnings, report }: Shown): RunPageState => ({
     run,
     recipeYaml,
     plan,
+    warnings,
     report,
     connection: connection.state,
   });

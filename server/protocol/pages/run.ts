@@ -17,6 +17,8 @@ export interface RunPageState {
   /** As a recipe file. */
   recipeYaml: string;
   plan: Plan | null;
+  /** What the run warned of, and what of it is lost. */
+  warnings: readonly string[];
   report: Report | null;
   connection: ConnectionState;
 }

@@ -200,6 +200,7 @@ function runCases(report: AnalyzeReport): Case[] {
     run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
     recipeYaml,
     plan,
+    warnings: [],
     report: null,
     connection: { state: 'connected' },
     ...changes,

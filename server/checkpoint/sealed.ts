@@ -1,0 +1,41 @@
+// JSON that says itself whether it is what was written: its last field is a checksum of all that stands before it. Text of
+// earlier versions has none, and is taken as it is.
+import { createHash } from 'node:crypto';
+
+/** @param json an object with at least one field, in one line or in several */
+export function sealed(json: string): string {
+  const fields = json.trimEnd().slice(0, -1).trimEnd();
+  const [separator, colon, end] = fields.includes('\n') ? [',\n ', ': ', '\n}'] : [',', ':', '}'];
+  return `${fields}${separator}"checksum"${colon}"${checksumOf(fields)}"${end}`;
+}
+
+/** The object without its checksum; null: the text is not what was written. */
+export function unsealed(text: string): object | null {
+  const tailAt = Math.max(0, text.length - longestSeal);
+  const seal = sealForm.exec(text.slice(tailAt));
+  if (!seal) return withoutSeal(text);
+  const fields = text.slice(0, tailAt + seal.index);
+  return checksumOf(fields) === seal[1] ? parsedObject(`${fields}}`) : null;
+}
+
+/** Of bytes that lie in a file of their own. */
+export const checksumOf = (content: string | Uint8Array): string =>
+  createHash('sha256').update(content).digest('hex').slice(0, 16);
+
+const sealForm = /,\s*"checksum":\s*"([0-9a-f]{16})"\s*\}\s*$/;
+const longestSeal = 64;
+
+/** A field of that name in another place or form is what is left of a seal. */
+function withoutSeal(text: string): object | null {
+  const value = parsedObject(text);
+  return value && 'checksum' in value ? null : value;
+}
+
+function parsedObject(text: string): object | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,107 @@
+// The log of a run, events.jsonl: an event a line, each with a checksum. A damaged line takes nothing with it but itself: the
+// others stay under their numbers, and an event behind them says what is missing. No number is given twice.
+import { appendFileSync, readFileSync, truncateSync } from 'node:fs';
+import { sealed, unsealed } from '../checkpoint/sealed';
+import type { RunEvent } from '../protocol/server';
+import { replaceText } from './jsonFile';
+
+export const appendEvent = (path: string, event: RunEvent): void =>
+  appendFileSync(path, `${lineOf(event)}\n`, { mode: 0o600 });
+
+/**
+ * The events of a log, which is mended where it is damaged.
+ * @param lastSeq the last number that is known to have been given
+ * @throws while too many files are open: a log that is taken for empty would be begun anew
+ */
+export function readEvents(path: string, lastSeq: number): RunEvent[] {
+  const log = readLines(path);
+  const { events, lines, nDamaged, nRepeated } = log;
+  const lost = lostNumbers(log, lastSeq);
+  const isWhole = nDamaged === 0 && nRepeated === 0 && lost.from > lost.last;
+  if (isWhole && log.isEnded) return events;
+  if (!isWhole) {
+    const event = { kind: 'warning', text: lossSentence(log, lost) } as const;
+    const said: RunEvent = { seq: lost.last + 1, atEpochMs: Date.now(), event };
+    events.push(said);
+    lines.push(lineOf(said));
+  }
+  try {
+    replaceLines(path, lines);
+  } catch {} // such as a folder in its place; what is known is told all the same
+  return events;
+}
+
+/** Takes away what a write that failed has left of a line. A full disk takes no new file, but lets one be cut. */
+export function cutHalfLine(path: string): void {
+  const bytes = readFileSync(path);
+  const nWhole = bytes.lastIndexOf('\n') + 1;
+  if (nWhole < bytes.length) truncateSync(path, nWhole);
+}
+
+interface Log {
+  readonly events: RunEvent[];
+  /** The lines of these events, as they were written: events of kinds that are not known here stay what they are. */
+  readonly lines: string[];
+  readonly nDamaged: number;
+  /** Of them, behind the last event. One that was not ended was never told to anybody, and its number is free. */
+  readonly nDamagedAtEnd: number;
+  readonly nRepeated: number;
+  /** The last line is followed by a line end. */
+  readonly isEnded: boolean;
+}
+
+function readLines(path: string): Log {
+  const found = readText(path).split('\n');
+  const isEnded = found.at(-1) === '';
+  if (isEnded) found.pop();
+  const [events, lines]: [RunEvent[], string[]] = [[], []];
+  let [nDamaged, nDamagedAtEnd, nRepeated, newest] = [0, 0, 0, 0];
+  for (const [i, line] of found.entries()) {
+    const event = unsealed(line) as RunEvent | null;
+    if (!event || !Number.isInteger(event.seq)) {
+      nDamaged++;
+      if (isEnded || i < found.length - 1) nDamagedAtEnd++;
+    } else if (event.seq <= newest) nRepeated++;
+    else {
+      newest = event.seq;
+      nDamagedAtEnd = 0;
+      events.push(event);
+      lines.push(line);
+    }
+  }
+  return { events, lines, nDamaged, nDamagedAtEnd, nRepeated, isEnded };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return '';
+  }
+}
+
+const lineOf = (event: RunEvent): string => sealed(JSON.stringify(event));
+const replaceLines = (path: string, lines: readonly string[]) =>
+  replaceText(path, lines.map((line) => `${line}\n`).join(''));
+
+/** Numbers that are missing at the end: up to the last one known, or as many as lines are damaged there. */
+function lostNumbers({ events, nDamagedAtEnd }: Log, lastSeq: number): { from: number; last: number } {
+  const newest = events.at(-1)?.seq ?? 0;
+  return { from: newest + 1, last: Math.max(lastSeq, newest + nDamagedAtEnd) };
+}
+
+function lossSentence({ events, nDamaged, nRepeated }: Log, { from, last }: { from: number; last: number }): string {
+  const gaps: string[] = [];
+  let expected = 1;
+  for (const seq of [...events.map((event) => event.seq), last + 1]) {
+    if (seq > expected) gaps.push(seq === expected + 1 ? `${expected}` : `${expected} to ${seq - 1}`);
+    expected = seq + 1;
+  }
+  const nBad = nDamaged + nRepeated;
+  const what =
+    nBad === 0
+      ? `The log of this run ends before event ${from}`
+      : `${nBad === 1 ? 'A line' : `${nBad} lines`} of this run's log ${nBad === 1 ? 'is' : 'are'} damaged and left out`;
+  return `${what}; ${gaps.length === 0 ? 'no event is lost' : `lost: ${gaps.join(', ')}`}.`;
+}
