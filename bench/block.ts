@@ -8,14 +8,14 @@ import type { Scope } from '../server/runtime/device';
 import type { Tensor } from '../server/runtime/tensor';
 import { blockProgram } from '../server/execution/blockProgram';
 import { openTables } from '../server/execution/positionTables';
-import { windowOperations } from '../server/execution/memoryPlan';
+import { sequenceOperations } from '../server/execution/memoryPlan';
 import { blockGroup } from '../server/execution/weightStore';
-import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
+import { type Setting, takeTurns, tokensPerSequence, withBenchModel } from './setting';
 
 export const benchBlock = (setting: Setting) =>
   withBenchModel(setting, async (model) => {
     const { config, device, plan } = model;
-    const batch = { batch: plan.microBatchWindows, tokens: tokensPerWindow };
+    const batch = { batch: plan.microBatchSequences, tokens: tokensPerSequence };
     const rows = batch.batch * batch.tokens;
     const program = await blockProgram(model, { block: 0, sublayers: 'whole' }, batch);
     const tables = openTables(model);
@@ -40,7 +40,7 @@ export const benchBlock = (setting: Setting) =>
             },
             block: () => run(feeds),
           });
-          const operations = batch.batch * windowOperations(config, batch.tokens).block;
+          const operations = batch.batch * sequenceOperations(config, batch.tokens).block;
           const inProducts = blockWeights(config).reduce(
             (sum, { shape }) => sum + (shape.length === 2 ? 2 * rows * shape[0]! * shape[1]! : 0),
             0,

@@ -1,14 +1,14 @@
-// A forward pass with loss over 8 windows of 512 tokens against PyTorch in f32, before and after ours in the same minutes.
+// A forward pass with loss over 8 sequences of 512 tokens against PyTorch in f32, before and after ours in the same minutes.
 import { forward } from '../server/execution/forward';
 import { peers } from './peers';
-import { type Setting, takeTurns, tokensPerWindow, withBenchModel } from './setting';
+import { type Setting, takeTurns, tokensPerSequence, withBenchModel } from './setting';
 
 export async function benchForward(setting: Setting): Promise<void> {
   const before = torchTokensPerSecond(setting);
   let ours = 0;
-  await withBenchModel(setting, async (model, windows) => {
-    const best = await takeTurns(setting.rounds, { forward: () => forward(model, windows) });
-    ours = (windows.length * tokensPerWindow * 1000) / best.forward;
+  await withBenchModel(setting, async (model, sequences) => {
+    const best = await takeTurns(setting.rounds, { forward: () => forward(model, sequences) });
+    ours = (sequences.length * tokensPerSequence * 1000) / best.forward;
   });
   const torch = Math.max(before, torchTokensPerSecond(setting));
   console.log(

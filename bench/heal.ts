@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
 import type { HealReport } from '../server/recipes/heal/recipe';
 import { openDevice } from '../server/runtime/device';
-import { windowOperations } from '../server/execution/memoryPlan';
+import { sequenceOperations } from '../server/execution/memoryPlan';
 import { productsPerSecond } from './block';
 import { least, peers } from './peers';
 import type { Setting } from './setting';
 
-const [windows, tokens] = [4, 256];
+const [sequences, tokens] = [4, 256];
 
 /** 4 x 256 tokens, rank 8 on all projections, f32; with activations kept and computed again. */
 export async function benchHeal(setting: Setting): Promise<void> {
@@ -40,13 +40,13 @@ function steps({ model, data, rounds, threads }: Setting, activations: string): 
   try {
     const json = join(folder, 'report.json');
     const text = join(data, 'data/wikitext-2-raw/wikitext2_train_5k.txt');
-    const options = ['--data', text, '--tokens', `${tokens}`, '--micro-batch', `${windows}`, '--holdout', '0'];
+    const options = ['--data', text, '--tokens', `${tokens}`, '--micro-batch', `${sequences}`, '--holdout', '0'];
     const loop = ['--steps', `${rounds + 1}`, '--activations', activations, '--threads', `${threads}`];
     const out = ['--out', join(folder, 'adapter'), '--json', json, '--quiet'];
     execFileSync(process.execPath, ['dist/espalier.cjs', 'heal', model, ...options, ...loop, ...out]);
     const report = JSON.parse(readFileSync(json, 'utf8')) as HealReport;
     const fastest = Math.max(...report.steps.map((step) => step.tokensPerSecond));
-    return { seconds: (windows * tokens) / fastest, peakBytes: report.peakMemoryBytes };
+    return { seconds: (sequences * tokens) / fastest, peakBytes: report.peakMemoryBytes };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -57,9 +57,9 @@ async function floor({ model, threads }: Setting) {
   const { config, close } = await openCheckpoint(model);
   await close();
   const device = await openDevice({ provider: 'cpu', threads });
-  const peak = await productsPerSecond(config, device, windows * tokens);
+  const peak = await productsPerSecond(config, device, sequences * tokens);
   await device.close();
-  const each = windowOperations(config, tokens);
-  const operations = (ways: number) => windows * (ways * config.nBlocks * each.block + 2 * each.head);
+  const each = sequenceOperations(config, tokens);
+  const operations = (ways: number) => sequences * (ways * config.nBlocks * each.block + 2 * each.head);
   return { operations, peak };
 }

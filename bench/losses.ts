@@ -13,15 +13,15 @@ import { type Setting, withBenchModel } from './setting';
 
 const cacheBytes = 1.5e9;
 
-/** All methods and the loss without each block, 4 windows; Shortened LLaMA's way is 30 passes. */
+/** All methods and the loss without each block, 4 sequences; Shortened LLaMA's way is 30 passes. */
 export async function benchRemovals(setting: Setting): Promise<void> {
   const python = peers(setting, ['removal', 'analysis'], { repeat: 1 });
   const removal = least(python, 'removal', 'loss_without_each_block');
-  // The scores are timed on 16 windows there.
+  // The scores are timed on 16 sequences there.
   const scores = least(python, 'analysis', 'bi_and_angular') / 4;
-  await withBenchModel({ ...setting, windows: 4 }, async (model, windows) => {
-    const { ms, measured } = await timedMeasuring(model, windows, setting.rounds, async (measuring) => {
-      await analyze(model, windows, forwardMethodNames, { observer: measuring.observer });
+  await withBenchModel({ ...setting, sequences: 4 }, async (model, sequences) => {
+    const { ms, measured } = await timedMeasuring(model, sequences, setting.rounds, async (measuring) => {
+      await analyze(model, sequences, forwardMethodNames, { observer: measuring.observer });
       await measureRemovals(measuring, 'blocks', {}, () => {});
       return measuring.work();
     });
@@ -33,12 +33,12 @@ export async function benchRemovals(setting: Setting): Promise<void> {
   });
 }
 
-/** An exact search for 5 blocks, 2 windows; SLEB's way is a pass for every candidate. */
+/** An exact search for 5 blocks, 2 sequences; SLEB's way is a pass for every candidate. */
 export async function benchGreedy(setting: Setting): Promise<void> {
   const python = least(peers(setting, ['sleb'], { repeat: 1 }), 'sleb', 'greedy');
-  await withBenchModel({ ...setting, windows: 2 }, async (model, windows) => {
-    const { ms, measured } = await timedMeasuring(model, windows, setting.rounds, (measuring) =>
-      search(measuring, windows, null),
+  await withBenchModel({ ...setting, sequences: 2 }, async (model, sequences) => {
+    const { ms, measured } = await timedMeasuring(model, sequences, setting.rounds, (measuring) =>
+      search(measuring, sequences, null),
     );
     console.log(
       `greedy: 5 blocks ${measured.report.order} in ${(ms / 1000).toFixed(1)} s, Python ${python.toFixed(1)} s, ratio ${(python / (ms / 1000)).toFixed(2)}; ${workText(measured.work)}`,
@@ -46,35 +46,35 @@ export async function benchGreedy(setting: Setting): Promise<void> {
   });
 }
 
-/** Racing against the exact search, 8 windows. */
+/** Racing against the exact search, 8 sequences. */
 export const benchRacing = (setting: Setting): Promise<void> =>
-  withBenchModel({ ...setting, windows: 8 }, async (model, windows) => {
-    const exact = await timedMeasuring(model, windows, 1, (measuring) => search(measuring, windows, null));
-    const raced = await timedMeasuring(model, windows, 1, (measuring) => search(measuring, windows, 0.95));
+  withBenchModel({ ...setting, sequences: 8 }, async (model, sequences) => {
+    const exact = await timedMeasuring(model, sequences, 1, (measuring) => search(measuring, sequences, null));
+    const raced = await timedMeasuring(model, sequences, 1, (measuring) => search(measuring, sequences, 0.95));
     const [a, b] = [exact.measured, raced.measured];
     console.log(
       `racing: order ${b.report.order}, exact ${a.report.order}; block runs ${b.work.blockRuns} of ${a.work.blockRuns}, ` +
-        `ratio ${(b.work.blockRuns / a.work.blockRuns).toFixed(3)}; ${(raced.ms / 1000).toFixed(1)} s of ${(exact.ms / 1000).toFixed(1)} s; windows used a round ${b.report.steps.map((step) => step.candidates.map((it) => it.nWindows).join('')).join(' ')}`,
+        `ratio ${(b.work.blockRuns / a.work.blockRuns).toFixed(3)}; ${(raced.ms / 1000).toFixed(1)} s of ${(exact.ms / 1000).toFixed(1)} s; sequences used a round ${b.report.steps.map((step) => step.candidates.map((it) => it.nSequences).join('')).join(' ')}`,
     );
   });
 
-/** Questions about sets that differ at the first, a middle and the last block, 4 windows kept. */
+/** Questions about sets that differ at the first, a middle and the last block, 4 sequences kept. */
 export const benchWhatIf = (setting: Setting): Promise<void> =>
-  withBenchModel({ ...setting, windows: 4 }, async (model, windows) => {
+  withBenchModel({ ...setting, sequences: 4 }, async (model, sequences) => {
     const { nBlocks } = model.config;
     for (const block of [0, nBlocks >> 1, nBlocks - 1]) {
       let first = Number.POSITIVE_INFINITY;
       let final = Number.POSITIVE_INFINITY;
       for (let round = 0; round <= setting.rounds; round++) {
-        const measuring = openMeasuring(model, windows, cacheBytes);
-        await forward(model, windows, { observer: measuring.observer });
+        const measuring = openMeasuring(model, sequences, cacheBytes);
+        await forward(model, sequences, { observer: measuring.observer });
         await answerWhatIf(
           measuring,
           { blocks: [block], attention: [], mlp: [] },
           new AbortController().signal,
           (estimate) => {
             if (round === 0) return; // compiles
-            if (estimate.nWindows === 1) first = Math.min(first, estimate.elapsedMs);
+            if (estimate.nSequences === 1) first = Math.min(first, estimate.elapsedMs);
             if (estimate.final) final = Math.min(final, estimate.elapsedMs);
           },
         );
@@ -88,25 +88,25 @@ export const benchWhatIf = (setting: Setting): Promise<void> =>
 
 async function search(
   measuring: Measuring,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   racingConfidence: number | null,
 ): Promise<{ report: GreedyReport; work: WorkCounts }> {
-  await forward(measuring.model, windows, { observer: measuring.observer });
+  await forward(measuring.model, sequences, { observer: measuring.observer });
   const report = await greedySearch(measuring, { count: 5, of: 'blocks', racingConfidence, protected: [] }, {});
   return { report, work: measuring.work() };
 }
 
-/** The least milliseconds of `rounds`, each with a cache of its own; programs are compiled by a pass over two windows. */
+/** The least milliseconds of `rounds`, each with a cache of its own; programs are compiled by a pass over two sequences. */
 async function timedMeasuring<T>(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   rounds: number,
   body: (measuring: Measuring) => Promise<T>,
 ) {
   let ms = Number.POSITIVE_INFINITY;
   let measured: T | undefined;
   for (let round = 0; round < rounds; round++) {
-    const measuring = openMeasuring(model, windows, cacheBytes);
+    const measuring = openMeasuring(model, sequences, cacheBytes);
     const began = performance.now();
     const compiled = model.device.counts.compileMs;
     measured = await body(measuring);

@@ -35,7 +35,7 @@ const { values, positionals } = parseArgs({
     model: { type: 'string', default: `${process.env.HOME}/.cache/espalier/models/smollm2-135m` },
     data: { type: 'string', default: process.env.ESPALIER_DATA ?? '../shared' },
     python: { type: 'string', default: 'python3' },
-    windows: { type: 'string', default: '8' },
+    sequences: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
   },
@@ -49,7 +49,11 @@ async function main() {
     return;
   }
   const { model, data, python } = values;
-  const numbers = { windows: Number(values.windows), rounds: Number(values.rounds), threads: Number(values.threads) };
+  const numbers = {
+    sequences: Number(values.sequences),
+    rounds: Number(values.rounds),
+    threads: Number(values.threads),
+  };
   for (const name of positionals) await benchmarks[name]!.run({ model, data, python, ...numbers });
 }
 

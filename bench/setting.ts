@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { keepsStates } from '../server/analysis/analyze';
 import { forwardMethodNames } from '../server/shared/methods';
 import { openCheckpoint } from '../server/checkpoint/checkpoint';
-import { readTokenWindows } from '../server/data/tokenWindows';
+import { readTokenSequences } from '../server/data/tokenSequences';
 import type { TokenSource } from '../server/protocol/recipes';
 import { openDevice } from '../server/runtime/device';
 import { openTokenizer } from '../server/tokenizer/tokenizer';
@@ -17,17 +17,17 @@ export interface Setting {
   /** Folder with data/ and bench-peers/. */
   readonly data: string;
   readonly python: string;
-  readonly windows: number;
+  readonly sequences: number;
   readonly rounds: number;
   readonly threads: number;
 }
 
-export const tokensPerWindow = 512;
+export const tokensPerSequence = 512;
 
-/** Runs `body` with the model resident on the CPU and the first windows of WikiText-2's test text. */
+/** Runs `body` with the model resident on the CPU and the first sequences of WikiText-2's test text. */
 export async function withBenchModel(
   setting: Setting,
-  body: (model: Model, windows: Int32Array[]) => Promise<void>,
+  body: (model: Model, sequences: Int32Array[]) => Promise<void>,
 ): Promise<void> {
   const checkpoint = await openCheckpoint(setting.model);
   const device = await openDevice({ provider: 'cpu', threads: setting.threads });
@@ -36,17 +36,17 @@ export async function withBenchModel(
     kind: 'text',
     files: [join(setting.data, 'data/wikitext-2-raw/wiki.test.raw')],
     field: null,
-    windows: setting.windows,
-    tokens: tokensPerWindow,
+    sequences: setting.sequences,
+    tokens: tokensPerSequence,
     start: 0,
     bos: 'none',
     sampling: 'consecutive',
     seed: 0,
   };
-  const { windows } = await readTokenWindows(source, tokenizer, checkpoint.config);
+  const { sequences } = await readTokenSequences(source, tokenizer, checkpoint.config);
   const plan = planExecution(checkpoint.config, {
-    nWindows: windows.length,
-    tokensPerWindow,
+    nSequences: sequences.length,
+    tokensPerSequence,
     keepStates: keepsStates(forwardMethodNames),
     memory: 'resident',
     limitBytes: Number.POSITIVE_INFINITY,
@@ -54,7 +54,7 @@ export async function withBenchModel(
   const store = residentStore(checkpoint, device);
   const model: Model = { checkpoint, config: checkpoint.config, device, store, plan };
   await preload(model);
-  await body(model, windows);
+  await body(model, sequences);
   store[Symbol.dispose]();
   await device.close();
   await checkpoint.close();

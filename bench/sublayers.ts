@@ -18,11 +18,11 @@ export async function benchSublayers(setting: Setting): Promise<void> {
     const drop = { blocks: [], attention, mlp: [] };
     await writeWithoutBlocks(source, { drop, out: pruned, dtype: null, provenance: {} });
     await source.close();
-    await withBenchModel(setting, (whole, windows) =>
+    await withBenchModel(setting, (whole, sequences) =>
       withBenchModel({ ...setting, model: pruned }, async (part) => {
         const best = await takeTurns(setting.rounds, {
-          whole: () => forward(whole, windows),
-          part: () => forward(part, windows),
+          whole: () => forward(whole, sequences),
+          part: () => forward(part, sequences),
         });
         console.log(
           `sublayers: without the attention of ${attention.length} of ${whole.config.nBlocks} blocks ${best.part.toFixed(0)} ms, whole ${best.whole.toFixed(0)} ms, ` +

@@ -19,13 +19,18 @@ export interface Settings {
   /** Folders with models: those of a trusted workspace, those of the setting, and the cache of the Hub. */
   roots(): ModelRoot[];
   compute(): ComputeOptions;
-  analysis(): { windows: number; tokens: number };
+  analysis(): { sequences: number; tokens: number };
 }
 
 export function readSettings(): Settings {
   const all = () => workspace.getConfiguration('espalier');
   /** Ignores the settings of the workspace. */
   const ofUser = <T>(name: string, fallback: T): T => all().inspect<T>(name)?.globalValue ?? fallback;
+  /** What was set by anyone, without the default: a setting may have been given under its earlier name. */
+  const given = (name: string): unknown => {
+    const found = all().inspect(name);
+    return found?.workspaceFolderValue ?? found?.workspaceValue ?? found?.globalValue;
+  };
   const modelFolders = () =>
     ofUser<string[]>('modelFolders', []).filter((folder) => typeof folder === 'string' && isAbsolute(folder));
   return {
@@ -50,8 +55,8 @@ export function readSettings(): Settings {
       memoryLimitBytes: null,
     }),
     analysis: () => ({
-      windows: wholeNumber(all().get('analysis.windows'), 1, 8),
-      tokens: wholeNumber(all().get('analysis.tokensPerWindow'), 2, 512),
+      sequences: wholeNumber(given('analysis.sequences') ?? given('analysis.windows'), 1, 8),
+      tokens: wholeNumber(given('analysis.tokensPerSequence') ?? given('analysis.tokensPerWindow'), 2, 512),
     }),
   };
 }

@@ -61,12 +61,12 @@ export function openTexts(context: ExtensionContext, settings: Settings, use: Te
       return file;
     },
     source: (file, { contextLength }) => {
-      const { windows, tokens } = settings.analysis();
+      const { sequences, tokens } = settings.analysis();
       return {
         kind: 'text',
         files: [file],
         field: 'text',
-        windows,
+        sequences,
         atMost: true,
         tokens: Math.min(tokens, contextLength),
         start: 0,

@@ -15,11 +15,11 @@ const lines = [
   '# Choosing blocks: what scores say, and what removing them costs',
   '',
   `Made by Espalier on ${model.name} (${model.nBlocks} blocks, ${(model.nParameters / 1e6).toFixed(1)} M parameters), ` +
-    `${source.nWindows} windows of ${source.tokensPerWindow} tokens of ${source.files.map((it) => it.name).join(', ')}; ` +
+    `${source.nSequences} sequences of ${source.tokensPerSequence} tokens of ${source.files.map((it) => it.name).join(', ')}; ` +
     `the loss of the whole model is ${lossNats.toFixed(4)} nats. One command measures everything on this page:`,
   '',
   '```sh',
-  `npx espalier analyze MODEL --text ${source.files.map((it) => it.name).join(' ')} --windows ${source.nWindows} --tokens ${source.tokensPerWindow} \\`,
+  `npx espalier analyze MODEL --text ${source.files.map((it) => it.name).join(' ')} --sequences ${source.nSequences} --tokens ${source.tokensPerSequence} \\`,
   `  --removals --sublayers --greedy ${greedy.order.length} --suggestions ${most} --json report.json`,
   'node scripts/choosing.mjs report.json > docs/results/choosing.md',
   '```',
@@ -156,7 +156,7 @@ function reading() {
       `Measuring anew after each step (greedy) gives ${greedyAt.costNats.toFixed(2)}, the best of this page for most counts.`,
     `- **Sublayers are cheaper than blocks.** ${cheapAttention} of ${model.nBlocks} attentions cost less than 0.07 nats each; the cheapest sublayers of a model are worth looking at before its cheapest blocks. ` +
       `(The two sublayers of a block cost ${added.filter((it) => it.sum > it.whole).length > model.nBlocks / 2 ? 'more' : 'less'} one by one than together in most blocks.)`,
-    `- **How sure this is.** ${source.nWindows} windows of one text: intervals are those of this text's predictions, and sets whose intervals overlap are not ranked by it. Another text, another model, or healing afterwards can turn the order around.`,
+    `- **How sure this is.** ${source.nSequences} sequences of one text: intervals are those of this text's predictions, and sets whose intervals overlap are not ranked by it. Another text, another model, or healing afterwards can turn the order around.`,
   ];
 }
 

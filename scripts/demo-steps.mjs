@@ -10,7 +10,7 @@ const pruned = `${out}/stories260k-pruned`;
 export const steps = [
   {
     question: 'How much does each block matter? Every method that needs forward passes only.',
-    command: `analyze ${model} ${text} --methods all --windows 16 --tokens 256 --json ${out}/analysis.json`,
+    command: `analyze ${model} ${text} --methods all --sequences 16 --tokens 256 --json ${out}/analysis.json`,
   },
   {
     question: 'Which block would go first, by block influence?',

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** PEFT 0.21.2 and PyTorch 2.15, f32, the same model, data, settings and held-out windows; the loss after so many steps. */
+/** PEFT 0.21.2 and PyTorch 2.15, f32, the same model, data, settings and held-out sequences; the loss after so many steps. */
 const peft = {
   '13-15,17,26': { 0: 4.147, 25: 3.679, 50: 3.574, 75: 3.537, 100: 3.527 },
   '12-16': { 0: 4.326, 25: 3.737, 50: 3.566, 75: 3.514, 100: 3.499 },
@@ -94,7 +94,7 @@ const lines = [
   '```sh',
   'npx espalier prune SmolLM2-135M --drop 13-15,17,26 --out pruned          # add --repair linear --text TRAIN for the repaired one',
   'npx espalier heal pruned --data wikitext2_train_5k.txt --tokens 256 --steps 100 \\',
-  '    --held-out-text wiki.test.raw --held-out-windows 8 --held-out-tokens 512 --dense SmolLM2-135M --out healed --json report.json',
+  '    --held-out-text wiki.test.raw --held-out-sequences 8 --held-out-tokens 512 --dense SmolLM2-135M --out healed --json report.json',
   '```',
   '',
   ...sets.flatMap((set) => [
@@ -121,6 +121,6 @@ const lines = [
   'program, makes the difference between the first two.',
   '',
   'Losses in nats per token; recovered is the share of (pruned - dense) that was won back. PEFT ran on a machine of the same kind;',
-  'its windows came in another order. The seconds are a median on a machine that did other work, too.',
+  'its sequences came in another order. The seconds are a median on a machine that did other work, too.',
 ];
 console.log(lines.join('\n'));

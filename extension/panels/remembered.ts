@@ -1,5 +1,6 @@
 // What a person has set in a panel, kept by the workspace over reloads of the window.
 import type { Memento } from 'vscode';
+import { withNamesOfNow } from '../../server/shared/earlierNames';
 
 export interface Remembered<T> {
   readonly value: T;
@@ -12,7 +13,7 @@ export function openRemembered<T extends object>(
   key: string,
   defaults: T,
 ): Remembered<T> {
-  let value: T = { ...defaults, ...memory.get<Partial<T>>(key) };
+  let value: T = { ...defaults, ...(withNamesOfNow(memory.get(key)) as Partial<T> | undefined) };
   return {
     get value() {
       return value;

@@ -1,44 +1,44 @@
 // Importance of every block by every method that is asked for, and the loss, from one forward pass.
 import { forward, type ForwardOptions, type Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
-import { angleCollector, finalNormCollector, tokenCollector, weightCollector, type WindowScores } from './collectors';
+import { angleCollector, finalNormCollector, tokenCollector, weightCollector, type SequenceScores } from './collectors';
 import type { MethodScores } from '../protocol/reports';
 import { allFinite } from '../shared/finite';
 import { importanceMethod, type ImportanceMethodName } from '../shared/methods';
 import { taylorScores } from './taylor';
-import { meanAndError } from '../execution/windowStatistics';
+import { meanAndError } from '../execution/sequenceStatistics';
 
 export interface Analysis {
   readonly lossNats: number;
   readonly lossStandardError: number | null;
-  readonly lossPerWindow: number[];
+  readonly lossPerSequence: number[];
   /** By name of the method; those whose scores are finite. */
   readonly methods: Record<string, MethodScores>;
   readonly notFinite?: { method: string; block: number }[];
 }
 
-/** True when the methods need all hidden states of a window at once. */
+/** True when the methods need all hidden states of a sequence at once. */
 export const keepsStates = (methods: readonly ImportanceMethodName[]) =>
   methods.some((name) => ['states', 'finalNorm'].includes(importanceMethod(name).needs));
 
-/** One pass over the windows, each of the same length; an observer may listen for tokens and keep states. Errors as in `forward`. */
+/** One pass over the sequences, each of the same length; an observer may listen for tokens and keep states. Errors as in `forward`. */
 export async function analyze(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   methods: readonly ImportanceMethodName[],
   options: Pick<ForwardOptions, 'signal' | 'onProgress' | 'observer'> = {},
 ): Promise<Analysis> {
   const collectors = [tokenCollector, weightCollector, angleCollector, finalNormCollector]
-    .map((open) => open(model, windows.length, methods))
+    .map((open) => open(model, sequences.length, methods))
     .filter((collector) => collector !== null);
-  const losses = await forward(model, windows, {
+  const losses = await forward(model, sequences, {
     ...options,
     observer: combined([...collectors.map(({ observer }) => observer), options.observer ?? {}]),
   });
-  const rows = new Map<ImportanceMethodName, WindowScores>();
+  const rows = new Map<ImportanceMethodName, SequenceScores>();
   if (methods.includes('taylor')) {
     const { signal, onProgress } = options;
-    const scores = await taylorScores(model, windows, { signal, onProgress });
+    const scores = await taylorScores(model, sequences, { signal, onProgress });
     rows.set(
       'taylor',
       [...scores].map((score) => Float64Array.of(score)),
@@ -49,7 +49,7 @@ export async function analyze(
   return {
     lossNats: mean,
     lossStandardError: standardError,
-    lossPerWindow: [...losses],
+    lossPerSequence: [...losses],
     ...scoresOf(methods, rows),
   };
 }
@@ -57,7 +57,7 @@ export async function analyze(
 /** Scores and their errors of the methods that have finite ones, and the first block without one of the others. */
 function scoresOf(
   names: readonly ImportanceMethodName[],
-  rows: ReadonlyMap<ImportanceMethodName, WindowScores>,
+  rows: ReadonlyMap<ImportanceMethodName, SequenceScores>,
 ): Pick<Analysis, 'methods' | 'notFinite'> {
   const methods: Record<string, MethodScores> = {};
   const lost: { method: string; block: number }[] = [];
@@ -70,7 +70,7 @@ function scoresOf(
 }
 
 /** The first block, or first block of a span, with a score that is NaN or infinite; -1: there is none. */
-function firstLost(scores: WindowScores): number {
+function firstLost(scores: SequenceScores): number {
   for (const row of scores) {
     const at = Array.isArray(row) ? row.findIndex((span) => !allFinite(span)) : -1;
     if (at >= 0) return at;
@@ -93,9 +93,9 @@ function combined(observers: readonly Observer[]): Observer {
   };
 }
 
-function describe(name: ImportanceMethodName, windowScores: WindowScores): MethodScores {
+function describe(name: ImportanceMethodName, sequenceScores: SequenceScores): MethodScores {
   const { unit, of, paper } = importanceMethod(name);
-  const nested = windowScores.map((row) => (Array.isArray(row) ? row.map(meanAndError) : meanAndError(row)));
+  const nested = sequenceScores.map((row) => (Array.isArray(row) ? row.map(meanAndError) : meanAndError(row)));
   const pick = <K extends 'mean' | 'standardError'>(key: K) =>
     nested.map((row) => (Array.isArray(row) ? row.map((x) => x[key]) : row[key]));
   return {

@@ -1,5 +1,5 @@
 // How importance is gathered during a forward pass: each collector adds what its methods need to the graphs and keeps the
-// scores of every window.
+// scores of every sequence.
 import { concat } from '../graph/ops/movement';
 import { type Graph, input, type Shape, type Value } from '../graph/value';
 import type { BlockParts } from '../model/block';
@@ -7,27 +7,29 @@ import { shapeOf } from '../execution/blockProgram';
 import type { Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
 import { type AngularScore, importanceMethod, type ImportanceMethodName } from '../shared/methods';
-import { anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, windowMeans } from './measures';
+import { anglesBetweenStates, influenceThroughFinalNorm, tokenNorms, sequenceMeans } from './measures';
 import { graphArithmetic } from './importance';
 
-/** Values of all windows: per block, or per span as [n - 1][first]. */
-export type WindowScores = Float64Array[] | Float64Array[][];
+/** Values of all sequences: per block, or per span as [n - 1][first]. */
+export type SequenceScores = Float64Array[] | Float64Array[][];
 
 export interface Collector {
   readonly observer: Observer;
   /** What was gathered; `known` holds the rows of the collectors before. */
-  rows(known: ReadonlyMap<ImportanceMethodName, WindowScores>): Iterable<readonly [ImportanceMethodName, WindowScores]>;
+  rows(
+    known: ReadonlyMap<ImportanceMethodName, SequenceScores>,
+  ): Iterable<readonly [ImportanceMethodName, SequenceScores]>;
 }
 
 /** Methods computed inside the block graphs from the lengths of token vectors. */
 export function tokenCollector(
   model: Model,
-  nWindows: number,
+  nSequences: number,
   methods: readonly ImportanceMethodName[],
 ): Collector | null {
   const needed = new Set(methods.map((name) => (name === 'blockInfluenceAsPublished' ? 'blockInfluence' : name)));
   const names = [...needed].filter((name) => importanceMethod(name).needs === 'tokens');
-  const rows = names.map((name) => [name, perBlock(model, nWindows)] as const);
+  const rows = names.map((name) => [name, perBlock(model, nSequences)] as const);
   if (names.length === 0) return null;
   return {
     rows: () => rows,
@@ -35,9 +37,9 @@ export function tokenCollector(
       block: {
         graph: tokenScores,
         args: names,
-        take(block, { firstWindow, batch }, scores) {
+        take(block, { firstSequence, batch }, scores) {
           rows.forEach(([, values], s) => {
-            for (let b = 0; b < batch; b++) values[block]![firstWindow + b] = scores[s * batch + b]!;
+            for (let b = 0; b < batch; b++) values[block]![firstSequence + b] = scores[s * batch + b]!;
           });
         },
       },
@@ -51,7 +53,7 @@ function tokenScores(parts: BlockParts, names: readonly string[]): Value {
   const scores = names.map((name) => {
     const method = importanceMethod(name as ImportanceMethodName);
     if (method.needs !== 'tokens') throw new Error(`${name} is not computed from tokens`);
-    return windowMeans(method.score(norms, graphArithmetic), parts.batch);
+    return sequenceMeans(method.score(norms, graphArithmetic), parts.batch);
   });
   return concat(scores, 0);
 }
@@ -59,11 +61,11 @@ function tokenScores(parts: BlockParts, names: readonly string[]): Value {
 /** Methods computed from a block's weights alone. */
 export function weightCollector(
   model: Model,
-  nWindows: number,
+  nSequences: number,
   methods: readonly ImportanceMethodName[],
 ): Collector | null {
   const names = methods.filter((name) => importanceMethod(name).needs === 'weights');
-  const rows = names.map((name) => [name, perBlock(model, nWindows)] as const);
+  const rows = names.map((name) => [name, perBlock(model, nSequences)] as const);
   if (names.length === 0) return null;
   return {
     rows: () => rows,
@@ -94,13 +96,15 @@ function weightScores(names: readonly ImportanceMethodName[], shapes: Readonly<R
 /** Angles between all hidden states. */
 export function angleCollector(
   model: Model,
-  nWindows: number,
+  nSequences: number,
   methods: readonly ImportanceMethodName[],
 ): Collector | null {
   const { device, config } = model;
   const angular = methods.flatMap((name) => {
     const method = importanceMethod(name);
-    return method.needs === 'states' ? [{ name, output: method.score, spans: perSpan(config.nBlocks, nWindows) }] : [];
+    return method.needs === 'states'
+      ? [{ name, output: method.score, spans: perSpan(config.nBlocks, nSequences) }]
+      : [];
   });
   if (angular.length === 0) return null;
   const outputs: AngularScore[] = angular.map((a) => a.output);
@@ -117,7 +121,7 @@ export function angleCollector(
           for (let b = 0; b < batch.batch; b++)
             for (let first = 0; first < M; first++)
               for (let end = first + 1; end < M; end++)
-                spans[end - first - 1]![first]![batch.firstWindow + b] = angles[(b * M + first) * M + end]!;
+                spans[end - first - 1]![first]![batch.firstSequence + b] = angles[(b * M + first) * M + end]!;
         }
       },
     },
@@ -127,13 +131,13 @@ export function angleCollector(
 /** Block influence as ShortGPT's code publishes it: the last block's output is taken after the final norm. */
 export function finalNormCollector(
   model: Model,
-  nWindows: number,
+  nSequences: number,
   methods: readonly ImportanceMethodName[],
 ): Collector | null {
   const { device, config } = model;
   const name = 'blockInfluenceAsPublished';
   if (!methods.includes(name)) return null;
-  const last = new Float64Array(nWindows);
+  const last = new Float64Array(nSequences);
   return {
     rows: (known) => [[name, [...(known.get('blockInfluence') as Float64Array[]).slice(0, -1), last]]],
     observer: {
@@ -141,15 +145,15 @@ export function finalNormCollector(
         using scope = device.scope();
         const program = await scope.program(influenceThroughFinalNorm, config, shapeOf(batch));
         const { scores } = await scope.run(program, { before: states.at(-2)!, after: states.at(-1)!, norm });
-        last.set(await scope.read(scores!), batch.firstWindow);
+        last.set(await scope.read(scores!), batch.firstSequence);
       },
     },
   };
 }
 
-const perBlock = (model: Model, nWindows: number) =>
-  Array.from({ length: model.config.nBlocks }, () => new Float64Array(nWindows));
+const perBlock = (model: Model, nSequences: number) =>
+  Array.from({ length: model.config.nBlocks }, () => new Float64Array(nSequences));
 
-/** [n - 1][first] -> a value for every window. */
-const perSpan = (nBlocks: number, nWindows: number) =>
-  Array.from({ length: nBlocks }, (_, n) => Array.from({ length: nBlocks - n }, () => new Float64Array(nWindows)));
+/** [n - 1][first] -> a value for every sequence. */
+const perSpan = (nBlocks: number, nSequences: number) =>
+  Array.from({ length: nBlocks }, (_, n) => Array.from({ length: nBlocks - n }, () => new Float64Array(nSequences)));

@@ -1,5 +1,5 @@
 // Leaving out one unit after another, each time the one whose loss is least (SLEB, arXiv:2402.09025; for sublayers
-// BlockPruner, arXiv:2406.10594). Exact, or by racing: window by window, candidates that are surely worse are given up.
+// BlockPruner, arXiv:2406.10594). Exact, or by racing: sequence by sequence, candidates that are surely worse are given up.
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
@@ -19,7 +19,7 @@ interface Candidate {
 }
 
 /** The measured losses of one round's candidates. */
-type Round = { loss: MeasuredLoss; nWindows: number }[];
+type Round = { loss: MeasuredLoss; nSequences: number }[];
 
 /**
  * `count` units in the order in which they go; ties go to the lower one. States that the next round may begin with stay
@@ -44,10 +44,10 @@ export async function greedySearch(
     const ofRound = { ...options, onProgress, keeps: () => 'spare' as const };
     const round =
       racingConfidence === null
-        ? await everyWindow(measuring, candidates, ofRound)
+        ? await everySequence(measuring, candidates, ofRound)
         : await race(measuring, candidates, racingConfidence, ofRound);
     const best = leastOf(
-      round.map(({ nWindows, loss }) => (nWindows === measuring.nWindows ? orderOf(loss.lossNats) : Infinity)),
+      round.map(({ nSequences, loss }) => (nSequences === measuring.nSequences ? orderOf(loss.lossNats) : Infinity)),
     );
     const { unit } = candidates[best]!;
     const loss = finiteLoss(round[best]!.loss, step, candidates.length);
@@ -61,7 +61,7 @@ export async function greedySearch(
       candidates: candidates.map((candidate, i) => ({
         unit: candidate.unit,
         lossNats: round[i]!.loss.lossNats,
-        nWindows: round[i]!.nWindows,
+        nSequences: round[i]!.nSequences,
       })),
     });
     const next = buildTrie(units.map((other) => pathWithout(config, withDropped(drop, other))));
@@ -82,7 +82,7 @@ export function checkGreedyCount(count: number, of: GreedyOptions['of'], nFree: 
     );
 }
 
-async function everyWindow(
+async function everySequence(
   measuring: Measuring,
   candidates: readonly Candidate[],
   options: LossOptions,
@@ -91,13 +91,13 @@ async function everyWindow(
     candidates.map(({ path }) => path),
     options,
   );
-  return losses.map((loss) => ({ loss, nWindows: measuring.nWindows }));
+  return losses.map((loss) => ({ loss, nSequences: measuring.nSequences }));
 }
 
 /**
- * One window after another; after each, whoever is worse than the leader by more than chance is given up. `confidence` is
+ * One sequence after another; after each, whoever is worse than the leader by more than chance is given up. `confidence` is
  * that of the whole round: the chance of a wrong verdict is shared out among all comparisons (Bonferroni). Differences are
- * paired by prediction. Whoever is left at the end was measured on all windows.
+ * paired by prediction. Whoever is left at the end was measured on all sequences.
  */
 async function race(
   measuring: Measuring,
@@ -105,16 +105,16 @@ async function race(
   confidence: number,
   options: LossOptions,
 ): Promise<Round> {
-  const { nWindows } = measuring;
-  const nComparisons = Math.max(1, (candidates.length - 1) * (nWindows - 1));
+  const { nSequences } = measuring;
+  const nComparisons = Math.max(1, (candidates.length - 1) * (nSequences - 1));
   const quantile = upperQuantile((1 - confidence) / nComparisons);
   const seen: Float32Array[] = candidates.map(() => new Float32Array(0));
   let alive = candidates.map((_, i) => i);
-  for (let window = 0; window < nWindows; window++) {
+  for (let sequence = 0; sequence < nSequences; sequence++) {
     const found = await measuring.nats(
       alive.map((i) => candidates[i]!.path),
-      { first: window, end: window + 1 },
-      { ...options, onProgress: (fraction) => options.onProgress?.((window + fraction) / nWindows) },
+      { first: sequence, end: sequence + 1 },
+      { ...options, onProgress: (fraction) => options.onProgress?.((sequence + fraction) / nSequences) },
     );
     for (const [at, i] of alive.entries()) seen[i] = joined(seen[i]!, found[at]!);
     const leader = alive[leastOf(alive.map((i) => orderOf(measuring.compare(seen[i]!).lossNats)))]!;
@@ -127,9 +127,9 @@ async function race(
   }
   return seen.map((nats, i) => {
     const loss = measuring.compare(nats);
-    const measuredOn = Math.round(nats.length / (seen[alive[0]!]!.length / nWindows));
-    if (measuredOn === nWindows) measuring.know(candidates[i]!.path, loss);
-    return { loss, nWindows: measuredOn };
+    const measuredOn = Math.round(nats.length / (seen[alive[0]!]!.length / nSequences));
+    if (measuredOn === nSequences) measuring.know(candidates[i]!.path, loss);
+    return { loss, nSequences: measuredOn };
   });
 }
 

@@ -1,18 +1,18 @@
 // A loss beside that of the whole model on the same tokens.
 import type { LossNotFinite, MeasuredLoss } from '../protocol/reports';
-import { meanAndError } from '../execution/windowStatistics';
+import { meanAndError } from '../execution/sequenceStatistics';
 import { allFinite, notFinite } from '../shared/finite';
 
 /**
- * From the losses of all predictions, [windows x predictions], of a variant and of the whole model. The error of the loss
- * is taken over windows, that of the cost over the paired differences of single predictions: what makes a text hard is
+ * From the losses of all predictions, [sequences x predictions], of a variant and of the whole model. The error of the loss
+ * is taken over sequences, that of the cost over the paired differences of single predictions: what makes a text hard is
  * hard for both. A variant with a prediction that is NaN or infinite has no loss.
  */
-export function measuredLoss(nats: Float32Array, dense: Float32Array, nWindows: number): MeasuredLoss {
+export function measuredLoss(nats: Float32Array, dense: Float32Array, nSequences: number): MeasuredLoss {
   if (!allFinite(nats)) return lossNotFinite;
-  const each = nats.length / nWindows;
-  const windowMeans = Array.from({ length: nWindows }, (_, w) => mean(nats.subarray(w * each, (w + 1) * each)));
-  const { mean: lossNats, standardError } = meanAndError(windowMeans);
+  const each = nats.length / nSequences;
+  const sequenceMeans = Array.from({ length: nSequences }, (_, w) => mean(nats.subarray(w * each, (w + 1) * each)));
+  const { mean: lossNats, standardError } = meanAndError(sequenceMeans);
   const { mean: costNats, standardError: costStandardError } = pairedDifference(nats, dense);
   return { lossNats, standardError, costNats, costStandardError };
 }

@@ -1,5 +1,5 @@
 // The arithmetic of importance: norms, cosines and angles in the graph language. Everything is reduced to one number a
-// window inside the graph, so that no hidden state has to leave the device. Letters: B batch, T tokens, D width.
+// sequence inside the graph, so that no hidden state has to leave the device. Letters: B batch, T tokens, D width.
 import { abs, add, div, max, min, mul, scale, sqrt, square, sub } from '../graph/ops/elementwise';
 import { matmul } from '../graph/ops/linear';
 import { concat, reshape, slice, transpose } from '../graph/ops/movement';
@@ -33,13 +33,13 @@ export function oneMinusCosine(u: Value, v: Value, difference: Value): Value {
   return div(sub(square(difference), square(sub(u, v))), lengths);
 }
 
-/** [B*T, 1] -> [1, B]: the mean over the tokens of each window. */
-export const windowMeans = (perToken: Value, { batch, tokens }: BatchShape): Value =>
+/** [B*T, 1] -> [1, B]: the mean over the tokens of each sequence. */
+export const sequenceMeans = (perToken: Value, { batch, tokens }: BatchShape): Value =>
   reshape(reduceMean(reshape(perToken, [batch, tokens]), [1]), [1, batch]);
 
 /**
  * Angles between all pairs of hidden states, arccos(cos(h[i], h[j])) / pi, from inputs h0..hN, each [B*T, D]:
- * `allTokens` and `lastToken`, each [B, N+1, N+1]; the former averaged over the tokens of each window.
+ * `allTokens` and `lastToken`, each [B, N+1, N+1]; the former averaged over the tokens of each sequence.
  */
 export function anglesBetweenStates(
   nStates: number,
@@ -57,7 +57,7 @@ export function anglesBetweenStates(
     const products = matmul(stacked, transpose(stacked, [0, 2, 1]));
     return scale(arccos(div(products, mul(lengths, transpose(lengths, [0, 2, 1])))), 1 / Math.PI);
   };
-  const windows = Array.from({ length: batch }, (_, b) => b * tokens);
+  const sequences = Array.from({ length: batch }, (_, b) => b * tokens);
   const lastOf = (start: number) => anglesOf(start + tokens - 1, start + tokens);
   const meanOf = (start: number) => {
     const chunks: Value[] = [];
@@ -66,8 +66,8 @@ export function anglesBetweenStates(
     return scale(chunks.reduce(add), 1 / tokens);
   };
   const made: Record<AngularScore, () => Value> = {
-    lastToken: () => concat(windows.map(lastOf), 0),
-    allTokens: () => concat(windows.map(meanOf), 0),
+    lastToken: () => concat(sequences.map(lastOf), 0),
+    allTokens: () => concat(sequences.map(meanOf), 0),
   };
   return { name: 'anglesBetweenStates', outputs: Object.fromEntries(outputs.map((name) => [name, made[name]()])) };
 }
@@ -83,7 +83,7 @@ export function influenceThroughFinalNorm(config: ModelConfig, batch: BatchShape
   const perToken = oneMinusCosine(norm(before), norm(after), norm(sub(after, before)));
   return {
     name: 'influenceThroughFinalNorm',
-    outputs: { scores: reshape(windowMeans(perToken, batch), [batch.batch]) },
+    outputs: { scores: reshape(sequenceMeans(perToken, batch), [batch.batch]) },
   };
 }
 

@@ -1,10 +1,10 @@
-// Losses of a model without this or that, on windows whose hidden states are kept: one forward pass fills the cache, and
+// Losses of a model without this or that, on sequences whose hidden states are kept: one forward pass fills the cache, and
 // every question after it costs only what lies behind its first change.
 import { type Path, pathWithout } from '../model/path';
 import type { MeasuredLoss } from '../protocol/reports';
 import type { WorkCounts } from '../recipes/analyze/recipe';
 import type { Observer } from '../execution/forward';
-import type { Model, WindowRange } from '../execution/model';
+import type { Model, SequenceRange } from '../execution/model';
 import { openStateCache, type StateCache } from '../execution/stateCache';
 import { measurePaths, type VariantOptions } from '../execution/variants';
 import { buildTrie, emptyPrefix, prefixKey } from '../execution/variantTrie';
@@ -13,15 +13,15 @@ import { measuredLoss } from './measuredLoss';
 
 export interface Measuring extends Disposable {
   readonly model: Model;
-  readonly windows: readonly Int32Array[];
-  readonly nWindows: number;
+  readonly sequences: readonly Int32Array[];
+  readonly nSequences: number;
   /** To be passed to the forward pass that comes first. */
   readonly observer: Required<Pick<Observer, 'tokens' | 'states'>>;
-  /** The loss on each path over all windows. What was measured before is not measured again. */
+  /** The loss on each path over all sequences. What was measured before is not measured again. */
   losses(paths: readonly Path[], options?: LossOptions): Promise<MeasuredLoss[]>;
-  /** The losses of single predictions on a part of the windows, path -> [windows x (T - 1)]. */
-  nats(paths: readonly Path[], range: WindowRange, options?: LossOptions): Promise<Float32Array[]>;
-  /** A loss from the predictions of the windows from the first one on. */
+  /** The losses of single predictions on a part of the sequences, path -> [sequences x (T - 1)]. */
+  nats(paths: readonly Path[], range: SequenceRange, options?: LossOptions): Promise<Float32Array[]>;
+  /** A loss from the predictions of the sequences from the first one on. */
   compare(nats: Float32Array): MeasuredLoss;
   /** Says that the loss of a path is known, from `nats`. */
   know(path: Path, loss: MeasuredLoss): void;
@@ -36,32 +36,32 @@ export type LossOptions = Pick<VariantOptions, 'keeps' | 'signal' | 'onProgress'
 export const pathsAtOnce = 32;
 
 /** @param cacheBytes the most to hold of hidden states in memory; those of the whole model go to disk beyond it. */
-export function openMeasuring(model: Model, windows: readonly Int32Array[], cacheBytes: number): Measuring {
+export function openMeasuring(model: Model, sequences: readonly Int32Array[], cacheBytes: number): Measuring {
   const { config, device } = model;
   const cache = openStateCache(device, cacheBytes);
   const meter = openWorkMeter();
-  const nWindows = windows.length;
-  const nPredictions = windows[0]!.length - 1;
-  const dense = new Float32Array(nWindows * nPredictions);
+  const nSequences = sequences.length;
+  const nPredictions = sequences[0]!.length - 1;
+  const dense = new Float32Array(nSequences * nPredictions);
   const memory = new Map<string, MeasuredLoss>();
-  const all = { first: 0, end: nWindows };
+  const all = { first: 0, end: nSequences };
   const whole = buildTrie([pathWithout(config)]);
   meter.asked([pathWithout(config)], all);
 
-  const nats = async (paths: readonly Path[], range: WindowRange, options: LossOptions = {}) => {
+  const nats = async (paths: readonly Path[], range: SequenceRange, options: LossOptions = {}) => {
     meter.asked(paths, range);
-    return measurePaths(model, windows, paths, { cache, meter, range, ...options });
+    return measurePaths(model, sequences, paths, { cache, meter, range, ...options });
   };
   const compare = (of: Float32Array) => measuredLoss(of, dense.subarray(0, of.length), of.length / nPredictions);
 
   return {
     model,
-    windows,
-    nWindows,
+    sequences,
+    nSequences,
     cache,
     observer: {
-      async tokens(tokenNats, { firstWindow }) {
-        dense.set(await device.read(tokenNats), firstWindow * nPredictions);
+      async tokens(tokenNats, { firstSequence }) {
+        dense.set(await device.read(tokenNats), firstSequence * nPredictions);
       },
       async states(states, batch) {
         // h[0] is made anew from the ids; h[k + 1] is the state after block k.

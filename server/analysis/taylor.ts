@@ -1,5 +1,5 @@
-// Taylor importance: how much the loss would change, to first order, if a weight were zero. The gradients of all windows are
-// added up before the absolute value is taken, so that what cancels between windows counts for nothing.
+// Taylor importance: how much the loss would change, to first order, if a weight were zero. The gradients of all sequences are
+// added up before the absolute value is taken, so that what cancels between sequences counts for nothing.
 import { abs, add, mul } from '../graph/ops/elementwise';
 import { reduceSum } from '../graph/ops/reduce';
 import { reshape } from '../graph/ops/movement';
@@ -13,18 +13,18 @@ import { microBatches, type Model } from '../execution/model';
 
 /**
  * Of every block the sum of |w dL/dw| over its projections (Shortened LLaMA, arXiv:2402.02834, after Molchanov,
- * arXiv:1906.10771), L the mean loss over all windows. All windows pass a block before the next, so that one block's
+ * arXiv:1906.10771), L the mean loss over all sequences. All sequences pass a block before the next, so that one block's
  * gradients are held at a time; their hidden states are held for all blocks.
  */
 export async function taylorScores(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   { signal, onProgress }: { signal?: AbortSignal | undefined; onProgress?: ((fraction: number) => void) | undefined },
 ): Promise<Float64Array> {
   const { config, device, plan } = model;
   const scores = new Float64Array(config.nBlocks);
-  const batches = microBatches(windows, plan.microBatchWindows);
-  const share = 1 / (windows.length * (windows[0]!.length - 1));
+  const batches = microBatches(sequences, plan.microBatchSequences);
+  const share = 1 / (sequences.length * (sequences[0]!.length - 1));
   const projections = (block: number): Record<string, Shape> =>
     Object.fromEntries(
       blockWeights(config, config.blocks[block]!.sublayers)

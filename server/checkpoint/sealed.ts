@@ -1,6 +1,7 @@
 // JSON that says itself whether it is what was written: its last field is a checksum of all that stands before it. Text of
 // earlier versions has none, and is taken as it is.
 import { createHash } from 'node:crypto';
+import { withNamesOfNow } from '../shared/earlierNames';
 
 /** @param json an object with at least one field, in one line or in several */
 export function sealed(json: string): string {
@@ -9,7 +10,7 @@ export function sealed(json: string): string {
   return `${fields}${separator}"checksum"${colon}"${checksumOf(fields)}"${end}`;
 }
 
-/** The object without its checksum; null: the text is not what was written. */
+/** The object without its checksum, with fields under their names of now; null: the text is not what was written. */
 export function unsealed(text: string): object | null {
   const tailAt = Math.max(0, text.length - longestSeal);
   const seal = sealForm.exec(text.slice(tailAt));
@@ -33,7 +34,7 @@ function withoutSeal(text: string): object | null {
 
 function parsedObject(text: string): object | null {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = withNamesOfNow(JSON.parse(text));
     return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
   } catch {
     return null;

@@ -44,7 +44,7 @@ export const ruleOf = (method: string, count: number, kept: number[]): DropRule 
 interface HealFlags {
   field?: string;
   heldOutText?: string[];
-  heldOutWindows?: number;
+  heldOutSequences?: number;
   heldOutTokens?: number;
   evaluateEvery?: number;
   seed: number;
@@ -61,13 +61,13 @@ function completeHeal(recipe: HealRecipe, flags: HealFlags): HealRecipe {
   };
 }
 
-const heldOutOf = ({ heldOutText, heldOutWindows = 8, heldOutTokens, field }: HealFlags, tokens: number) =>
+const heldOutOf = ({ heldOutText, heldOutSequences = 8, heldOutTokens, field }: HealFlags, tokens: number) =>
   heldOutText
     ? {
         kind: 'text' as const,
         files: heldOutText,
         field: field ?? null,
-        windows: heldOutWindows,
+        sequences: heldOutSequences,
         tokens: heldOutTokens ?? tokens,
         start: 0,
         bos: 'none' as const,

@@ -20,7 +20,7 @@ export interface SourceFlags {
   text?: string[];
   ids?: string;
   field?: string;
-  windows?: number;
+  sequences?: number;
   tokens: number;
   start: number;
   bos: BosMode;
@@ -29,25 +29,25 @@ export interface SourceFlags {
 }
 
 type Preset = keyof typeof presets;
-/** The windows that published perplexities use: all of a text, the tokenizer's bos only at its beginning. */
+/** The sequences that published perplexities use: all of a text, the tokenizer's bos only at its beginning. */
 const presets = { '2048': { tokens: 2048, bos: 'tokenizer' }, '128': { tokens: 128, bos: 'tokenizer' } } as const;
 
-export function withSourceOptions(command: Command, defaults: { windows: number | null }): Command {
-  const windows = defaults.windows === null ? 'default: all' : `default: ${defaults.windows}, or all there are`;
+export function withSourceOptions(command: Command, defaults: { sequences: number | null }): Command {
+  const sequences = defaults.sequences === null ? 'default: all' : `default: ${defaults.sequences}, or all there are`;
   return command
     .option('--text <file...>', 'text, JSON lines, CSV or Parquet files, read in order')
     .option('--ids <file>', 'JSON rows of token ids instead of a text')
     .option('--field <name>', 'column of structured files', 'text')
-    .option('--windows <n>', `windows to cut from the text (${windows})`, positive)
-    .option('--tokens <n>', 'tokens per window', positive, 512)
+    .option('--sequences <n>', `sequences to cut from the text (${sequences})`, positive)
+    .option('--tokens <n>', 'tokens per sequence', positive, 512)
     .option('--start <id>', 'first token of the text to use', natural, 0)
     .addOption(
-      new Option('--bos <mode>', 'beginning-of-text token: none, before each window, or as the tokenizer does')
+      new Option('--bos <mode>', 'beginning-of-text token: none, before each sequence, or as the tokenizer does')
         .choices(['none', 'each', 'tokenizer'])
         .default('none'),
     )
     .addOption(
-      new Option('--sampling <how>', 'consecutive windows, or drawn by --seed')
+      new Option('--sampling <how>', 'consecutive sequences, or drawn by --seed')
         .choices(['consecutive', 'random'])
         .default('consecutive'),
     );
@@ -55,13 +55,16 @@ export function withSourceOptions(command: Command, defaults: { windows: number 
 
 export const withPresets = (command: Command): Command =>
   command.addOption(
-    new Option('--preset <tokens>', "windows of the literature's perplexities").choices(Object.keys(presets)),
+    new Option('--preset <tokens>', "sequences of the literature's perplexities").choices(Object.keys(presets)),
   );
 
 /** null when neither --text nor --ids is given. */
-export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindows: number | null): TokenSource | null {
+export function tokenSource(
+  flags: SourceFlags & { seed: number },
+  defaultSequences: number | null,
+): TokenSource | null {
   if (flags.ids !== undefined)
-    return { kind: 'ids', file: flags.ids, ...(flags.windows !== undefined && { windows: flags.windows }) };
+    return { kind: 'ids', file: flags.ids, ...(flags.sequences !== undefined && { sequences: flags.sequences }) };
   if (flags.text === undefined) return null;
   const { field = 'text', start, sampling, seed } = flags;
   const preset = flags.preset && presets[flags.preset];
@@ -69,8 +72,8 @@ export function tokenSource(flags: SourceFlags & { seed: number }, defaultWindow
     kind: 'text',
     files: flags.text,
     field,
-    windows: flags.windows ?? (preset ? null : defaultWindows),
-    atMost: flags.windows === undefined,
+    sequences: flags.sequences ?? (preset ? null : defaultSequences),
+    atMost: flags.sequences === undefined,
     tokens: preset?.tokens ?? flags.tokens,
     start,
     bos: preset?.bos ?? flags.bos,

@@ -8,6 +8,7 @@ import { type Kind, kinds, type Recipe } from '../recipes/kinds';
 import type { RecipeKind } from '../recipes/recipeKind';
 import { carryOut } from './carryOut';
 import { completions } from './completions';
+import { addEarlierOptions } from './earlierOptions';
 import {
   type DropFlags,
   dropOptions,
@@ -44,6 +45,7 @@ function addCommand(program: Command, kind: Kind, declared: RecipeKind, line: Co
   const options = rows.map((row) => ({ row, option: optionOf(row, declared) }));
   for (const { option } of options) command.addOption(option);
   if (hasField(declared, 'compute')) command.option('--seed <n>', 'seed of everything random', natural, 0);
+  addEarlierOptions(command);
   command.action(async (...given: unknown[]) => {
     const flags = command.opts<Flags>();
     const named = new Map(line.arguments.map(({ field }, i) => [field, given[i]]));
@@ -74,7 +76,7 @@ function optionOf(row: CommandOption, { schema }: RecipeKind): Option {
 
 /** What groups of options make of their fields. */
 function grouped(declared: RecipeKind, { text, drops, measures }: CommandLine, flags: Flags): object {
-  const source = text && tokenSource(flags, text.windows);
+  const source = text && tokenSource(flags, text.sequences);
   if (text?.needed && !source)
     throw new UserError('usage', 'A text is needed: add --text FILE (or --ids FILE with rows of token ids).');
   return {

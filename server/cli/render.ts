@@ -192,7 +192,7 @@ export const renderGeneration = (report: GenerateReport): string =>
 
 const lossLine = ({ model, lossNats, lossStandardError, perplexity, source }: AnalyzeReport) =>
   `${model.name}: loss ${lossNats.toFixed(4)} nats${lossStandardError === null ? '' : ` ±${digits(lossStandardError)}`}, ` +
-  `perplexity ${perplexity.toPrecision(5)} (${source.nWindows} windows of ${source.tokensPerWindow} tokens)`;
+  `perplexity ${perplexity.toPrecision(5)} (${source.nSequences} sequences of ${source.tokensPerSequence} tokens)`;
 
 const timingLine = ({ timing, peakMemoryBytes }: AnalyzeReport | PerplexityReport) =>
   `${timing.tokens} tokens in ${seconds(timing.elapsedMs / 1000)} (${((timing.tokens / timing.elapsedMs) * 1000).toFixed(0)} a second), peak memory ${bytes(peakMemoryBytes)}`;

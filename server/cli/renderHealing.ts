@@ -9,7 +9,7 @@ export function renderHealing(report: HealReport): string {
   const lines = [
     `${report.model.name}: adapter of rank ${adapter.rank} on ${adapter.targets.join(', ')} of ${adapter.blocks.length} blocks, ` +
       `${adapter.nParameters} parameters`,
-    `trained on ${data.nTrainingItems} windows (${data.nTokens} tokens, ${data.nCountedTokens} counted` +
+    `trained on ${data.nTrainingItems} sequences (${data.nTokens} tokens, ${data.nCountedTokens} counted` +
       `${data.nTruncated > 0 ? `, ${data.nTruncated} cut off` : ''}), ${steps.length} steps`,
     '',
     `loss ${sparkline(steps.map((step) => step.lossNats))}  ${steps.length > 0 ? `${nats(steps[0]!.lossNats)} to ${nats(steps.at(-1)!.lossNats)}` : ''}`,

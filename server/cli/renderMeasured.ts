@@ -58,5 +58,5 @@ const unitName = (unit: BlockOrSublayer): string =>
   typeof unit === 'number' ? `block ${unit}` : `${unit.half} ${unit.block}`;
 
 const workLine = ({ blockRuns, headRuns, minimum, plain }: WorkCounts): string =>
-  `all took ${blockRuns} block runs and ${headRuns} head runs of one window each; ` +
+  `all took ${blockRuns} block runs and ${headRuns} head runs of one sequence each; ` +
   `at least ${minimum.blockRuns} and ${minimum.headRuns} are needed, ${plain.blockRuns} and ${plain.headRuns} without sharing`;

@@ -13,6 +13,7 @@ import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';
 import { stdout } from '../terminal';
+import { withNamesOfNow } from '../shared/earlierNames';
 import { defaultDataFolder } from './serve';
 import { reportOf } from '../evaluation/reportFromHarness';
 
@@ -137,7 +138,7 @@ async function study(json: unknown, file: string): Promise<StudyReport> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return withNamesOfNow(JSON.parse(text));
   } catch {
     return undefined;
   }

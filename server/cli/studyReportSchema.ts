@@ -37,8 +37,8 @@ const variant = z.looseObject({
 
 const text = z.looseObject({
   files: z.array(z.looseObject({ name: z.string() })),
-  nWindows: count,
-  tokensPerWindow: count,
+  nSequences: count,
+  tokensPerSequence: count,
   start: count,
 });
 

@@ -9,7 +9,14 @@ import { type Conversation, expectedColumns, type RowForm, rowFormOf } from './c
 import { drawn } from './random';
 import { openRows, type Rows } from './rows';
 import { type FileReport, readText } from './textSource';
-import { checkLength, checkVocabulary, checkWhole, cutWindows, firstIdOf, type WindowLimits } from './tokenWindows';
+import {
+  checkLength,
+  checkVocabulary,
+  checkWhole,
+  cutSequences,
+  firstIdOf,
+  type SequenceLimits,
+} from './tokenSequences';
 
 export type { TrainingItem } from './chatItems';
 
@@ -21,18 +28,18 @@ export interface TrainingSet {
 }
 
 /**
- * Text is cut in windows of which every prediction counts. Instructions and chats are written by the model's template, an
+ * Text is cut in sequences of which every prediction counts. Instructions and chats are written by the model's template, an
  * item a conversation, and their answers count; `bos` does not touch them, since the template says what they begin with.
  * @throws UserError usage for settings that make no sense, notFound or badData for data that does not give what they ask.
  */
 export async function readTrainingData(
   data: TrainingData,
   tokenizer: Tokenizer,
-  limits: WindowLimits,
+  limits: SequenceLimits,
 ): Promise<TrainingSet> {
   checkSettings(data, limits);
   const kind = await kindOf(data);
-  const read = kind.format === 'text' ? await readWindows(data, tokenizer) : await readChats(kind, data, tokenizer);
+  const read = kind.format === 'text' ? await readSequences(data, tokenizer) : await readChats(kind, data, tokenizer);
   checkVocabulary(
     read.items.map(({ ids }) => ids),
     limits.vocabularySize,
@@ -60,16 +67,16 @@ interface Read {
   nTruncated: number;
 }
 
-async function readWindows(data: TrainingData, tokenizer: Tokenizer): Promise<Read> {
+async function readSequences(data: TrainingData, tokenizer: Tokenizer): Promise<Read> {
   const { tokens, start, seed, bos } = data;
   const firstId = firstIdOf(bos, tokenizer);
   const { text, files } = await readText(data.files, data.field);
   const ids = await tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer' });
-  const cut = { windows: null, tokens, start, sampling: 'consecutive', seed, firstId } as const;
-  const items = cutWindows(ids, cut).map((window) => {
-    const counted = new Uint8Array(window.length).fill(1);
+  const cut = { sequences: null, tokens, start, sampling: 'consecutive', seed, firstId } as const;
+  const items = cutSequences(ids, cut).map((sequence) => {
+    const counted = new Uint8Array(sequence.length).fill(1);
     counted[0] = 0;
-    return { ids: window, counted };
+    return { ids: sequence, counted };
   });
   return { items, files, nTruncated: 0 };
 }
@@ -108,7 +115,7 @@ async function readChats({ format, sources }: ChatKind, data: TrainingData, toke
   if (items.length === 0)
     throw new UserError(
       'badData',
-      `None of the ${there} has an answer within ${tokens} tokens; take longer windows or other data.`,
+      `None of the ${there} has an answer within ${tokens} tokens; take longer sequences or other data.`,
     );
   return { items, files: sources.map(({ rows }) => rows.report), nTruncated };
 }
@@ -148,7 +155,10 @@ async function kindOf({ files, field, format }: TrainingData): Promise<{ format:
   throw new UserError('badData', `The files are of several kinds, ${found.join(', ')}; give files of one kind.`);
 }
 
-function checkSettings({ tokens, start, seed, heldOutFraction }: TrainingData, { contextLength }: WindowLimits): void {
+function checkSettings(
+  { tokens, start, seed, heldOutFraction }: TrainingData,
+  { contextLength }: SequenceLimits,
+): void {
   checkLength(tokens, contextLength);
   checkWhole('start', start, 0);
   checkWhole('seed', seed, 0);
@@ -164,7 +174,7 @@ function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingD
     throw new UserError(
       'badData',
       `The data gives ${items.length} item${items.length === 1 ? '' : 's'}, of which a held-out fraction of ${heldOutFraction} leaves none to train on; ` +
-        'give more data, shorter windows or a smaller fraction.',
+        'give more data, shorter sequences or a smaller fraction.',
     );
   const places = new Set(drawn(nHeldOut, items.length, seed));
   return { training: items.filter((_, i) => !places.has(i)), heldOut: items.filter((_, i) => places.has(i)) };

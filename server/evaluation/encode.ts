@@ -1,5 +1,5 @@
 // Requests in text to requests in tokens, by lm-evaluation-harness' rules: where context and continuation are parted, what
-// stands before a text without context, what is cut off on the left, and windows over a text that is longer than an input.
+// stands before a text without context, what is cut off on the left, and sequences over a text that is longer than an input.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { Tokenizer } from '../tokenizer/tokenizer';
@@ -8,7 +8,7 @@ import { rstrip } from './tasks/pythonText';
 import type { TextRequest } from './tasks/task';
 
 /**
- * One for a continuation; as many as there are windows for a rolling text, each of whose tokens is in one continuation.
+ * One for a continuation; as many as there are sequences for a rolling text, each of whose tokens is in one continuation.
  * The ids of the newest context are kept for the next request, since a question's choices have theirs in common.
  * @throws UserError badChoice for a continuation that is too long, badData for one without tokens, unsupportedModel
  */
@@ -18,7 +18,7 @@ export async function encodeRequest(
   maxTokens: number,
 ): Promise<TokenRequest[]> {
   if (request.kind === 'rolling')
-    return windows(await encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
+    return sequences(await encode(tokenizer, request.text), prefixToken(tokenizer), maxTokens);
   const { context, continuation } = await split(tokenizer, request.context, request.continuation);
   if (context.length === 0) throw noTokens(request.context);
   if (continuation.length === 0) throw noTokens(request.continuation);
@@ -66,10 +66,10 @@ async function encode(tokenizer: Tokenizer, text: string): Promise<number[]> {
 }
 
 /**
- * The first window predicts from the prefix token alone, even where the ids begin with it themselves: then it is predicted
+ * The first sequence predicts from the prefix token alone, even where the ids begin with it themselves: then it is predicted
  * from itself. The last one is as long as the others and has more context instead.
  */
-function windows(ids: readonly number[], prefix: number, maxTokens: number): TokenRequest[] {
+function sequences(ids: readonly number[], prefix: number, maxTokens: number): TokenRequest[] {
   const requests: TokenRequest[] = [];
   for (let first = 0; first < ids.length; first += maxTokens) {
     const end = Math.min(first + maxTokens, ids.length);

@@ -56,10 +56,10 @@ export function groupScore(scores: readonly MetricScore[]): MetricScore {
   return { value, stderr: Math.sqrt(squares / (nItems - scores.length) / nItems), nItems };
 }
 
-/** The answer to a rolling text from those to its windows. */
-export const joined = (windows: readonly Answer[]): Answer => ({
-  logLikelihood: sum(windows.map(({ logLikelihood }) => logLikelihood)),
-  isGreedy: windows.every(({ isGreedy }) => isGreedy),
+/** The answer to a rolling text from those to its sequences. */
+export const joined = (sequences: readonly Answer[]): Answer => ({
+  logLikelihood: sum(sequences.map(({ logLikelihood }) => logLikelihood)),
+  isGreedy: sequences.every(({ isGreedy }) => isGreedy),
 });
 
 const standardErrors: Record<

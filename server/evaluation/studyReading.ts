@@ -33,7 +33,7 @@ function leastLoss(report: StudyReport, count: number): string[] {
   const margin = one === null || other === null ? null : normalQuantile * Math.hypot(one, other);
   const sure =
     margin === null
-      ? 'how sure that is cannot be said from a single window'
+      ? 'how sure that is cannot be said from a single sequence'
       : gap > margin
         ? 'more than chance explains on this text'
         : 'which is not sure on this text';

@@ -7,7 +7,7 @@ import type { ModelConfig } from '../model/config';
 import type { Tensor } from '../runtime/tensor';
 import { type BatchStates, nodesToRun, openBatchStates, ownedBy } from './batchStates';
 import { blockProgram } from './blockProgram';
-import { windowOperations } from './memoryPlan';
+import { sequenceOperations } from './memoryPlan';
 import { type Batch, embed, finalNormWeight, type Model, within } from './model';
 import { explained } from './notFinite';
 import { openTables, type Tables } from './positionTables';
@@ -35,7 +35,7 @@ export async function openExecution(model: Model): Promise<Execution> {
   const common: Common = { model: own, norm: await finalNormWeight(own), tables: openTables(own) };
   return {
     async run(nodes, rounds, visitor, control = {}) {
-      const operations = visitor.operations ?? windowsOperations(model.config);
+      const operations = visitor.operations ?? sequencesOperations(model.config);
       const advance = openMeter(totalOperations(nodes, rounds.flat(), visitor, operations), control);
       await explained(own, async () => {
         for (const batches of rounds) await runRound({ ...common, nodes, visitor, operations, advance }, batches);
@@ -220,10 +220,10 @@ export const plainBlock = async ({ model, node, batch, feeds }: BlockVisit<Batch
 const endsHere = <B extends Batch, Result>(visitor: Visitor<B, Result>, node: TrieNode | null, batch: B): boolean =>
   node !== null && node.ends.length > 0 && visitor.head !== undefined && (visitor.hasHead?.(batch) ?? true);
 
-const windowsOperations = (config: ModelConfig) => {
+const sequencesOperations = (config: ModelConfig) => {
   const each = new Map<number, Operations>();
   return ({ batch, tokens }: Batch): Operations => {
-    const { block, head } = each.get(tokens) ?? windowOperations(config, tokens);
+    const { block, head } = each.get(tokens) ?? sequenceOperations(config, tokens);
     each.set(tokens, { block, head });
     return { block: batch * block, head: batch * head };
   };

@@ -1,4 +1,4 @@
-// A forward pass over many windows. What others want to know on the way they put into the graphs as observers.
+// A forward pass over many sequences. What others want to know on the way they put into the graphs as observers.
 import type { Graph, Value } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
@@ -46,20 +46,20 @@ export interface ForwardOptions extends Control {
 }
 
 /**
- * Mean next-token loss in nats of every window, in order. Throws UserError `cancelled` between two micro-batches, `notFinite`
+ * Mean next-token loss in nats of every sequence, in order. Throws UserError `cancelled` between two micro-batches, `notFinite`
  * where a loss is NaN or infinite.
  */
 export async function forward(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   { path = pathWithout(model.config), observer = {}, adapters, ...control }: ForwardOptions = {},
 ): Promise<Float64Array> {
-  const losses = new Float64Array(windows.length);
+  const losses = new Float64Array(sequences.length);
   const shown = new Set<number>();
   using execution = await openExecution(model);
   await execution.run<MicroBatch, Losses>(
     buildTrie([path]),
-    roundsOf(windows, model.plan),
+    roundsOf(sequences, model.plan),
     {
       async block({ model, node: { stage }, batch, feeds }) {
         const use: AdapterUse = { layers: adapters?.layers(stage.block) ?? new Map(), dropout: false };
@@ -77,7 +77,7 @@ export async function forward(
         const { model, batch } = visit;
         const found = await model.device.read(lossNats);
         refuseNotFinite(found, 'loss', visit);
-        losses.set(found, batch.firstWindow);
+        losses.set(found, batch.firstSequence);
         await observer.tokens?.(tokenNats, batch);
       },
       ...(observer.states && { states: observer.states }),

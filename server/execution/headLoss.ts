@@ -1,5 +1,5 @@
 // The loss of a micro-batch, gathered while the vocabulary passes in slices.
-import { headSlice, windowLoss } from '../model/head';
+import { headSlice, sequenceLoss } from '../model/head';
 import type { Tensor } from '../runtime/tensor';
 import { shapeOf } from './blockProgram';
 import { headRowsOf, logSumExp, openHeadSlices, predicted } from './headSlices';
@@ -7,7 +7,7 @@ import type { Batch } from './model';
 import type { HeadPass, HeadVisit } from './visitor';
 
 export interface Losses {
-  /** Of each window, [B]. */
+  /** Of each sequence, [B]. */
   readonly lossNats: Tensor;
   /** Of each prediction, [B, T-1]. */
   readonly tokenNats: Tensor;
@@ -24,7 +24,7 @@ export async function openHeadLoss({ model, batch, hidden, norm }: HeadVisit<Bat
     pass: slices.pass,
     async finish() {
       const targets = await headRowsOf(model, predicted(batch.ids, batch.tokens));
-      const program = await device.program(windowLoss, config, shapeOf(batch));
+      const program = await device.program(sequenceLoss, config, shapeOf(batch));
       const { lossNats, tokenNats } = await device.run(program, { ...slices.tensors(), targets });
       device.release(targets);
       return { lossNats: lossNats!, tokenNats: tokenNats! };

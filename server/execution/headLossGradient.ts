@@ -9,7 +9,7 @@ import type { Batch, Model } from './model';
 import { refuseNotFinite } from './notFinite';
 import type { HeadPass, HeadVisit } from './visitor';
 
-/** Windows of equal length with what each prediction counts in the loss. */
+/** Sequences of equal length with what each prediction counts in the loss. */
 export interface WeightedBatch extends Batch {
   /** [B*(T-1)]; zero for a prediction that does not count. */
   readonly weights: Float32Array;

@@ -82,5 +82,5 @@ export const headRowsOf = (
 ): Promise<Tensor> =>
   device.upload(checkpoint.gatherRowsF32(config.tiedEmbeddings ? embeddingName : headName, ids), shape, 'table');
 
-/** The tokens that are predicted, window after window: all but the first of each. */
+/** The tokens that are predicted, sequence after sequence: all but the first of each. */
 export const predicted = (ids: Int32Array, tokens: number): Int32Array => ids.filter((_, i) => i % tokens !== 0);

@@ -1,15 +1,15 @@
-// What running a model will hold, before it starts: how many windows go together, where weights and hidden states are,
+// What running a model will hold, before it starts: how many sequences go together, where weights and hidden states are,
 // and what all that takes. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import { groupSize, blockGroup, headGroups } from './weightStore';
 
 export interface ExecutionRequest {
-  readonly nWindows: number;
-  readonly tokensPerWindow: number;
-  /** All hidden states of a window are kept until its last block is done (angular distance needs them together). */
+  readonly nSequences: number;
+  readonly tokensPerSequence: number;
+  /** All hidden states of a sequence are kept until its last block is done (angular distance needs them together). */
   readonly keepStates: boolean;
-  /** Forward and backward, all windows together, for gradients that are added up before anything is made of them. */
+  /** Forward and backward, all sequences together, for gradients that are added up before anything is made of them. */
   readonly backward?: boolean;
   /** Paths whose losses are measured together; each has its own state on the way. */
   readonly nVariants?: number;
@@ -22,10 +22,10 @@ export interface ExecutionRequest {
 
 export interface MemoryPlan {
   readonly mode: 'resident' | 'streaming';
-  /** Windows that pass a block in one run. */
-  readonly microBatchWindows: number;
-  /** Windows that go through the whole model together; with resident weights one micro-batch. */
-  readonly groupWindows: number;
+  /** Sequences that pass a block in one run. */
+  readonly microBatchSequences: number;
+  /** Sequences that go through the whole model together; with resident weights one micro-batch. */
+  readonly groupSequences: number;
   /** Rows of the vocabulary worked at a time. */
   readonly headSliceRows: number;
   readonly nTokens: number;
@@ -55,46 +55,49 @@ export function planExecution(config: ModelConfig, request: ExecutionRequest): M
 
   const least = leastPlan(config, request, 'streaming');
   if (least.totalBytes > request.limitBytes) throw cannotFit(config, least, request);
-  if (request.backward) return least; // its states are those of all windows already
-  const { microBatchWindows } = least;
+  if (request.backward) return least; // its states are those of all sequences already
+  const { microBatchSequences } = least;
   const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
-  const fitting = Math.floor((room * microBatchWindows) / least.bytes.states);
-  const groupWindows = Math.min(request.nWindows, Math.max(microBatchWindows, fitting - (fitting % microBatchWindows)));
-  const states = (least.bytes.states / microBatchWindows) * groupWindows;
+  const fitting = Math.floor((room * microBatchSequences) / least.bytes.states);
+  const groupSequences = Math.min(
+    request.nSequences,
+    Math.max(microBatchSequences, fitting - (fitting % microBatchSequences)),
+  );
+  const states = (least.bytes.states / microBatchSequences) * groupSequences;
   const totalBytes = least.totalBytes - least.bytes.states + states;
-  return { ...least, groupWindows, bytes: { ...least.bytes, states }, totalBytes };
+  return { ...least, groupSequences, bytes: { ...least.bytes, states }, totalBytes };
 }
 
 /** The smallest plan of a mode: one micro-batch goes through the model at a time. */
 function leastPlan(config: ModelConfig, request: ExecutionRequest, mode: MemoryPlan['mode']): MemoryPlan {
-  const { nWindows, tokensPerWindow: T } = request;
-  const microBatchWindows = Math.min(Math.max(1, Math.floor(microBatchTokens / T)), nWindows);
-  const rows = microBatchWindows * T;
+  const { nSequences, tokensPerSequence: T } = request;
+  const microBatchSequences = Math.min(Math.max(1, Math.floor(microBatchTokens / T)), nSequences);
+  const rows = microBatchSequences * T;
   const headSliceRows = sliceRows(config, rows);
   const bytes = {
     weights: weightBytes(config, mode, headSliceRows),
-    states: (request.backward ? nWindows * T : rows) * config.width * 4 * statesAtOnce(config, request),
-    activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchWindows, T, headSliceRows),
+    states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
+    activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchSequences, T, headSliceRows),
     processes: processBytes,
   };
   const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0) + (request.cacheBytes ?? 0);
   return {
     mode,
-    microBatchWindows,
-    groupWindows: microBatchWindows,
+    microBatchSequences,
+    groupSequences: microBatchSequences,
     headSliceRows,
-    nTokens: nWindows * T,
+    nTokens: nSequences * T,
     bytes,
     totalBytes,
   };
 }
 
-/** Hidden states of one window that are alive at the same time, at most. A variant's last one is normed beside it. */
+/** Hidden states of one sequence that are alive at the same time, at most. A variant's last one is normed beside it. */
 const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: ExecutionRequest): number =>
   Math.max(keepStates || backward ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
 
-/** Floating-point operations of a forward pass over one window: 2 a weight and token, 4 H T E a token for attention. */
-export function windowOperations(config: ModelConfig, tokens: number): { block: number; head: number } {
+/** Floating-point operations of a forward pass over one sequence: 2 a weight and token, 4 H T E a token for attention. */
+export function sequenceOperations(config: ModelConfig, tokens: number): { block: number; head: number } {
   const attention = 4 * config.nHeads * tokens * tokens * config.headWidth;
   return {
     block: 2 * groupSize(blockGroup(config, 0)) * tokens + attention,
@@ -117,10 +120,10 @@ function weightBytes(config: ModelConfig, mode: MemoryPlan['mode'], headSliceRow
 }
 
 /** The most that one run holds beside weights and hidden states. */
-function activationBytes(config: ModelConfig, windows: number, T: number, headSliceRows: number): number {
+function activationBytes(config: ModelConfig, sequences: number, T: number, headSliceRows: number): number {
   const { width: D, mlpWidth: F, nHeads: H, headWidth: E } = config;
-  const rows = windows * T;
-  const block = rows * (4 * D + 3 * F + 4 * H * E) + 3 * windows * H * Math.min(T, 128) * T;
+  const rows = sequences * T;
+  const block = rows * (4 * D + 3 * F + 4 * H * E) + 3 * sequences * H * Math.min(T, 128) * T;
   const head = rows * (2 * D + 2 * headSliceRows);
   return 4 * Math.max(block, head);
 }
@@ -144,13 +147,13 @@ function remedy(config: ModelConfig, request: ExecutionRequest): string {
   const use = (...options: string[]) => `use ${[streaming, ...options].filter((option) => option !== '').join(' ')}`;
   if (streaming && fits({})) return use();
   const shorter: number[] = [];
-  for (let tokens = request.tokensPerWindow; tokens >= 32; tokens = Math.floor(tokens / 2)) shorter.push(tokens);
-  const tokens = shorter.find((tokensPerWindow) => fits({ tokensPerWindow }));
+  for (let tokens = request.tokensPerSequence; tokens >= 32; tokens = Math.floor(tokens / 2)) shorter.push(tokens);
+  const tokens = shorter.find((tokensPerSequence) => fits({ tokensPerSequence }));
   if (tokens !== undefined) return use(`--tokens ${tokens}`);
-  const alone = shorter.find((tokensPerWindow) => fits({ nWindows: 1, tokensPerWindow }));
-  if (alone !== undefined) return use('--windows 1', `--tokens ${alone}`);
-  const least = needs({ nWindows: 1, tokensPerWindow: shorter.at(-1) ?? request.tokensPerWindow });
-  return `no choice of windows takes less than ${megabytes(least)}, so allow at least that or use a machine with more memory`;
+  const alone = shorter.find((tokensPerSequence) => fits({ nSequences: 1, tokensPerSequence }));
+  if (alone !== undefined) return use('--sequences 1', `--tokens ${alone}`);
+  const least = needs({ nSequences: 1, tokensPerSequence: shorter.at(-1) ?? request.tokensPerSequence });
+  return `no choice of sequences takes less than ${megabytes(least)}, so allow at least that or use a machine with more memory`;
 }
 
 /** Rounded up: for sentences. */

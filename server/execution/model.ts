@@ -1,4 +1,4 @@
-// What an execution works on: an open checkpoint on a device, and windows cut in batches.
+// What an execution works on: an open checkpoint on a device, and sequences cut in batches.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import type { BatchShape } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
@@ -40,42 +40,42 @@ export interface Batch extends BatchShape {
   readonly ids: Int32Array;
 }
 
-/** Windows [first, end). */
-export interface WindowRange {
+/** Sequences [first, end). */
+export interface SequenceRange {
   readonly first: number;
   readonly end: number;
 }
 
-/** Consecutive windows as a batch. */
+/** Consecutive sequences as a batch. */
 export interface MicroBatch extends Batch {
-  readonly firstWindow: number;
+  readonly firstSequence: number;
 }
 
-/** The windows of a range in batches, and the batches in rounds: those of a round go through the model together. */
+/** The sequences of a range in batches, and the batches in rounds: those of a round go through the model together. */
 export function roundsOf(
-  windows: readonly Int32Array[],
-  { groupWindows, microBatchWindows }: Pick<MemoryPlan, 'groupWindows' | 'microBatchWindows'>,
-  { first, end }: WindowRange = { first: 0, end: windows.length },
+  sequences: readonly Int32Array[],
+  { groupSequences, microBatchSequences }: Pick<MemoryPlan, 'groupSequences' | 'microBatchSequences'>,
+  { first, end }: SequenceRange = { first: 0, end: sequences.length },
 ): MicroBatch[][] {
   const rounds: MicroBatch[][] = [];
-  for (let at = first; at < end; at += groupWindows)
-    rounds.push(microBatches(windows, microBatchWindows, { first: at, end: Math.min(end, at + groupWindows) }));
+  for (let at = first; at < end; at += groupSequences)
+    rounds.push(microBatches(sequences, microBatchSequences, { first: at, end: Math.min(end, at + groupSequences) }));
   return rounds;
 }
 
-/** The windows of a range, `windowsEach` at a time. */
+/** The sequences of a range, `sequencesEach` at a time. */
 export function microBatches(
-  windows: readonly Int32Array[],
-  windowsEach: number,
-  { first, end }: WindowRange = { first: 0, end: windows.length },
+  sequences: readonly Int32Array[],
+  sequencesEach: number,
+  { first, end }: SequenceRange = { first: 0, end: sequences.length },
 ): MicroBatch[] {
   const batches: MicroBatch[] = [];
-  for (let at = first; at < end; at += windowsEach) {
-    const some = windows.slice(at, Math.min(end, at + windowsEach));
+  for (let at = first; at < end; at += sequencesEach) {
+    const some = sequences.slice(at, Math.min(end, at + sequencesEach));
     const tokens = some[0]!.length;
     const ids = new Int32Array(some.length * tokens);
-    for (const [b, window] of some.entries()) ids.set(window, b * tokens);
-    batches.push({ firstWindow: at, batch: some.length, tokens, ids });
+    for (const [b, sequence] of some.entries()) ids.set(sequence, b * tokens);
+    batches.push({ firstSequence: at, batch: some.length, tokens, ids });
   }
   return batches;
 }

@@ -5,7 +5,7 @@ import type { Tensor, Tensors } from '../runtime/tensor';
 import type { Model } from './model';
 
 export interface Tables {
-  /** positions and rotary tables for a batch whose windows all start at position 0. */
+  /** positions and rotary tables for a batch whose sequences all start at position 0. */
   for(batch: BatchShape): Promise<Tensors>;
 }
 

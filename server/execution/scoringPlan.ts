@@ -22,10 +22,10 @@ export function planScoring(
   config: ModelConfig,
   { nTokens, batchTokens, nPaths, ...how }: ScoringRequest,
 ): ScoringPlan {
-  const nWindows = Math.ceil(nTokens / batchTokens);
+  const nSequences = Math.ceil(nTokens / batchTokens);
   const plan = planExecution(config, {
-    nWindows,
-    tokensPerWindow: batchTokens,
+    nSequences,
+    tokensPerSequence: batchTokens,
     keepStates: false,
     nVariants: nPaths,
     ...how,

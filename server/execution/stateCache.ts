@@ -7,21 +7,21 @@ import { type Borrowed, type KnownStates, ownedBy } from './batchStates';
 import type { MicroBatch } from './model';
 import { openSpillFile } from './spillFile';
 
-/** Windows of a state: a part of those of one that is kept will do. */
-type Windows = Pick<MicroBatch, 'firstWindow' | 'batch' | 'tokens'>;
+/** Sequences of a state: a part of those of one that is kept will do. */
+type Sequences = Pick<MicroBatch, 'firstSequence' | 'batch' | 'tokens'>;
 
-export interface StateCache extends KnownStates<Windows>, Disposable {
+export interface StateCache extends KnownStates<Sequences>, Disposable {
   /**
    * Takes a state over, and lends it back. States that are `pinned` stay until the end; others are forgotten, the least
    * recently used first, when there is no room.
    */
-  keep(prefix: string, batch: Windows, state: Tensor, pinned: boolean): Promise<Borrowed>;
+  keep(prefix: string, batch: Sequences, state: Tensor, pinned: boolean): Promise<Borrowed>;
   /** Forgets the states that nobody will ask for any more. */
   retain(useful: (prefix: string) => boolean): void;
 }
 
 interface Entry {
-  readonly windows: Windows;
+  readonly sequences: Sequences;
   readonly nBytes: number;
   readonly pinned: boolean;
   /** null: on disk at `offset`. */
@@ -55,13 +55,13 @@ export function openStateCache(device: Scope, budgetBytes: number): StateCache {
     reserve: (prefix, batch) => inUse(entries.used(prefix, batch)),
     async borrow(prefix, batch) {
       const entry = entries.used(prefix, batch);
-      if (entry.state && entry.windows.batch === batch.batch) return lend(entry);
+      if (entry.state && entry.sequences.batch === batch.batch) return lend(entry);
       return ownedBy(scope, await partOf(scope, file.read, entry, batch));
     },
-    async keep(prefix, { firstWindow, batch, tokens }, state, pinned) {
+    async keep(prefix, { firstSequence, batch, tokens }, state, pinned) {
       const { nBytes } = state;
       makeRoom(nBytes);
-      const common = { windows: { firstWindow, batch, tokens }, nBytes, pinned, nUsers: 0 };
+      const common = { sequences: { firstSequence, batch, tokens }, nBytes, pinned, nUsers: 0 };
       scope.adopt(state);
       if (heldBytes + nBytes <= budgetBytes) {
         heldBytes += nBytes;
@@ -88,13 +88,16 @@ function openEntries() {
     byPrefix.delete(prefix);
     byPrefix.set(prefix, list);
   };
-  const find = (prefix: string, { firstWindow, batch }: Windows) =>
+  const find = (prefix: string, { firstSequence, batch }: Sequences) =>
     byPrefix
       .get(prefix)
-      ?.find(({ windows: of }) => of.firstWindow <= firstWindow && firstWindow + batch <= of.firstWindow + of.batch);
+      ?.find(
+        ({ sequences: of }) =>
+          of.firstSequence <= firstSequence && firstSequence + batch <= of.firstSequence + of.batch,
+      );
   return {
     find,
-    used(prefix: string, batch: Windows): Entry {
+    used(prefix: string, batch: Sequences): Entry {
       const entry = find(prefix, batch);
       if (!entry) throw new Error(`the cache has no state after "${prefix}"`);
       moveToEnd(prefix, byPrefix.get(prefix)!);
@@ -118,16 +121,16 @@ function inUse(entry: Entry): { release(): void } {
   return { release: () => void entry.nUsers-- };
 }
 
-/** The rows of some windows of a state [B*T, D], from the device or from disk. */
+/** The rows of some sequences of a state [B*T, D], from the device or from disk. */
 async function partOf(
   scope: Scope,
   read: (offset: number, length: number) => Float32Array,
-  { windows, state, offset, nBytes }: Entry,
-  { firstWindow, batch, tokens }: Windows,
+  { sequences, state, offset, nBytes }: Entry,
+  { firstSequence, batch, tokens }: Sequences,
 ): Promise<Tensor> {
-  const [first, nRows] = [(firstWindow - windows.firstWindow) * tokens, batch * tokens];
-  const width = nBytes / 4 / (windows.batch * tokens);
+  const [first, nRows] = [(firstSequence - sequences.firstSequence) * tokens, batch * tokens];
+  const width = nBytes / 4 / (sequences.batch * tokens);
   if (!state) return scope.upload(read(offset + first * width * 4, nRows * width), [nRows, width], 'result');
-  const program = await scope.program(hiddenRows, windows.batch * tokens, width, first, first + nRows);
+  const program = await scope.program(hiddenRows, sequences.batch * tokens, width, first, first + nRows);
   return (await scope.run(program, { hidden: state })).rows!;
 }

@@ -1,4 +1,4 @@
-// What a model expects at every prediction of some windows: its likeliest tokens and their log-probabilities.
+// What a model expects at every prediction of some sequences: its likeliest tokens and their log-probabilities.
 import { topTokensEnd, topTokensSlice } from '../model/distillation';
 import { pathWithout } from '../model/path';
 import { openExecution } from './execute';
@@ -15,19 +15,19 @@ export interface TopTokensOptions extends Control {
 }
 
 /**
- * For every window, all of one length T, its T - 1 predictions: [T-1, K]. Throws UserError `cancelled` between two runs,
+ * For every sequence, all of one length T, its T - 1 predictions: [T-1, K]. Throws UserError `cancelled` between two runs,
  * `notFinite` where a log-probability is NaN or infinite.
  */
 export async function topTokens(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   options: TopTokensOptions,
 ): Promise<Expected[]> {
   const found: Expected[] = [];
   using execution = await openExecution(model);
   await execution.run<MicroBatch, Expected[]>(
     buildTrie([pathWithout(model.config)]),
-    roundsOf(windows, model.plan),
+    roundsOf(sequences, model.plan),
     {
       head: (visit) => openTopTokens(visit, options),
       take: async (expected) => void found.push(...expected),
@@ -37,7 +37,7 @@ export async function topTokens(
   return found;
 }
 
-/** By window of the batch. */
+/** By sequence of the batch. */
 async function openTopTokens(
   visit: HeadVisit<Batch>,
   { topK, temperature }: TopTokensOptions,

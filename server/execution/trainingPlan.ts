@@ -5,8 +5,8 @@ import type { MemoryMode } from '../protocol/recipes';
 import { megabytes, type MemoryPlan, planExecution } from './memoryPlan';
 
 export interface TrainingRequest {
-  readonly microBatchWindows: number;
-  readonly tokensPerWindow: number;
+  readonly microBatchSequences: number;
+  readonly tokensPerSequence: number;
   readonly accumulate: number;
   /** Elements of all adapter matrices. */
   readonly nAdapterParameters: number;
@@ -44,24 +44,24 @@ export function planTraining(config: ModelConfig, request: TrainingRequest): Tra
 
 function planOf(
   config: ModelConfig,
-  { microBatchWindows, tokensPerWindow: T, accumulate, nAdapterParameters }: TrainingRequest,
+  { microBatchSequences, tokensPerSequence: T, accumulate, nAdapterParameters }: TrainingRequest,
   mode: MemoryPlan['mode'],
   keeps: 'keep' | 'recompute',
 ): TrainingPlan {
   const forwardPlan = planExecution(config, {
-    nWindows: microBatchWindows,
-    tokensPerWindow: T,
+    nSequences: microBatchSequences,
+    tokensPerSequence: T,
     keepStates: false,
     memory: mode,
     limitBytes: Number.POSITIVE_INFINITY,
   });
   const { width: D, mlpWidth: F, nHeads: H, nKeyValueHeads: G, headWidth: E, nBlocks: N } = config;
-  const rows = microBatchWindows * T;
+  const rows = microBatchSequences * T;
   const batchesAtOnce = mode === 'streaming' ? accumulate : 1;
   // A block's inside: the results of its products, norms and softmax; about as much again flows back through it. What is
   // kept is less, see graph/cut.ts: the plan is on the safe side.
   const inside =
-    rows * (4 * D + 2 * H * E + 2 * G * E + 4 * F) + microBatchWindows * H * T * Math.min(T, (T + 128) / 2);
+    rows * (4 * D + 2 * H * E + 2 * G * E + 4 * F) + microBatchSequences * H * T * Math.min(T, (T + 128) / 2);
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
   const states = batchesAtOnce * (N + 3) * rows * D;
   const head = rows * (5 * D + 3 * forwardPlan.headSliceRows);
@@ -73,8 +73,8 @@ function planOf(
   };
   return {
     ...forwardPlan,
-    microBatchWindows,
-    groupWindows: microBatchWindows,
+    microBatchSequences,
+    groupSequences: microBatchSequences,
     nTokens: rows * accumulate,
     bytes,
     totalBytes: Object.values(bytes).reduce((sum, n) => sum + n, 0),

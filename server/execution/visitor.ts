@@ -32,7 +32,7 @@ export interface Visitor<B extends Batch, Result = void> {
   readonly known?: KnownStates<B> | undefined;
   /** Told the state after a node; whoever takes it over lends it back. */
   keep?(node: TrieNode, batch: B, state: Tensor): Promise<Borrowed | null>;
-  /** Floating-point operations of one block and of the head over a batch, for progress; default: those of whole windows. */
+  /** Floating-point operations of one block and of the head over a batch, for progress; default: those of whole sequences. */
   operations?(batch: B): Operations;
 }
 

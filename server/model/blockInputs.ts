@@ -5,7 +5,7 @@ import type { ModelConfig } from './config';
 import { type AdapterUse, adaptedLinear } from './lora';
 import { blockWeights } from './weights';
 
-/** A batch of windows: B sequences of T tokens, laid out as rows [B*T, ...]. */
+/** A batch of sequences: B sequences of T tokens, laid out as rows [B*T, ...]. */
 export interface BatchShape {
   readonly batch: number;
   readonly tokens: number;

@@ -62,9 +62,9 @@ function smollm3Block(fields: ConfigFields, k: number): FamilyBlock {
 
 /** The list of layer types, where it is absent and some block slides. */
 function layerTypes(fields: ConfigFields, block: Family['block']): { layer_types?: string[] } {
-  const windows = blockNumbers(fields).map((k) => block(fields, k).slidingWindow);
-  if (fields.layer_types || windows.every((window) => window === null)) return {};
-  return { layer_types: windows.map((window) => (window === null ? 'full_attention' : 'sliding_attention')) };
+  const ranges = blockNumbers(fields).map((k) => block(fields, k).slidingWindow);
+  if (fields.layer_types || ranges.every((range) => range === null)) return {};
+  return { layer_types: ranges.map((range) => (range === null ? 'full_attention' : 'sliding_attention')) };
 }
 
 function qwenSpelledOut(fields: ConfigFields): Record<string, unknown> {

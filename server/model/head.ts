@@ -11,7 +11,7 @@ import type { BatchShape } from './blockInputs';
 import { norm, softCap } from './form';
 
 /**
- * hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their window, divided by a
+ * hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their sequence, divided by a
  * temperature that the logits are to have.
  */
 export function finalNorm(config: ModelConfig, { batch, tokens }: BatchShape, temperature = 1): Graph {
@@ -78,16 +78,16 @@ export function headSlice(config: ModelConfig, rows: number, sliceRows: number):
 
 /**
  * normed [rows, D], the head's rows of the tokens that came, targets [rows, D], and the sums after the last slice give
- * the loss of every prediction, tokenNats [B, T-1]: log sum exp(logits) - logit of the target, and its mean by window,
+ * the loss of every prediction, tokenNats [B, T-1]: log sum exp(logits) - logit of the target, and its mean by sequence,
  * lossNats [B].
  */
-export function windowLoss(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
+export function sequenceLoss(config: ModelConfig, { batch, tokens }: BatchShape): Graph {
   const rows = batch * (tokens - 1);
   const products = mul(input('normed', [rows, config.width]), input('targets', [rows, config.width]));
   const targetLogit = cappedLogits(config, reduceSum(products, [-1]));
   const nats: Value = sub(add(log(input('sum', [rows, 1])), input('largest', [rows, 1])), targetLogit);
   const tokenNats = reshape(nats, [batch, tokens - 1]);
-  return { name: 'windowLoss', outputs: { tokenNats, lossNats: reshape(reduceMean(tokenNats, [1]), [batch]) } };
+  return { name: 'sequenceLoss', outputs: { tokenNats, lossNats: reshape(reduceMean(tokenNats, [1]), [batch]) } };
 }
 
 /** Logits [rows, S] of hidden [rows, D] against one slice of the head [S, D], after the final norm. */

@@ -34,7 +34,7 @@ export async function makePlan(
       plans.push({
         ...common,
         memory: plan.mode,
-        nWindows: cost.nWindows,
+        nSequences: cost.nSequences,
         nTokens: plan.nTokens,
         bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
         totalBytes: plan.totalBytes,
@@ -56,14 +56,14 @@ const computes = (recipe: Recipe): recipe is ComputingRecipe => kinds[recipe.kin
 /** Writing goes weight by weight. */
 function writingOnly({
   weights,
-}: Checkpoint): Pick<PlanEstimate, 'memory' | 'nWindows' | 'nTokens' | 'bytes' | 'totalBytes' | 'estimatedSeconds'> {
+}: Checkpoint): Pick<PlanEstimate, 'memory' | 'nSequences' | 'nTokens' | 'bytes' | 'totalBytes' | 'estimatedSeconds'> {
   const largestBytes = Math.max(
     ...[...weights.values()].map(({ shape }) => 4 * shape.reduce((n, side) => n * side, 1)),
   );
   const bytes = { weights: largestBytes, states: 0, activations: 0, processes: processBytes };
   return {
     memory: 'streaming',
-    nWindows: 0,
+    nSequences: 0,
     nTokens: 0,
     bytes,
     totalBytes: bytes.weights + bytes.processes,

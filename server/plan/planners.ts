@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { pathsAtOnce } from '../analysis/measuring';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { readTokenWindows } from '../data/tokenWindows';
+import { readTokenSequences } from '../data/tokenSequences';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
 import { planExecution } from '../execution/memoryPlan';
@@ -35,7 +35,8 @@ export async function plannedRun(
 ): Promise<PlannedWork | null> {
   const { planned } = kinds[recipe.kind];
   if (planned === 'writing') return null;
-  if (planned === 'windows') return plannedWindows(recipe as RecipeOf<KindPlanned<'windows'>>, checkpoint, limitBytes);
+  if (planned === 'sequences')
+    return plannedSequences(recipe as RecipeOf<KindPlanned<'sequences'>>, checkpoint, limitBytes);
   const planner = planners[recipe.kind as KindPlanned<'own'>] as Planner<Kind>;
   return planner(recipe, checkpoint, limitBytes);
 }
@@ -63,8 +64,8 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
   },
 
   async generate(recipe, checkpoint, limitBytes) {
-    const tokensPerWindow = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
-    const work = { nWindows: 1, tokensPerWindow, keepStates: false, path: pathOf(recipe.drop, checkpoint) };
+    const tokensPerSequence = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
+    const work = { nSequences: 1, tokensPerSequence, keepStates: false, path: pathOf(recipe.drop, checkpoint) };
     return plannedWork(work, recipe, checkpoint, limitBytes);
   },
 
@@ -77,9 +78,9 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
   study: plannedStudy,
 };
 
-/** One forward pass over the windows of a source. */
-async function plannedWindows(
-  recipe: RecipeOf<KindPlanned<'windows'>>,
+/** One forward pass over the sequences of a source. */
+async function plannedSequences(
+  recipe: RecipeOf<KindPlanned<'sequences'>>,
   checkpoint: Checkpoint,
   limitBytes: number,
 ): Promise<PlannedWork | null> {
@@ -98,16 +99,16 @@ function plannedWork(
   limitBytes: number,
 ): PlannedWork {
   const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes });
-  const { nWindows, cacheBytes = 0 } = work;
-  return { plan, cost: { nWindows, cacheBytes, operations: operationsOf(config, work) } };
+  const { nSequences, cacheBytes = 0 } = work;
+  return { plan, cost: { nSequences, cacheBytes, operations: operationsOf(config, work) } };
 }
 
-/** Requests are packed to about as many tokens as windows of text. */
+/** Requests are packed to about as many tokens as sequences of text. */
 function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: EvaluateRecipe): Work {
-  const nWindows = Math.max(1, Math.ceil(evaluationTokens(tasks, items, fewShot) / packedTokens));
+  const nSequences = Math.max(1, Math.ceil(evaluationTokens(tasks, items, fewShot) / packedTokens));
   const more = { blockRuns: (drops.length * config.nBlocks) / 2, headRuns: drops.length };
   const nVariants = Math.min(drops.length, pathsAtOnce);
-  return { nWindows, tokensPerWindow: packedTokens, keepStates: false, nVariants, more };
+  return { nSequences, tokensPerSequence: packedTokens, keepStates: false, nVariants, more };
 }
 
 const packedTokens = 512;
@@ -135,18 +136,18 @@ async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBy
 async function shapeOfHealing(recipe: HealRecipe, checkpoint: Checkpoint): Promise<HealShape> {
   const { data, loop, adapter } = recipe;
   const modules = adaptedModules(checkpoint.config, adapter, checkpoint.provenance);
-  const text = { kind: 'text' as const, windows: null, atMost: true, sampling: 'consecutive' as const, ...data };
+  const text = { kind: 'text' as const, sequences: null, atMost: true, sampling: 'consecutive' as const, ...data };
   const ofData = await shapeOf(text, checkpoint);
   const share = data.order === 'sequential' ? 0 : data.heldOutFraction;
   return {
-    tokensPerWindow: data.tokens,
+    tokensPerSequence: data.tokens,
     nAdapterParameters: modules.reduce(
       (n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures),
       0,
     ),
     heldOut: loop.heldOut
       ? await shapeOf(loop.heldOut, checkpoint)
-      : { nWindows: Math.ceil(share * ofData.nWindows), tokensPerWindow: data.tokens },
+      : { nSequences: Math.ceil(share * ofData.nSequences), tokensPerSequence: data.tokens },
   };
 }
 
@@ -156,11 +157,11 @@ const bytesPerToken = 4;
 async function shapeOf(
   source: TokenSource,
   { config }: Checkpoint,
-): Promise<{ nWindows: number; tokensPerWindow: number }> {
+): Promise<{ nSequences: number; tokensPerSequence: number }> {
   if (source.kind === 'ids') {
     const { contextLength, vocabularySize } = config;
-    const { windows } = await readTokenWindows(source, null, { contextLength, vocabularySize });
-    return { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+    const { sequences } = await readTokenSequences(source, null, { contextLength, vocabularySize });
+    return { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
   }
   let nBytes = 0;
   for (const file of source.files) {
@@ -169,6 +170,7 @@ async function shapeOf(
     nBytes += stats.size;
   }
   const there = Math.max(1, Math.floor((nBytes / bytesPerToken - source.start) / source.tokens));
-  const nWindows = source.windows === null ? there : source.atMost ? Math.min(there, source.windows) : source.windows;
-  return { nWindows, tokensPerWindow: source.tokens };
+  const nSequences =
+    source.sequences === null ? there : source.atMost ? Math.min(there, source.sequences) : source.sequences;
+  return { nSequences, tokensPerSequence: source.tokens };
 }

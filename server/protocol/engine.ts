@@ -20,7 +20,7 @@ export interface Plan {
   device: string;
   threads: number;
   memory: 'resident' | 'streaming';
-  nWindows: number;
+  nSequences: number;
   nTokens: number;
   bytes: { weights: number; states: number; activations: number; processes: number };
   totalBytes: number;

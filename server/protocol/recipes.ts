@@ -1,4 +1,4 @@
-// What recipes of several kinds have in common: where token windows come from, what is left out of a model, how the heavy work
+// What recipes of several kinds have in common: where token sequences come from, what is left out of a model, how the heavy work
 // is run. Each is declared once, as a schema with its defaults; its type is inferred. What only one kind has is declared in
 // recipes/<kind>/recipe.ts. Indices count from 0, ranges are half-open, units end the names.
 import * as z from 'zod';
@@ -55,34 +55,34 @@ export const tokenSource = z
       kind: z.literal('ids'),
       file: path('inputFile'),
       /** The first so many rows; absent: all. */
-      windows: positive.optional(),
+      sequences: positive.optional(),
     }),
     z.strictObject({
       kind: z.literal('text'),
       files: z.array(path('inputFile')).min(1).max(1000),
       /** Column of JSON lines, CSV and Parquet; null: `text`. */
       field: name.nullable().default(null),
-      /** null: all windows there are. */
-      windows: positive.nullable(),
-      /** Take fewer windows where the text has fewer, instead of refusing. */
+      /** null: all sequences there are. */
+      sequences: positive.nullable(),
+      /** Take fewer sequences where the text has fewer, instead of refusing. */
       atMost: z.boolean().optional(),
       tokens: positive.default(512),
       start: natural.default(0),
       bos: bos.default('none'),
-      /** Consecutive windows from `start`, or windows drawn by `seed` from all there are. */
+      /** Consecutive sequences from `start`, or sequences drawn by `seed` from all there are. */
       sampling: z.enum(['consecutive', 'random']).default('consecutive'),
       seed: natural.default(0),
     }),
   ])
   .register(meanings, { is: 'tokenSource' });
-/** Where token windows come from. `ids`: a JSON file of rows of equal length; `text`: files joined in order. */
+/** Where token sequences come from. `ids`: a JSON file of rows of equal length; `text`: files joined in order. */
 export type TokenSource = z.output<typeof tokenSource>;
 
-/** What a window set was made of, so that a report can be made again. */
+/** What a sequence set was made of, so that a report can be made again. */
 export interface TokenSourceReport {
   files: { name: string; sha256: string; sizeBytes: number }[];
-  nWindows: number;
-  tokensPerWindow: number;
+  nSequences: number;
+  tokensPerSequence: number;
   start: number;
   bos: BosMode;
   sampling: 'consecutive' | 'random';

@@ -63,7 +63,7 @@ export interface MethodScores {
   of: 'block' | 'attention' | 'mlp' | 'span';
   paper: string;
   scores: number[] | number[][];
-  /** Over windows: null with a single window; zero where the text plays no part. */
+  /** Over sequences: null with a single sequence; zero where the text plays no part. */
   standardErrors: (number | null)[] | (number | null)[][];
 }
 
@@ -72,7 +72,7 @@ export type MeasuredLoss = FiniteLoss | LossNotFinite;
 
 export interface FiniteLoss {
   lossNats: number;
-  /** Of the loss, over windows; null with a single window. */
+  /** Of the loss, over sequences; null with a single sequence. */
   standardError: number | null;
   /** lossNats - the whole model's loss on the same tokens, and its standard error, paired by token. */
   costNats: number;
@@ -95,9 +95,9 @@ export type BlockOrSublayer = number | { block: number; half: 'attention' | 'mlp
 
 /** A first or final answer to a question about a drop set. */
 export type Estimate = MeasuredLoss & {
-  nWindows: number;
-  ofWindows: number;
-  /** True once all windows were measured. */
+  nSequences: number;
+  ofSequences: number;
+  /** True once all sequences were measured. */
   final: boolean;
   /** From the question to this answer. */
   elapsedMs: number;
@@ -133,7 +133,7 @@ export interface TrainingDataReport {
   /** Tokens in the training items, and those of them that the loss counts. */
   nTokens: number;
   nCountedTokens: number;
-  /** Items that were longer than a window. */
+  /** Items that were longer than a sequence. */
   nTruncated: number;
 }
 

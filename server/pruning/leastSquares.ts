@@ -50,7 +50,7 @@ export function openLeastSquares(width: number): LeastSquares {
       if (!factor)
         throw new UserError(
           'badData',
-          `${nRows} tokens do not determine a repair of width ${D} without a ridge; give more --windows, or --ridge 1e-4.`,
+          `${nRows} tokens do not determine a repair of width ${D} without a ridge; give more --sequences, or --ridge 1e-4.`,
         );
       const map = solveTriangular(factor, cross, D);
       if (!allFinite(map)) throw notFiniteRepair('its map is');

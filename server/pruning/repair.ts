@@ -63,14 +63,14 @@ export function gapsOf(config: ModelConfig, path: Path): Gap[] {
 }
 
 export interface RepairOptions {
-  /** Has the hidden states of the original model for all windows. */
+  /** Has the hidden states of the original model for all sequences. */
   readonly cache: StateCache;
   readonly signal?: AbortSignal;
   onProgress?(fraction: number): void;
 }
 
 export interface LinearRepair extends Disposable {
-  /** Throws UserError `badData` where the windows do not determine a map without a larger ridge, `notFinite` where it is not. */
+  /** Throws UserError `badData` where the sequences do not determine a map without a larger ridge, `notFinite` where it is not. */
   solve(ridge: number): Promise<Repair>;
 }
 
@@ -81,13 +81,13 @@ export interface LinearRepair extends Disposable {
  */
 export function openRepair(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   path: Path,
   { cache, signal, onProgress }: RepairOptions,
 ): LinearRepair {
   const scope = model.device.scope();
   const gaps = gapsOf(model.config, path);
-  const batches = microBatches(windows, model.plan.microBatchWindows);
+  const batches = microBatches(sequences, model.plan.microBatchSequences);
   // Nothing before the first gap depends on the ridge.
   let firstGap: MeasuredGap | null = null;
   return {

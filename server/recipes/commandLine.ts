@@ -21,10 +21,10 @@ export interface CommandArgument {
 }
 
 export interface TextOptions {
-  /** How many windows are cut where --windows is not given; null: all. */
-  readonly windows: number | null;
+  /** How many sequences are cut where --sequences is not given; null: all. */
+  readonly sequences: number | null;
   readonly needed: boolean;
-  /** --preset, for the windows of the literature's perplexities. */
+  /** --preset, for the sequences of the literature's perplexities. */
   readonly presets?: true;
 }
 

@@ -77,14 +77,14 @@ export function withModel<T>(
 ): Promise<T> {
   const { config } = checkpoint;
   const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
-  const { nWindows, cacheBytes = 0, path } = work;
-  const cost = { nWindows, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
+  const { nSequences, cacheBytes = 0, path } = work;
+  const cost = { nSequences, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
   return withPlannedModel(checkpoint, device, compute, { plan, cost }, run, body);
 }
 
 /** What work takes beside its plan. */
 export interface Cost {
-  readonly nWindows: number;
+  readonly nSequences: number;
   readonly cacheBytes: number;
   /** Floating-point operations of all of it. */
   readonly operations: number;
@@ -114,7 +114,7 @@ export async function withPlannedModel<T>(
     device: device.provider,
     threads: threads(compute),
     memory: plan.mode,
-    nWindows: cost.nWindows,
+    nSequences: cost.nSequences,
     nTokens: plan.nTokens,
     bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
     totalBytes: plan.totalBytes,

@@ -15,6 +15,7 @@ import {
 } from 'yaml';
 import type { z } from 'zod';
 import { UserError } from '../errors';
+import { withNamesOfNow } from '../shared/earlierNames';
 import { meant, nearNames } from '../shared/nearName';
 import { fieldsAt } from './defaults';
 import { type FileKind, fileKinds, fileRecipeSchema, type Kind, kinds, type Recipe, type RecipeOf } from './kinds';
@@ -29,8 +30,8 @@ const kindsInWords = `${fileKinds.slice(0, -1).join(', ')} or ${fileKinds.at(-1)
 
 const isFileRecipe = (recipe: Recipe): recipe is FileRecipe => fileKinds.some((kind) => kind === recipe.kind);
 
-/** Windows to take where a file says nothing: so many, or all that there are. */
-const defaultWindows = { windows: 16, atMost: true };
+/** Sequences to take where a file says nothing: so many, or all that there are. */
+const defaultSequences = { sequences: 16, atMost: true };
 
 /** Throws UserError('usage') with file, line and column for anything that is no recipe. */
 export function parseRecipe(text: string, file: string): FileRecipe {
@@ -58,7 +59,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   } catch (error) {
     throw refuse(offsetOfDanglingAlias(document), `${(error as Error).message}.`);
   }
-  const result = fileRecipeSchema.safeParse(withWindows(content));
+  const result = fileRecipeSchema.safeParse(withSequences(withNamesOfNow(content)));
   if (!result.success) {
     const issue = deepest(result.error.issues);
     throw refuse(offsetOf(document, issue), unknownKind(content) ?? sentence(issue, content));
@@ -76,14 +77,14 @@ export function formatRecipe(recipe: Recipe): string {
   return comment + stringify(recipe, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
-/** The content with the default windows in every text source that names none. */
-const withWindows = (content: unknown): unknown =>
+/** The content with the default sequences in every text source that names none. */
+const withSequences = (content: unknown): unknown =>
   replaceMeant(fileRecipeSchema, content, (value, { is }) =>
-    is === 'tokenSource' && isTextWithoutWindows(value) ? { ...defaultWindows, ...value } : value,
+    is === 'tokenSource' && isTextWithoutSequences(value) ? { ...defaultSequences, ...value } : value,
   );
 
-const isTextWithoutWindows = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'text' && !('windows' in value);
+const isTextWithoutSequences = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'text' && !('sequences' in value);
 
 function offsetOfDanglingAlias(document: Document.Parsed<ParsedNode>): number {
   let offset = 0;

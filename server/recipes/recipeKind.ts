@@ -27,10 +27,10 @@ export const typeOf = <T>(): TypeOf<T> => ({});
 
 /**
  * How the cost of a run is known before it starts. `nothing`: it computes nothing. `writing`: it reads and writes weight by
- * weight. `windows`: one forward pass over the windows of its `source`, or only writing where that is null. `own`: by a
+ * weight. `sequences`: one forward pass over the sequences of its `source`, or only writing where that is null. `own`: by a
  * planner of its own in plan/planners.ts.
  */
-export type Planned = 'nothing' | 'writing' | 'windows' | 'own';
+export type Planned = 'nothing' | 'writing' | 'sequences' | 'own';
 
 /** What a value in a recipe stands for, beyond its form. */
 export type Meaning =

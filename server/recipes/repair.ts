@@ -1,4 +1,4 @@
-// The repair of a pruned model: calibration and held-out windows, a ridge chosen by them, and the losses before and after.
+// The repair of a pruned model: calibration and held-out sequences, a ridge chosen by them, and the losses before and after.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
@@ -9,10 +9,10 @@ import type { PruneRecipe, RepairOptions, RepairReport } from './prune/recipe';
 import type { RunFacts } from '../protocol/reports';
 import { forward } from '../execution/forward';
 import type { Model } from '../execution/model';
-import { meanAndError } from '../execution/windowStatistics';
+import { meanAndError } from '../execution/sequenceStatistics';
 import { withReplaced } from '../execution/weightStore';
 import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './recipeContext';
-import { windowsFor } from './windows';
+import { sequencesFor } from './sequences';
 
 export interface Repaired {
   readonly weights: Repair['weights'];
@@ -35,19 +35,19 @@ export function repairLinear(
   return withDevice(compute, async (device) => {
     const cut = await calibrationAndHeldOut(checkpoint, source!, options);
     const { calibration, heldOut, tokenizeMs } = cut;
-    const tokensPerWindow = calibration[0]!.length;
-    const stateBytes = calibration.length * tokensPerWindow * config.width * 4;
+    const tokensPerSequence = calibration[0]!.length;
+    const stateBytes = calibration.length * tokensPerSequence * config.width * 4;
     const cacheBytes = Math.min(1.5e9, 0.2 * limitOf(compute), (config.nBlocks + 4) * stateBytes);
     const passes = 2 + (options.ridge === 'auto' ? ridges.length : 1);
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
-    const nWindows = calibration.length + heldOut.length;
-    const work = { nWindows, tokensPerWindow, keepStates: true, cacheBytes, more };
+    const nSequences = calibration.length + heldOut.length;
+    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, more };
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
       using measuring = openMeasuring(model, calibration, cacheBytes);
       const { result, elapsedMs, compileMs } = await timed(device, () =>
         calibrate(model, measuring, cut, path, options, run),
       );
-      const tokens = nWindows * tokensPerWindow;
+      const tokens = nSequences * tokensPerSequence;
       const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
       return { ...result, facts: runFacts(compute, device, model.plan.mode, timing) };
     });
@@ -72,8 +72,8 @@ async function calibrate(
 ): Promise<Omit<Repaired, 'facts'>> {
   const { signal } = run;
   const onProgress = progress(run, 'repair');
-  const lossOf = (windows: readonly Int32Array[], weights?: Repair['weights']) =>
-    lossWith(model, path, windows, weights, signal);
+  const lossOf = (sequences: readonly Int32Array[], weights?: Repair['weights']) =>
+    lossWith(model, path, sequences, weights, signal);
   await forward(model, calibration, { signal, onProgress, observer: measuring.observer });
   using repair = openRepair(model, calibration, path, { cache: measuring.cache, signal });
   const tried: { ridge: number; heldOutLossNats: number }[] = [];
@@ -103,21 +103,21 @@ async function calibrate(
   return { weights, report };
 }
 
-/** The mean loss on a path with some weights replaced; null without windows. */
+/** The mean loss on a path with some weights replaced; null without sequences. */
 async function lossWith(
   model: Model,
   path: Path,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   weights: Repair['weights'] = new Map(),
   signal: AbortSignal,
 ): Promise<number | null> {
-  if (windows.length === 0) return null;
+  if (sequences.length === 0) return null;
   const { store, device, checkpoint } = model;
   const shaped = [...weights].map(
     ([name, data]) => [name, { data, shape: checkpoint.weights.get(name)!.shape }] as const,
   );
   using replaced = await withReplaced(store, device, new Map(shaped));
-  return meanAndError(await forward({ ...model, store: replaced }, windows, { path, signal })).mean;
+  return meanAndError(await forward({ ...model, store: replaced }, sequences, { path, signal })).mean;
 }
 
 /** null where there is no map, or none that is finite, without a larger ridge: `auto` goes on to the next. */
@@ -143,40 +143,40 @@ function checkRepair({ ridge }: RepairOptions, source: TokenSource | null, nGaps
 }
 
 /**
- * The windows of the source, and those that follow them: as many as asked for, else half as many as there are to calibrate
+ * The sequences of the source, and those that follow them: as many as asked for, else half as many as there are to calibrate
  * by, or what the text has. Of rows of ids that are all to be used, the last ones are held out if a number is asked for.
  */
 async function calibrationAndHeldOut(
   checkpoint: Checkpoint,
   source: TokenSource,
-  { heldOutWindows, ridge }: RepairOptions,
+  { heldOutSequences, ridge }: RepairOptions,
 ): Promise<Cut & { tokenizeMs: number }> {
-  const { windows, tokenizeMs } = await windowsFor(checkpoint, source);
-  const wanted = heldOutWindows ?? Math.ceil(windows.length / 2);
-  const allRows = source.kind === 'ids' && source.windows === undefined;
-  const nCalibration = allRows ? windows.length - (heldOutWindows ?? 0) : windows.length;
+  const { sequences, tokenizeMs } = await sequencesFor(checkpoint, source);
+  const wanted = heldOutSequences ?? Math.ceil(sequences.length / 2);
+  const allRows = source.kind === 'ids' && source.sequences === undefined;
+  const nCalibration = allRows ? sequences.length - (heldOutSequences ?? 0) : sequences.length;
   const more = allRows
-    ? windows
-    : (await windowsFor(checkpoint, await following(checkpoint, source, nCalibration + wanted))).windows;
+    ? sequences
+    : (await sequencesFor(checkpoint, await following(checkpoint, source, nCalibration + wanted))).sequences;
   const calibration = more.slice(0, nCalibration);
-  const heldOut = more.slice(nCalibration, nCalibration + (allRows ? (heldOutWindows ?? 0) : wanted));
+  const heldOut = more.slice(nCalibration, nCalibration + (allRows ? (heldOutSequences ?? 0) : wanted));
   if (calibration.length === 0)
     throw new UserError(
       'badData',
-      `${windows.length} windows leave none to calibrate by; hold out fewer with --held-out.`,
+      `${sequences.length} sequences leave none to calibrate by; hold out fewer with --held-out.`,
     );
-  const short = heldOutWindows !== null && heldOut.length < heldOutWindows;
+  const short = heldOutSequences !== null && heldOut.length < heldOutSequences;
   if (short || (ridge === 'auto' && heldOut.length === 0))
     throw new UserError(
       'badData',
-      `The text leaves ${heldOut.length} windows to hold out behind the ${calibration.length} to calibrate by; use fewer --windows, a longer text, or --ridge with a number.`,
+      `The text leaves ${heldOut.length} sequences to hold out behind the ${calibration.length} to calibrate by; use fewer --sequences, a longer text, or --ridge with a number.`,
     );
   return { calibration, heldOut, tokenizeMs };
 }
 
-/** The same source with more windows, as far as it goes. */
-async function following(checkpoint: Checkpoint, source: TokenSource, windows: number): Promise<TokenSource> {
-  if (source.kind === 'text') return { ...source, windows, atMost: true };
-  const all = await windowsFor(checkpoint, { kind: 'ids', file: source.file });
-  return { ...source, windows: Math.min(windows, all.windows.length) };
+/** The same source with more sequences, as far as it goes. */
+async function following(checkpoint: Checkpoint, source: TokenSource, sequences: number): Promise<TokenSource> {
+  if (source.kind === 'text') return { ...source, sequences, atMost: true };
+  const all = await sequencesFor(checkpoint, { kind: 'ids', file: source.file });
+  return { ...source, sequences: Math.min(sequences, all.sequences.length) };
 }

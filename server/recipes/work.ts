@@ -9,26 +9,26 @@ import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
 import { type MeasureOptions, noMeasure } from './analyze/recipe';
-import { type ExecutionRequest, windowOperations } from '../execution/memoryPlan';
+import { type ExecutionRequest, sequenceOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './analyze/measure';
 
 export interface Work
   extends Pick<
     ExecutionRequest,
-    'nWindows' | 'tokensPerWindow' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'
+    'nSequences' | 'tokensPerSequence' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'
   > {
   /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
   readonly path?: Path;
-  /** Passes of one window beyond the first pass, for the estimate of time. */
+  /** Passes of one sequence beyond the first pass, for the estimate of time. */
   readonly more?: { readonly blockRuns: number; readonly headRuns: number };
 }
 
 /** Floating-point operations of all of it. */
-export function operationsOf(config: ModelConfig, { nWindows, tokensPerWindow, path, more }: Work): number {
-  const each = windowOperations(config, tokensPerWindow);
+export function operationsOf(config: ModelConfig, { nSequences, tokensPerSequence, path, more }: Work): number {
+  const each = sequenceOperations(config, tokensPerSequence);
   const { blockRuns, headRuns } = more ?? { blockRuns: 0, headRuns: 0 };
   const blocks = blockRuns + (path?.length ?? config.nBlocks);
-  return nWindows * (blocks * each.block + (1 + headRuns) * each.head);
+  return nSequences * (blocks * each.block + (1 + headRuns) * each.head);
 }
 
 export interface WantedScores {
@@ -37,20 +37,20 @@ export interface WantedScores {
   readonly stay: boolean;
 }
 
-/** The work of an analysis of so many windows. */
+/** The work of an analysis of so many sequences. */
 export function analysisWork(
   config: ModelConfig,
-  { nWindows, tokensPerWindow }: Pick<Work, 'nWindows' | 'tokensPerWindow'>,
+  { nSequences, tokensPerSequence }: Pick<Work, 'nSequences' | 'tokensPerSequence'>,
   { methods, measure, stay }: WantedScores,
   limitBytes: number,
 ): Work & { measures: boolean; cacheBytes: number } {
   const backward = methods.includes('taylor');
-  const shape = { nWindows, tokensPerWindow, keepStates: keepsStates(methods), backward };
+  const shape = { nSequences, tokensPerSequence, keepStates: keepsStates(methods), backward };
   const measures = stay || !measuresNothing(measure);
   // Up, down, and each block's inside once more; the gradients by weights are as many products again.
   const back = backward ? { blockRuns: 4 * config.nBlocks, headRuns: 2 } : { blockRuns: 0, headRuns: 0 };
   if (!measures) return { ...shape, measures, cacheBytes: 0, more: back };
-  const cacheBytes = cacheBytesFor(config, nWindows * tokensPerWindow, measure, limitBytes);
+  const cacheBytes = cacheBytesFor(config, nSequences * tokensPerSequence, measure, limitBytes);
   const measured = measuringRuns(config, measure, methods.length + 3);
   const more = {
     blockRuns: back.blockRuns + measured.blockRuns,

@@ -68,12 +68,12 @@ function introduction({ model, variants, methods, recipe, calibration }: StudyRe
   return [
     `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${parameters(model.nParameters)} parameters), `,
     `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,
-    `Methods looked at ${windowsOf(calibration)}. Methods that chose the same blocks stand in one row.`,
+    `Methods looked at ${sequencesOf(calibration)}. Methods that chose the same blocks stand in one row.`,
   ].join('');
 }
 
 const lossNote = (perplexity: TokenSourceReport) =>
-  `Mean loss in nats a token on ${windowsOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;
+  `Mean loss in nats a token on ${sequencesOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;
 
 /** A row for a set and its repair, healed beside unhealed. */
 function lossTable(report: StudyReport): StudyPart {
@@ -151,10 +151,10 @@ function limits({ recipe, evaluation, perplexity, calibration, variants }: Study
   const { healing } = recipe;
   const healed = variants.filter((variant) => variant.healed);
   const trainedOn = healing?.data.files.map((file) => file.split(/[\\/]/).at(-1)!) ?? [];
-  const tokens = healing ? healing.loop.microBatchWindows * healing.loop.accumulate * healing.data.tokens : 0;
+  const tokens = healing ? healing.loop.microBatchSequences * healing.loop.accumulate * healing.data.tokens : 0;
   const nItems = evaluation?.tasks.map((task) => task.nItems) ?? [];
   return [
-    `One model, one calibration text of ${calibration.nWindows * calibration.tokensPerWindow} tokens, one seed: another of any of them may order the methods otherwise.`,
+    `One model, one calibration text of ${calibration.nSequences * calibration.tokensPerSequence} tokens, one seed: another of any of them may order the methods otherwise.`,
     ...(healing && healed.length > 0
       ? [
           `${healed.length} of ${variants.length - 1} variants are healed, with at most ${healing.loop.steps} steps of ${tokens} tokens of ${trainedOn.join(', ')}, rank ${healing.adapter.rank}. Longer training would bring back more.`,
@@ -195,8 +195,8 @@ const namesOf = ({ id, methods, without, repair, nParameters, label }: StudyVari
   parameters(nParameters),
 ];
 
-const windowsOf = ({ nWindows, tokensPerWindow, files, start }: TokenSourceReport) =>
-  `${nWindows} windows of ${tokensPerWindow} tokens of ${files.map(({ name }) => name).join(', ')} from token ${start} on`;
+const sequencesOf = ({ nSequences, tokensPerSequence, files, start }: TokenSourceReport) =>
+  `${nSequences} sequences of ${tokensPerSequence} tokens of ${files.map(({ name }) => name).join(', ')} from token ${start} on`;
 
 /** The share of what leaving blocks out cost that healing won back. */
 function recovered(before: StudyLoss | null | undefined, after: StudyLoss | null | undefined): string {

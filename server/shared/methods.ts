@@ -33,7 +33,7 @@ export interface NamedWeight<V> {
   readonly value: V;
 }
 
-/** Of which tokens the angles between hidden states are taken: the mean over all, or of the last one of each window. */
+/** Of which tokens the angles between hidden states are taken: the mean over all, or of the last one of each sequence. */
 export type AngularScore = 'allTokens' | 'lastToken';
 
 interface Facts {

@@ -3,7 +3,7 @@
 import type { Expected, WeightedBatch } from '../execution/headLossGradient';
 
 /** ids [T], and for each whether its prediction counts in the loss; the first is never predicted. */
-export interface CountedWindow {
+export interface CountedSequence {
   readonly ids: Int32Array;
   readonly counted: Uint8Array;
   /** What a teacher expects at each of its T - 1 predictions. */
@@ -14,10 +14,10 @@ export interface CountedWindow {
 const lengthStep = 64;
 
 /** The batches of one step: together their weights sum to 1, every counted prediction weighing the same. */
-export function weightedBatches(items: readonly CountedWindow[], windowsEach: number): WeightedBatch[] {
+export function weightedBatches(items: readonly CountedSequence[], sequencesEach: number): WeightedBatch[] {
   const nCounted = items.reduce((sum, item) => sum + countedIn(item), 0);
-  const groups = Array.from({ length: Math.ceil(items.length / windowsEach) }, (_, g) =>
-    items.slice(g * windowsEach, (g + 1) * windowsEach),
+  const groups = Array.from({ length: Math.ceil(items.length / sequencesEach) }, (_, g) =>
+    items.slice(g * sequencesEach, (g + 1) * sequencesEach),
   );
   return groups.map((group) => {
     const tokens = commonLength(group);
@@ -37,7 +37,7 @@ export function weightedBatches(items: readonly CountedWindow[], windowsEach: nu
   });
 }
 
-/** One window's rows after the other, each filled up to those of `tokens`. */
+/** One sequence's rows after the other, each filled up to those of `tokens`. */
 function together(all: readonly Expected[], tokens: number): Expected {
   const { topK, temperature } = all[0]!;
   const each = (tokens - 1) * topK;
@@ -50,8 +50,8 @@ function together(all: readonly Expected[], tokens: number): Expected {
   return { topK, temperature, ids, logProbabilities };
 }
 
-/** Windows of one length each, filled up to it, with the places of their items. */
-export function byLength<Item extends CountedWindow>(
+/** Sequences of one length each, filled up to it, with the places of their items. */
+export function byLength<Item extends CountedSequence>(
   items: readonly Item[],
 ): { ids: Int32Array[]; places: number[] }[] {
   const groups = new Map<number, { ids: Int32Array[]; places: number[] }>();
@@ -69,11 +69,11 @@ export function byLength<Item extends CountedWindow>(
 }
 
 /** Predictions that count; the first token is none. */
-export const countedIn = ({ counted }: CountedWindow): number =>
+export const countedIn = ({ counted }: CountedSequence): number =>
   counted.subarray(1).reduce((sum, c) => sum + (c ? 1 : 0), 0);
 
-/** The length of windows of one length, else the longest rounded up. */
-function commonLength(items: readonly CountedWindow[]): number {
+/** The length of sequences of one length, else the longest rounded up. */
+function commonLength(items: readonly CountedSequence[]): number {
   const longest = Math.max(...items.map((item) => item.ids.length));
   if (items.every((item) => item.ids.length === longest)) return longest;
   return Math.ceil(longest / lengthStep) * lengthStep;

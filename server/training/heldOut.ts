@@ -1,13 +1,13 @@
-// The loss on windows that are not trained on: the mean over all predictions that count.
+// The loss on sequences that are not trained on: the mean over all predictions that count.
 import { forward } from '../execution/forward';
 import type { Adapters } from '../execution/adapters';
 import type { Model } from '../execution/model';
-import { byLength, type CountedWindow, countedIn } from './batches';
+import { byLength, type CountedSequence, countedIn } from './batches';
 
-/** Nats per counted prediction, with the adapters if there are some. Windows of one length go together. */
+/** Nats per counted prediction, with the adapters if there are some. Sequences of one length go together. */
 export async function heldOutLoss(
   model: Model,
-  items: readonly CountedWindow[],
+  items: readonly CountedSequence[],
   { adapters, signal, onProgress }: { adapters?: Adapters; signal?: AbortSignal; onProgress?(fraction: number): void },
 ): Promise<number> {
   let sum = 0;
@@ -19,10 +19,10 @@ export async function heldOutLoss(
       signal,
       onProgress: (fraction) => onProgress?.((nDone + fraction * ids.length) / items.length),
       observer: {
-        async tokens(tokenNats, { firstWindow, batch }) {
+        async tokens(tokenNats, { firstSequence, batch }) {
           const nats = await model.device.read(tokenNats);
           for (let b = 0; b < batch; b++) {
-            const { counted } = items[places[firstWindow + b]!]!;
+            const { counted } = items[places[firstSequence + b]!]!;
             for (let i = 1; i < counted.length; i++) if (counted[i]) sum += nats[b * (tokens - 1) + i - 1]!;
           }
         },

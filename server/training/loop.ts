@@ -14,10 +14,10 @@ export interface Progress {
   /** Evaluations since the best one. */
   readonly sinceBest: number;
   /** The last evaluation was after so many steps; -1: none. */
-  readonly judgedAt: number;
+  readonly evaluatedAtStep: number;
 }
 
-export const atTheBeginning: Progress = { step: 0, best: null, sinceBest: 0, judgedAt: -1 };
+export const atTheBeginning: Progress = { step: 0, best: null, sinceBest: 0, evaluatedAtStep: -1 };
 
 /** What the loop makes steps of. */
 export interface Trainer {
@@ -59,7 +59,7 @@ export async function trainLoop(
 ): Promise<LoopEnd> {
   let at = from;
   const evaluate = async () => {
-    if (!trainer.evaluate || at.judgedAt === at.step) return;
+    if (!trainer.evaluate || at.evaluatedAtStep === at.step) return;
     const lossNats = await named(at, trainer.evaluate);
     if (!Number.isFinite(lossNats)) throw lostIn(at, 'held-out loss');
     const isBest = at.best === null || lossNats < at.best.lossNats;
@@ -68,7 +68,7 @@ export async function trainLoop(
       step: at.step,
       best: isBest ? { step: at.step, lossNats } : at.best,
       sinceBest: isBest ? 0 : at.sinceBest + 1,
-      judgedAt: at.step,
+      evaluatedAtStep: at.step,
     };
     await listener.onEvaluated({
       step: at.step,

@@ -1,10 +1,10 @@
 // What the original model expects on the sequences that a run will train on, computed once.
 import type { Model } from '../execution/model';
 import { type TopTokensOptions, topTokens } from '../execution/topTokens';
-import { byLength, type CountedWindow } from './batches';
+import { byLength, type CountedSequence } from './batches';
 
 /** The items with what `teacher` expects at each of their predictions. */
-export async function withTargets<Item extends CountedWindow>(
+export async function withTargets<Item extends CountedSequence>(
   teacher: Model,
   items: readonly Item[],
   options: TopTokensOptions,

@@ -44,7 +44,7 @@ function referenceOf(file: string) {
     file,
     ids: json.ids as number[][],
     dense: json.dense as { loss: number; loss_per_window: number[] },
-    influencePerWindow: json.block_influence_per_window as number[][],
+    influencePerSequence: json.block_influence_per_window as number[][],
     scores: (key: string): Scores => key.split('.').reduce((value, part) => value[part], json),
   };
 }
@@ -101,25 +101,25 @@ describe.each(['stories260k', 'smollm2-135m'])('%s gives what PyTorch gives', (m
       expect(worst(report.methods[name]!.scores, reference.scores(wrong))).toBeGreaterThan(5 * tolerance);
     });
 
-    it('the loss of every window and of all', () => {
+    it('the loss of every sequence and of all', () => {
       expect(Math.abs(report.lossNats - reference.dense.loss)).toBeLessThan(lossTolerance);
       expect(report.perplexity).toBe(Math.exp(report.lossNats));
       for (const [w, loss] of reference.dense.loss_per_window.entries())
-        expect(Math.abs(report.lossPerWindow[w]! - loss)).toBeLessThan(lossTolerance);
-      expect(report.lossPerWindow).toHaveLength(reference.ids.length);
+        expect(Math.abs(report.lossPerSequence[w]! - loss)).toBeLessThan(lossTolerance);
+      expect(report.lossPerSequence).toHaveLength(reference.ids.length);
       expect(worst([report.lossStandardError!], [standardError(reference.dense.loss_per_window)])).toBeLessThan(
         tolerance,
       );
     });
 
-    it('standard errors are the deviation over windows by the root of their number', () => {
+    it('standard errors are the deviation over sequences by the root of their number', () => {
       const expected = report.methods.blockInfluence!.scores.map((_, k) =>
-        standardError(reference.influencePerWindow.map((window) => window[k]!)),
+        standardError(reference.influencePerSequence.map((sequence) => sequence[k]!)),
       );
       expect(worst(report.methods.blockInfluence!.standardErrors as number[], expected)).toBeLessThan(tolerance);
     });
 
-    it('weights have no deviation over windows', () => {
+    it('weights have no deviation over sequences', () => {
       for (const name of ['weightMagnitude', 'weightFrobenius', 'attentionWeightNorm'])
         expect(report.methods[name]!.standardErrors).toEqual(report.methods[name]!.scores.map(() => 0));
     });
@@ -132,14 +132,14 @@ function standardError(values: number[]): number {
   return Math.sqrt(squares / (values.length - 1)) / Math.sqrt(values.length);
 }
 
-// Of few tokens: how the work is cut up does not depend on how long the windows are.
+// Of few tokens: how the work is cut up does not depend on how long the sequences are.
 describe('stories260k gives the same numbers', () => {
   const reference = referenceOf(referenceFile('stories260k', 'short'));
-  const agrees = ({ methods: found, lossPerWindow }: Pick<Analysis, 'methods' | 'lossPerWindow'>) => {
+  const agrees = ({ methods: found, lossPerSequence }: Pick<Analysis, 'methods' | 'lossPerSequence'>) => {
     for (const { name, key } of methods)
       expect(worst(found[name]!.scores, reference.scores(key)), name).toBeLessThan(tolerance);
     for (const [w, loss] of reference.dense.loss_per_window.entries())
-      expect(Math.abs(lossPerWindow[w]! - loss)).toBeLessThan(lossTolerance);
+      expect(Math.abs(lossPerSequence[w]! - loss)).toBeLessThan(lossTolerance);
   };
 
   it.each([
@@ -150,21 +150,21 @@ describe('stories260k gives the same numbers', () => {
   });
 
   const plans: [string, Partial<MemoryPlan>][] = [
-    ['window by window', { microBatchWindows: 1, groupWindows: 1 }],
-    ['three at a time, the last two left over', { microBatchWindows: 3, groupWindows: 3 }],
-    ['all at once', { microBatchWindows: 8, groupWindows: 8 }],
+    ['sequence by sequence', { microBatchSequences: 1, groupSequences: 1 }],
+    ['three at a time, the last two left over', { microBatchSequences: 3, groupSequences: 3 }],
+    ['all at once', { microBatchSequences: 8, groupSequences: 8 }],
     ['the head in slices that do not divide the vocabulary', { headSliceRows: 100 }],
-    ['streamed, groups of two micro-batches', { mode: 'streaming', microBatchWindows: 2, groupWindows: 4 }],
-    ['streamed, groups that end in a smaller one', { mode: 'streaming', microBatchWindows: 3, groupWindows: 6 }],
-    ['streamed in one group', { mode: 'streaming', microBatchWindows: 1, groupWindows: 8, headSliceRows: 33 }],
+    ['streamed, groups of two micro-batches', { mode: 'streaming', microBatchSequences: 2, groupSequences: 4 }],
+    ['streamed, groups that end in a smaller one', { mode: 'streaming', microBatchSequences: 3, groupSequences: 6 }],
+    ['streamed in one group', { mode: 'streaming', microBatchSequences: 1, groupSequences: 8, headSliceRows: 33 }],
   ];
   it.each(plans)('%s', async (_, plan) => {
     agrees(await analysisByPlan(reference.ids, plan));
   });
 
-  it('of a single window, with nothing to tell of how sure they are', async () => {
+  it('of a single sequence, with nothing to tell of how sure they are', async () => {
     const one = await analysisByPlan(reference.ids.slice(0, 1), {});
-    expect(worst(one.methods.blockInfluence!.scores, reference.influencePerWindow[0]!)).toBeLessThan(tolerance);
+    expect(worst(one.methods.blockInfluence!.scores, reference.influencePerSequence[0]!)).toBeLessThan(tolerance);
     expect(one.lossStandardError).toBeNull();
     for (const { standardErrors } of Object.values(one.methods))
       expect(new Set((standardErrors as unknown[]).flat())).toEqual(new Set([null]));
@@ -175,9 +175,9 @@ describe('stories260k gives the same numbers', () => {
       await analysisOf('stories260k', reference.file),
       await analysisOf('stories260k', reference.file),
     ];
-    const numbers = ({ lossNats, lossPerWindow, methods, source }: AnalyzeReport) => ({
+    const numbers = ({ lossNats, lossPerSequence, methods, source }: AnalyzeReport) => ({
       lossNats,
-      lossPerWindow,
+      lossPerSequence,
       methods,
       source,
     });
@@ -192,7 +192,7 @@ describe('stories260k gives the same numbers', () => {
       const recipe = { model, source, methods: [name], measure: noLosses, stay: false, compute: onCpu };
       const alone = await runHere({ kind: 'analyze', ...recipe });
       expect(alone.methods).toEqual({ [name]: all.methods[name] });
-      expect(alone.lossPerWindow).toEqual(all.lossPerWindow);
+      expect(alone.lossPerSequence).toEqual(all.lossPerSequence);
     }
   });
 });
@@ -202,14 +202,14 @@ async function analysisByPlan(ids: number[][], changed: Partial<MemoryPlan>): Pr
   const checkpoint = await openCheckpoint(modelFolder('stories260k'));
   const device = await openDevice({ provider: 'cpu', threads: 2 });
   const { config } = checkpoint;
-  const request = { nWindows: ids.length, tokensPerWindow: ids[0]!.length, keepStates: true, limitBytes: 4e9 };
+  const request = { nSequences: ids.length, tokensPerSequence: ids[0]!.length, keepStates: true, limitBytes: 4e9 };
   const plan = { ...planExecution(config, { ...request, memory: 'auto' }), ...changed };
   const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   try {
     const model = { checkpoint, config, device, store, plan };
     await preload(model);
-    const windows = ids.map((row) => Int32Array.from(row));
-    return await analyze(model, windows, importanceMethodNames);
+    const sequences = ids.map((row) => Int32Array.from(row));
+    return await analyze(model, sequences, importanceMethodNames);
   } finally {
     store[Symbol.dispose]();
     await device.close();

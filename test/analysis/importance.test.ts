@@ -122,7 +122,7 @@ describe('angles', () => {
   const largest = (values: number[]) => (values.some(Number.isNaN) ? Number.POSITIVE_INFINITY : Math.max(...values));
   /** arccos(cos(a, b)) / pi in float64. */
   const exactAngle = (a: number[], b: number[]) => (2 * Math.asin(Math.min(1, Math.sqrt(exact(a, b) / 2)))) / Math.PI;
-  // The graph has nodes of its own for each window: it is made for some, compiled once, and run over all.
+  // The graph has nodes of its own for each sequence: it is made for some, compiled once, and run over all.
   const together = 20;
   let program: Program;
   beforeAll(async () => {

@@ -26,13 +26,13 @@ interface Reference {
 /** Losses on the first rows of the reference's ids. */
 const measured = async (
   model: string,
-  nWindows: number,
+  nSequences: number,
   measure: Partial<MeasureOptions>,
   change: Partial<AnalyzeRecipe> = {},
   events: EngineEvent[] = [],
 ) => {
   const recipe = { model: modelFolder(model), methods: ['none'], stay: false, compute: onCpu, ...change };
-  const source = { kind: 'ids', file: referenceFile(model), windows: nWindows } as const;
+  const source = { kind: 'ids', file: referenceFile(model), sequences: nSequences } as const;
   return runHere({ kind: 'analyze', ...recipe, source, measure: { ...noLosses, ...measure } }, events);
 };
 
@@ -114,14 +114,14 @@ describe('a search', () => {
     expect(after.work).toEqual(alone.work);
   });
 
-  it('by racing finds the same order with less work, and measures what it drops on all windows', async () => {
+  it('by racing finds the same order with less work, and measures what it drops on all sequences', async () => {
     const [exact, raced] = [await search({}), await search({ racingConfidence: 0.95 })];
     expect(raced.greedy!.order).toEqual(exact.greedy!.order);
     expect(worst(raced.greedy!.lossNats, exact.greedy!.lossNats)).toBeLessThan(1e-6);
     expect(raced.work!.blockRuns).toBeLessThan(exact.work!.blockRuns);
     const { candidates } = raced.greedy!.steps[0]!;
-    expect(candidates.find(({ unit }) => unit === 3)!.nWindows).toBe(8);
-    expect(candidates.find(({ unit }) => unit === 0)!.nWindows).toBeLessThan(8);
+    expect(candidates.find(({ unit }) => unit === 3)!.nSequences).toBe(8);
+    expect(candidates.find(({ unit }) => unit === 0)!.nSequences).toBeLessThan(8);
   });
 
   it('drops sublayers of blocks, each time the one that costs least', async () => {
@@ -184,10 +184,10 @@ describe('a cost', () => {
     ['the loss is the mean of all predictions', [1, 2, 3, 4], [1, 1, 1, 1], 2, { lossNats: 2.5, costNats: 1.5 }],
     ['a variant that is the model costs nothing', [1, 2, 3, 4], [1, 2, 3, 4], 2, { costNats: 0, costStandardError: 0 }],
     ['a constant cost is certain', [2, 3, 4, 5], [1, 2, 3, 4], 2, { costNats: 1, costStandardError: 0 }],
-    ['one window has no error of the loss', [1, 2], [1, 1], 1, { standardError: null }],
-    ['windows differ by 2', [1, 1, 3, 3], [0, 0, 0, 0], 2, { standardError: 1 }],
-  ])('%s', (_, nats, dense, nWindows, expected) =>
-    expect(measuredLoss(Float32Array.from(nats), Float32Array.from(dense), nWindows)).toMatchObject(expected),
+    ['one sequence has no error of the loss', [1, 2], [1, 1], 1, { standardError: null }],
+    ['sequences differ by 2', [1, 1, 3, 3], [0, 0, 0, 0], 2, { standardError: 1 }],
+  ])('%s', (_, nats, dense, nSequences, expected) =>
+    expect(measuredLoss(Float32Array.from(nats), Float32Array.from(dense), nSequences)).toMatchObject(expected),
   );
 
   it('is paired: (1, -1, 1, -1) has a mean of 0 and an error of sqrt(4/3/4)', () =>

@@ -49,11 +49,11 @@ async function withVariant<T>(variant: Variant, body: (checkpoint: Checkpoint) =
 /** Mean over both sequences, all of the same length. */
 async function lossOf(checkpoint: Checkpoint): Promise<number> {
   const { config } = checkpoint;
-  const windows = ids.map((row) => Int32Array.from(row, (id) => id % config.vocabularySize));
-  const size = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+  const sequences = ids.map((row) => Int32Array.from(row, (id) => id % config.vocabularySize));
+  const size = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
   const plan = planExecution(config, { ...size, keepStates: false, memory: 'resident', limitBytes: 4e9 });
   using store = residentStore(checkpoint, device);
-  const losses = await forward({ checkpoint, config, device, store, plan }, windows);
+  const losses = await forward({ checkpoint, config, device, store, plan }, sequences);
   return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }
 

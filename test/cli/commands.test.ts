@@ -114,7 +114,7 @@ describe('analyze', () => {
       ...runFacts,
       device: 'cpu',
       memory: 'resident',
-      source: { nWindows: 8, tokensPerWindow: 256, idsSha256: reference.settings.ids_sha256_int32_le },
+      source: { nSequences: 8, tokensPerSequence: 256, idsSha256: reference.settings.ids_sha256_int32_le },
       transfers: { readBytes: { weight: 0 } },
     });
     expect(found.lossNats).toBeCloseTo(reference.dense.loss, 5);
@@ -145,39 +145,39 @@ describe('analyze', () => {
     expect(Object.keys(found.methods)).toEqual(['mlpInfluence', 'angularDistance']);
   });
 
-  it('takes 16 windows of a text, or as many as there are, and others when asked', async () => {
+  it('takes 16 sequences of a text, or as many as there are, and others when asked', async () => {
     const common = ['analyze', model, '--text', text, '--methods', 'blockInfluence'];
     const all = await report<AnalyzeReport>(...common, '--tokens', '512');
-    expect(all.source.nWindows).toBeGreaterThan(1);
-    expect(all.source.nWindows).toBeLessThan(16);
-    expect((await report<AnalyzeReport>(...common, '--tokens', '64')).source.nWindows).toBe(16);
+    expect(all.source.nSequences).toBeGreaterThan(1);
+    expect(all.source.nSequences).toBeLessThan(16);
+    expect((await report<AnalyzeReport>(...common, '--tokens', '64')).source.nSequences).toBe(16);
     const cut = await report<AnalyzeReport>(
       ...common,
       '--tokens',
       '32',
-      '--windows',
+      '--sequences',
       '3',
       '--start',
       '7',
       '--bos',
       'each',
     );
-    expect(cut.source).toMatchObject({ nWindows: 3, tokensPerWindow: 32, start: 7, bos: 'each' });
+    expect(cut.source).toMatchObject({ nSequences: 3, tokensPerSequence: 32, start: 7, bos: 'each' });
     const [first, second] = [all, cut].map(({ source }) => source.files[0]!.sha256);
     expect(first).toBe(second);
   });
 
-  it('draws the same windows from the same seed', async () => {
+  it('draws the same sequences from the same seed', async () => {
     const drawn = async (seed: string) => {
-      const random = ['--sampling', 'random', '--windows', '4', '--tokens', '64', '--seed', seed];
-      const { source, lossPerWindow, methods } = await report<AnalyzeReport>(
+      const random = ['--sampling', 'random', '--sequences', '4', '--tokens', '64', '--seed', seed];
+      const { source, lossPerSequence, methods } = await report<AnalyzeReport>(
         'analyze',
         model,
         '--text',
         text,
         ...random,
       );
-      return { source, lossPerWindow, methods };
+      return { source, lossPerSequence, methods };
     };
     const first = await drawn('1');
     expect(await drawn('1')).toEqual(first);
@@ -335,7 +335,7 @@ describe('perplexity', () => {
     expect(rest).toMatchObject({ kind: 'perplexity', ...runFacts });
     expect(models).toHaveLength(2);
     const definition =
-      'token perplexity, 8 windows of 256 tokens, consecutive, stride 256, no bos, 255 predictions a window';
+      'token perplexity, 8 sequences of 256 tokens, consecutive, stride 256, no bos, 255 predictions a sequence';
     expect(models[0]).toMatchObject({ name: 'stories260k', dropSet: [], nBlocks: 5, nTokens: 2048, definition });
     expect(models[0]!.lossNats).toBeCloseTo(reference.dense.loss, 5);
     expect(models[0]!.perplexity).toBeCloseTo(reference.dense.perplexity, 3);
@@ -352,15 +352,15 @@ describe('perplexity', () => {
     expect(stdout).toContain('stories260k without 3');
   });
 
-  it('takes the whole text, by the windows of the literature', async () => {
+  it('takes the whole text, by the sequences of the literature', async () => {
     const [own, preset] = [
       await report<PerplexityReport>('perplexity', model, '--text', text, '--tokens', '128'),
       await report<PerplexityReport>('perplexity', model, '--text', text, '--preset', '128'),
     ];
-    expect(own.models[0]!.source).toMatchObject({ tokensPerWindow: 128, bos: 'none' });
-    expect(preset.models[0]!.source).toMatchObject({ tokensPerWindow: 128, bos: 'tokenizer' });
-    const { nTokensInText, nWindows } = own.models[0]!.source;
-    expect(nWindows).toBe(Math.floor(nTokensInText! / 128));
+    expect(own.models[0]!.source).toMatchObject({ tokensPerSequence: 128, bos: 'none' });
+    expect(preset.models[0]!.source).toMatchObject({ tokensPerSequence: 128, bos: 'tokenizer' });
+    const { nTokensInText, nSequences } = own.models[0]!.source;
+    expect(nSequences).toBe(Math.floor(nTokensInText! / 128));
   });
 });
 

@@ -81,7 +81,7 @@ describe.skipIf(process.platform !== 'linux')('a healing that is killed', () => 
     expect(expected.metrics).toHaveLength(1 + 30 + 4);
     const losses = expected.metrics.flatMap(({ step }) => (step ? [step.lossNats] : []));
     expect(new Set(losses).size).toBe(30);
-    expect(expected.state).toMatchObject({ step: 30, judgedAt: 30 });
+    expect(expected.state).toMatchObject({ step: 30, evaluatedAtStep: 30 });
     expect(expected.files.filter((file) => file.includes('partial'))).toEqual([]);
   });
 

@@ -53,7 +53,7 @@ const commandLines: Row[] = [
   ['no data', ['heal', 'pruned', '--out', 'out'], /required option '--data/],
   ['no output', ['heal', 'pruned', '--data', 'text.txt'], /required option '--out/],
   ['no step', heal('out', '--steps', '0'), /^--steps 0 makes no sense; give a whole number of at least 1\.$/],
-  ['no window', heal('out', '--micro-batch', '0'), /^--micro-batch 0 makes no sense/],
+  ['no sequence', heal('out', '--micro-batch', '0'), /^--micro-batch 0 makes no sense/],
   ['no micro-batch', heal('out', '--accumulate', '0'), /^--accumulate 0 makes no sense/],
   ['a negative rate', heal('out', '--lr', '-1'), /'-1' is invalid\. It must be a number of 0 or more/],
   ['a rate beyond reason', heal('out', '--lr', '11'), /^--lr 11 makes no sense; give a number from 0 up to 10\.$/],
@@ -96,7 +96,7 @@ const data: Row[] = [
   [
     'too short a text',
     heal('out', '--data', 'short.txt'),
-    /^The text has 4 tokens, from 0 on enough for 0 windows of 64/,
+    /^The text has 4 tokens, from 0 on enough for 0 sequences of 64/,
   ],
   [
     'chats for a model without a template',
@@ -108,8 +108,8 @@ const data: Row[] = [
     heal('out', '--data', 'odd.jsonl'),
     /^odd\.jsonl has the columns question, reply, but we know/,
   ],
-  ['windows longer than the context', heal('out', '--tokens', '513'), /longer than the model's context of 512/],
-  ['nothing to judge by', heal('out', '--held-out-text', 'none.txt'), /^There is no file none\.txt/],
+  ['sequences longer than the context', heal('out', '--tokens', '513'), /longer than the model's context of 512/],
+  ['nothing to evaluate on', heal('out', '--held-out-text', 'none.txt'), /^There is no file none\.txt/],
   ['a start beyond the end', heal('out', '--start', '999999'), /^The start 999999 lies beyond/],
   [
     'distillation from nobody',

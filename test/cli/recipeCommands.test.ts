@@ -19,19 +19,37 @@ const written = (name: string, content: string): string => {
 
 describe('espalier run', () => {
   it('gives the report that the command of its kind gives', async () => {
-    const source = `source: { kind: text, files: [${text}], windows: 4, tokens: 128, field: text }`;
+    const source = `source: { kind: text, files: [${text}], sequences: 4, tokens: 128, field: text }`;
     const file = written(
       'a.yaml',
       `kind: analyze\nmodel: ${stories}\n${source}\nmethods: [blockInfluence]\nstay: true\n`,
     );
     const [recipe, command] = [join(root, 'recipe.json'), join(root, 'command.json')];
     expect(await espalierProcess(['run', file, '--json', recipe, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
-    const options = ['--text', text, '--windows', '4', '--tokens', '128', '--methods', 'blockInfluence'];
+    const options = ['--text', text, '--sequences', '4', '--tokens', '128', '--methods', 'blockInfluence'];
     await espalier(['analyze', stories, ...options, '--json', command, '--quiet']);
     const [one, other] = [recipe, command].map((path) => JSON.parse(readFileSync(path, 'utf8')));
     expect(one.methods).toEqual(other.methods);
     expect(one.lossNats).toBe(other.lossNats);
     expect(one.source).toEqual(other.source);
+  });
+
+  it('reads what earlier versions called windows, as the command reads --windows', async () => {
+    const source = `source: { kind: text, files: [${text}], windows: 2, tokens: 16 }`;
+    const file = written('before.yaml', `kind: analyze\nmodel: ${stories}\n${source}\nmethods: [blockInfluence]\n`);
+    const command = ['analyze', stories, '--text', text, '--tokens', '16', '--methods', 'blockInfluence'];
+    const json = join(root, 'before.json');
+    for (const args of [
+      ['run', file],
+      [...command, '--windows', '2'],
+      [...command, '--sequences', '2'],
+    ]) {
+      expect(await espalier([...args, '--json', json, '--quiet'])).toMatchObject({ code: 0, stderr: '' });
+      const { source: taken } = JSON.parse(readFileSync(json, 'utf8'));
+      expect(taken).toMatchObject({ nSequences: 2, tokensPerSequence: 16 });
+    }
+    expect((await espalier(['analyze', '--help'])).stdout).not.toContain('--windows');
+    expect((await espalier([...command, '--windows', '0'])).stderr).toContain('must be a whole number of at least 1');
   });
 
   it('writes beside the recipe where the path is relative', async () => {

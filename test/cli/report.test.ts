@@ -7,6 +7,7 @@ import { harnessResults } from '../../server/evaluation/harnessResults';
 import { harnessTable } from '../../server/evaluation/harnessTable';
 import { readReport } from '../../server/cli/report';
 import { renderEvaluation } from '../../server/cli/renderEvaluation';
+import { asWrittenBefore } from '../earlierFiles';
 import { madeModels, madeReport, madeTasks } from '../evaluation/madeReport';
 import { studyFiles } from '../../server/recipes/study/files';
 import { studyMarkdown } from '../../server/reporting/studyMarkdown';
@@ -81,6 +82,12 @@ describe('espalier report', () => {
     const again = join(root, 'study-again');
     expect(await espalier(['report', join(out, 'report.json'), '--out', again, '--quiet'])).toMatchObject({ code: 0 });
     expect(contentsOf(again)).toEqual(contentsOf(out));
+  });
+
+  it('reads a study that called a sequence a window', async () => {
+    const folder = join(root, 'before');
+    written('before/report.json', asWrittenBefore(JSON.stringify(study)));
+    expect((await espalier(['report', folder])).stdout).toBe((await espalier(['report', studyFolder])).stdout);
   });
 
   it('prints a study in Markdown without --out', async () => {

@@ -25,8 +25,8 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** A recipe file of its own for every run, since the place is part of what a study is. */
 function recipeFor(name: string): string[] {
-  const text = (start: number, windows: number) =>
-    `{ kind: text, files: [text.txt], tokens: 64, windows: ${windows}, start: ${start} }`;
+  const text = (start: number, sequences: number) =>
+    `{ kind: text, files: [text.txt], tokens: 64, sequences: ${sequences}, start: ${start} }`;
   const recipe = `
 kind: study
 model: ${modelFolder('stories260k')}
@@ -38,7 +38,7 @@ healing:
   counts: [1]
   data: { files: [text.txt], tokens: 64, start: 512 }
   adapter: { rank: 4 }
-  loop: { steps: 12, microBatchWindows: 2, saveEverySteps: 3, evaluateEverySteps: 6 }
+  loop: { steps: 12, microBatchSequences: 2, saveEverySteps: 3, evaluateEverySteps: 6 }
 perplexity: ${text(256, 4)}
 compute: { device: cpu, threads: 2 }
 `;

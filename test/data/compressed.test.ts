@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { unpacked } from '../../server/data/compressed';
 import { openRows } from '../../server/data/rows';
 import { readText } from '../../server/data/textSource';
-import { parseIdRows } from '../../server/data/tokenWindows';
+import { parseIdRows } from '../../server/data/tokenSequences';
 
 const root = mkdtempSync(join(tmpdir(), 'compressed-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

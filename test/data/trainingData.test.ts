@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readTrainingData, type TrainingItem } from '../../server/data/trainingData';
-import { readTokenWindows } from '../../server/data/tokenWindows';
+import { readTokenSequences } from '../../server/data/tokenSequences';
 import type { TrainingData } from '../../server/recipes/heal/recipe';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
@@ -57,11 +57,11 @@ describe('text', () => {
   const story = write('story.txt', 'Once upon a time, there was a little girl named Lily. '.repeat(40));
 
   for (const bos of ['none', 'each', 'tokenizer'] as const) {
-    test(`bos ${bos}: the windows are those that importance is measured on, and all but the first id count`, async () => {
-      const source = { kind: 'text', windows: null, tokens: 16, start: 3, bos, sampling: 'consecutive' } as const;
-      const expected = await readTokenWindows({ ...source, files: [story], field: null, seed: 0 }, plain, limits);
+    test(`bos ${bos}: the sequences are those that importance is measured on, and all but the first id count`, async () => {
+      const source = { kind: 'text', sequences: null, tokens: 16, start: 3, bos, sampling: 'consecutive' } as const;
+      const expected = await readTokenSequences({ ...source, files: [story], field: null, seed: 0 }, plain, limits);
       const { training, heldOut, report } = await read([story], { start: 3, bos }, plain);
-      expect(training.map(({ ids }) => ids)).toEqual(expected.windows);
+      expect(training.map(({ ids }) => ids)).toEqual(expected.sequences);
       for (const { counted } of training) expect([...counted]).toEqual([0, ...Array(15).fill(1)]);
       expect(heldOut).toEqual([]);
       expect(report).toEqual({
@@ -248,7 +248,7 @@ describe('refusals', () => {
   const one = lines('one.jsonl', [row]);
   const say = (messages: unknown) => lines('bad.jsonl', [{ messages }]);
   const failures: [string, () => string[], Partial<TrainingData>, string, RegExp][] = [
-    ['one token', () => [one], { tokens: 1 }, 'usage', /^A window of 1 tokens predicts nothing/],
+    ['one token', () => [one], { tokens: 1 }, 'usage', /^A sequence of 1 tokens predicts nothing/],
     ['beyond the context', () => [one], { tokens: 513 }, 'usage', /longer than the model's context of 512/],
     [
       'a broken start',
@@ -288,7 +288,7 @@ describe('refusals', () => {
       /^The start 1 lies beyond the 1 item of the data; /,
     ],
     [
-      'no answer within a window',
+      'no answer within a sequence',
       () => [one],
       { tokens: 4 },
       'badData',
@@ -298,11 +298,11 @@ describe('refusals', () => {
     ['an empty text', () => [write('empty.txt', ' \n')], {}, 'badData', /^There is no text in empty\.txt; /],
     ['an empty list', () => [write('empty.json', '[]')], {}, 'badData', /^empty\.json has no rows; /],
     [
-      'a text shorter than a window',
+      'a text shorter than a sequence',
       () => [write('short.txt', 'Hi')],
       {},
       'badData',
-      /^The text has \d+ tokens, from 0 on enough for 0 windows of 16/,
+      /^The text has \d+ tokens, from 0 on enough for 0 sequences of 16/,
     ],
     [
       'unknown columns',

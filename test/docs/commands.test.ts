@@ -50,11 +50,11 @@ function commands(page: string): string[] {
 
 const npx = 'npx espalier ';
 
-/** With few steps of training, and few windows where a whole text is measured. The long tests run what is written. */
+/** With few steps of training, and few sequences where a whole text is measured. The long tests run what is written. */
 function shortened(command: string): string {
   if (long) return command;
-  const whole = /^perplexity /.test(command) && !command.includes('--windows');
-  return `${command.replace(/--steps \d+/, '--steps 4')}${whole ? ' --windows 4' : ''}`;
+  const whole = /^perplexity /.test(command) && !command.includes('--sequences');
+  return `${command.replace(/--steps \d+/, '--steps 4')}${whole ? ' --sequences 4' : ''}`;
 }
 
 describe.each(pages.filter((page) => commands(page).length > 0))('the commands of %s', (page) => {

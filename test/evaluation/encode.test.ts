@@ -1,4 +1,4 @@
-// Where context and continuation are parted, what is cut off, and windows. The reference tests compare token counts; here
+// Where context and continuation are parted, what is cut off, and sequences. The reference tests compare token counts; here
 // are the rules, with a tokenizer whose tokens can be read: words with the space before them, and single spaces.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -193,7 +193,7 @@ describe('a text of its own', () => {
     // The first token is foretold from itself.
     { n: 2, max: 4, adds: true, gives: [{ context: [1], continuation: [1, 100, 101] }] },
     { n: 0, max: 4, adds: false, gives: [] },
-  ])('of $n words is scored in windows of $max', async ({ n, max, adds, gives }) => {
+  ])('of $n words is scored in sequences of $max', async ({ n, max, adds, gives }) => {
     expect(await encodeRequest(wordTokenizer({ ...plain, adds }), { kind: 'rolling', text: text(n) }, max)).toEqual(
       gives,
     );
@@ -203,11 +203,11 @@ describe('a text of its own', () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 20 }), async (n, max) => {
         const tokenizer = wordTokenizer(plain);
-        const windows = await encodeRequest(tokenizer, { kind: 'rolling', text: text(n) }, max);
-        expect(windows.flatMap((window: TokenRequest) => window.continuation)).toEqual(
+        const sequences = await encodeRequest(tokenizer, { kind: 'rolling', text: text(n) }, max);
+        expect(sequences.flatMap((sequence: TokenRequest) => sequence.continuation)).toEqual(
           Array.from({ length: n }, (_, i) => 100 + i),
         );
-        windows.forEach(({ context, continuation }, i) => {
+        sequences.forEach(({ context, continuation }, i) => {
           const inputs = context.length + continuation.length - 1;
           expect(inputs).toBe(i === 0 ? Math.min(n, max) : max);
         });
@@ -224,12 +224,12 @@ describe('a text of its own', () => {
       fewShot: null,
     });
     const max = golden.settings.max_length;
-    const windows = await encodeRequest(await storiesTokenizerWithBos(), items[0]!.requests[0]!, max);
-    expect(windows.reduce((sum, { continuation }) => sum + continuation.length, 0)).toBe(
+    const sequences = await encodeRequest(await storiesTokenizerWithBos(), items[0]!.requests[0]!, max);
+    expect(sequences.reduce((sum, { continuation }) => sum + continuation.length, 0)).toBe(
       task.items[0]!.requests[0]!.nContinuationTokens,
     );
-    expect(windows[0]!.context).toEqual([1]);
-    expect(windows[0]!.continuation[0]).toBe(1);
+    expect(sequences[0]!.context).toEqual([1]);
+    expect(sequences[0]!.continuation[0]).toBe(1);
   });
 });
 

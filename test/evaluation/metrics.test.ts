@@ -69,12 +69,12 @@ describe('a score', () => {
   });
 });
 
-it('windows of one text are one answer', () => {
-  const windows = [
+it('sequences of one text are one answer', () => {
+  const sequences = [
     { logLikelihood: -2, isGreedy: true },
     { logLikelihood: -3, isGreedy: false },
   ];
-  expect(joined(windows)).toEqual({ logLikelihood: -5, isGreedy: false });
+  expect(joined(sequences)).toEqual({ logLikelihood: -5, isGreedy: false });
 });
 
 describe('a group', () => {

@@ -20,7 +20,7 @@ const text = (change: Partial<Extract<TokenSource, { kind: 'text' }>>): TokenSou
   kind: 'text',
   files: [story],
   field: null,
-  windows: null,
+  sequences: null,
   tokens: 64,
   start: 0,
   bos: 'none',
@@ -34,10 +34,18 @@ const measured = (source: TokenSource, change: Partial<PerplexityRecipe> = {}, e
 
 describe('what a perplexity means is said with it', () => {
   const rows: [string, TokenSource, string][] = [
-    ['no bos', text({ windows: 4 }), '4 windows of 64 tokens, consecutive, stride 64, no bos, 63 predictions a window'],
-    ['bos before each', text({ windows: 4, bos: 'each' }), 'consecutive, stride 63, bos before each, 63 predictions'],
-    ['as the tokenizer does', text({ windows: 2, bos: 'tokenizer' }), "the tokenizer's own special tokens"],
-    ['drawn', text({ windows: 3, sampling: 'random', tokens: 32 }), '3 windows of 32 tokens, drawn at random, no bos'],
+    [
+      'no bos',
+      text({ sequences: 4 }),
+      '4 sequences of 64 tokens, consecutive, stride 64, no bos, 63 predictions a sequence',
+    ],
+    ['bos before each', text({ sequences: 4, bos: 'each' }), 'consecutive, stride 63, bos before each, 63 predictions'],
+    ['as the tokenizer does', text({ sequences: 2, bos: 'tokenizer' }), "the tokenizer's own special tokens"],
+    [
+      'drawn',
+      text({ sequences: 3, sampling: 'random', tokens: 32 }),
+      '3 sequences of 32 tokens, drawn at random, no bos',
+    ],
   ];
   it.each(rows)('%s', async (_, source, definition) => {
     const { models } = await measured(source);
@@ -47,31 +55,31 @@ describe('what a perplexity means is said with it', () => {
 });
 
 describe('the numbers', () => {
-  it('are the mean over windows, its error, and the exponential', async () => {
-    const { models, timing } = await measured(text({ windows: 4 }));
-    const { lossNats, lossPerWindow, lossStandardError, perplexity, nTokens } = models[0]!;
-    const mean = lossPerWindow.reduce((sum, loss) => sum + loss, 0) / 4;
-    const squares = lossPerWindow.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);
+  it('are the mean over sequences, its error, and the exponential', async () => {
+    const { models, timing } = await measured(text({ sequences: 4 }));
+    const { lossNats, lossPerSequence, lossStandardError, perplexity, nTokens } = models[0]!;
+    const mean = lossPerSequence.reduce((sum, loss) => sum + loss, 0) / 4;
+    const squares = lossPerSequence.reduce((sum, loss) => sum + (loss - mean) ** 2, 0);
     expect(lossNats).toBeCloseTo(mean, 12);
     expect(lossStandardError).toBeCloseTo(Math.sqrt(squares / 3 / 4), 12);
     expect(perplexity).toBe(Math.exp(lossNats));
     expect([nTokens, timing.tokens]).toEqual([256, 256]);
   });
 
-  it('of windows do not depend on the windows beside them', async () => {
-    const all = (await measured(text({ windows: 6 }))).models[0]!.lossPerWindow;
+  it('of sequences do not depend on the sequences beside them', async () => {
+    const all = (await measured(text({ sequences: 6 }))).models[0]!.lossPerSequence;
     for (const w of [0, 3, 5]) {
-      const [alone] = (await measured(text({ windows: 1, start: 64 * w }))).models[0]!.lossPerWindow;
+      const [alone] = (await measured(text({ sequences: 1, start: 64 * w }))).models[0]!.lossPerSequence;
       expect(alone).toBeCloseTo(all[w]!, 5);
     }
   });
 
   it('of several models are those of each alone, without each the same drop set', async () => {
-    const { models } = await measured(text({ windows: 2 }), { models: [model, model], drop: ofBlocks([1]) });
+    const { models } = await measured(text({ sequences: 2 }), { models: [model, model], drop: ofBlocks([1]) });
     const [first, second] = models;
     expect(second).toEqual(first);
     expect(first).toMatchObject({ dropSet: [1], nBlocks: 4 });
-    expect(first!.lossNats).not.toBe((await measured(text({ windows: 2 }))).models[0]!.lossNats);
+    expect(first!.lossNats).not.toBe((await measured(text({ sequences: 2 }))).models[0]!.lossNats);
   });
 });
 

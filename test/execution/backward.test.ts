@@ -140,7 +140,7 @@ describe.each(rows)('$family of two random blocks', ({ family, change }) => {
   type Way = BackwardOptions['activations'];
   async function walk(mode: Mode, activations: Way, change: Partial<BackwardOptions> = {}, which = batches) {
     const { config } = checkpoint;
-    const request = { nWindows: 2, tokensPerWindow: 9, keepStates: false, memory: mode, limitBytes: 4e9 };
+    const request = { nSequences: 2, tokensPerSequence: 9, keepStates: false, memory: mode, limitBytes: 4e9 };
     const plan = { ...planExecution(config, request), headSliceRows: 25 };
     const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     const before = device.alive().length;

@@ -10,7 +10,7 @@ const device = deviceOfFile(1);
 
 /** What became of some work, and how many tensors it left. */
 const leftByWork = (mode: MemoryPlan['mode'], work: (model: Model) => Promise<unknown>) =>
-  leftBy(device(), { nWindows: 2, tokensPerWindow: 32, plan: { mode, headSliceRows: 200 } }, (model) =>
+  leftBy(device(), { nSequences: 2, tokensPerSequence: 32, plan: { mode, headSliceRows: 200 } }, (model) =>
     work(model).catch((error: Error) => error.message),
   );
 
@@ -59,17 +59,17 @@ describe.each(modes)('generation, %s', (mode) => {
 });
 
 describe.each(modes)('likeliest tokens, %s', (mode) => {
-  const windows = [0, 1].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
+  const sequences = [0, 1].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
   const options = { topK: 3, temperature: 1 };
 
   it('give their tensors back, also when they are cancelled', async () => {
-    expect((await leftByWork(mode, (model) => topTokens(model, windows, options))).left).toBe(0);
+    expect((await leftByWork(mode, (model) => topTokens(model, sequences, options))).left).toBe(0);
     for (const at of [1, 5, 7]) {
       const abort = new AbortController();
       let runs = 0;
       const onProgress = () => void (++runs === at && abort.abort());
       const cancelled = { ...options, signal: abort.signal, onProgress };
-      const { outcome, left } = await leftByWork(mode, (model) => topTokens(model, windows, cancelled));
+      const { outcome, left } = await leftByWork(mode, (model) => topTokens(model, sequences, cancelled));
       expect([typeof outcome, runs, left]).toEqual(['string', at, 0]);
     }
   });
@@ -79,7 +79,7 @@ describe.each(modes)('likeliest tokens, %s', (mode) => {
       throw new Error('no embeddings');
     };
     const { outcome, left } = await leftByWork(mode, (model) =>
-      topTokens({ ...model, checkpoint: { ...model.checkpoint, gatherRowsF32: unreadable } }, windows, options),
+      topTokens({ ...model, checkpoint: { ...model.checkpoint, gatherRowsF32: unreadable } }, sequences, options),
     );
     expect([outcome, left]).toEqual(['no embeddings', 0]);
   });

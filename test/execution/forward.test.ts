@@ -8,17 +8,17 @@ import type { Path } from '../../server/model/path';
 import type { Tensor } from '../../server/runtime/tensor';
 import { deviceOfFile, leftBy } from './setting';
 
-const windows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
+const sequences = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i + 31 * w) % 512));
 
 const device = deviceOfFile(1);
 
 const whole = (...blocks: number[]): Path => blocks.map((block) => ({ block, sublayers: 'whole' }));
 
 const pass = (mode: MemoryPlan['mode'], options: ForwardOptions = {}) => {
-  const plan = { mode, microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 };
-  return leftBy(device(), { nWindows: 5, tokensPerWindow: 32, plan }, async (model) => {
+  const plan = { mode, microBatchSequences: 2, groupSequences: 4, headSliceRows: 200 };
+  return leftBy(device(), { nSequences: 5, tokensPerSequence: 32, plan }, async (model) => {
     await preload(model, options.path);
-    return await forward(model, windows, options).catch((error: unknown) => {
+    return await forward(model, sequences, options).catch((error: unknown) => {
       if (isUserError(error)) return error.code;
       throw error;
     });
@@ -69,9 +69,12 @@ describe.each(['resident', 'streaming'] as const)('a pass, %s', (mode) => {
 
   it('shows all hidden states of each micro-batch, and takes them back', async () => {
     const seen: string[] = [];
-    const states = async (all: readonly Tensor[], { firstWindow, batch }: { firstWindow: number; batch: number }) => {
+    const states = async (
+      all: readonly Tensor[],
+      { firstSequence, batch }: { firstSequence: number; batch: number },
+    ) => {
       expect(all.every((state) => device().alive().includes(state))).toBe(true);
-      seen.push(`${firstWindow}+${batch}: ${all.length} of ${all[0]!.shape}`);
+      seen.push(`${firstSequence}+${batch}: ${all.length} of ${all[0]!.shape}`);
     };
     const { left } = await pass(mode, { observer: { states } });
     expect(seen).toEqual(['0+2: 6 of 64,64', '2+2: 6 of 64,64', '4+1: 6 of 32,64']);

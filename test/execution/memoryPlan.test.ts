@@ -10,7 +10,7 @@ import {
   planExecution,
   type MemoryPlan,
   type ExecutionRequest,
-  windowOperations,
+  sequenceOperations,
 } from '../../server/execution/memoryPlan';
 import { blockGroup, groupSize, headGroups } from '../../server/execution/weightStore';
 import { available, dataFolder, repoRoot } from '../fixtures';
@@ -40,8 +40,8 @@ const configs = [...bundled, ...published].filter((row): row is [string, ModelCo
 
 const ample = 1e15;
 const request: ExecutionRequest = {
-  nWindows: 8,
-  tokensPerWindow: 512,
+  nSequences: 8,
+  tokensPerSequence: 512,
   keepStates: true,
   memory: 'auto',
   limitBytes: ample,
@@ -60,14 +60,14 @@ describe.each(configs)('%s', (_, config) => {
     for (const part of Object.values(bytes)) expect(Number.isSafeInteger(part) && part > 0).toBe(true);
   });
 
-  it.each(modes)('never takes less for more windows: %s', (memory) => {
-    const totals = [1, 2, 3, 4, 8, 32, 100, 1000].map((nWindows) => plan({ memory, nWindows }).totalBytes);
+  it.each(modes)('never takes less for more sequences: %s', (memory) => {
+    const totals = [1, 2, 3, 4, 8, 32, 100, 1000].map((nSequences) => plan({ memory, nSequences }).totalBytes);
     expect(totals).toEqual(totals.toSorted((a, b) => a - b));
   });
 
-  it.each(modes)('takes more for longer windows: %s', (memory) => {
+  it.each(modes)('takes more for longer sequences: %s', (memory) => {
     const totals = [256, 512, 1024, 2048, 4096].map(
-      (tokensPerWindow) => plan({ memory, tokensPerWindow, nWindows: 1 }).totalBytes,
+      (tokensPerSequence) => plan({ memory, tokensPerSequence, nSequences: 1 }).totalBytes,
     );
     expect(totals).toEqual(totals.toSorted((a, b) => a - b));
     expect(totals.at(-1)).toBeGreaterThan(totals[0]!);
@@ -87,15 +87,15 @@ describe.each(configs)('%s', (_, config) => {
 
   it('passes groups of whole micro-batches', () => {
     for (const memory of modes)
-      for (const nWindows of [1, 3, 7, 8, 64, 333])
-        for (const tokensPerWindow of [2, 100, 512, 1024, 3000])
-          for (const limitBytes of [ample, plan({ memory: 'streaming', nWindows, tokensPerWindow }).totalBytes]) {
+      for (const nSequences of [1, 3, 7, 8, 64, 333])
+        for (const tokensPerSequence of [2, 100, 512, 1024, 3000])
+          for (const limitBytes of [ample, plan({ memory: 'streaming', nSequences, tokensPerSequence }).totalBytes]) {
             if (memory === 'resident' && limitBytes !== ample) continue;
-            const { groupWindows, microBatchWindows } = plan({ memory, nWindows, tokensPerWindow, limitBytes });
-            expect(groupWindows === nWindows || groupWindows % microBatchWindows === 0).toBe(true);
-            expect(microBatchWindows).toBeGreaterThanOrEqual(1);
-            expect(groupWindows).toBeLessThanOrEqual(nWindows);
-            expect(microBatchWindows === 1 || microBatchWindows * tokensPerWindow <= 1024).toBe(true);
+            const { groupSequences, microBatchSequences } = plan({ memory, nSequences, tokensPerSequence, limitBytes });
+            expect(groupSequences === nSequences || groupSequences % microBatchSequences === 0).toBe(true);
+            expect(microBatchSequences).toBeGreaterThanOrEqual(1);
+            expect(groupSequences).toBeLessThanOrEqual(nSequences);
+            expect(microBatchSequences === 1 || microBatchSequences * tokensPerSequence <= 1024).toBe(true);
           }
   });
 
@@ -106,18 +106,18 @@ describe.each(configs)('%s', (_, config) => {
   });
 
   it('streams, and in smaller groups, where the limit asks for it', () => {
-    const many = { nWindows: 64 };
+    const many = { nSequences: 64 };
     const resident = plan({ ...many, memory: 'resident' });
     const streaming = plan({ ...many, memory: 'streaming' });
     expect(plan({ ...many, limitBytes: resident.totalBytes })).toEqual(resident);
     if (streaming.totalBytes < resident.totalBytes)
       expect(plan({ ...many, limitBytes: resident.totalBytes - 1 }).mode).toBe('streaming');
-    const least = plan({ ...many, memory: 'streaming', nWindows: streaming.microBatchWindows });
+    const least = plan({ ...many, memory: 'streaming', nSequences: streaming.microBatchSequences });
     for (const share of [0, 0.3, 0.7, 1]) {
       const limitBytes = Math.ceil(least.totalBytes + share * (streaming.totalBytes - least.totalBytes));
       const fitting = plan({ ...many, memory: 'streaming', limitBytes });
       expect(fitting.totalBytes).toBeLessThanOrEqual(limitBytes);
-      expect(fitting.groupWindows).toBeLessThanOrEqual(streaming.groupWindows);
+      expect(fitting.groupSequences).toBeLessThanOrEqual(streaming.groupSequences);
     }
     const refused = refusal(() => plan({ ...many, memory: 'streaming', limitBytes: least.totalBytes - 1 }));
     expect(refused).toMatch(/^cannotFit: /);
@@ -133,18 +133,18 @@ describe.skipIf(!available(presets))('published models', () => {
   });
 
   const of = (name: string) => configs.find(([known]) => known === name)![1];
-  it('Llama-3.2-3B streams four windows of 512 tokens within 3 GB', () => {
-    const plan = planExecution(of('Llama-3.2-3B.config.json'), { ...request, nWindows: 4, limitBytes: 3e9 });
+  it('Llama-3.2-3B streams four sequences of 512 tokens within 3 GB', () => {
+    const plan = planExecution(of('Llama-3.2-3B.config.json'), { ...request, nSequences: 4, limitBytes: 3e9 });
     expect(plan.mode).toBe('streaming');
     expect(plan.totalBytes).toBeLessThan(3e9);
-    expect(plan.groupWindows).toBe(4);
+    expect(plan.groupSequences).toBe(4);
   });
   it('Llama-3.2-3B resident needs its 3.21 billion parameters in float32', () => {
     const plan = planExecution(of('Llama-3.2-3B.config.json'), { ...request, memory: 'resident' });
     expect(plan.bytes.weights / 4e9).toBeCloseTo(3.21, 2);
   });
   it('Llama-2-70B can be streamed by a machine with 16 GB', () => {
-    const plan = planExecution(of('llama2_70b.json'), { ...request, tokensPerWindow: 2048, limitBytes: 16e9 });
+    const plan = planExecution(of('llama2_70b.json'), { ...request, tokensPerSequence: 2048, limitBytes: 16e9 });
     expect(plan.mode).toBe('streaming');
   });
 });
@@ -160,31 +160,31 @@ describe('refused', () => {
   });
   const rows: [string, Partial<ExecutionRequest>, string, string][] = [
     ['resident', { memory: 'resident', limitBytes: 500e6 }, 'resident', 'use --memory streaming.'],
-    ['long windows', { limitBytes: 430e6 }, 'streaming', 'use --tokens 64.'],
+    ['long sequences', { limitBytes: 430e6 }, 'streaming', 'use --tokens 64.'],
     [
-      'resident and long windows',
+      'resident and long sequences',
       { memory: 'resident', limitBytes: 360e6 },
       'resident',
       'use --memory streaming --tokens 32.',
     ],
-    ['one window at most', { limitBytes: 315e6 }, 'streaming', 'use --windows 1 --tokens 64.'],
+    ['one sequence at most', { limitBytes: 315e6 }, 'streaming', 'use --sequences 1 --tokens 64.'],
     [
-      'too much for any windows',
+      'too much for any sequences',
       { limitBytes: 250e6 },
       'streaming',
-      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
     ],
     [
-      'short windows',
-      { tokensPerWindow: 128, limitBytes: 250e6 },
+      'short sequences',
+      { tokensPerSequence: 128, limitBytes: 250e6 },
       'streaming',
-      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
     ],
     [
       'nothing at all',
       { limitBytes: 0, memory: 'streaming' },
       'streaming',
-      'no choice of windows takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
     ],
   ];
   it.each(rows)('%s, with what it takes and what to do', (_, changes, mode, remedy) => {
@@ -193,7 +193,7 @@ describe('refused', () => {
       ...asked,
       memory: mode as MemoryPlan['mode'],
       limitBytes: ample,
-      nWindows: Math.min(asked.nWindows, 1024 / asked.tokensPerWindow),
+      nSequences: Math.min(asked.nSequences, 1024 / asked.tokensPerSequence),
     });
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
     const { weights, states, activations, processes } = needed.bytes;
@@ -206,20 +206,21 @@ describe('refused', () => {
 });
 
 describe('what is advised', () => {
-  const options = /(?<streaming>--memory streaming)? ?(?:--windows (?<windows>\d+))? ?(?:--tokens (?<tokens>\d+))?\.$/;
+  const options =
+    /(?<streaming>--memory streaming)? ?(?:--sequences (?<sequences>\d+))? ?(?:--tokens (?<tokens>\d+))?\.$/;
   it.each(configs)('fits %s', (_, config) => {
     for (const memory of ['auto', 'resident', 'streaming'] as const) {
-      for (const tokensPerWindow of [64, 512, 2048]) {
+      for (const tokensPerSequence of [64, 512, 2048]) {
         for (let limitBytes = 200e6; limitBytes < 40e9; limitBytes *= 1.25) {
-          const asked = { ...request, memory, tokensPerWindow, limitBytes };
+          const asked = { ...request, memory, tokensPerSequence, limitBytes };
           const said = refusal(() => planExecution(config, asked));
-          if (said === 'accepted' || said.includes('no choice of windows')) continue;
-          const { streaming, windows, tokens } = options.exec(said)!.groups!;
+          if (said === 'accepted' || said.includes('no choice of sequences')) continue;
+          const { streaming, sequences, tokens } = options.exec(said)!.groups!;
           const advised: ExecutionRequest = {
             ...asked,
             memory: streaming ? 'streaming' : memory,
-            nWindows: Number(windows ?? request.nWindows),
-            tokensPerWindow: Number(tokens ?? tokensPerWindow),
+            nSequences: Number(sequences ?? request.nSequences),
+            tokensPerSequence: Number(tokens ?? tokensPerSequence),
           };
           expect(advised).not.toEqual(asked);
           expect(planExecution(config, advised).totalBytes).toBeLessThanOrEqual(limitBytes);
@@ -250,7 +251,7 @@ describe('operations', () => {
     const config = configs.find(([name]) => name === 'llama2')![1];
     // D 32, F 72, four heads of 8: 4 D^2 + 3 D F weights and two norms, no bias.
     const weights = 4 * 32 * 32 + 3 * 32 * 72 + 2 * 32;
-    expect(windowOperations(config, 24)).toEqual({
+    expect(sequenceOperations(config, 24)).toEqual({
       block: 2 * weights * 24 + 4 * 4 * 24 * 24 * 8,
       head: 2 * 61 * 32 * 24,
     });

@@ -16,14 +16,14 @@ const device = deviceOfFile(2);
 afterEach(() => device().forgetPrograms());
 
 const withModel = <T>(folder: string, mode: MemoryPlan['mode'], body: (model: Model) => Promise<T>) =>
-  withModelOn(device(), { folder, nWindows: 1, tokensPerWindow: 64, plan: { mode, headSliceRows: 200 } }, body);
+  withModelOn(device(), { folder, nSequences: 1, tokensPerSequence: 64, plan: { mode, headSliceRows: 200 } }, body);
 
-/** Every request by itself, through the blocks of plain windows. */
+/** Every request by itself, through the blocks of plain sequences. */
 async function scoreAlone(model: Model, requests: readonly TokenRequest[], path: Path): Promise<number[]> {
   const scores: number[] = [];
   for (const { context, continuation } of requests) {
-    const window = Int32Array.from([...context, ...continuation]);
-    const [nats] = await measurePaths(model, [window], [path], {});
+    const sequence = Int32Array.from([...context, ...continuation]);
+    const [nats] = await measurePaths(model, [sequence], [path], {});
     scores.push(-nats!.slice(-continuation.length).reduce((sum, x) => sum + x, 0));
   }
   return scores;

@@ -19,21 +19,21 @@ export function deviceOfFile(threads: number): () => Device {
 
 export interface ModelSetting {
   readonly folder: string;
-  readonly nWindows: number;
-  readonly tokensPerWindow: number;
+  readonly nSequences: number;
+  readonly tokensPerSequence: number;
   /** What is otherwise than in the plan that is made for it; resident where it says nothing. */
   readonly plan: Partial<MemoryPlan>;
 }
 
 export async function withModelOn<T>(
   device: Device,
-  { folder, nWindows, tokensPerWindow, plan: changes }: ModelSetting,
+  { folder, nSequences, tokensPerSequence, plan: changes }: ModelSetting,
   body: (model: Model) => Promise<T>,
 ): Promise<T> {
   const checkpoint = await openCheckpoint(folder);
   const { config } = checkpoint;
   const memory = changes.mode ?? 'resident';
-  const request = { nWindows, tokensPerWindow, keepStates: false, memory, limitBytes: 8e9 };
+  const request = { nSequences, tokensPerSequence, keepStates: false, memory, limitBytes: 8e9 };
   const plan = { ...planExecution(config, request), ...changes };
   const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   try {

@@ -40,24 +40,24 @@ function randomDropSets(count: number, nBlocks: number, seed: number): DropSet[]
 
 const withModel = <T>(
   name: string,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   plan: Partial<MemoryPlan>,
   body: (model: Model) => Promise<T>,
 ) => {
-  const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+  const shape = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
   return withModelOn(device(), { folder: modelFolder(name), ...shape, plan }, body);
 };
 
-const windowMeans = (nats: Float32Array, nWindows: number) =>
-  Array.from({ length: nWindows }, (_, w) => {
-    const each = nats.length / nWindows;
+const sequenceMeans = (nats: Float32Array, nSequences: number) =>
+  Array.from({ length: nSequences }, (_, w) => {
+    const each = nats.length / nSequences;
     return nats.slice(w * each, (w + 1) * each).reduce((sum, x) => sum + x, 0) / each;
   });
 
 const largestDifference = (a: readonly number[], b: ArrayLike<number>) =>
   Math.max(...a.map((x, i) => Math.abs(x - b[i]!)));
 
-const tinyWindows = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i * i + 31 * w) % 512));
+const tinySequences = [0, 1, 2, 3, 4].map((w) => Int32Array.from({ length: 32 }, (_, i) => (7 * i * i + 31 * w) % 512));
 
 describe('200 random drop sets of stories260k', () => {
   const name = 'stories260k';
@@ -65,23 +65,23 @@ describe('200 random drop sets of stories260k', () => {
   let paths: Path[];
   let alone: Float64Array[];
   beforeAll(async () => {
-    await withModel(name, tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+    await withModel(name, tinySequences, { microBatchSequences: 2, groupSequences: 2 }, async (model) => {
       paths = drops.map((drop) => pathWithout(model.config, drop));
       alone = [];
-      for (const path of paths) alone.push(await forward(model, tinyWindows, { path }));
+      for (const path of paths) alone.push(await forward(model, tinySequences, { path }));
     });
   });
 
   const ways: [string, Partial<MemoryPlan>, number | null][] = [
-    ['resident', { microBatchWindows: 2, groupWindows: 2 }, null],
-    ['all windows at once', { microBatchWindows: 5, groupWindows: 5 }, null],
-    ['streamed in groups', { mode: 'streaming', microBatchWindows: 2, groupWindows: 4, headSliceRows: 200 }, null],
-    ['with a cache', { microBatchWindows: 2, groupWindows: 2 }, 1e9],
-    ['with a cache that is too small', { microBatchWindows: 2, groupWindows: 2 }, 100_000],
-    ['with a cache on disk alone', { microBatchWindows: 2, groupWindows: 4, mode: 'streaming' }, 0],
+    ['resident', { microBatchSequences: 2, groupSequences: 2 }, null],
+    ['all sequences at once', { microBatchSequences: 5, groupSequences: 5 }, null],
+    ['streamed in groups', { mode: 'streaming', microBatchSequences: 2, groupSequences: 4, headSliceRows: 200 }, null],
+    ['with a cache', { microBatchSequences: 2, groupSequences: 2 }, 1e9],
+    ['with a cache that is too small', { microBatchSequences: 2, groupSequences: 2 }, 100_000],
+    ['with a cache on disk alone', { microBatchSequences: 2, groupSequences: 4, mode: 'streaming' }, 0],
   ];
   it.each(ways)('have the losses of plain passes: %s', async (_, plan, cacheBytes) => {
-    await withModel(name, tinyWindows, plan, async (model) => {
+    await withModel(name, tinySequences, plan, async (model) => {
       const cache = cacheBytes === null ? null : openStateCache(device(), cacheBytes);
       const options: VariantOptions = cache
         ? { cache, keeps: (node) => (node.key.includes('mlpOnly') ? 'spare' : 'pinned') }
@@ -92,10 +92,10 @@ describe('200 random drop sets of stories260k', () => {
         [3, 120],
         [120, 200],
       ] as const) {
-        const nats = await measurePaths(model, tinyWindows, paths.slice(start, end), options);
+        const nats = await measurePaths(model, tinySequences, paths.slice(start, end), options);
         for (const [i, of] of nats.entries())
           expect(
-            largestDifference(windowMeans(of, 5), alone[start + i]!),
+            largestDifference(sequenceMeans(of, 5), alone[start + i]!),
             JSON.stringify(drops[start + i]),
           ).toBeLessThan(1e-5);
       }
@@ -105,16 +105,16 @@ describe('200 random drop sets of stories260k', () => {
     expect(readdirSync(tmpdir()).filter((entry) => entry.startsWith(`espalier-states-${process.pid}-`))).toEqual([]);
   });
 
-  it('are measured on a range of windows alone', async () => {
-    await withModel(name, tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+  it('are measured on a range of sequences alone', async () => {
+    await withModel(name, tinySequences, { microBatchSequences: 2, groupSequences: 2 }, async (model) => {
       const cache = openStateCache(device(), 1e9);
       const common = { cache, keeps: () => 'spare' as const };
-      await measurePaths(model, tinyWindows, paths.slice(0, 9), common); // kept by twos, asked for by ones
-      for (let window = 0; window < 5; window++) {
-        const range = { first: window, end: window + 1 };
-        const nats = await measurePaths(model, tinyWindows, paths.slice(0, 40), { ...common, range });
+      await measurePaths(model, tinySequences, paths.slice(0, 9), common); // kept by twos, asked for by ones
+      for (let sequence = 0; sequence < 5; sequence++) {
+        const range = { first: sequence, end: sequence + 1 };
+        const nats = await measurePaths(model, tinySequences, paths.slice(0, 40), { ...common, range });
         for (const [i, of] of nats.entries())
-          expect(Math.abs(windowMeans(of, 1)[0]! - alone[i]![window]!)).toBeLessThan(1e-5);
+          expect(Math.abs(sequenceMeans(of, 1)[0]! - alone[i]![sequence]!)).toBeLessThan(1e-5);
       }
       cache[Symbol.dispose]();
     });
@@ -124,17 +124,17 @@ describe('200 random drop sets of stories260k', () => {
 
 describe('a cache that is full', () => {
   it('does not forget what a measurement has begun with', async () => {
-    await withModel('stories260k', tinyWindows, { microBatchWindows: 1, groupWindows: 1 }, async (model) => {
+    await withModel('stories260k', tinySequences, { microBatchSequences: 1, groupSequences: 1 }, async (model) => {
       const { config } = model;
       const paths = [[4], [0], [1], [3]].map((blocks) => pathWithout(config, ofBlocks(blocks)));
       const stateBytes = 32 * config.width * 4;
       const cache = openStateCache(device(), 5 * stateBytes);
       const options = { cache, keeps: () => 'spare' as const, range: { first: 0, end: 1 } };
-      await measurePaths(model, tinyWindows, paths.slice(0, 1), options); // leaves 4 states
-      const nats = await measurePaths(model, tinyWindows, paths, options); // needs some of them late, and adds 8
+      await measurePaths(model, tinySequences, paths.slice(0, 1), options); // leaves 4 states
+      const nats = await measurePaths(model, tinySequences, paths, options); // needs some of them late, and adds 8
       for (const [i, path] of paths.entries()) {
-        const [alone] = await forward(model, tinyWindows.slice(0, 1), { path });
-        expect(windowMeans(nats[i]!, 1)[0]).toBeCloseTo(alone!, 5);
+        const [alone] = await forward(model, tinySequences.slice(0, 1), { path });
+        expect(sequenceMeans(nats[i]!, 1)[0]).toBeCloseTo(alone!, 5);
       }
       cache[Symbol.dispose]();
     });
@@ -144,12 +144,12 @@ describe('a cache that is full', () => {
 
 describe('the work', () => {
   it('of all single removals is that of their distinct prefixes', async () => {
-    await withModel('stories260k', tinyWindows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+    await withModel('stories260k', tinySequences, { microBatchSequences: 2, groupSequences: 2 }, async (model) => {
       const { config } = model;
       const paths = [pathWithout(config), ...[0, 1, 2, 3, 4].map((k) => pathWithout(config, ofBlocks([k])))];
       const meter = openWorkMeter();
       meter.asked(paths, { first: 0, end: 5 });
-      await measurePaths(model, tinyWindows, paths, { meter });
+      await measurePaths(model, tinySequences, paths, { meter });
       // 5 blocks of the whole model, and behind each left-out block k the 4 - k that follow.
       const least = { blockRuns: 5 * (5 + 4 + 3 + 2 + 1), headRuns: 5 * 6 };
       expect(meter.counts()).toEqual({
@@ -163,12 +163,12 @@ describe('the work', () => {
   it('tells how far it is, up to the end, and stops where it is cancelled without leaving anything behind', async () => {
     await withModel(
       'stories260k',
-      tinyWindows,
-      { microBatchWindows: 2, groupWindows: 4, mode: 'streaming' },
+      tinySequences,
+      { microBatchSequences: 2, groupSequences: 4, mode: 'streaming' },
       async (model) => {
         const paths = randomDropSets(12, 5, 3).map((drop) => pathWithout(model.config, drop));
         const fractions: number[] = [];
-        await measurePaths(model, tinyWindows, paths, { onProgress: (fraction) => fractions.push(fraction) });
+        await measurePaths(model, tinySequences, paths, { onProgress: (fraction) => fractions.push(fraction) });
         expect(fractions).toEqual(fractions.toSorted((a, b) => a - b));
         expect(fractions.at(-1)).toBeCloseTo(1, 9);
         for (const at of [1, 9, fractions.length - 1]) {
@@ -177,7 +177,7 @@ describe('the work', () => {
           const onProgress = () => void (++runs === at && controller.abort());
           const cache = openStateCache(device(), 1e6);
           const keeps = () => 'spare' as const;
-          const code = await measurePaths(model, tinyWindows, paths, {
+          const code = await measurePaths(model, tinySequences, paths, {
             cache,
             keeps,
             onProgress,
@@ -197,16 +197,16 @@ const { nDrops, nTokens } = long ? { nDrops: 10, nTokens: 96 } : { nDrops: 3, nT
 describe.skipIf(!available(modelFolder(real)))(`${nDrops} random drop sets of SmolLM2`, () => {
   it('have the losses of plain passes', async () => {
     expect(existsSync(modelFolder(real))).toBe(true);
-    const windows = [1, 2].map((w) =>
+    const sequences = [1, 2].map((w) =>
       Int32Array.from({ length: nTokens }, (_, i) => (i * i * 13 * w + 977 * i) % 49152),
     );
-    await withModel(real, windows, { microBatchWindows: 2, groupWindows: 2 }, async (model) => {
+    await withModel(real, sequences, { microBatchSequences: 2, groupSequences: 2 }, async (model) => {
       const drops = randomDropSets(nDrops, 30, 11);
       const paths = drops.map((drop) => pathWithout(model.config, drop));
-      const nats = await measurePaths(model, windows, paths);
+      const nats = await measurePaths(model, sequences, paths);
       for (const [i, path] of paths.entries()) {
-        const alone = await forward(model, windows, { path });
-        expect(largestDifference(windowMeans(nats[i]!, 2), alone), JSON.stringify(drops[i])).toBeLessThan(1e-5);
+        const alone = await forward(model, sequences, { path });
+        expect(largestDifference(sequenceMeans(nats[i]!, 2), alone), JSON.stringify(drops[i])).toBeLessThan(1e-5);
       }
     });
   });

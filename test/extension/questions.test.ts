@@ -7,8 +7,8 @@ import type { Estimate, MeasuredSpeed } from '../../server/protocol/reports';
 import { measured } from './rows';
 
 const without = (...blocks: number[]): DropSet => ({ blocks, attention: [], mlp: [] });
-const estimate: Estimate = { ...measured(0.1), nWindows: 1, ofWindows: 8, final: false, elapsedMs: 5 };
-const final: Estimate = { ...estimate, nWindows: 8, final: true };
+const estimate: Estimate = { ...measured(0.1), nSequences: 1, ofSequences: 8, final: false, elapsedMs: 5 };
+const final: Estimate = { ...estimate, nSequences: 8, final: true };
 const speed: MeasuredSpeed = { baseMs: 130, prunedMs: 100, nTokens: 1024 };
 
 /** A server that answers when the test says so. */

@@ -33,7 +33,7 @@ describe.skipIf(process.platform !== 'linux' || ![wikitext, config, tokenizer].e
     afterAll(() => rmSync(root, { recursive: true, force: true }));
 
     it('analyze --methods all stays below 3 GB', { timeout: 60 * minutes }, async () => {
-      const cut = ['--text', wikitext, '--windows', '4', '--tokens', '512'];
+      const cut = ['--text', wikitext, '--sequences', '4', '--tokens', '512'];
       const { report, peak, elapsedMs } = await watched<AnalyzeReport>([
         ...['analyze', model, '--methods', 'all', ...cut, '--memory', 'streaming'],
       ]);

@@ -14,17 +14,17 @@ const root = mkdtempSync(join(tmpdir(), 'transformers-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const tolerance = 1e-4;
-const repair: RepairOptions = { kind: 'linear', ridge: 1e-3, heldOutWindows: null };
+const repair: RepairOptions = { kind: 'linear', ridge: 1e-3, heldOutSequences: null };
 const rows = [
-  { name: 'stories260k', drop: '1,3', repair: null, windows: 8, tokens: 256 },
-  { name: 'stories260k', drop: '0a,2m,4', repair: null, windows: 8, tokens: 256 },
-  { name: 'stories260k', drop: '1a,3m', repair, windows: 8, tokens: 256 },
-  { name: 'smollm2-135m', drop: '12-16', repair: null, windows: 2, tokens: 256 },
-  { name: 'smollm2-135m', drop: '4a,7a,26a,29a,12m,17m', repair: null, windows: 2, tokens: 256 },
-  { name: 'smollm2-135m', drop: '12-16', repair, windows: 4, tokens: 512 },
+  { name: 'stories260k', drop: '1,3', repair: null, sequences: 8, tokens: 256 },
+  { name: 'stories260k', drop: '0a,2m,4', repair: null, sequences: 8, tokens: 256 },
+  { name: 'stories260k', drop: '1a,3m', repair, sequences: 8, tokens: 256 },
+  { name: 'smollm2-135m', drop: '12-16', repair: null, sequences: 2, tokens: 256 },
+  { name: 'smollm2-135m', drop: '4a,7a,26a,29a,12m,17m', repair: null, sequences: 2, tokens: 256 },
+  { name: 'smollm2-135m', drop: '12-16', repair, sequences: 4, tokens: 512 },
 ];
 
-describe.each(rows)('$name without $drop, repair $repair', ({ name, drop, repair: how, windows, tokens }) => {
+describe.each(rows)('$name without $drop, repair $repair', ({ name, drop, repair: how, sequences, tokens }) => {
   const original = modelFolder(name);
 
   it.skipIf(!available(original))('means the same to transformers', { timeout: 30 * 60_000 }, async () => {
@@ -33,7 +33,7 @@ describe.each(rows)('$name without $drop, repair $repair', ({ name, drop, repair
     const ids = join(folder, 'ids.json');
     writeFileSync(
       ids,
-      JSON.stringify((reference.ids as number[][]).slice(0, windows).map((row) => row.slice(0, tokens))),
+      JSON.stringify((reference.ids as number[][]).slice(0, sequences).map((row) => row.slice(0, tokens))),
     );
     const { out } = await runHere({
       kind: 'prune',

@@ -23,8 +23,8 @@ beforeAll(async () => void (device = await openDevice({ provider: 'cpu', threads
 afterAll(() => device.close());
 
 const lengths = [1, 2, 127, 128, 129, 256, 300];
-const windows = [null, 1, 5, 127, 128, 129, 200, 1000];
-const rows = lengths.flatMap((T) => windows.map((window) => ({ T, window })));
+const slidingWindows = [null, 1, 5, 127, 128, 129, 200, 1000];
+const rows = lengths.flatMap((T) => slidingWindows.map((window) => ({ T, window })));
 
 describe('attention', () => {
   it.each(rows)('over $T tokens with a window of $window', async ({ T, window }) => {

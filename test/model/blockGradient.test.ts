@@ -56,10 +56,10 @@ const rows: Row[] = [
   { what: 'no rope', family: 'smollm3', stage: { block: 1 } },
   { what: 'attention alone', family: 'llama-bias', stage: { sublayers: 'attentionOnly' }, adapters: 'dropout' },
   { what: 'MLP alone', family: 'llama-bias', stage: { sublayers: 'mlpOnly' }, adapters: 'dropout' },
-  { what: 'one window of two tokens', family: 'mistral-window', batch: { batch: 1, tokens: 2 } },
+  { what: 'one sequence of two tokens', family: 'mistral-window', batch: { batch: 1, tokens: 2 } },
   { what: 'several chunks of queries', family: 'llama2', change: narrow, batch: long, by: attended },
   {
-    what: 'several chunks of queries in a window',
+    what: 'several chunks of queries in a sequence',
     family: 'mistral-window',
     change: narrow,
     batch: long,

@@ -36,7 +36,7 @@ const refusal = (config: unknown): string => {
   return 'accepted';
 };
 
-const windows = ({ blocks }: ModelConfig) => blocks.map(({ slidingWindow }) => slidingWindow);
+const slidingWindows = ({ blocks }: ModelConfig) => blocks.map(({ slidingWindow }) => slidingWindow);
 const ropes = ({ blocks }: ModelConfig) => blocks.map(({ rope }) => rope);
 
 describe('a config means', () => {
@@ -111,19 +111,19 @@ describe('a config means', () => {
         originalContextLength: 8192,
       },
     ],
-    ['Llama does not slide', { ...llama, sliding_window: 8 }, windows, [null, null, null, null]],
-    ['Mistral slides by default', mistral, windows, [4096, 4096, 4096, 4096]],
-    ['Mistral without window', { ...mistral, sliding_window: null }, windows, [null, null, null, null]],
+    ['Llama does not slide', { ...llama, sliding_window: 8 }, slidingWindows, [null, null, null, null]],
+    ['Mistral slides by default', mistral, slidingWindows, [4096, 4096, 4096, 4096]],
+    ['Mistral without window', { ...mistral, sliding_window: null }, slidingWindows, [null, null, null, null]],
     [
       'Qwen with the switch off',
       { ...qwen2, sliding_window: 8, max_window_layers: 2 },
-      windows,
+      slidingWindows,
       [null, null, null, null],
     ],
     [
       'Qwen slides in later blocks',
       { ...qwen2, use_sliding_window: true, sliding_window: 8, max_window_layers: 2 },
-      windows,
+      slidingWindows,
       [null, null, 8, 8],
     ],
     [
@@ -134,7 +134,7 @@ describe('a config means', () => {
         sliding_window: 8,
         layer_types: ['sliding_attention', 'full_attention', 'full_attention', 'full_attention'],
       },
-      windows,
+      slidingWindows,
       [8, null, null, null],
     ],
     ['SmolLM3 by interval', smollm3, ropes, [0, 0, 0, null]],
@@ -143,11 +143,16 @@ describe('a config means', () => {
     [
       'SmolLM3 slides where it does not rotate',
       { ...smollm3, use_sliding_window: true, sliding_window: 8 },
-      windows,
+      slidingWindows,
       [null, null, null, 8],
     ],
-    ["Gemma 2's windows", gemma2, windows, [4096, null, 4096, null]],
-    ['Gemma 3 by interval', { ...gemma3, sliding_window_pattern: 2, sliding_window: 9 }, windows, [9, null, 9, null]],
+    ["Gemma 2's windows", gemma2, slidingWindows, [4096, null, 4096, null]],
+    [
+      'Gemma 3 by interval',
+      { ...gemma3, sliding_window_pattern: 2, sliding_window: 9 },
+      slidingWindows,
+      [9, null, 9, null],
+    ],
     ['Gemma 3 rotates as its window says', { ...gemma3, sliding_window_pattern: 2 }, ropes, [1, 0, 1, 0]],
     [
       'Gemma 3 in old keys',
@@ -199,7 +204,7 @@ describe('a config means', () => {
       (c) => c.form.rotaryShare,
       0.75,
     ],
-    ["Phi-3's window", { ...phi3, sliding_window: 2047 }, windows, [2047, 2047, 2047, 2047]],
+    ["Phi-3's window", { ...phi3, sliding_window: 2047 }, slidingWindows, [2047, 2047, 2047, 2047]],
     ['one end', { ...llama, eos_token_id: 5 }, (c) => c.eosTokenIds, [5]],
     ['several ends', { ...llama, eos_token_id: [5, 6] }, (c) => c.eosTokenIds, [5, 6]],
     ['no beginning', { ...llama, bos_token_id: null }, (c) => c.bosTokenId, null],

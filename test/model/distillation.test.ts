@@ -126,7 +126,7 @@ describe.each([
 });
 
 describe("a teacher's likeliest tokens", () => {
-  const windows = [0, 1, 2].map((w) => Int32Array.from({ length: 20 }, (_, i) => (7 * i + 31 * w) % 512));
+  const sequences = [0, 1, 2].map((w) => Int32Array.from({ length: 20 }, (_, i) => (7 * i + 31 * w) % 512));
   let checkpoint: Checkpoint;
   let expected: Float64Array[][];
   beforeAll(async () => {
@@ -135,12 +135,12 @@ describe("a teacher's likeliest tokens", () => {
   });
   afterAll(() => checkpoint.close());
 
-  /** Logits of every prediction of every window, by the blocks' graphs in float32 and one head over all tokens. */
+  /** Logits of every prediction of every sequence, by the blocks' graphs in float32 and one head over all tokens. */
   async function allLogits(): Promise<Float64Array[][]> {
     const { config } = checkpoint;
     const { width: D, vocabularySize: V } = config;
     const found: Float64Array[][] = [];
-    for (const ids of windows) {
+    for (const ids of sequences) {
       const batch = { batch: 1, tokens: ids.length };
       const tables = {
         ...rotaryTables(config, ids.length),
@@ -168,11 +168,11 @@ describe("a teacher's likeliest tokens", () => {
 
   async function found(topK: number, temperature: number, headSliceRows: number, mode: 'resident' | 'streaming') {
     const { config } = checkpoint;
-    const request = { nWindows: 3, tokensPerWindow: 20, keepStates: false, memory: mode, limitBytes: 4e9 };
-    const plan = { ...planExecution(config, request), headSliceRows, microBatchWindows: 2, groupWindows: 3 };
+    const request = { nSequences: 3, tokensPerSequence: 20, keepStates: false, memory: mode, limitBytes: 4e9 };
+    const plan = { ...planExecution(config, request), headSliceRows, microBatchSequences: 2, groupSequences: 3 };
     const store = mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     try {
-      return await topTokens({ checkpoint, config, device, store, plan }, windows, { topK, temperature });
+      return await topTokens({ checkpoint, config, device, store, plan }, sequences, { topK, temperature });
     } finally {
       store[Symbol.dispose]();
       expect(device.alive().length).toBe(0);
@@ -189,7 +189,7 @@ describe("a teacher's likeliest tokens", () => {
     [200, 1, 128, 'streaming'],
   ])('%d at temperature %d, in slices of %d, %s', async (topK, temperature, sliceRows, mode) => {
     const all = await found(topK, temperature, sliceRows, mode);
-    expect(all).toHaveLength(windows.length);
+    expect(all).toHaveLength(sequences.length);
     let worst = 0;
     for (const [w, { ids, logProbabilities, ...rest }] of all.entries()) {
       expect(rest).toEqual({ topK, temperature });

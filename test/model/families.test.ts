@@ -37,8 +37,8 @@ const spellings = readdirSync(families).flatMap((family) =>
 
 describe.each(spellings)('$family by $file', ({ family, file }) => {
   const expected: Expected = JSON.parse(readFileSync(join(families, family, 'expected.json'), 'utf8'));
-  const windows = expected.input_ids.map((ids) => Int32Array.from(ids));
-  const [B, T] = [windows.length, windows[0]!.length];
+  const sequences = expected.input_ids.map((ids) => Int32Array.from(ids));
+  const [B, T] = [sequences.length, sequences[0]!.length];
   let folder: string;
   let device: Device;
   let checkpoint: Checkpoint;
@@ -58,7 +58,13 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
   /** The model as a walk takes it; `changes` are to the plan. */
   async function withModel<Result>(changes: Partial<MemoryPlan>, body: (model: Model) => Promise<Result>) {
     const { config } = checkpoint;
-    const request = { nWindows: B, tokensPerWindow: T, keepStates: false, memory: 'auto', limitBytes: 4e9 } as const;
+    const request = {
+      nSequences: B,
+      tokensPerSequence: T,
+      keepStates: false,
+      memory: 'auto',
+      limitBytes: 4e9,
+    } as const;
     const plan = { ...planExecution(config, request), ...changes };
     const store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
     try {
@@ -73,7 +79,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
     expect(states).toHaveLength(expected.hidden_last.length);
     for (const [k, state] of states.entries()) {
       const D = state.length / (B * T);
-      const last = windows.flatMap((_, b) => [...state.subarray(((b + 1) * T - 1) * D, (b + 1) * T * D)]);
+      const last = sequences.flatMap((_, b) => [...state.subarray(((b + 1) * T - 1) * D, (b + 1) * T * D)]);
       expectClose(last, expected.hidden_last[k]!.flat());
     }
   });
@@ -86,27 +92,31 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
   const plans: [string, Partial<MemoryPlan>][] = [
     ['resident', { mode: 'resident' }],
     ['streaming', { mode: 'streaming' }],
-    ['one window at a time', { microBatchWindows: 1, groupWindows: 1 }],
-    ['one window at a time in one group', { mode: 'streaming', microBatchWindows: 1, groupWindows: 2 }],
+    ['one sequence at a time', { microBatchSequences: 1, groupSequences: 1 }],
+    ['one sequence at a time in one group', { mode: 'streaming', microBatchSequences: 1, groupSequences: 2 }],
     ['the vocabulary in slices', { headSliceRows: 16 }],
-    ['the vocabulary in slices, streaming', { mode: 'streaming', headSliceRows: 7, microBatchWindows: 1 }],
+    ['the vocabulary in slices, streaming', { mode: 'streaming', headSliceRows: 7, microBatchSequences: 1 }],
   ];
   it.each(plans)('has the losses: %s', async (_, plan) =>
     withModel(plan, async (model) => {
-      expect(mean(await forward(model, windows))).toBeCloseTo(expected.loss_nats, 5);
+      expect(mean(await forward(model, sequences))).toBeCloseTo(expected.loss_nats, 5);
       for (const [k, loss] of expected.loss_without_block.entries()) {
         const path = pathWithout(model.config, ofBlocks([k]));
-        expect(mean(await forward(model, windows, { path })), `without block ${k}`).toBeCloseTo(loss, 5);
+        expect(mean(await forward(model, sequences, { path })), `without block ${k}`).toBeCloseTo(loss, 5);
       }
     }),
   );
 
-  it('has the same loss for a window whatever goes beside it', async () => {
-    const many = [0, 1, 1, 0, 1].map((b) => windows[b]!);
+  it('has the same loss for a sequence whatever goes beside it', async () => {
+    const many = [0, 1, 1, 0, 1].map((b) => sequences[b]!);
     const losses = (changes: Partial<MemoryPlan>) => withModel(changes, (model) => forward(model, many));
-    const alone = await losses({ microBatchWindows: 1, groupWindows: 1 });
-    for (const microBatchWindows of [2, 3, 4, 5]) {
-      const together = await losses({ mode: 'streaming', microBatchWindows, groupWindows: 2 * microBatchWindows });
+    const alone = await losses({ microBatchSequences: 1, groupSequences: 1 });
+    for (const microBatchSequences of [2, 3, 4, 5]) {
+      const together = await losses({
+        mode: 'streaming',
+        microBatchSequences,
+        groupSequences: 2 * microBatchSequences,
+      });
       expectClose(together, alone, 1e-6);
     }
   });
@@ -127,7 +137,7 @@ describe.each(spellings)('$family by $file', ({ family, file }) => {
   async function hiddenStates(model: Model): Promise<Float32Array[]> {
     const found: Float32Array[] = [];
     using execution = await openExecution(model);
-    await execution.run<Batch, void>(buildTrie([pathWithout(model.config)]), [microBatches(windows, B)], {
+    await execution.run<Batch, void>(buildTrie([pathWithout(model.config)]), [microBatches(sequences, B)], {
       async states(states) {
         for (const state of states) found.push(await device.read(state));
       },

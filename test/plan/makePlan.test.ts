@@ -36,7 +36,7 @@ describe('the plan of an evaluation', () => {
     ['one example before each question', { fewShot: 1 }, 2],
   ])('takes with %s so many times as much', async (_, change, times) => {
     const [once, changed] = [await seconds(evaluation), await seconds({ ...evaluation, ...change })];
-    // Whole windows are counted.
+    // Whole sequences are counted.
     expect(Math.abs(changed / once - times)).toBeLessThan(0.15);
   });
 

@@ -179,7 +179,7 @@ describe('published sets', () => {
     expect(choice.order).toEqual(order.filter((k) => !kept.includes(k)).slice(0, count));
   });
 
-  const windows: [string, number, number, string][] = [
+  const ranges: [string, number, number, string][] = [
     ['Llama-3-8B-Instruct', 25, 0.123, '25'],
     ['Llama-3-8B-Instruct', 24, 0.155, '24,25'],
     ['Llama-3-8B-Instruct', 25, 0.181, '25-27'],
@@ -189,10 +189,10 @@ describe('published sets', () => {
     ['Llama-3-8B-Instruct', 22, 0.268, '22-28'],
     ['Llama-3-8B-Instruct', 20, 0.291, '20-27'],
   ];
-  const rows = windows.map(([, first, score], n) =>
+  const rows = ranges.map(([, first, score], n) =>
     Array.from({ length: 32 - n }, (_, at) => (at === first ? score : score + 0.001 * Math.abs(at - first))),
   );
-  it.each(windows.map((window, n) => [...window, n + 1] as const))(
+  it.each(ranges.map((range, n) => [...range, n + 1] as const))(
     '%s by angular distance: from block %i, score %f, blocks %s',
     (_, _first, score, list, count) => {
       const choice = choose(least(count), 32, { methods: { m: scored(rows, 'span') } });

@@ -2,8 +2,8 @@
 """Does a pruned folder mean to transformers what it means to us?
 
 Opens the folder with AutoModelForCausalLM (float32, CPU, no custom code), checks that it has lost blocks and nothing
-else, and computes the mean next-token loss: float32 logits and log-softmax, float64 sums, a mean per window of T - 1
-predictions, then the mean over windows. No bos is put before a window.
+else, and computes the mean next-token loss: float32 logits and log-softmax, float64 sums, a mean per sequence of T - 1
+predictions, then the mean over sequences. No bos is put before a sequence.
 
   check_folder.py --original DIR --pruned DIR --ids FILE --expected-loss X [--tolerance 1e-5]
 
@@ -43,11 +43,11 @@ def main():
 @torch.no_grad()
 def mean_loss(model, ids):
     losses = []
-    for window in ids:
-        logits = model(input_ids=window[None], use_cache=False).logits[0, :-1].float()
+    for sequence in ids:
+        logits = model(input_ids=sequence[None], use_cache=False).logits[0, :-1].float()
         log_probabilities = torch.log_softmax(logits, dim=-1)
-        total = log_probabilities.gather(1, window[1:, None]).double().sum().item()
-        losses.append(-total / (len(window) - 1))
+        total = log_probabilities.gather(1, sequence[1:, None]).double().sum().item()
+        losses.append(-total / (len(sequence) - 1))
     return sum(losses) / len(losses)
 
 

@@ -9,7 +9,7 @@ import { unknownName } from '../../server/recipes/recipeNames';
 import { mapPaths } from '../../server/recipes/recipePaths';
 import { runnerOf } from '../../server/recipes/runRecipe';
 
-const source = { kind: 'text', files: ['t'], windows: null };
+const source = { kind: 'text', files: ['t'], sequences: null };
 const data = { files: ['d'] };
 /** The least that each kind has to say. */
 const least: Record<Kind, object> = {

@@ -1,4 +1,4 @@
-// Healing as a recipe: what it reports, what it judges by and begins with, and that the adapter that it leaves is worth what the
+// Healing as a recipe: what it reports, what it evaluates on and begins with, and that the adapter that it leaves is worth what the
 // report says.
 import { describe, expect, it } from 'vitest';
 import { readAdapter } from '../../server/checkpoint/adapter';
@@ -13,7 +13,7 @@ import { onCpu, runHere } from './runHere';
 const { pruned, dense, orphan, other, place, heal } = openHealings();
 
 const textOf = (change: Partial<Extract<TokenSource, { kind: 'text' }>> = {}): TokenSource => ({
-  ...{ kind: 'text', files: [other], field: null, windows: 6, tokens: 96, start: 0, bos: 'none' },
+  ...{ kind: 'text', files: [other], field: null, sequences: 6, tokens: 96, start: 0, bos: 'none' },
   ...{ sampling: 'consecutive', seed: 0 },
   ...change,
 });
@@ -56,7 +56,7 @@ describe('a healing', () => {
     expect(told('healing')[0]).toMatchObject({ steps: 12, data: report.data });
   });
 
-  it('is judged by another text, beside the dense model that lies beside it', async () => {
+  it('is evaluated on another text, beside the original that lies beside it', async () => {
     const { report, out } = await heal({ data: { heldOutFraction: 0 }, loop: { heldOut: textOf() } });
     expect(report.data.nHeldOutItems).toBe(0);
     expect(report.dense!.lossNats).toBeCloseTo(await lossOf(dense), 5);

@@ -23,7 +23,7 @@ describe.skipIf(!available(references))("PEFT's runs on stories260K without bloc
       optimizer: optimizerOf({ settings, ...expected }),
       loop: {
         steps: expected.steps.length,
-        microBatchWindows: settings.rows,
+        microBatchSequences: settings.rows,
         accumulate: settings.accumulate,
         heldOut: heldOutRows(settings),
       },
@@ -50,7 +50,7 @@ const heldOutRows = ({ rows, length, held_out_micro_batch: m }: ReturnType<typeo
   kind: 'text' as const,
   files: [join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw')],
   field: null,
-  windows: rows,
+  sequences: rows,
   tokens: length,
   start: m * rows * length,
   bos: 'none' as const,

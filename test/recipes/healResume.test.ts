@@ -1,12 +1,15 @@
 // A healing that is paused, stopped and resumed: it goes on to what it would have been, and only as what it was begun.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { asWrittenBefore } from '../earlierFiles';
 import { adapterBytes, type HealChange, openHealings, stepsOf } from './healing';
 import { onCpu } from './runHere';
 
 const { other, heal } = openHealings();
 
 describe('a healing', () => {
-  it('pauses, goes on and stops when it is told to, judged and saved', async () => {
+  it('pauses, goes on and stops when it is told to, evaluated and saved', async () => {
     const whole = await heal();
     const { report, events, out } = await heal({}, (event, tell) => {
       if (event.kind === 'step' && event.step.step === 2) tell('pause');
@@ -17,7 +20,7 @@ describe('a healing', () => {
     expect(report).toMatchObject({ stoppedBy: 'request' });
     expect(stepsOf(report)).toEqual(stepsOf(whole.report).slice(0, 5));
     expect(report.evals.at(-1)!.step).toBe(5);
-    // It goes on to what it would have been, with one judgement more.
+    // It goes on to what it would have been, with one evaluation more.
     const rest = await heal({ out, resume: true });
     expect(stepsOf(rest.report)).toEqual(stepsOf(whole.report));
     expect(rest.report.evals.filter(({ step }) => step !== 5)).toEqual(whole.report.evals);
@@ -32,6 +35,19 @@ describe('going on', () => {
     const again = await heal({ out, resume: true });
     expect(again.report).toMatchObject({ steps: report.steps, evals: report.evals, healed: report.healed });
     expect(adapterBytes(out)).toBe(before);
+  });
+
+  it('goes on where an earlier version wrote the fields under their names of before', async () => {
+    const whole = await heal();
+    const { out } = await heal({}, (event, tell) => {
+      if (event.kind === 'step' && event.step.step === 4) tell('stopAndSave');
+    });
+    for (const name of readdirSync(join(out, 'run')).filter((it) => it.endsWith('.json'))) {
+      const file = join(out, 'run', name);
+      writeFileSync(file, asWrittenBefore(readFileSync(file, 'utf8')));
+    }
+    const rest = await heal({ out, resume: true });
+    expect(stepsOf(rest.report)).toEqual(stepsOf(whole.report));
   });
 
   it.each<[string, HealChange]>([

@@ -55,7 +55,7 @@ export function openHealings() {
 export const stepsOf = ({ steps }: HealReport) => steps.map(({ tokensPerSecond: _, ...step }) => step);
 export const adapterBytes = (out: string) => readFileSync(join(out, 'adapter_model.safetensors')).toString('base64');
 
-/** Sentences that differ, so that windows do too. */
+/** Sentences that differ, so that sequences do too. */
 export function storyText(nSentences: number): string {
   const who = ['Lily', 'Tom', 'a little dog', 'the old cat', 'Sue', 'her mom', 'a big bear'];
   const did = ['found', 'wanted', 'saw', 'lost', 'played with', 'liked', 'was sad without', 'gave away'];
@@ -116,7 +116,7 @@ export function healing(model: string, text: string, out: string, change: HealCh
     },
     loop: {
       steps: 12,
-      microBatchWindows: 2,
+      microBatchSequences: 2,
       accumulate: 2,
       evaluateEverySteps: 4,
       heldOut: null,

@@ -64,7 +64,7 @@ async function lossOf(folder: string): Promise<number> {
     kind: 'text',
     files: [text],
     field: null,
-    windows: 4,
+    sequences: 4,
     tokens: 128,
     start: 500 * 4 * 128, // the reference's micro-batch that is held out
     bos: 'none',

@@ -31,7 +31,7 @@ afterAll(() => {
 let n = 0;
 const place = () => join(root, `${n++}`);
 
-const source = { kind: 'text', files: [text], field: null, windows: 2, tokens: 32, start: 0, bos: 'none' } as const;
+const source = { kind: 'text', files: [text], field: null, sequences: 2, tokens: 32, start: 0, bos: 'none' } as const;
 const cut = { ...source, files: [text], sampling: 'consecutive' as const, seed: 0 };
 const streaming = { ...onCpu, memory: 'streaming' as const };
 
@@ -140,7 +140,7 @@ describe('a model with NaN in a weight', () => {
     expect(await refusalOf(perplexityOf((recipe as { out: string }).out))).toBe('accepted');
   });
 
-  const repair = (ridge: number) => ({ kind: 'linear', ridge, heldOutWindows: null });
+  const repair = (ridge: number) => ({ kind: 'linear', ridge, heldOutSequences: null });
   const generation = (cache: boolean): Recipe => {
     const prompt = { prompt: 'Once', bos: 'each' as const, maxTokens: 2 };
     return { kind: 'generate', model: bad, ...prompt, drop: ofBlocks([]), cache, compute: onCpu };

@@ -197,8 +197,8 @@ describe('what is written beside the weights', () => {
         scores: [expect.closeTo(reference.block_influence[3], 5), expect.closeTo(reference.block_influence[2], 5)],
         calibration: {
           files: [expect.objectContaining({ name: 'stories260k.json' })],
-          nWindows: 8,
-          tokensPerWindow: 256,
+          nSequences: 8,
+          tokensPerSequence: 256,
           start: 0,
           bos: 'none',
           sampling: 'consecutive',

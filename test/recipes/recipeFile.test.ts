@@ -33,7 +33,7 @@ const source: fc.Arbitrary<TokenSource> = fc.oneof(
       kind: fc.constant('text' as const),
       files: fc.array(path, { minLength: 1, maxLength: 3 }),
       field: orNull(name),
-      windows: orNull(positive),
+      sequences: orNull(positive),
       atMost: fc.boolean(),
       tokens: positive,
       start: natural,
@@ -41,7 +41,7 @@ const source: fc.Arbitrary<TokenSource> = fc.oneof(
       sampling: fc.constantFrom('consecutive' as const, 'random' as const),
       seed: natural,
     },
-    { requiredKeys: ['kind', 'files', 'field', 'windows', 'tokens', 'start', 'bos', 'sampling', 'seed'] },
+    { requiredKeys: ['kind', 'files', 'field', 'sequences', 'tokens', 'start', 'bos', 'sampling', 'seed'] },
   ),
 );
 const compute = fc.record({
@@ -111,7 +111,7 @@ const training = {
   }),
   loop: fc.record({
     steps: positive,
-    microBatchWindows: positive,
+    microBatchSequences: positive,
     accumulate: positive,
     evaluateEverySteps: positive,
     heldOut: orNull(source),
@@ -201,7 +201,7 @@ const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
       fc.record({
         kind: fc.constant('linear' as const),
         ridge: fc.oneof(fc.constant('auto' as const), between),
-        heldOutWindows: orNull(positive),
+        heldOutSequences: orNull(positive),
       }),
     ),
     ...output,
@@ -229,7 +229,7 @@ describe('a recipe file', () => {
         kind: 'text',
         files: ['/work/recipes/a.txt', '/data/b.txt'],
         field: null,
-        windows: 16,
+        sequences: 16,
         atMost: true,
         tokens: 512,
         start: 0,
@@ -295,7 +295,7 @@ describe('a recipe file', () => {
       },
       loop: {
         steps: 100,
-        microBatchWindows: 4,
+        microBatchSequences: 4,
         accumulate: 1,
         evaluateEverySteps: 25,
         heldOut: null,
@@ -319,7 +319,7 @@ describe('a recipe file', () => {
     expect(healing).toMatchObject({
       dense: '/work/d',
       adapter: { init: '/work/recipes/i' },
-      loop: { heldOut: { files: ['/work/recipes/h'], windows: 16, atMost: true } },
+      loop: { heldOut: { files: ['/work/recipes/h'], sequences: 16, atMost: true } },
       objective: { kind: 'distillation', topK: 32, temperature: 1 },
     });
     expect(parseRecipe('kind: merge\nmodel: m\nadapter: a\nout: o', file)).toMatchObject({
@@ -414,9 +414,9 @@ describe('a recipe file', () => {
     [`${base}---\n${base}`, '5:1', 'A recipe file holds one recipe, and this one has 2, set apart by ---; give each a'],
     [`--- # first\n${base}...\n---\nkind: [`, '7:1', 'A recipe file holds one recipe, and this one has 2, set'],
     [
-      `${heal}loop: { heldOut: { kind: text, files: [h], window: 1 } }`,
+      `${heal}loop: { heldOut: { kind: text, files: [h], sequence: 1 } }`,
       '5:44',
-      'There is no field window in loop.heldOut',
+      'There is no field sequence in loop.heldOut',
     ],
     ['kind: &a analyze\nmodel: *b', '2:8', 'Unresolved alias'],
     ['kind: !!js/function x', '1:21', 'A recipe begins with'],

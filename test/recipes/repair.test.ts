@@ -19,11 +19,11 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 const place = () => join(mkdtempSync(join(root, 'r-')), 'out');
 
 const wiki = join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw');
-const textOf = (windows: number, tokens: number, start = 0): TokenSource => ({
+const textOf = (sequences: number, tokens: number, start = 0): TokenSource => ({
   kind: 'text',
   files: [wiki],
   field: null,
-  windows,
+  sequences,
   tokens,
   start,
   bos: 'none',
@@ -51,7 +51,7 @@ const prune = (change: Partial<PruneRecipe> & Pick<PruneRecipe, 'model'>, events
 const linear = (change: Partial<RepairOptions> = {}): RepairOptions => ({
   kind: 'linear',
   ridge: 0,
-  heldOutWindows: null,
+  heldOutSequences: null,
   ...change,
 });
 
@@ -87,7 +87,7 @@ describe.each(models)('$model', ({ model, ridges }) => {
         model: modelFolder(model),
         rule: { kind: 'chosen', ...ofBlocks(blocks) },
         source: textOf(windows, length),
-        repair: linear({ ridge, heldOutWindows: few }),
+        repair: linear({ ridge, heldOutSequences: few }),
       });
       const row = expected.repair.find((it) => it.ridge === ridge)!;
       const off = (found: number, wanted: number) => Math.abs(found - wanted) / wanted;
@@ -140,8 +140,8 @@ describe.skipIf(!available(wiki))('a repair', () => {
     expect(streaming.repair!.lossAfter).toBeCloseTo(resident.repair!.lossAfter, 5);
   });
 
-  it('finds the ridge that is best on the windows held out', async () => {
-    const { repair } = await repaired(ofBlocks([2]), { ridge: 'auto', heldOutWindows: 4 });
+  it('finds the ridge that is best on the sequences held out', async () => {
+    const { repair } = await repaired(ofBlocks([2]), { ridge: 'auto', heldOutSequences: 4 });
     const best = Math.min(...repair!.ridges.map((it) => it.heldOutLossNats));
     expect(repair!.ridges.length).toBeGreaterThan(4);
     expect(repair!.heldOutAfter).toBeCloseTo(best, 6);
@@ -173,14 +173,14 @@ describe.skipIf(!available(wiki))('a repair', () => {
     ['with a negative ridge', { repair: linear({ ridge: -1 }) }, /^A ridge of -1 makes no sense/],
     [
       'with more held out than there is',
-      { repair: linear({ heldOutWindows: 1e6 }) },
-      /^The text leaves \d+ windows to hold out/,
+      { repair: linear({ heldOutSequences: 1e6 }) },
+      /^The text leaves \d+ sequences to hold out/,
     ],
     [
       'with all rows held out',
       {
         source: { kind: 'ids', file: join(repoRoot, 'test/fixtures/reference/stories260k.json') },
-        repair: linear({ heldOutWindows: 8 }),
+        repair: linear({ heldOutSequences: 8 }),
       },
       /leave none to calibrate by/,
     ],

@@ -65,7 +65,7 @@ describe('a sparse model', () => {
     const source = {
       kind: 'ids',
       file: join(repoRoot, 'test/fixtures/reference/stories260k.json'),
-      windows: 2,
+      sequences: 2,
     } as const;
     const losses: number[] = [];
     for (const ratio of [0, 0.3, 0.6]) {

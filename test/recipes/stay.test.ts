@@ -82,7 +82,7 @@ describe('an engine that stays', () => {
     const drop = parseDropSet('1,4m');
     await engine.ask(1, drop);
     const estimates = engine.estimatesOf(1);
-    expect(estimates.map((it) => it.nWindows)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(estimates.map((it) => it.nSequences)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(estimates.map((it) => it.final)).toEqual([false, false, false, false, false, false, false, true]);
     const { whatIf, lossNats } = await runHere({ ...recipe, stay: false, measure: { ...noLosses, whatIf: [drop] } });
     const [last, expected] = [finiteLoss(estimates[7]!), finiteLoss(whatIf![0]!)];

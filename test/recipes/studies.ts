@@ -42,7 +42,7 @@ function study(text: string, root: string, change: Partial<StudyRecipe>): StudyR
   return {
     kind: 'study',
     model: modelFolder('stories260k'),
-    source: { ...source, files: [text], windows: 4, start: 0, seed: 0 },
+    source: { ...source, files: [text], sequences: 4, start: 0, seed: 0 },
     methods: ['blockInfluence', 'blockInfluenceAsPublished', 'greedy'],
     counts: [1, 2],
     protected: [],
@@ -55,7 +55,7 @@ function study(text: string, root: string, change: Partial<StudyRecipe>): StudyR
       fewShot: null,
       maxTokens: null,
     },
-    perplexity: { ...source, files: [text], windows: 3, start: 1000, seed: 0 },
+    perplexity: { ...source, files: [text], sequences: 3, start: 1000, seed: 0 },
     dtype: 'f32',
     keepModels: 'none',
     batchBytes: 20e9,

@@ -74,10 +74,10 @@ export function madeStudy({
   const text = {
     kind: 'text',
     files: [{ name: 'wiki.txt', sha256: '', sizeBytes: 1 }],
-    nWindows: 8,
-    tokensPerWindow: 512,
+    nSequences: 8,
+    tokensPerSequence: 512,
   };
-  const source = { kind: 'text', files: ['/data/wiki.txt'], windows: 8, tokens: 512, start: 0 };
+  const source = { kind: 'text', files: ['/data/wiki.txt'], sequences: 8, tokens: 512, start: 0 };
   return {
     ...({ ...evaluation, kind: 'study' } as unknown as StudyReport),
     model: { name, folder: '/models/base', nBlocks: 30, nParameters: 134_515_008 } as StudyReport['model'],

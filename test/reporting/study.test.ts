@@ -62,7 +62,7 @@ const variant = (change: Partial<StudyVariant>): StudyVariant => ({
 const loss = (costNats: number, costStandardError: number | null) => ({
   ...{ lossNats: 3 + costNats, standardError: 0.1, perplexity: Math.exp(3 + costNats), costNats, costStandardError },
 });
-const text = { files: [{ name: 'held-out.txt' }], nWindows: 8, tokensPerWindow: 512, start: 0 };
+const text = { files: [{ name: 'held-out.txt' }], nSequences: 8, tokensPerSequence: 512, start: 0 };
 const variants = [
   variant({
     id: 'base',

@@ -169,7 +169,7 @@ export async function errorOf(
   throw new Error('the request was answered with a result');
 }
 
-export function analyzeRecipe(change: Partial<AnalyzeRecipe> = {}, windows = 4): AnalyzeRecipe {
+export function analyzeRecipe(change: Partial<AnalyzeRecipe> = {}, sequences = 4): AnalyzeRecipe {
   return {
     kind: 'analyze',
     model: stories,
@@ -177,7 +177,7 @@ export function analyzeRecipe(change: Partial<AnalyzeRecipe> = {}, windows = 4):
       kind: 'text',
       files: [text],
       field: null,
-      windows,
+      sequences,
       tokens: 128,
       start: 0,
       bos: 'none',

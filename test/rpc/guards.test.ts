@@ -272,7 +272,7 @@ describe('paths', () => {
       out: at('healed'),
       ...change,
     });
-  const heldOut = { kind: 'text', files: ['/etc/passwd'], windows: 1 };
+  const heldOut = { kind: 'text', files: ['/etc/passwd'], sequences: 1 };
   const merge = (change: object): Recipe =>
     recipeSchema.parse({ kind: 'merge', model: at('model'), adapter: at('model'), out: at('merged'), ...change });
 
@@ -321,7 +321,7 @@ describe('paths', () => {
     },
     { what: 'a healing of a model outside', recipe: () => heal({ model: join(outside, 'model') }) },
     { what: 'a healing on a text outside', recipe: () => heal({ data: { files: [at('text.txt'), '/etc/passwd'] } }) },
-    { what: 'a healing judged by a text outside', recipe: () => heal({ loop: { heldOut } }) },
+    { what: 'a healing evaluated on a text outside', recipe: () => heal({ loop: { heldOut } }) },
     { what: 'a healing beside a dense model outside', recipe: () => heal({ dense: join(outside, 'model') }) },
     { what: 'a healing beside a dense model with links', recipe: () => heal({ dense: at('patched') }) },
     { what: 'a healing from an adapter outside', recipe: () => heal({ adapter: { init: join(outside, 'model') } }) },

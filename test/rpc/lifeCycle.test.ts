@@ -128,7 +128,7 @@ describe('a connection', () => {
     expect(done).toMatchObject({ state: 'done' });
     const got = await client.request('runs/get', { runId });
     expect(got.recipe).toEqual(recipe);
-    expect(got.plan).toMatchObject({ nWindows: 4, nTokens: 512, device: 'cpu' });
+    expect(got.plan).toMatchObject({ nSequences: 4, nTokens: 512, device: 'cpu' });
     expect(got.report).toMatchObject({ kind: 'analyze', lossNats: expect.any(Number) });
     await until('all events have come', () => client.events(runId).length >= done.lastSeq);
     expect(client.events(runId).map(({ seq }) => seq)).toEqual(oneTo(done.lastSeq));

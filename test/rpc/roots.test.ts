@@ -23,7 +23,7 @@ const resolved = (name: string) =>
     kinds.analyze.schema.parse({
       kind: 'analyze',
       model: inside,
-      source: { kind: 'text', files: [join(inside, name)], windows: 1 },
+      source: { kind: 'text', files: [join(inside, name)], sequences: 1 },
     }),
   );
 

@@ -54,7 +54,7 @@ describe('an engine that never comes back to its loop', () => {
   const owners: { what: string; begin: () => Promise<number> }[] = [
     {
       what: 'a command',
-      begin: async () => start(['analyze', stories, '--text', text, '--windows', '1']).pid,
+      begin: async () => start(['analyze', stories, '--text', text, '--sequences', '1']).pid,
     },
     {
       what: 'a server',

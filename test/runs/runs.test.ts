@@ -51,8 +51,8 @@ afterEach(async () => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 /** Some seconds of work on the tiny model. */
-const long = (windows = 60) =>
-  analyzeRecipe({ measure: { removals: 'sublayers', greedy: null, suggestions: 0, whatIf: [] } }, windows);
+const long = (nSequences = 60) =>
+  analyzeRecipe({ measure: { removals: 'sublayers', greedy: null, suggestions: 0, whatIf: [] } }, nSequences);
 const outFolder = join(root, 'out');
 mkdirSync(outFolder);
 const prune = (out: string): PruneRecipe => ({
@@ -197,8 +197,8 @@ describe('a healing', () => {
     const told = client.events(runId).map(({ event }) => event);
     const steps = told.flatMap((event) => (event.kind === 'step' ? [event.step.step] : []));
     expect(steps).toEqual(Array.from({ length: 400 }, (_, i) => i));
-    const judged = told.flatMap((event) => (event.kind === 'evaluation' ? [event.evaluation.step] : []));
-    expect(judged).toEqual([0, 100, 200, 300, 400]);
+    const evaluatedAt = told.flatMap((event) => (event.kind === 'evaluation' ? [event.evaluation.step] : []));
+    expect(evaluatedAt).toEqual([0, 100, 200, 300, 400]);
     expect(told.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['healing', 'references']));
     const again = await connect(server.lock, roots);
     await again.request('runs/subscribe', { runId, since: 0 });
@@ -563,14 +563,14 @@ describe('a full disk', () => {
 
 describe('questions', () => {
   const without = (...blocks: number[]): DropSet => ({ blocks, attention: [], mlp: [] });
-  const asked = async (stay: boolean, nWindows = 8) => {
+  const asked = async (stay: boolean, nSequences = 8) => {
     const server = await newServer();
     const client = await connect(server.lock, roots);
     const runId = randomUUID();
     const whatIf = [without(2)];
     const recipe = analyzeRecipe(
       { stay, measure: { removals: 'none', greedy: null, suggestions: 0, whatIf } },
-      nWindows,
+      nSequences,
     );
     await client.request('runs/start', { runId, recipe });
     await reaches(client, runId, ['done']);
@@ -584,7 +584,7 @@ describe('questions', () => {
     const engine = childrenOf(server.pid)[0]!;
     expect(isRunning(engine)).toBe(true);
     const answer = await client.request('runs/ask', { runId, question: 1, drop: without(2) });
-    expect(answer).toMatchObject({ final: true, nWindows: 8, ofWindows: 8 });
+    expect(answer).toMatchObject({ final: true, nSequences: 8, ofSequences: 8 });
     expect(answer.lossNats).toBeCloseTo(expected, 6);
     expect(childrenOf(server.pid)).toEqual([engine]);
     expect(client.estimates.every(({ question }) => question === 1)).toBe(true);
@@ -734,19 +734,19 @@ process.on('message', () => setInterval(() => {
   if (n >= 20000) process.send({ kind: 'done', report: { kind: 'prune' } }, () => process.exit(0));
 }, 20));`;
 
-/** 400 steps in some two seconds, judged after every hundred; it says whether it was told to go on from before. */
+/** 400 steps in some two seconds, evaluated after every hundred; it says whether it was told to go on from before. */
 const healer = `
 let [n, paused, resumed, timer] = [0, false, false, null];
 const done = (stoppedBy) => process.send({ kind: 'done', report: { kind: 'heal', stoppedBy, resumed } }, () => process.exit(0));
-const judge = () => process.send({ kind: 'evaluation', evaluation: { step: n, lossNats: 4 - n / 400, perplexity: 1, recoveredFraction: n / 400 } });
+const evaluate = () => process.send({ kind: 'evaluation', evaluation: { step: n, lossNats: 4 - n / 400, perplexity: 1, recoveredFraction: n / 400 } });
 const start = () => {
   process.send({ kind: 'healing', adapter: {}, data: {}, steps: 400 });
   process.send({ kind: 'references', dense: null, pruned: { lossNats: 4, perplexity: 55 } });
-  judge();
+  evaluate();
   timer = setInterval(() => {
     if (paused) return;
     process.send({ kind: 'step', step: { step: n++, lossNats: 4, gradNorm: 1, learningRate: 1, tokensPerSecond: 1 }, remainingSeconds: 1, memoryBytes: 1 });
-    if (n % 100 === 0) judge();
+    if (n % 100 === 0) evaluate();
     if (n >= 400) { clearInterval(timer); done('steps'); }
   }, 5);
 };

@@ -88,7 +88,11 @@ describe('keys of programs', () => {
     ['the order of properties', { a: 1, b: [2] }, { b: [2], a: 1 }],
     ['what is undefined', { a: 1, b: undefined }, { a: 1 }],
     ['another object alike', { a: { b: 'x' } }, { a: { b: 'x' } }],
-    ['what a graph does not depend on', { block: 3, [dependsOn]: 'window 4' }, { block: 9, [dependsOn]: 'window 4' }],
+    [
+      'what a graph does not depend on',
+      { block: 3, [dependsOn]: 'sequence 4' },
+      { block: 9, [dependsOn]: 'sequence 4' },
+    ],
     ['maps of the same entries', new Map([['q', { rank: 8 }]]), new Map([['q', { rank: 8 }]])],
   ])('do not tell apart %s', (_, a, b) => expect(key(a)).toBe(key(b)));
 

@@ -17,7 +17,7 @@ const perplexity = (env: Readonly<Record<string, string>>) =>
     process.execPath,
     [
       ...['dist/espalier.cjs', 'perplexity', modelFolder('stories260k'), '--quiet'],
-      ...['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--windows', '2', '--tokens', '32'],
+      ...['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--sequences', '2', '--tokens', '32'],
     ],
     { cwd: repoRoot, env: { ...process.env, ...env } },
   );

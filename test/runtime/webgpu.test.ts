@@ -14,7 +14,7 @@ const there = available(driver);
 const folder = mkdtempSync(join(tmpdir(), 'espalier-webgpu-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const text = ['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--windows', '2', '--tokens', '96', '--quiet'];
+const text = ['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--sequences', '2', '--tokens', '96', '--quiet'];
 
 function report<T>(command: string, device: string, ...more: string[]): T {
   const json = join(folder, `${command}-${device}.json`);
@@ -48,8 +48,8 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
 
   test('the run was on the device', () => expect([cpu.device, gpu.device]).toEqual(['cpu', 'webgpu']));
   test('the loss is the same to 1e-4 nats', () => {
-    for (const [w, loss] of gpu.lossPerWindow.entries())
-      expect(Math.abs(loss - cpu.lossPerWindow[w]!)).toBeLessThan(1e-4);
+    for (const [w, loss] of gpu.lossPerSequence.entries())
+      expect(Math.abs(loss - cpu.lossPerSequence[w]!)).toBeLessThan(1e-4);
   });
   test('every score of every method is the same to 1e-3', () => {
     expect(Object.keys(gpu.methods)).toEqual(Object.keys(cpu.methods));

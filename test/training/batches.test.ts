@@ -1,19 +1,19 @@
 // Items as batches: weights that sum to 1, padding that changes nothing, and a teacher's expectations row by row.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { byLength, type CountedWindow, countedIn, weightedBatches } from '../../server/training/batches';
+import { byLength, type CountedSequence, countedIn, weightedBatches } from '../../server/training/batches';
 
-const window = (...counted: number[]): CountedWindow => ({
+const sequence = (...counted: number[]): CountedSequence => ({
   ids: Int32Array.from(counted, (_, i) => 10 * counted.length + i),
   counted: Uint8Array.from(counted),
 });
-const whole = (length: number): CountedWindow => window(...Array.from({ length }, () => 1));
+const whole = (length: number): CountedSequence => sequence(...Array.from({ length }, () => 1));
 
-/** Windows with at least one prediction that counts. */
-const windows = fc.array(
+/** Sequences with at least one prediction that counts. */
+const sequences = fc.array(
   fc
     .array(fc.constantFrom(0, 1), { minLength: 2, maxLength: 150 })
-    .map((counted) => window(...counted.slice(0, -1), 1)),
+    .map((counted) => sequence(...counted.slice(0, -1), 1)),
   { minLength: 1, maxLength: 9 },
 );
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, x) => total + x, 0);
@@ -21,7 +21,7 @@ const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, x) 
 describe('the batches of a step', () => {
   it('weigh 1 together, every counted prediction the same and others nothing', () => {
     fc.assert(
-      fc.property(windows, fc.integer({ min: 1, max: 5 }), (items, each) => {
+      fc.property(sequences, fc.integer({ min: 1, max: 5 }), (items, each) => {
         const batches = weightedBatches(items, each);
         const nCounted = items.reduce((n, item) => n + countedIn(item), 0);
         expect(sum(batches.map(({ weights }) => sum(weights)))).toBeCloseTo(1, 5);
@@ -37,7 +37,7 @@ describe('the batches of a step', () => {
 
   it('hold all items in order, filled up with zeros to one length each', () => {
     fc.assert(
-      fc.property(windows, fc.integer({ min: 1, max: 5 }), (items, each) => {
+      fc.property(sequences, fc.integer({ min: 1, max: 5 }), (items, each) => {
         const batches = weightedBatches(items, each);
         expect(batches.map(({ batch }) => batch)).toEqual(
           Array.from({ length: Math.ceil(items.length / each) }, (_, g) => Math.min(each, items.length - g * each)),
@@ -60,19 +60,19 @@ describe('the batches of a step', () => {
     [[65, 64], 128],
     [[128, 129], 192],
     [[7], 7],
-  ])('of windows of %j tokens have %d', (lengths, tokens) => {
+  ])('of sequences of %j tokens have %d', (lengths, tokens) => {
     expect(weightedBatches(lengths.map(whole), lengths.length).map((it) => it.tokens)).toEqual([tokens]);
   });
 
   it('leave out that the first token counts, which nothing predicts', () => {
-    const [batch] = weightedBatches([window(1, 0, 1)], 1);
+    const [batch] = weightedBatches([sequence(1, 0, 1)], 1);
     expect([...batch!.weights]).toEqual([0, 1]);
   });
 });
 
 describe("a teacher's expectations", () => {
   const topK = 2;
-  const withTargets = (length: number, first: number): CountedWindow => ({
+  const withTargets = (length: number, first: number): CountedSequence => ({
     ...whole(length),
     expected: {
       topK,
@@ -82,7 +82,7 @@ describe("a teacher's expectations", () => {
     },
   });
 
-  it('go together window by window, filled up as the ids are', () => {
+  it('go together sequence by sequence, filled up as the ids are', () => {
     const [batch] = weightedBatches([withTargets(3, 100), withTargets(66, 200)], 2);
     const { ids, logProbabilities, ...rest } = batch!.expected!;
     const each = (128 - 1) * topK;
@@ -99,10 +99,10 @@ describe("a teacher's expectations", () => {
   });
 });
 
-describe('windows by length', () => {
+describe('sequences by length', () => {
   it('come each once, with what they are, and lengths are few', () => {
     fc.assert(
-      fc.property(windows, (items) => {
+      fc.property(sequences, (items) => {
         const groups = byLength(items);
         expect(groups.flatMap(({ places }) => places).toSorted((a, b) => a - b)).toEqual(items.map((_, i) => i));
         for (const { ids, places } of groups)

@@ -1,4 +1,4 @@
-// The loop alone, around a model that is a list of losses: when it judges and saves, what is the best, what ends it, and that
+// The loop alone, around a model that is a list of losses: when it evaluates and saves, what is the best, what ends it, and that
 // a run which goes on from a saved state does what it would have done.
 import { describe, expect, it } from 'vitest';
 import type { LoopOptions } from '../../server/recipes/heal/recipe';
@@ -6,7 +6,7 @@ import { atTheBeginning, type LoopEnd, type Progress, recovered, trainLoop } fro
 
 const options = (change: Partial<LoopOptions> = {}): LoopOptions => ({
   steps: 6,
-  microBatchWindows: 1,
+  microBatchSequences: 1,
   accumulate: 1,
   evaluateEverySteps: 2,
   heldOut: null,
@@ -52,7 +52,7 @@ async function run(
     {
       onStep: async ({ step }) => void events.push(`step ${step}`),
       onEvaluated: async ({ step, recoveredFraction }) =>
-        void events.push(`judge ${step}: ${recoveredFraction?.toFixed(2)}`),
+        void events.push(`evaluate ${step}: ${recoveredFraction?.toFixed(2)}`),
       best: async () => void events.push('best'),
       snapshot: async (progress) => async () => {
         events.push(`save ${progress.step}`);
@@ -64,24 +64,24 @@ async function run(
   return { events, saved, end };
 }
 
-const judgements = ({ events }: { events: string[] }) => events.filter((event) => event.startsWith('judge')).length;
+const evaluations = ({ events }: { events: string[] }) => events.filter((event) => event.startsWith('evaluate')).length;
 
 describe('a run', () => {
-  it('judges before the first step, every so many and at the end, and saves', async () => {
+  it('evaluates before the first step, every so many and at the end, and saves', async () => {
     const { events, end } = await run({ steps: 5 });
     expect(events.join(', ')).toBe(
-      'best, judge 0: 0.00, save 0, step 0, step 1, best, judge 2: 0.20, step 2, save 3, step 3, ' +
-        'best, judge 4: 0.40, step 4, best, judge 5: 0.50, save 5',
+      'best, evaluate 0: 0.00, save 0, step 0, step 1, best, evaluate 2: 0.20, step 2, save 3, step 3, ' +
+        'best, evaluate 4: 0.40, step 4, best, evaluate 5: 0.50, save 5',
     );
     expect(end).toEqual({
       stoppedBy: 'steps',
-      progress: { step: 5, best: { step: 5, lossNats: 4.5 }, sinceBest: 0, judgedAt: 5 },
+      progress: { step: 5, best: { step: 5, lossNats: 4.5 }, sinceBest: 0, evaluatedAtStep: 5 },
     });
   });
 
-  it('is judged once where the end is a moment to judge', async () => expect(judgements(await run({}))).toBe(4));
+  it('is evaluated once where the end is a moment to evaluate', async () => expect(evaluations(await run({}))).toBe(4));
 
-  it('that holds nothing out is not judged, and has no best', async () => {
+  it('that holds nothing out is not evaluated, and has no best', async () => {
     const { events, end } = await run({ patience: 1 }, { heldOut: null });
     expect(events.filter((event) => !event.startsWith('s'))).toEqual([]);
     expect(end).toEqual({ stoppedBy: 'steps', progress: { ...atTheBeginning, step: 6 } });
@@ -91,7 +91,7 @@ describe('a run', () => {
     const heldOut = [5, 0, 4, 0, 3, 0, 3, 0, 4];
     const { events, end } = await run({ steps: 8 }, { heldOut: (step) => heldOut[step]! });
     expect(events.filter((event) => event === 'best')).toHaveLength(3);
-    expect(end.progress).toEqual({ step: 8, best: { step: 4, lossNats: 3 }, sinceBest: 2, judgedAt: 8 });
+    expect(end.progress).toEqual({ step: 8, best: { step: 4, lossNats: 3 }, sinceBest: 2, evaluatedAtStep: 8 });
   });
 
   it.each<[patience: number, heldOut: number[], steps: number]>([
@@ -99,15 +99,15 @@ describe('a run', () => {
     [2, [5, 4, 6, 6], 3],
     [2, [5, 6, 4, 6, 3, 6, 6], 6],
     [3, [5, 5, 5, 5], 3],
-  ])('with patience %d ends when the judgements are %j', async (patience, heldOut, steps) => {
+  ])('with patience %d ends when the evaluations are %j', async (patience, heldOut, steps) => {
     const { end } = await run({ steps: 9, evaluateEverySteps: 1, patience }, { heldOut: (step) => heldOut[step]! });
     expect([end.stoppedBy, end.progress.step]).toEqual(['patience', steps]);
   });
 
-  it('stops when it is told to: judged and saved', async () => {
+  it('stops when it is told to: evaluated and saved', async () => {
     const { events, end } = await run({}, { stopAt: 3 });
-    expect(end).toMatchObject({ stoppedBy: 'request', progress: { step: 3, judgedAt: 3 } });
-    expect(events.slice(-3)).toEqual(['best', 'judge 3: 0.30', 'save 3']);
+    expect(end).toMatchObject({ stoppedBy: 'request', progress: { step: 3, evaluatedAtStep: 3 } });
+    expect(events.slice(-3)).toEqual(['best', 'evaluate 3: 0.30', 'save 3']);
   });
 
   const guess = 2 * Math.log(512);
@@ -117,7 +117,7 @@ describe('a run', () => {
   ])('a loss that is %s', async (_, loss, ends) => {
     const { events, end } = await run({}, { losses: [1, 1, 1, loss] });
     expect([end.stoppedBy, end.progress.step]).toEqual(ends ? ['divergence', 3] : ['steps', 6]);
-    // Neither told as a step nor judged.
+    // Neither told as a step nor evaluated.
     if (ends) expect(events.slice(events.indexOf('step 2') + 1)).toEqual(['save 3']);
   });
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
-import { readTokenWindows } from '../../server/data/tokenWindows';
+import { readTokenSequences } from '../../server/data/tokenSequences';
 import { type AdaptedModule, adaptedModules, moduleKey } from '../../server/model/adapter';
 import type { ModelConfig } from '../../server/model/config';
 import { ofBlocks } from '../../server/shared/dropSets';
@@ -88,13 +88,13 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
   const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const { rows, length } = settings;
   const plan = planExecution(config, {
-    nWindows: rows,
-    tokensPerWindow: length,
+    nSequences: rows,
+    tokensPerSequence: length,
     keepStates: true,
     memory,
     limitBytes: 8e9,
   });
-  const windows = await windowsOf(
+  const sequences = await sequencesOf(
     modelName(settings.model),
     (settings.held_out_micro_batch + 1) * rows,
     length,
@@ -106,7 +106,7 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
     model: { checkpoint, config, device, store, plan },
     modules,
     initial: new Map(modules.map((module, t) => [moduleKey(module), { a: formula(module, t), b: zeros(module) }])),
-    rows: (m) => windows.slice(m * rows, (m + 1) * rows),
+    rows: (m) => sequences.slice(m * rows, (m + 1) * rows),
     async close() {
       store[Symbol.dispose]();
       await device.close();
@@ -118,9 +118,9 @@ export async function openSetting(reference: Reference, memory: 'resident' | 'st
 
 const known = new Map<string, Promise<Int32Array[]>>();
 
-/** The windows that a run is about: a whole book in tokens, which takes seconds, so each model's is made once. */
-function windowsOf(model: string, nWindows: number, tokens: number, config: ModelConfig): Promise<Int32Array[]> {
-  const key = JSON.stringify([model, nWindows, tokens]);
+/** The sequences that a run is about: a whole book in tokens, which takes seconds, so each model's is made once. */
+function sequencesOf(model: string, nSequences: number, tokens: number, config: ModelConfig): Promise<Int32Array[]> {
+  const key = JSON.stringify([model, nSequences, tokens]);
   const read = async () => {
     const files = [join(dataFolder, 'data/wikitext-2-raw/wiki.test.raw')];
     const common = {
@@ -133,7 +133,7 @@ function windowsOf(model: string, nWindows: number, tokens: number, config: Mode
       seed: 0,
     } as const;
     const tokenizer = await openTokenizer(modelFolder(model));
-    return (await readTokenWindows({ ...common, windows: nWindows, tokens }, tokenizer, config)).windows;
+    return (await readTokenSequences({ ...common, sequences: nSequences, tokens }, tokenizer, config)).sequences;
   };
   if (!known.has(key)) known.set(key, read());
   return known.get(key)!;

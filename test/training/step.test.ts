@@ -8,7 +8,7 @@ import type { OptimizerOptions } from '../../server/recipes/heal/recipe';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares } from '../../server/training/adamw';
 import { type AdapterState, freshMatrices, openAdapterState } from '../../server/training/adapterState';
-import { type CountedWindow, weightedBatches } from '../../server/training/batches';
+import { type CountedSequence, weightedBatches } from '../../server/training/batches';
 import { type StepOptions, trainStep } from '../../server/training/step';
 import { planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
@@ -35,11 +35,11 @@ const options: StepOptions = {
   activations: 'keep',
   batchesAtOnce: 1,
 };
-const window = (length: number, seed: number): CountedWindow => ({
+const sequence = (length: number, seed: number): CountedSequence => ({
   ids: Int32Array.from({ length }, (_, i) => (7 * i * i + 31 * i + seed) % 512),
   counted: Uint8Array.from({ length }, (_, i) => (i > length / 4 ? 1 : 0)),
 });
-const windows = [0, 1, 2, 3].map((w) => window(32, 13 * w));
+const sequences = [0, 1, 2, 3].map((w) => sequence(32, 13 * w));
 
 let device: Device;
 let checkpoint: Checkpoint;
@@ -60,16 +60,16 @@ afterAll(async () => {
 
 interface Way {
   memory?: 'resident' | 'streaming';
-  /** Windows of a micro-batch. */
+  /** Sequences of a micro-batch. */
   each?: number;
-  items?: readonly CountedWindow[];
+  items?: readonly CountedSequence[];
   change?: Partial<StepOptions>;
 }
 
 /** Some work with a fresh adapter; then nothing may be left. */
 async function withAdapter<T>({ memory = 'resident' }: Way, work: (model: Model, adapter: AdapterState) => Promise<T>) {
   const { config } = checkpoint;
-  const request = { nWindows: 4, tokensPerWindow: 32, keepStates: false, memory, limitBytes: 4e9 };
+  const request = { nSequences: 4, tokensPerSequence: 32, keepStates: false, memory, limitBytes: 4e9 };
   const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
   const adapter = await openAdapterState(device, modules, freshMatrices(modules, 1));
   try {
@@ -84,7 +84,7 @@ async function withAdapter<T>({ memory = 'resident' }: Way, work: (model: Model,
 /** Three steps and all numbers of the adapter after them. */
 const trained = (way: Way = {}) =>
   withAdapter(way, async (model, adapter) => {
-    const { each = 2, items = windows, change = {} } = way;
+    const { each = 2, items = sequences, change = {} } = way;
     const steps = [];
     for (const step of [0, 1, 2])
       steps.push(await trainStep(model, adapter, weightedBatches(items, each), step, { ...options, ...change }));
@@ -144,14 +144,14 @@ describe('steps with dropout', () => {
 describe('steps without dropout', () => {
   const change = { dropout: 0 };
 
-  it.each([4, 3, 1])('are the same with %d windows together as with 2', async (each) => {
+  it.each([4, 3, 1])('are the same with %d sequences together as with 2', async (each) => {
     const off = largestOff(await trained({ each, change }), await trained({ each: 2, change }));
-    console.log(`${each} windows together: off by ${off.toExponential(1)}`);
+    console.log(`${each} sequences together: off by ${off.toExponential(1)}`);
     expect(off).toBeLessThan(1e-5);
   });
 
-  it('are the same with windows that are filled up as with each alone', async () => {
-    const items = [window(32, 1), window(20, 2), window(27, 3)];
+  it('are the same with sequences that are filled up as with each alone', async () => {
+    const items = [sequence(32, 1), sequence(20, 2), sequence(27, 3)];
     expect(
       largestOff(await trained({ items, each: 3, change }), await trained({ items, each: 1, change })),
     ).toBeLessThan(1e-5);
@@ -164,9 +164,12 @@ describe('a step that loses its numbers', () => {
     ['the gradient', 1e30], // its squares are beyond float32
   ])('leaves the adapter as it was: %s', async (what, weight) => {
     await withAdapter({}, async (model, adapter) => {
-      await trainStep(model, adapter, weightedBatches(windows, 2), 0, options);
+      await trainStep(model, adapter, weightedBatches(sequences, 2), 0, options);
       const before = await adapter.save();
-      const batches = weightedBatches(windows, 2).map((it) => ({ ...it, weights: it.weights.map((w) => w * weight) }));
+      const batches = weightedBatches(sequences, 2).map((it) => ({
+        ...it,
+        weights: it.weights.map((w) => w * weight),
+      }));
       const step = trainStep(model, adapter, batches, 1, options);
       if (what === 'the loss') await expect(step).rejects.toMatchObject({ code: 'notFinite' });
       else expect(await step).toMatchObject({ lossNats: expect.any(Number), gradNorm: Number.POSITIVE_INFINITY });
@@ -182,7 +185,7 @@ describe('a step that loses its numbers', () => {
         let runs = 0;
         const onProgress = () => void (++runs === at && controller.abort());
         const cancelled = { ...options, signal: controller.signal, onProgress };
-        const step = trainStep(model, adapter, weightedBatches(windows, 2), 0, cancelled);
+        const step = trainStep(model, adapter, weightedBatches(sequences, 2), 0, cancelled);
         await expect(step).rejects.toMatchObject({ code: 'cancelled' });
       }
       expect([await adapter.save(), device.alive().length]).toEqual(before);

@@ -144,14 +144,14 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     await eventually(() => fact('Loss').then((it) => it?.replace(/\+0.*/, '')), 'Loss, estimated; measuring≈ 3.710 ');
     await expect.poll(() => answer).toBeDefined();
     const final = finiteLoss(answerTo(report, { blocks: [12, 13], attention: [], mlp: [] }));
-    await notify('choose/estimate', { question, estimate: { ...final, costNats: 0.3, nWindows: 2, final: false } });
+    await notify('choose/estimate', { question, estimate: { ...final, costNats: 0.3, nSequences: 2, final: false } });
     await eventually(
       () => fact('Loss').then((it) => it?.startsWith('Loss, estimated; measuring 2 of 8≈ 3.713 +0.300 ± ')),
       true,
     );
     await notify('choose/estimate', {
       question: question - 1,
-      estimate: { ...final, costNats: 9, nWindows: 3, final: false },
+      estimate: { ...final, costNats: 9, nSequences: 3, final: false },
     });
     answer!({ ...final, costNats: 0.31, lossNats: 3.723, costStandardError: 0.01 });
     await eventually(() => fact('Loss'), 'Loss, measured3.723 +0.310 ± 0.020 nats');
@@ -188,7 +188,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       {},
       {
         'choose/ask': ({ drop }) => {
-          if (refuse) throw new Error('The engine ended: out of memory. Measure again with fewer windows.');
+          if (refuse) throw new Error('The engine ended: out of memory. Measure again with fewer sequences.');
           return answerTo(report, drop);
         },
       },
@@ -301,7 +301,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
       [
         {
           drop: { blocks: [12], attention: [], mlp: [] },
-          repair: { kind: 'linear', ridge: 'auto', heldOutWindows: null },
+          repair: { kind: 'linear', ridge: 'auto', heldOutSequences: null },
         },
       ],
     );

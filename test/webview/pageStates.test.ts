@@ -23,8 +23,8 @@ const lossOf = (costNats: number, final = true): Estimate => ({
   standardError: 0.01,
   costNats,
   costStandardError: 0.01,
-  nWindows: 8,
-  ofWindows: 8,
+  nSequences: 8,
+  ofSequences: 8,
   final,
   elapsedMs: 40,
 });

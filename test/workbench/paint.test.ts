@@ -1,7 +1,7 @@
 // How soon a panel shows something in a window that has come to rest, beside a bare webview in the same one: nobody's page
 // can be sooner. In a window that still starts it takes as long as the rest of the window does.
 import { describe, expect, it } from 'vitest';
-import { meanAndError } from '../../server/execution/windowStatistics';
+import { meanAndError } from '../../server/execution/sequenceStatistics';
 import { runInHost } from './hostSuite';
 import { barePainted, pages, type Painted, paintOrder } from './inHost/paintOrder';
 import { workbenchAvailable } from './vsix';

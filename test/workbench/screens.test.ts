@@ -15,15 +15,15 @@ const folder = resolve(repoRoot, process.env.ESPALIER_SCREENS ?? 'screens');
 const real = 'smollm2-135m';
 
 const models = [
-  { model: 'stories260k', prefix: 'stories260k-', drop: [1], windows: 8, tokens: 256 },
-  // Few and short windows: searches over thirty blocks would take a quarter of an hour otherwise.
-  { model: real, prefix: '', drop: [12, 13, 14, 15, 16], windows: 2, tokens: 64 },
+  { model: 'stories260k', prefix: 'stories260k-', drop: [1], sequences: 8, tokens: 256 },
+  // Few and short sequences: searches over thirty blocks would take a quarter of an hour otherwise.
+  { model: real, prefix: '', drop: [12, 13, 14, 15, 16], sequences: 2, tokens: 64 },
 ].filter(({ model }) => existsSync(modelFolder(model)));
 
-describe.each(models)('pictures of $model', ({ model, prefix, drop, windows, tokens }) => {
+describe.each(models)('pictures of $model', ({ model, prefix, drop, sequences, tokens }) => {
   let workbench: Workbench;
   let window: WorkbenchWindow;
-  const settings = { 'espalier.analysis.windows': windows, 'espalier.analysis.tokensPerWindow': tokens };
+  const settings = { 'espalier.analysis.sequences': sequences, 'espalier.analysis.tokensPerSequence': tokens };
 
   beforeAll(async () => {
     mkdirSync(folder, { recursive: true });

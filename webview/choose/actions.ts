@@ -172,7 +172,7 @@ function runActions({ store, host, questions }: ActionWiring) {
 }
 
 const repairOf = ({ repair }: PageState): RepairOptions | null =>
-  repair ? { kind: 'linear', ridge: 'auto', heldOutWindows: null } : null;
+  repair ? { kind: 'linear', ridge: 'auto', heldOutSequences: null } : null;
 
 /** What the host offered to measure; else everything. */
 function measureOf({ host }: PageState): MeasureOptions {

@@ -221,7 +221,7 @@ function describe(view: View, block: number): string {
     removal ? `Loss without it ${lossInWords(removal, rank)}` : '',
     parts.charAt(0).toUpperCase() + parts.slice(1),
     removal && state.host.analysis?.source
-      ? `± is a 95 % interval over ${windows(state.host.analysis.source.nWindows)}`
+      ? `± is a 95 % interval over ${sequences(state.host.analysis.source.nSequences)}`
       : '',
   ]
     .filter(Boolean)
@@ -241,7 +241,7 @@ const costOf = (loss: MeasuredLoss) => (isFiniteLoss(loss) ? costText(loss.costN
 const costBar = (loss: MeasuredLoss | null, end: number) =>
   loss && isFiniteLoss(loss) ? valueBar('right', loss.costNats, loss.costStandardError, end) : nothing;
 
-const windows = (n: number) => (n === 1 ? '1 window' : `${n} windows`);
+const sequences = (n: number) => (n === 1 ? '1 sequence' : `${n} sequences`);
 
 /** The buttons over the table that concern the whole choice. */
 export function choiceTools({ state }: View, act: Actions): TemplateResult {

@@ -112,9 +112,9 @@ function lossFact(view: View) {
       html`<b class="quiet">–</b>`,
       refusal ? refused(refusal) : fromText(asking ? '' : 'not measured'),
     );
-  const windows = partly ? ` ${partly.nWindows} of ${partly.ofWindows}` : '';
+  const sequences = partly ? ` ${partly.nSequences} of ${partly.ofSequences}` : '';
   return fact(
-    asking ? html`Loss, estimated; ${spinner} measuring${windows}` : 'Loss, estimated',
+    asking ? html`Loss, estimated; ${spinner} measuring${sequences}` : 'Loss, estimated',
     html`<b class="guess">≈ ${lossText(value.lossNats)}</b>
       <span class="guess">${costWithInterval(value.costNats, value.costStandardError)} nats</span>`,
     refusal && !asking ? refused(refusal) : gauge(view, value.costNats, value.costStandardError, true),
@@ -125,14 +125,14 @@ const whatStays = 'what stays computes no number';
 
 const refused = (why: string) => html`<span class="small warn refusal" title=${why}>${why}</span>`;
 
-/** The estimate of the windows that are measured so far; before the first of them the sum of single removals. */
+/** The estimate of the sequences that are measured so far; before the first of them the sum of single removals. */
 function estimateOf({
   loss,
   state,
 }: View): { lossNats: number; costNats: number; costStandardError: number | null } | null {
   const partly = state.asking?.estimate;
   const originalNats = state.host.analysis?.lossNats;
-  // The loss of some windows differs from that of all, but what the drop set adds to it hardly does.
+  // The loss of some sequences differs from that of all, but what the drop set adds to it hardly does.
   if (partly && isFiniteLoss(partly) && originalNats !== undefined)
     return {
       lossNats: originalNats + partly.costNats,

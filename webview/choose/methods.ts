@@ -19,7 +19,7 @@ export interface ScoredMethod {
   readonly shape: string;
   readonly unit: string;
   readonly scores: readonly number[];
-  /** Null where one window gives no spread. */
+  /** Null where one sequence gives no spread. */
   readonly errors: readonly (number | null)[];
   readonly ranks: readonly number[];
   /** Scores are shown divided by this, with so many digits. */

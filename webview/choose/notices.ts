@@ -27,17 +27,17 @@ export function notices(view: View, act: Actions): TemplateResult {
 function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
   const { model, offer, source } = state.host;
   const off = !isConnected(state) || state.busy !== null;
-  const windows =
-    source?.kind === 'text' && source.windows
-      ? `${counted(source.windows, 'window')} of ${source.tokens} tokens`
-      : 'windows of a text';
+  const sequences =
+    source?.kind === 'text' && source.sequences
+      ? `${counted(source.sequences, 'sequence')} of ${source.tokens} tokens`
+      : 'sequences of a text';
   const single = offer?.measure.removals === 'none' ? '' : ` and then leaves out each of the ${nBlocks} blocks in turn`;
   const plan = offer?.plan;
   return html`
     <section class="card" id="empty" aria-label="Not measured yet">
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
-        Measuring reads ${windows}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
+        Measuring reads ${sequences}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
         ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : nothing}
         Nothing is written to the model folder.
       </p>

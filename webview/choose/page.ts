@@ -82,7 +82,7 @@ function subtitle({ state, nBlocks }: View): TemplateResult {
   const { model, analysis } = state.host;
   const source = analysis?.source;
   const measured = source
-    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${counted(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens`
+    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${counted(source.nSequences, 'sequence')} of ${source.tokensPerSequence} tokens`
     : nothing;
   return html`<bdi>${model.name}</bdi>, ${counted(nBlocks, 'block')}${measured}`;
 }

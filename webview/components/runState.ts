@@ -29,7 +29,7 @@ const stepWords: Record<string, string> = {
   search: 'greedy search',
   suggestions: 'losses of what the methods pick',
   train: 'training',
-  judge: 'held-out loss',
+  'original model': 'loss of the original',
   merge: 'folding the adapter in',
   'what if': 'losses of the sets asked for',
 };

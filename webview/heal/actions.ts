@@ -114,7 +114,7 @@ export const settingsIn = (recipe: HealRecipe): HealSettings => ({
   schedule: recipe.optimizer.schedule,
   warmupSteps: recipe.optimizer.warmupSteps,
   steps: recipe.loop.steps,
-  microBatchWindows: recipe.loop.microBatchWindows,
+  microBatchSequences: recipe.loop.microBatchSequences,
   tokens: recipe.data.tokens,
   objective: recipe.objective.kind,
 });

@@ -65,7 +65,7 @@ const textFields = ({ textName }: HealForm, isOff: boolean, { number }: Fields, 
         <bdi class="text" id="text-name">${textName ?? 'no text yet'}</bdi>
         ${button({ id: 'choose-text', label: 'Choose Text…', disabled: isOff, onPress: act.chooseText })}
       </span></div>
-    ${number('tokens', 'Tokens a window', 2)} ${number('microBatchWindows', 'Windows a batch')}
+    ${number('tokens', 'Tokens a sequence', 2)} ${number('microBatchSequences', 'Sequences a batch')}
     ${number('steps', 'Steps')}
   </fieldset>`;
 
@@ -116,7 +116,7 @@ const comparedWith = ({ original, model }: HealState): TemplateResult | string =
 function planned({ plan, settings, textName, refusal }: HealForm): string {
   if (textName === null) return 'Choose a text first.';
   if (!plan) return refusal ? '' : 'Planning …';
-  const nTokens = settings.steps * settings.microBatchWindows * settings.tokens;
+  const nTokens = settings.steps * settings.microBatchSequences * settings.tokens;
   const time = plan.estimatedSeconds === null ? '' : `About ${duration(plan.estimatedSeconds)}, `;
   const tokens =
     nTokens >= 1e6

@@ -29,7 +29,7 @@ export function notices(view: RunView, act: HealActions): TemplateResult {
 function preparing({ run, recipe }: RunView['healing']): string {
   if (run.state === 'queued') return 'Waiting for another run to end.';
   return run.state === 'running'
-    ? `${share(run.fraction, 0)} of ${stepInWords(run.step)}. ${recipe.dense ? 'Both models are judged' : 'The model is judged'} before the first step.`
+    ? `${share(run.fraction, 0)} of ${stepInWords(run.step)}. ${recipe.dense ? 'Both models are evaluated' : 'The model is evaluated'} before the first step.`
     : '';
 }
 

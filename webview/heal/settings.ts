@@ -22,7 +22,7 @@ export function settingsOf(recipe: HealRecipe): Setting[] {
     ['Objective', objective.kind === 'nextToken' ? 'next token' : `distillation, top ${objective.topK}`],
     ['Learning rate', `${scientific(optimizer.learningRate)}, ${optimizer.schedule}`],
     ['Warm-up', counted(optimizer.warmupSteps, 'step')],
-    ['Batch', `${loop.microBatchWindows} × ${data.tokens} tokens`],
+    ['Batch', `${loop.microBatchSequences} × ${data.tokens} tokens`],
     ['Steps', String(loop.steps)],
     ['Clip', optimizer.clipNorm === null ? 'none' : plain(optimizer.clipNorm, 1)],
     ['Seed', String(data.seed)],
@@ -63,7 +63,7 @@ export function differences(own: HealRecipe, other: HealRecipe): Setting[] {
 export const stepsOf = ({ loop }: HealRecipe): number => loop.steps;
 
 export const tokensPerStep = ({ loop, data }: HealRecipe): number =>
-  loop.accumulate * loop.microBatchWindows * data.tokens;
+  loop.accumulate * loop.microBatchSequences * data.tokens;
 
 export const targetChoices: readonly { value: string; label: string; targets: string[] }[] = [
   { value: 'all', label: 'all projections', targets: ['all-linear'] },
@@ -90,8 +90,8 @@ function heldOut({ loop, data }: HealRecipe): string {
   const source = loop.heldOut;
   if (source === null) return data.heldOutFraction > 0 ? `${share(data.heldOutFraction, 0)} of it` : 'none';
   if (source.kind === 'ids') return fileName(source.file);
-  const windows = source.windows === null ? '' : `, ${source.windows} × ${source.tokens}`;
-  return source.files.map(fileName).join(', ') + windows;
+  const sequences = source.sequences === null ? '' : `, ${source.sequences} × ${source.tokens}`;
+  return source.files.map(fileName).join(', ') + sequences;
 }
 
 const patterns = (of: Record<string, number>) =>

@@ -173,7 +173,7 @@ const planFacts = (plan: Plan): [string, string][] => [
   ['Memory', `${memory(plan.totalBytes)} of ${memory(plan.limitBytes)}`],
   ['of it weights', `${memory(plan.bytes.weights)}, ${plan.memory}`],
   ['Device', `${plan.device}, ${counted(plan.threads, 'thread')}`],
-  ...(plan.nWindows > 0
-    ? [['Text', `${counted(plan.nWindows, 'window')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]
+  ...(plan.nSequences > 0
+    ? [['Text', `${counted(plan.nSequences, 'sequence')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]
     : []),
 ];

@@ -45,7 +45,7 @@ const factsByKind: FactsOf = {
     const total = cost(greedy?.steps.at(-1)?.costNats ?? 0);
     return [
       ['Loss', `${nats(lossNats)}, perplexity ${perplexity(ofText)}`],
-      ['Text', `${counted(source.nWindows, 'window')} of ${source.tokensPerWindow} tokens of ${files}`],
+      ['Text', `${counted(source.nSequences, 'sequence')} of ${source.tokensPerSequence} tokens of ${files}`],
       ['Methods', counted(Object.keys(methods).length, 'method')],
       ['Not finite', lost ? lost.map(({ method, block }) => `${method} in block ${block}`).join(', ') : null],
       [

@@ -19,7 +19,7 @@ export const defaultSettings: HealSettings = {
   schedule: optimizer.schedule,
   warmupSteps: optimizer.warmupSteps,
   steps: loop.steps,
-  microBatchWindows: loop.microBatchWindows,
+  microBatchSequences: loop.microBatchSequences,
   tokens: data.tokens,
   objective: objective.kind,
 };
@@ -37,7 +37,7 @@ export interface HealPlaces {
 /** Fields that the form does not ask for have their defaults. */
 export function healRecipe(settings: HealSettings, places: HealPlaces, compute: ComputeOptions): HealRecipe {
   const distils = settings.objective === 'distillation' && places.original !== null;
-  const { rank, alpha, targets, learningRate, schedule, warmupSteps, steps, microBatchWindows, tokens } = settings;
+  const { rank, alpha, targets, learningRate, schedule, warmupSteps, steps, microBatchSequences, tokens } = settings;
   const evaluateEverySteps = defaultEvaluateEverySteps(steps);
   return {
     kind: 'heal',
@@ -46,7 +46,7 @@ export function healRecipe(settings: HealSettings, places: HealPlaces, compute: 
     adapter: { ...adapter, rank, alpha, targets },
     objective: distils ? defaultDistillation : { kind: 'nextToken' },
     optimizer: { ...optimizer, learningRate, schedule, warmupSteps },
-    loop: { ...loop, steps, microBatchWindows, evaluateEverySteps },
+    loop: { ...loop, steps, microBatchSequences, evaluateEverySteps },
     dense: places.original,
     resume,
     out: places.out,

@@ -67,7 +67,7 @@ export interface HealSettings {
   schedule: OptimizerOptions['schedule'];
   warmupSteps: number;
   steps: number;
-  microBatchWindows: number;
+  microBatchSequences: number;
   tokens: number;
   objective: Objective['kind'];
 }

@@ -24,7 +24,7 @@ import {
 } from '../recipeContext';
 import { measureSpeed } from './speed';
 import { answerWhatIf } from './whatIf';
-import { windowsFor } from '../windows';
+import { sequencesFor } from '../sequences';
 import { analysisWork, methodNames, type WantedScores } from '../work';
 
 export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeReport> =>
@@ -74,13 +74,13 @@ function withMeasured<T>(
 ): Promise<T> {
   checkMeasure(checkpoint.config, measure);
   return withDevice(compute, async (device) => {
-    const { windows, report, tokenizeMs } = await windowsFor(checkpoint, source);
-    const shape = { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+    const { sequences, report, tokenizeMs } = await sequencesFor(checkpoint, source);
+    const shape = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
     const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitOf(compute));
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
-      using measuring = work.measures ? openMeasuring(model, windows, work.cacheBytes) : null;
+      using measuring = work.measures ? openMeasuring(model, sequences, work.cacheBytes) : null;
       const { result, elapsedMs, compileMs } = await timed(device, () =>
-        scoresAndLosses(model, windows, methods, measure, measuring, run),
+        scoresAndLosses(model, sequences, methods, measure, measuring, run),
       );
       const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens: model.plan.nTokens };
       const facts = runFacts(compute, device, model.plan.mode, timing);
@@ -91,7 +91,7 @@ function withMeasured<T>(
 
 async function scoresAndLosses(
   model: Model,
-  windows: readonly Int32Array[],
+  sequences: readonly Int32Array[],
   methods: readonly ImportanceMethodName[],
   measure: MeasureOptions,
   measuring: Measuring | null,
@@ -99,7 +99,7 @@ async function scoresAndLosses(
 ): Promise<Analysis & MeasuredParts> {
   const { signal } = run;
   const observer = measuring?.observer;
-  const analysis = await analyze(model, windows, methods, { signal, observer, onProgress: progress(run, 'analyze') });
+  const analysis = await analyze(model, sequences, methods, { signal, observer, onProgress: progress(run, 'analyze') });
   const nothing = { removals: null, greedy: null, suggestions: null, whatIf: null, work: null };
   if (!measuring || measuresNothing(measure)) return { ...analysis, ...nothing };
   const onPart = (part: Partial<AnalyzeReport>) => run.emit({ kind: 'partial', report: part });

@@ -39,7 +39,7 @@ export function checkMeasure(config: ModelConfig, { removals, greedy, suggestion
 }
 
 /**
- * How much it will be, in passes of one window through a block and through the head; of a search, which depends on what it
+ * How much it will be, in passes of one sequence through a block and through the head; of a search, which depends on what it
  * finds, about.
  */
 export function measuringRuns(

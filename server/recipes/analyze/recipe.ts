@@ -27,7 +27,7 @@ import { type RecipeKind, typeOf } from '../recipeKind';
 const greedy = z.strictObject({
   count: positive,
   of: z.enum(['blocks', 'sublayers']).default('blocks'),
-  /** Candidates are given up once they are worse at this confidence; null: all are measured on all windows. */
+  /** Candidates are given up once they are worse at this confidence; null: all are measured on all sequences. */
   racingConfidence: z.number().gt(0).lt(1).nullable().default(null),
   protected: blocks.default([]),
 });
@@ -69,7 +69,7 @@ export interface AnalyzeReport extends RunFacts {
   source: TokenSourceReport;
   lossNats: number;
   lossStandardError: number | null;
-  lossPerWindow: number[];
+  lossPerSequence: number[];
   perplexity: number;
   methods: Record<string, MethodScores>;
   /** Methods that were asked for and have no scores, since that of a block came out as NaN or infinite; absent: none. */
@@ -98,8 +98,8 @@ export interface GreedyReport {
   lossNats: number[];
   steps: (FiniteLoss & {
     unit: BlockOrSublayer;
-    /** Every candidate of the step, with the mean over the windows that it was measured on. */
-    candidates: { unit: BlockOrSublayer; lossNats: number | NotFinite; nWindows: number }[];
+    /** Every candidate of the step, with the mean over the sequences that it was measured on. */
+    candidates: { unit: BlockOrSublayer; lossNats: number | NotFinite; nSequences: number }[];
   })[];
 }
 
@@ -107,7 +107,7 @@ export type SuggestionReport = MeasuredLoss & { method: string; count: number; d
 
 export type WhatIfReport = MeasuredLoss & { drop: DropSet };
 
-/** Passes of one window of tokens through one block, or through the head. */
+/** Passes of one sequence of tokens through one block, or through the head. */
 export interface WorkCounts {
   blockRuns: number;
   headRuns: number;
@@ -120,7 +120,7 @@ export interface WorkCounts {
 const command = {
   summary: 'how much each block matters: by every method from one forward pass, and by measured loss',
   arguments: [{ name: '<model>', field: 'model' }],
-  text: { windows: 16, needed: true },
+  text: { sequences: 16, needed: true },
   measures: true,
   options: [{ flags: '--methods <names>', field: 'methods', read: 'names', help: 'comma-separated, all or none' }],
 } as const satisfies CommandLine;

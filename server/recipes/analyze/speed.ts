@@ -1,5 +1,5 @@
 // How much time a drop set saves: forward passes of the whole model and of the path without the set, over one micro-batch
-// of the analysed windows. They are taken in turns, because a machine drifts more than they differ.
+// of the analysed sequences. They are taken in turns, because a machine drifts more than they differ.
 import { pathWithout, type Path } from '../../model/path';
 import type { DropSet } from '../../protocol/recipes';
 import type { MeasuredSpeed } from '../../protocol/reports';
@@ -13,12 +13,12 @@ const mostMs = 3000;
 
 /** Throws UserError('badChoice') for a set that does not fit, 'cancelled' after the signal. */
 export async function measureSpeed(
-  { model, windows }: { readonly model: Model; readonly windows: readonly Int32Array[] },
+  { model, sequences }: { readonly model: Model; readonly sequences: readonly Int32Array[] },
   drop: DropSet,
   signal: AbortSignal,
 ): Promise<MeasuredSpeed> {
   const { config, plan } = model;
-  const batch = windows.slice(0, plan.microBatchWindows);
+  const batch = sequences.slice(0, plan.microBatchSequences);
   const path = pathWithout(config, checkDropSet(drop, config.nBlocks));
   const timeOf = (path: Path) => async () => {
     const began = performance.now();

@@ -1,5 +1,5 @@
-// Answers about drop sets from a model whose hidden states are kept: a first value with its error after one window, then
-// better ones until all windows are measured.
+// Answers about drop sets from a model whose hidden states are kept: a first value with its error after one sequence, then
+// better ones until all sequences are measured.
 import type { Measuring } from '../../analysis/measuring';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
@@ -17,30 +17,30 @@ export async function answerWhatIf(
   onEstimate: (estimate: Estimate) => void,
 ): Promise<void> {
   const began = performance.now();
-  const { model, nWindows } = measuring;
+  const { model, nSequences } = measuring;
   const path = pathWithout(model.config, checkDropSet(drop, model.config.nBlocks));
   const answer = (loss: MeasuredLoss, measured: number) =>
     onEstimate({
       ...loss,
-      nWindows: measured,
-      ofWindows: nWindows,
-      final: measured === nWindows,
+      nSequences: measured,
+      ofSequences: nSequences,
+      final: measured === nSequences,
       elapsedMs: performance.now() - began,
     });
 
   const known = measuring.known(path);
-  if (known) return answer(known, nWindows);
+  if (known) return answer(known, nSequences);
   let seen = new Float32Array(0);
-  for (let window = 0; window < nWindows; window++) {
+  for (let sequence = 0; sequence < nSequences; sequence++) {
     // The states of this question stay for the next one, which will differ from it in a block or two.
     const options = { signal, keeps: () => 'spare' as const };
-    const [nats] = await measuring.nats([path], { first: window, end: window + 1 }, options);
+    const [nats] = await measuring.nats([path], { first: sequence, end: sequence + 1 }, options);
     const longer = new Float32Array(seen.length + nats!.length);
     longer.set(seen);
     longer.set(nats!, seen.length);
     seen = longer;
     const loss = measuring.compare(seen);
-    if (window === nWindows - 1) measuring.know(path, loss);
-    answer(loss, window + 1);
+    if (sequence === nSequences - 1) measuring.know(path, loss);
+    answer(loss, sequence + 1);
   }
 }

@@ -106,7 +106,7 @@ function planFamily(
     memory: compute.memory,
     limitBytes: limitOf(compute),
   });
-  return { work, plan, cost: { nWindows: work.nRequests, cacheBytes: 0, operations: work.operations } };
+  return { work, plan, cost: { nSequences: work.nRequests, cacheBytes: 0, operations: work.operations } };
 }
 
 const bundlesOf = (parts: readonly PackedTask[]) => parts.flatMap(({ bundles }) => bundles);

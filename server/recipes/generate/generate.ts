@@ -29,7 +29,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
       const endIds = await endIdsOf(checkpoint, tokenizer.eosTokenId);
       const drop = checkDropSet(recipe.drop, nBlocks);
       const path = pathWithout(checkpoint.config, drop);
-      const work = { nWindows: 1, tokensPerWindow: prompt.length + recipe.maxTokens, keepStates: false, path };
+      const work = { nSequences: 1, tokensPerSequence: prompt.length + recipe.maxTokens, keepStates: false, path };
       return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
         const shown = await incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
         const options = { path, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };

@@ -13,6 +13,7 @@ import { isUserError, UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
 import type { HealEval, HealStep } from '../../protocol/reports';
 import { finiteJson } from '../../shared/finite';
+import { withNamesOfNow } from '../../shared/earlierNames';
 import { atTheBeginning, type Progress } from '../../training/loop';
 import { csvHeader, csvLine, type Line, type References } from './metrics';
 import { type Begun, readBegun, refuseOtherRun } from './identity';
@@ -117,7 +118,9 @@ async function readState(
   at: (file: string) => string,
 ): Promise<{ progress: Progress; tensors: Map<string, Float32Array> } | null> {
   if (!(await isFile(at(files.state)))) return null;
-  const { tensors: file, ...progress } = JSON.parse(await readFile(at(files.state), 'utf8')) as Progress & {
+  const { tensors: file, ...progress } = withNamesOfNow(
+    JSON.parse(await readFile(at(files.state), 'utf8')),
+  ) as Progress & {
     tensors: string;
   };
   const source = await openFileSource(at(file));
@@ -143,7 +146,8 @@ async function readRecorded(path: string, progress: Progress): Promise<Recorded>
     if (!line) continue;
     if ('references' in line) references = line.references;
     else if ('step' in line && line.step.step < progress.step) recorded.steps.push(line.step);
-    else if ('evaluation' in line && line.evaluation.step <= progress.judgedAt) recorded.evals.push(line.evaluation);
+    else if ('evaluation' in line && line.evaluation.step <= progress.evaluatedAtStep)
+      recorded.evals.push(line.evaluation);
   }
   return { ...recorded, references };
 }

@@ -196,10 +196,10 @@ const adapterFile = (
   baseModelNameOrPath: checkpoint.folder,
 });
 
-const shapeOf = ({ tokensPerWindow, nParameters, heldOut }: TrainingInputs): HealShape => ({
-  tokensPerWindow,
+const shapeOf = ({ tokensPerSequence, nParameters, heldOut }: TrainingInputs): HealShape => ({
+  tokensPerSequence,
   nAdapterParameters: nParameters,
-  heldOut: { nWindows: heldOut.length, tokensPerWindow: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
+  heldOut: { nSequences: heldOut.length, tokensPerSequence: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
 });
 
 /** What a resumed run knows already is emitted again, so that a listener has all of it. */

@@ -4,6 +4,7 @@ import { type BaseRecord, otherBase } from '../../checkpoint/baseRecord';
 import { UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
 import type { TrainingDataReport } from '../../protocol/reports';
+import { withNamesOfNow } from '../../shared/earlierNames';
 import { firstDifference } from '../firstDifference';
 
 /** Written down at the beginning of a run. */
@@ -50,7 +51,7 @@ export function begunBy(
 
 export function readBegun(text: string, path: string): Begun {
   try {
-    const begun = JSON.parse(text) as Begun;
+    const begun = withNamesOfNow(JSON.parse(text)) as Begun;
     if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object')
       return begun;
   } catch {

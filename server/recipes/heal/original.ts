@@ -3,7 +3,7 @@
 import { openOrder } from '../../data/itemOrder';
 import type { HealRecipe } from './recipe';
 import type { Device } from '../../runtime/device';
-import type { CountedWindow } from '../../training/batches';
+import type { CountedSequence } from '../../training/batches';
 import { heldOutLoss } from '../../training/heldOut';
 import { withTargets } from '../../training/teacher';
 import type { Model } from '../../execution/model';
@@ -11,7 +11,7 @@ import type { Recorded } from './folder';
 import type { TrainingInputs } from './trainingInputs';
 import { progress, type Run, withCheckpoint, withModel } from '../recipeContext';
 
-/** On the windows that the healed model will be evaluated on; null where no original is known, or nothing is held out. */
+/** On the sequences that the healed model will be evaluated on; null where no original is known, or nothing is held out. */
 export async function originalLoss(
   device: Device,
   recipe: HealRecipe,
@@ -32,13 +32,13 @@ export async function withTeacherTargets(
   recipe: HealRecipe,
   { original, data: { training } }: TrainingInputs,
   run: Run,
-): Promise<readonly CountedWindow[]> {
+): Promise<readonly CountedSequence[]> {
   const { objective, loop, data } = recipe;
   if (objective.kind !== 'distillation' || original === null) return training;
   const order = openOrder(data.order, training.length, data.seed);
-  const nTaken = loop.steps * loop.microBatchWindows * loop.accumulate;
+  const nTaken = loop.steps * loop.microBatchSequences * loop.accumulate;
   const places = [...new Set(Array.from({ length: nTaken }, (_, position) => order.at(position)))];
-  const items: CountedWindow[] = [...training];
+  const items: CountedSequence[] = [...training];
   const chosen = places.map((place) => training[place]!);
   const { topK, temperature } = objective;
   const options = { topK, temperature, signal: run.signal, onProgress: progress(run, 'teacher') };
@@ -53,12 +53,12 @@ async function withOriginal<T>(
   device: Device,
   { compute }: HealRecipe,
   folder: string,
-  items: readonly CountedWindow[],
+  items: readonly CountedSequence[],
   run: Run,
   body: (model: Model) => Promise<T>,
 ): Promise<T> {
-  const tokensPerWindow = Math.max(...items.map(({ ids }) => ids.length));
-  const work = { nWindows: items.length, tokensPerWindow, keepStates: false };
+  const tokensPerSequence = Math.max(...items.map(({ ids }) => ids.length));
+  const work = { nSequences: items.length, tokensPerSequence, keepStates: false };
   const result = await withCheckpoint(folder, (checkpoint) =>
     withModel(checkpoint, device, compute, work, run, (model) => body(model)),
   );

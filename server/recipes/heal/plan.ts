@@ -1,15 +1,15 @@
 // What a healing will take, before it starts: known exactly once its data is read, and closely from the recipe alone.
 import type { ModelConfig } from '../../model/config';
 import type { HealRecipe } from './recipe';
-import { windowOperations } from '../../execution/memoryPlan';
+import { sequenceOperations } from '../../execution/memoryPlan';
 import { planTraining, type TrainingPlan } from '../../execution/trainingPlan';
 import type { Cost } from '../recipeContext';
 
 export interface HealShape {
   /** The most tokens of a training item. */
-  readonly tokensPerWindow: number;
+  readonly tokensPerSequence: number;
   readonly nAdapterParameters: number;
-  readonly heldOut: { readonly nWindows: number; readonly tokensPerWindow: number };
+  readonly heldOut: { readonly nSequences: number; readonly tokensPerSequence: number };
 }
 
 /** Throws UserError('cannotFit'). */
@@ -20,21 +20,21 @@ export function planHealing(
   limitBytes: number,
 ): { plan: TrainingPlan; cost: Cost } {
   const plan = planTraining(config, { ...loop, ...shape, memory, limitBytes });
-  const nWindows = loop.steps * loop.microBatchWindows * loop.accumulate;
-  return { plan, cost: { nWindows, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
+  const nSequences = loop.steps * loop.microBatchSequences * loop.accumulate;
+  return { plan, cost: { nSequences, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
 }
 
 /** Steps forward and backward, and evaluations. The head goes both ways in one pass; frozen weights have no gradient. */
 function operationsOf(
   config: ModelConfig,
   loop: HealRecipe['loop'],
-  { tokensPerWindow, heldOut }: HealShape,
+  { tokensPerSequence, heldOut }: HealShape,
   plan: TrainingPlan,
 ): number {
-  const each = windowOperations(config, tokensPerWindow);
+  const each = sequenceOperations(config, tokensPerSequence);
   const passes = plan.keeps === 'keep' ? 2 : 3;
-  const step = loop.microBatchWindows * loop.accumulate * (passes * config.nBlocks * each.block + 2 * each.head);
+  const step = loop.microBatchSequences * loop.accumulate * (passes * config.nBlocks * each.block + 2 * each.head);
   const evaluations = 2 + Math.ceil(loop.steps / loop.evaluateEverySteps);
-  const evaluated = windowOperations(config, Math.max(2, heldOut.tokensPerWindow));
-  return loop.steps * step + evaluations * heldOut.nWindows * (config.nBlocks * evaluated.block + evaluated.head);
+  const evaluated = sequenceOperations(config, Math.max(2, heldOut.tokensPerSequence));
+  return loop.steps * step + evaluations * heldOut.nSequences * (config.nBlocks * evaluated.block + evaluated.head);
 }

@@ -19,14 +19,14 @@ export const trainingData = z.strictObject({
   field: name.nullable().default(null),
   /** `instructions`: alpaca and dolly; `messages`: chats; both through the model's template. `auto`: by the columns. */
   format: z.enum(['auto', 'text', 'instructions', 'messages']).default('auto'),
-  /** The most tokens of a window. Text is cut in windows of exactly so many; longer items are cut off. */
+  /** The most tokens of a sequence. Text is cut in sequences of exactly so many; longer items are cut off. */
   tokens: positive.min(2).default(256),
   /** The first token of a text, or the first item. */
   start: natural.default(0),
   bos: bos.default('none'),
   /** Shuffled anew for every pass over the data, by the seed. */
   order: z.enum(['sequential', 'shuffled']).default('shuffled'),
-  /** Share of the windows that is kept to evaluate on, drawn by the seed. A sequence keeps none. */
+  /** Share of the sequences that is kept to evaluate on, drawn by the seed. A sequence keeps none. */
   heldOutFraction: share.default(0.05),
   seed: natural.default(0),
 });
@@ -90,12 +90,12 @@ export const defaultEvaluateEverySteps = (steps: number): number => Math.min(500
 export const loop = z
   .strictObject({
     steps: positive.default(100),
-    /** Windows of a micro-batch, and micro-batches of a step. */
-    microBatchWindows: positive.default(4),
+    /** Sequences of a micro-batch, and micro-batches of a step. */
+    microBatchSequences: positive.default(4),
     accumulate: positive.default(1),
     /** Evaluate the model every so many steps, and before the first and after the last. */
     evaluateEverySteps: positive.optional(),
-    /** Windows of another text to evaluate on; null: those held out of the data. */
+    /** Sequences of another text to evaluate on; null: those held out of the data. */
     heldOut: tokenSource.nullable().default(null),
     /** Stop after so many evaluations without a better one; null: never. */
     patience: positive.nullable().default(null),
@@ -145,7 +145,7 @@ export interface HealReport extends RunFacts {
   optimizer: OptimizerOptions;
   steps: HealStep[];
   evals: HealEval[];
-  /** On the windows that `evals` are of; null where no original model is known. */
+  /** On the sequences that `evals` are of; null where no original model is known. */
   dense: LossPoint | null;
   /** Null where nothing was held out to evaluate on; the last adapter is saved then. */
   pruned: LossPoint | null;
@@ -181,20 +181,20 @@ const command = {
       flags: '--tokens <n>',
       field: 'data.tokens',
       read: 'positive',
-      help: 'tokens of a window; longer items are cut off',
+      help: 'tokens of a sequence; longer items are cut off',
     },
     { flags: '--start <n>', field: 'data.start', read: 'natural', help: 'first token of the text, or first item' },
     { flags: '--bos <mode>', field: 'data.bos', help: 'beginning-of-text token' },
-    { flags: '--order <how>', field: 'data.order', help: 'of the windows' },
+    { flags: '--order <how>', field: 'data.order', help: 'of the sequences' },
     {
       flags: '--holdout <share>',
       field: 'data.heldOutFraction',
       read: 'share',
-      help: 'share of the windows to evaluate on, where no --held-out-text is given',
+      help: 'share of the sequences to evaluate on, where no --held-out-text is given',
     },
     { flags: '--held-out-text <file...>', help: 'another text to evaluate on' },
-    { flags: '--held-out-windows <n>', read: 'positive', help: 'windows of it (default: 8)' },
-    { flags: '--held-out-tokens <n>', read: 'positive', help: 'tokens of a window of it (default: as --tokens)' },
+    { flags: '--held-out-sequences <n>', read: 'positive', help: 'sequences of it (default: 8)' },
+    { flags: '--held-out-tokens <n>', read: 'positive', help: 'tokens of a sequence of it (default: as --tokens)' },
     { flags: '--rank <n>', field: 'adapter.rank', read: 'natural', help: 'rank of the adapter' },
     { flags: '--alpha <a>', field: 'adapter.alpha', read: 'amount', help: 'strength: W x + (alpha / rank) B A x' },
     {
@@ -262,10 +262,10 @@ const command = {
     },
     { flags: '--steps <n>', field: 'loop.steps', read: 'natural', help: 'steps to make' },
     {
-      flags: '--micro-batch <windows>',
-      field: 'loop.microBatchWindows',
+      flags: '--micro-batch <sequences>',
+      field: 'loop.microBatchSequences',
       read: 'natural',
-      help: 'windows that go through the model together',
+      help: 'sequences that go through the model together',
     },
     { flags: '--accumulate <n>', field: 'loop.accumulate', read: 'natural', help: 'micro-batches of a step' },
     {

@@ -42,7 +42,7 @@ export function remainingSeconds(
   step: number,
   tokensPerSecond: number,
 ): number {
-  const tokens = (loop.steps - step - 1) * loop.microBatchWindows * loop.accumulate * meanTokens;
+  const tokens = (loop.steps - step - 1) * loop.microBatchSequences * loop.accumulate * meanTokens;
   return tokens / tokensPerSecond;
 }
 

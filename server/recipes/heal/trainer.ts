@@ -4,7 +4,7 @@ import { planExecution } from '../../execution/memoryPlan';
 import type { Model } from '../../execution/model';
 import type { TrainingPlan } from '../../execution/trainingPlan';
 import type { AdapterState } from '../../training/adapterState';
-import { type CountedWindow, weightedBatches } from '../../training/batches';
+import { type CountedSequence, weightedBatches } from '../../training/batches';
 import { heldOutLoss } from '../../training/heldOut';
 import type { Trainer } from '../../training/loop';
 import { trainStep } from '../../training/step';
@@ -13,13 +13,13 @@ import type { TrainingInputs } from './trainingInputs';
 
 export interface ReadyInputs extends TrainingInputs {
   /** What the order of the run picks from; with the teacher's targets where it distils. */
-  readonly training: readonly CountedWindow[];
+  readonly training: readonly CountedSequence[];
 }
 
 /** A model in training. */
 export interface InTraining {
   readonly model: Model;
-  /** The same model with a plan for the windows that it is evaluated on. */
+  /** The same model with a plan for the sequences that it is evaluated on. */
   readonly evaluated: Model;
   readonly plan: TrainingPlan;
   readonly recipe: HealRecipe;
@@ -34,13 +34,13 @@ export function trainerOf(
   const { data, loop, optimizer } = recipe;
   const { training, heldOut } = inputs;
   const order = openOrder(data.order, training.length, data.seed);
-  const perStep = loop.microBatchWindows * loop.accumulate;
+  const perStep = loop.microBatchSequences * loop.accumulate;
   return {
     guessingNats: Math.log(model.config.vocabularySize),
     async step(step) {
       const items = Array.from({ length: perStep }, (_, i) => training[order.at(step * perStep + i)]!);
       const began = performance.now();
-      const result = await trainStep(model, adapter, weightedBatches(items, loop.microBatchWindows), step, {
+      const result = await trainStep(model, adapter, weightedBatches(items, loop.microBatchSequences), step, {
         optimizer,
         steps: loop.steps,
         seed: data.seed,
@@ -56,12 +56,12 @@ export function trainerOf(
   };
 }
 
-/** The model with a plan for the windows that it is evaluated on. */
+/** The model with a plan for the sequences that it is evaluated on. */
 export function evaluationModel(model: Model, { heldOut }: TrainingInputs): Model {
   if (heldOut.length === 0) return model;
-  const tokensPerWindow = Math.max(...heldOut.map(({ ids }) => ids.length));
+  const tokensPerSequence = Math.max(...heldOut.map(({ ids }) => ids.length));
   const memory = model.plan.mode;
   const limitBytes = Number.POSITIVE_INFINITY;
-  const request = { nWindows: heldOut.length, tokensPerWindow, keepStates: false, memory, limitBytes };
+  const request = { nSequences: heldOut.length, tokensPerSequence, keepStates: false, memory, limitBytes };
   return { ...model, plan: planExecution(model.config, request) };
 }

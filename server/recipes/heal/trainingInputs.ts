@@ -8,20 +8,20 @@ import { type AdaptedModule, type AdapterForm, adaptedModules } from '../../mode
 import type { HealRecipe } from './recipe';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { freshMatrices, type Matrices } from '../../training/adapterState';
-import type { CountedWindow } from '../../training/batches';
+import type { CountedSequence } from '../../training/batches';
 import { findOriginal } from './findOriginal';
-import { windowsFor } from '../windows';
+import { sequencesFor } from '../sequences';
 
 export interface TrainingInputs {
   readonly data: TrainingSet;
-  readonly heldOut: readonly CountedWindow[];
+  readonly heldOut: readonly CountedSequence[];
   readonly form: AdapterForm;
   readonly modules: readonly AdaptedModule[];
   /** What training begins with, by moduleKey. */
   readonly initial: ReadonlyMap<string, Matrices>;
   readonly nParameters: number;
   /** The most tokens of a training item, and the mean. */
-  readonly tokensPerWindow: number;
+  readonly tokensPerSequence: number;
   readonly meanTokens: number;
   /** Folder of the model before pruning; null where it is not known. */
   readonly original: string | null;
@@ -43,24 +43,24 @@ export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRec
   const lengths = data.training.map(({ ids }) => ids.length);
   return {
     data,
-    heldOut: recipe.loop.heldOut ? await countedWindows(checkpoint, recipe.loop.heldOut) : data.heldOut,
+    heldOut: recipe.loop.heldOut ? await countedSequences(checkpoint, recipe.loop.heldOut) : data.heldOut,
     form,
     modules,
     initial: init?.tensors ?? freshMatrices(modules, recipe.data.seed),
     nParameters: modules.reduce((n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures), 0),
-    tokensPerWindow: Math.max(...lengths),
+    tokensPerSequence: Math.max(...lengths),
     meanTokens: lengths.reduce((sum, n) => sum + n, 0) / lengths.length,
     original,
     initWarning: init && (await baseWarning(recipe.adapter.init!, init.baseModelNameOrPath, checkpoint)),
   };
 }
 
-async function countedWindows(
+async function countedSequences(
   checkpoint: Checkpoint,
   source: NonNullable<HealRecipe['loop']['heldOut']>,
-): Promise<CountedWindow[]> {
-  const { windows } = await windowsFor(checkpoint, source);
-  return windows.map((ids) => ({ ids, counted: new Uint8Array(ids.length).fill(1) }));
+): Promise<CountedSequence[]> {
+  const { sequences } = await sequencesFor(checkpoint, source);
+  return sequences.map((ids) => ({ ids, counted: new Uint8Array(ids.length).fill(1) }));
 }
 
 /** Numbers that make no sense are refused before anything is read. */
@@ -70,7 +70,7 @@ export function checkHealing({ optimizer, loop, objective }: HealRecipe): void {
   const within = (name: string, value: number, low: number, high: number) =>
     refuseUnless(value >= low && value < high, name, value, `a number from ${low} up to ${high}`);
   whole('--steps', loop.steps, 1);
-  whole('--micro-batch', loop.microBatchWindows, 1);
+  whole('--micro-batch', loop.microBatchSequences, 1);
   whole('--accumulate', loop.accumulate, 1);
   whole('--evaluate-every', loop.evaluateEverySteps, 1);
   whole('--save-every', loop.saveEverySteps, 1);

@@ -16,7 +16,7 @@ import {
   withDevice,
   withModel,
 } from '../recipeContext';
-import { windowsFor } from '../windows';
+import { sequencesFor } from '../sequences';
 
 export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<PerplexityReport> =>
   withDevice(recipe.compute, async (device) => {
@@ -32,12 +32,12 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
         const { nBlocks } = checkpoint.config;
         const drop = checkDropSet(recipe.drop, nBlocks);
         const path = pathWithout(checkpoint.config, drop);
-        const { windows, report: source, tokenizeMs } = await windowsFor(checkpoint, recipe.source);
-        const work = { nWindows: windows.length, tokensPerWindow: windows[0]!.length, keepStates: false, path };
+        const { sequences, report: source, tokenizeMs } = await sequencesFor(checkpoint, recipe.source);
+        const work = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length, keepStates: false, path };
         await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
           const options = { path, signal: run.signal, onProgress: progress(run, checkpoint.name) };
           const { result, elapsedMs, compileMs } = await timed(device, () =>
-            perplexity(model, windows, source, options),
+            perplexity(model, sequences, source, options),
           );
           models.push({
             name: checkpoint.name,

@@ -25,7 +25,7 @@ export interface PerplexityReport extends RunFacts {
     nBlocks: number;
     lossNats: number;
     lossStandardError: number | null;
-    lossPerWindow: number[];
+    lossPerSequence: number[];
     perplexity: number;
     nTokens: number;
     /** What the number means, in words. */
@@ -37,7 +37,7 @@ export interface PerplexityReport extends RunFacts {
 const command = {
   summary: 'loss and perplexity of models, whole or without blocks',
   arguments: [{ name: '<model...>', field: 'models' }],
-  text: { windows: null, needed: true, presets: true },
+  text: { sequences: null, needed: true, presets: true },
   drops: 'blocks to leave out without writing a model',
   options: [],
 } as const satisfies CommandLine;
@@ -47,7 +47,7 @@ export const perplexityKind = {
   title: 'Measure',
   resumable: false,
   inFiles: false,
-  planned: 'windows',
+  planned: 'sequences',
   report: typeOf<PerplexityReport>(),
   command,
 } as const satisfies RecipeKind;

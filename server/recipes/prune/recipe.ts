@@ -16,10 +16,10 @@ import { type RecipeKind, typeOf } from '../recipeKind';
 
 const repair = z.strictObject({
   kind: z.literal('linear').default('linear'),
-  /** Times the mean of the diagonal; `auto`: the one that is best on the windows held out. */
+  /** Times the mean of the diagonal; `auto`: the one that is best on the sequences held out. */
   ridge: z.union([z.number().nonnegative(), z.literal('auto')]).default('auto'),
-  /** Windows after those of the source to evaluate the repair on. */
-  heldOutWindows: positive.nullable().default(null),
+  /** Sequences after those of the source to evaluate the repair on. */
+  heldOutSequences: positive.nullable().default(null),
 });
 /** Least squares folded into the output projection before each gap (ReplaceMe, arXiv:2505.02819). */
 export type RepairOptions = z.output<typeof repair>;
@@ -68,20 +68,20 @@ export interface RepairReport {
   ridge: number;
   /** Where the maps were folded in, and what each gap lost: |residual| / |target|. */
   gaps: { after: { block: number; half: 'attention' | 'mlp' }; relativeResidual: number }[];
-  /** On the calibration windows, without and with repair. */
+  /** On the calibration sequences, without and with repair. */
   lossBefore: number;
   lossAfter: number;
-  /** On the windows held out; null without such. */
+  /** On the sequences held out; null without such. */
   heldOutBefore: number | null;
   heldOutAfter: number | null;
-  /** What `auto` compared, on the windows held out. */
+  /** What `auto` compared, on the sequences held out. */
   ridges: { ridge: number; heldOutLossNats: number }[];
 }
 
 const command = {
   summary: 'write the model without some of its blocks, or sublayers of them',
   arguments: [{ name: '<model>', field: 'model' }],
-  text: { windows: 16, needed: false },
+  text: { sequences: 16, needed: false },
   drops: 'blocks to drop',
   options: [
     { flags: '--method <name>', help: 'let a method choose (with --count); removal, greedy or deepest, too' },
@@ -98,13 +98,13 @@ const command = {
       flags: '--ridge <r>',
       field: 'repair.ridge',
       read: 'ridge',
-      help: 'how strongly the map is held back; auto: as is best on windows held out',
+      help: 'how strongly the map is held back; auto: as is best on sequences held out',
     },
     {
-      flags: '--held-out <windows>',
-      field: 'repair.heldOutWindows',
+      flags: '--held-out <sequences>',
+      field: 'repair.heldOutSequences',
       read: 'positive',
-      help: 'windows behind the text used, to evaluate a repair on (default: half as many)',
+      help: 'sequences behind the text used, to evaluate a repair on (default: half as many)',
     },
     { flags: '--mergekit <file>', field: 'mergekit', help: 'also write the drop set as a mergekit recipe' },
   ],

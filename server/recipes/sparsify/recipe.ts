@@ -33,7 +33,7 @@ export interface SparsifyReport extends RunFacts {
 const command = {
   summary: 'write the model with the smallest weights of every projection zeroed',
   arguments: [{ name: '<model>', field: 'model' }],
-  text: { windows: 16, needed: false },
+  text: { sequences: 16, needed: false },
   options: [
     {
       flags: '--ratio <share>',
@@ -51,7 +51,7 @@ export const sparsifyKind = {
   title: 'Sparsify',
   resumable: false,
   inFiles: false,
-  planned: 'windows',
+  planned: 'sequences',
   report: typeOf<SparsifyReport>(),
   command,
 } as const satisfies RecipeKind;

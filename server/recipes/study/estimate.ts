@@ -3,14 +3,14 @@ import { evaluationTokens } from '../../evaluation/taskSizes';
 import type { ModelConfig } from '../../model/config';
 import type { StudyPlan } from '../../protocol/engine';
 import type { HealRecipe } from '../heal/recipe';
-import { windowOperations } from '../../execution/memoryPlan';
+import { sequenceOperations } from '../../execution/memoryPlan';
 import { planHealing } from '../heal/plan';
 import type { Step, StudySteps } from './steps';
 import { analysisWork, methodNames, operationsOf, type Work } from '../work';
 
-type Shape = Pick<Work, 'nWindows' | 'tokensPerWindow'>;
+type Shape = Pick<Work, 'nSequences' | 'tokensPerSequence'>;
 
-/** Windows of the texts that a study reads. */
+/** Sequences of the texts that a study reads. */
 export interface StudyShapes {
   readonly source: Shape;
   readonly perplexity: Shape | null;
@@ -62,18 +62,18 @@ function operationsOfStep(
       return operationsOf(config, analysisWork(config, shape, wanted, Number.POSITIVE_INFINITY));
     }
     case 'evaluate': {
-      const each = windowOperations(config, scoredWindow);
-      const windows = evaluationTokens(recipe.tasks, recipe.items, recipe.fewShot) / scoredWindow;
+      const each = sequenceOperations(config, scoredSequence);
+      const sequences = evaluationTokens(recipe.tasks, recipe.items, recipe.fewShot) / scoredSequence;
       // A set shares what comes before its first block with the base: of one that nobody knows yet, half.
       const sharing = recipe.drops.map((drop) => (config.nBlocks - drop.blocks.length) / 2);
       const blocks = [...recipe.models.map(blocksOf), ...sharing].reduce((sum, n) => sum + n, 0);
       const nModels = recipe.models.length + recipe.drops.length;
-      return windows * (blocks * each.block + nModels * scoredShare * each.head);
+      return sequences * (blocks * each.block + nModels * scoredShare * each.head);
     }
     case 'perplexity': {
-      const each = windowOperations(config, perplexity!.tokensPerWindow);
+      const each = sequenceOperations(config, perplexity!.tokensPerSequence);
       const blocks = recipe.models.map(blocksOf).reduce((sum, n) => sum + n, 0);
-      return perplexity!.nWindows * (blocks * each.block + recipe.models.length * each.head);
+      return perplexity!.nSequences * (blocks * each.block + recipe.models.length * each.head);
     }
     case 'prune':
       return recipe.repair ? repairOperations(config, source) : 0;
@@ -85,18 +85,18 @@ function operationsOfStep(
 }
 
 /** Questions are short: about so many tokens attend to each other, and logits are needed of about so many of them. */
-const scoredWindow = 128;
+const scoredSequence = 128;
 const scoredShare = 0.25;
 
-/** A pass over calibration and held-out windows, and one for each ridge that is tried, before and after. */
-function repairOperations(config: ModelConfig, { nWindows, tokensPerWindow }: Shape): number {
+/** A pass over calibration and held-out sequences, and one for each ridge that is tried, before and after. */
+function repairOperations(config: ModelConfig, { nSequences, tokensPerSequence }: Shape): number {
   const passes = 10;
-  const each = windowOperations(config, tokensPerWindow);
-  return 1.5 * nWindows * passes * (config.nBlocks * each.block + each.head);
+  const each = sequenceOperations(config, tokensPerSequence);
+  return 1.5 * nSequences * passes * (config.nBlocks * each.block + each.head);
 }
 
 /** As if the model still had all its blocks: an upper bound, and not by much. The original model is evaluated once, too. */
 function healingOperations(config: ModelConfig, recipe: HealRecipe, heldOut: Shape): number {
-  const shape = { tokensPerWindow: recipe.data.tokens, nAdapterParameters: 0, heldOut };
+  const shape = { tokensPerSequence: recipe.data.tokens, nAdapterParameters: 0, heldOut };
   return planHealing(config, recipe, shape, Number.POSITIVE_INFINITY).cost.operations;
 }

@@ -8,6 +8,7 @@ import { isFile } from '../../checkpoint/folder';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
+import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
 import { firstDifference } from '../firstDifference';
@@ -157,7 +158,7 @@ const asJson = (value: object): string =>
 
 function parsed(text: string): object | null {
   try {
-    return JSON.parse(text) as object;
+    return withNamesOfNow(JSON.parse(text)) as object;
   } catch {
     return null;
   }

@@ -1,5 +1,5 @@
 // What a study needs to know before it starts, read and checked so that a study that starts can finish: the model, the
-// windows of its texts, the sizes that an estimate is made from.
+// sequences of its texts, the sizes that an estimate is made from.
 import { stat } from 'node:fs/promises';
 import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
@@ -18,7 +18,7 @@ import { withCheckpoint } from '../recipeContext';
 import type { StudyShapes } from './estimate';
 import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
 import { ruleOf } from './variants';
-import { windowsFor } from '../windows';
+import { sequencesFor } from '../sequences';
 import { refuseUnfoldable } from '../../pruning/repair';
 
 export interface ReadyStudy {
@@ -100,8 +100,8 @@ async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Pro
 
 async function shapesOf(checkpoint: Checkpoint, recipe: StudyRecipe): Promise<StudyShapes> {
   const shapeOf = async (source: TokenSource) => {
-    const { windows } = await windowsFor(checkpoint, source);
-    return { nWindows: windows.length, tokensPerWindow: windows[0]!.length };
+    const { sequences } = await sequencesFor(checkpoint, source);
+    return { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
   };
   const { healing, perplexity } = recipe;
   return {
@@ -114,7 +114,7 @@ async function shapesOf(checkpoint: Checkpoint, recipe: StudyRecipe): Promise<St
     const { contextLength, vocabularySize } = checkpoint.config;
     const limits = { contextLength, vocabularySize };
     const { heldOut } = await readTrainingData(data, await openTokenizer(checkpoint.folder), limits);
-    return loop.heldOut ? shapeOf(loop.heldOut) : { nWindows: heldOut.length, tokensPerWindow: data.tokens };
+    return loop.heldOut ? shapeOf(loop.heldOut) : { nSequences: heldOut.length, tokensPerSequence: data.tokens };
   }
 }
 

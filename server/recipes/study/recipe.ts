@@ -116,10 +116,10 @@ export interface StudyVariant {
 
 export interface StudyLoss {
   lossNats: number;
-  /** Over windows; null with a single window. */
+  /** Over sequences; null with a single sequence. */
   standardError: number | null;
   perplexity: number;
-  /** Loss - the base's, and its standard error, paired by token or, for models that were written, by window. */
+  /** Loss - the base's, and its standard error, paired by token or, for models that were written, by sequence. */
   costNats: number;
   costStandardError: number | null;
 }

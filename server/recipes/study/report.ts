@@ -11,7 +11,7 @@ import type { Report } from '../kinds';
 import type { PerplexityReport } from '../perplexity/recipe';
 import { formatDropSet, ofBlocks } from '../../shared/dropSets';
 import { notFinite, perplexityOf } from '../../shared/finite';
-import { meanAndError } from '../../execution/windowStatistics';
+import { meanAndError } from '../../execution/sequenceStatistics';
 import type { CarriedStep } from './folder';
 import { modelsThatStay, type StudySteps } from './steps';
 import type { PlannedVariant } from './variants';
@@ -81,7 +81,7 @@ type ReportOf = <R extends Report>(id: string) => R | null;
 
 const isWritten = ({ folder }: PlannedVariant) => folder !== null;
 
-/** By id of the variant. What is left out was measured with the base, token by token; what was written, window by window. */
+/** By id of the variant. What is left out was measured with the base, token by token; what was written, sequence by sequence. */
 function lossesOf({ variants, batches }: StudySteps, reportOf: ReportOf): Map<string, StudyLoss> {
   const losses = new Map<string, StudyLoss>();
   const whole = reportOf<AnalyzeReport>('losses');
@@ -97,7 +97,7 @@ function lossesOf({ variants, batches }: StudySteps, reportOf: ReportOf): Map<st
     const { models } = reportOf<PerplexityReport>(`losses-${k + 1}`)!;
     for (const [i, { id }] of batch.variants.entries()) {
       const measured = models[i]!;
-      const costs = measured.lossPerWindow.map((nats, w) => nats - whole.lossPerWindow[w]!);
+      const costs = measured.lossPerSequence.map((nats, w) => nats - whole.lossPerSequence[w]!);
       const { mean: costNats, standardError: costStandardError } = meanAndError(costs);
       const { lossNats: nats, lossStandardError: error, perplexity: ofIt } = measured;
       losses.set(id, { lossNats: nats, standardError: error, perplexity: ofIt, costNats, costStandardError });

@@ -158,7 +158,7 @@ function writingSteps(recipe: StudyRecipe, variant: PlannedVariant, batch: numbe
     model,
     rule: { kind: 'chosen', ...set.drop },
     source: repair === 'none' ? null : source,
-    repair: repair === 'none' ? null : { kind: repair, ridge: 'auto', heldOutWindows: null },
+    repair: repair === 'none' ? null : { kind: repair, ridge: 'auto', heldOutSequences: null },
     out: pruned,
     // What is only left out loses nothing in the source's dtype.
     dtype: repair === 'none' ? null : dtype,

@@ -120,7 +120,7 @@ export const plan: Plan = {
   device: 'cpu',
   threads: 2,
   memory: 'resident',
-  nWindows: 8,
+  nSequences: 8,
   nTokens: 4096,
   bytes: { weights: 0.55e9, states: 0.3e9, activations: 0.4e9, processes: 0.25e9 },
   totalBytes: 1.5e9,
@@ -195,7 +195,7 @@ function tryCases(model: ModelSummary): Case[] {
 
 function runCases(report: AnalyzeReport): Case[] {
   const recipeYaml =
-    'kind: analyze\nmodel: /models/smollm2-135m\nsource:\n  kind: text\n  files:\n    - /texts/wiki.test.raw\n  windows: 8\n  tokens: 512\nmethods: [blockInfluence, angularDistance, relativeMagnitude]\n';
+    'kind: analyze\nmodel: /models/smollm2-135m\nsource:\n  kind: text\n  files:\n    - /texts/wiki.test.raw\n  sequences: 8\n  tokens: 512\nmethods: [blockInfluence, angularDistance, relativeMagnitude]\n';
   const state = (changes: Partial<RunPageState>): RunPageState => ({
     run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
     recipeYaml,
@@ -220,7 +220,7 @@ function runCases(report: AnalyzeReport): Case[] {
         run: runOf({
           state: 'failed',
           code: 'cannotFit',
-          message: 'The plan needs 9.1 GB and 8.0 GB are free; choose fewer windows, or memory: streaming.',
+          message: 'The plan needs 9.1 GB and 8.0 GB are free; choose fewer sequences, or memory: streaming.',
         }),
       },
       { theme: 'light' },

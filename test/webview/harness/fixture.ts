@@ -91,8 +91,8 @@ export function reportOf(name: ModelName): AnalyzeReport {
     model,
     source: {
       files: [{ name: 'WikiText-2 test', sha256: '', sizeBytes: 0 }],
-      nWindows: reference.settings.windows,
-      tokensPerWindow: reference.settings.length,
+      nSequences: reference.settings.windows,
+      tokensPerSequence: reference.settings.length,
       start: 0,
       bos: 'none',
       sampling: 'consecutive',
@@ -102,7 +102,7 @@ export function reportOf(name: ModelName): AnalyzeReport {
     },
     lossNats: reference.dense.loss,
     lossStandardError: spread(reference.dense.loss_per_window),
-    lossPerWindow: reference.dense.loss_per_window,
+    lossPerSequence: reference.dense.loss_per_window,
     perplexity: reference.dense.perplexity,
     methods: {
       blockInfluence: perBlock(
@@ -195,7 +195,7 @@ export function stateOf(
       kind: 'text',
       files: ['/texts/wiki.test.raw'],
       field: null,
-      windows: 8,
+      sequences: 8,
       tokens: 512,
       start: 0,
       bos: 'none',
@@ -246,8 +246,8 @@ export function answerTo(report: AnalyzeReport, drop: DropSet): Estimate {
     standardError: report.lossStandardError,
     costNats,
     costStandardError: 0.015 + 0.03 * costNats,
-    nWindows: 8,
-    ofWindows: 8,
+    nSequences: 8,
+    ofSequences: 8,
     final: true,
     elapsedMs: 900,
   };
@@ -255,10 +255,10 @@ export function answerTo(report: AnalyzeReport, drop: DropSet): Estimate {
 
 const readReference = (name: ModelName): Reference => JSON.parse(readFileSync(referenceFile(name), 'utf8'));
 
-/** Costs of all sets that the greedy search looked at, against the whole model on the same two windows. */
+/** Costs of all sets that the greedy search looked at, against the whole model on the same two sequences. */
 function searchedSets({ greedy, dense, settings }: Reference): Map<string, number> {
-  const windows = (settings as { greedy_windows?: number }).greedy_windows ?? settings.windows;
-  const whole = dense.loss_per_window.slice(0, windows).reduce((a, b) => a + b, 0) / windows;
+  const sequences = (settings as { greedy_windows?: number }).greedy_windows ?? settings.windows;
+  const whole = dense.loss_per_window.slice(0, sequences).reduce((a, b) => a + b, 0) / sequences;
   const sets = new Map<string, number>();
   greedy.candidates.forEach((step, i) => {
     for (const [block, lossNats] of Object.entries(step))

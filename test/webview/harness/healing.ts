@@ -49,7 +49,7 @@ export const healRecipe = (change: object = {}): HealRecipe =>
     dense: '/models/smollm2-135m',
     data: { files: ['/texts/wiki.train.raw'] },
     loop: {
-      heldOut: { kind: 'text', files: ['/texts/wiki.test.raw'], windows: 8, tokens: 512 },
+      heldOut: { kind: 'text', files: ['/texts/wiki.test.raw'], sequences: 8, tokens: 512 },
     },
     out: '/models/smollm2-135m-healed',
     ...change,
@@ -243,7 +243,7 @@ export function healCases(): Case[] {
     made(
       'heal-preparing',
       healState({
-        run: healRun({ state: 'running', step: 'judge', fraction: 0.4 }),
+        run: healRun({ state: 'running', step: 'original model', fraction: 0.4 }),
         adapter: null,
         data: null,
         references: null,

@@ -1,4 +1,4 @@
-// Means over windows and how sure they are.
+// Means over sequences and how sure they are.
 
 /** The mean, and its standard error: sample standard deviation / sqrt(count); null for a single value. */
 export function meanAndError(values: ArrayLike<number>): { mean: number; standardError: number | null } {

@@ -1,4 +1,4 @@
-// Token windows: what importance and perplexity are measured on. Every window is full; padding does not exist.
+// Token sequences: what importance and perplexity are measured on. Every sequence is full; padding does not exist.
 import { createHash } from 'node:crypto';
 import { UserError } from '../errors';
 import type { BosMode, TokenSource, TokenSourceReport } from '../protocol/recipes';
@@ -8,87 +8,87 @@ import { parsedOr } from './jsonRows';
 import { decodeUtf8, readBytes, readText } from './textSource';
 
 /** What the model can take. */
-export interface WindowLimits {
-  /** The most ids that a window may hold. */
+export interface SequenceLimits {
+  /** The most ids that a sequence may hold. */
   contextLength: number;
   /** V: ids lie in [0, V). */
   vocabularySize: number;
 }
 
-export interface TokenWindows {
+export interface TokenSequences {
   /** [B][T] */
-  windows: Int32Array[];
+  sequences: Int32Array[];
   report: TokenSourceReport;
 }
 
 /**
- * Reads a source and cuts it in windows of T ids. `tokenizer` may be null for a source of ids.
- * Only as much text is tokenised as the windows need, where the tokenizer can prove that the ids are the same;
+ * Reads a source and cuts it in sequences of T ids. `tokenizer` may be null for a source of ids.
+ * Only as much text is tokenised as the sequences need, where the tokenizer can prove that the ids are the same;
  * `nTokensInText` is then null.
  * @throws UserError usage for a cut that makes no sense, notFound or badData for a source that does not give it.
  */
-export async function readTokenWindows(
+export async function readTokenSequences(
   source: TokenSource,
   tokenizer: Tokenizer | null,
-  limits: WindowLimits,
-): Promise<TokenWindows> {
-  return source.kind === 'ids' ? readIdRows(source, limits) : readTextWindows(source, tokenizer, limits);
+  limits: SequenceLimits,
+): Promise<TokenSequences> {
+  return source.kind === 'ids' ? readIdRows(source, limits) : readTextSequences(source, tokenizer, limits);
 }
 
 type TextSource = Extract<TokenSource, { kind: 'text' }>;
 
-/** How ids are cut in windows; the pure part of a text source. */
-export type WindowCut = Pick<TextSource, 'windows' | 'atMost' | 'tokens' | 'start' | 'sampling' | 'seed'> & {
-  /** Put before every window, as one of its T ids; null: nothing is. */
+/** How ids are cut in sequences; the pure part of a text source. */
+export type SequenceCut = Pick<TextSource, 'sequences' | 'atMost' | 'tokens' | 'start' | 'sampling' | 'seed'> & {
+  /** Put before every sequence, as one of its T ids; null: nothing is. */
   firstId: number | null;
 };
 
 /**
- * Window w holds ids [start + w S, start + (w + 1) S), S = T without and T - 1 with a first id of its own.
- * Random windows are drawn without repetition from all there are, in the order of the draws.
- * @throws UserError badData when there are fewer windows than asked
+ * Sequence w holds ids [start + w S, start + (w + 1) S), S = T without and T - 1 with a first id of its own.
+ * Random sequences are drawn without repetition from all there are, in the order of the draws.
+ * @throws UserError badData when there are fewer sequences than asked
  */
-export function cutWindows(ids: readonly number[], cut: WindowCut): Int32Array[] {
-  const { windows, tokens, start, firstId } = cut;
+export function cutSequences(ids: readonly number[], cut: SequenceCut): Int32Array[] {
+  const { sequences, tokens, start, firstId } = cut;
   if (start > 0 && start >= ids.length) throw startBeyondEnd(start, ids.length);
   const stride = strideOf(cut);
   const nThere = Math.floor((ids.length - start) / stride);
-  const nWanted = cut.atMost ? Math.min(windows ?? nThere, nThere) : (windows ?? nThere);
+  const nWanted = cut.atMost ? Math.min(sequences ?? nThere, nThere) : (sequences ?? nThere);
   if (nThere === 0 || nWanted > nThere) throw tooFewTokens(ids.length, cut, nThere);
   const order =
     cut.sampling === 'random' ? drawn(nWanted, nThere, cut.seed) : Array.from({ length: nWanted }, (_, w) => w);
   return order.map((w) => {
     const from = start + w * stride;
-    const window = new Int32Array(tokens);
-    if (firstId !== null) window[0] = firstId;
-    window.set(ids.slice(from, from + stride), tokens - stride);
-    return window;
+    const sequence = new Int32Array(tokens);
+    if (firstId !== null) sequence[0] = firstId;
+    sequence.set(ids.slice(from, from + stride), tokens - stride);
+    return sequence;
   });
 }
 
-const strideOf = ({ tokens, firstId }: WindowCut): number => (firstId === null ? tokens : tokens - 1);
+const strideOf = ({ tokens, firstId }: SequenceCut): number => (firstId === null ? tokens : tokens - 1);
 
-async function readTextWindows(
+async function readTextSequences(
   source: TextSource,
   tokenizer: Tokenizer | null,
-  limits: WindowLimits,
-): Promise<TokenWindows> {
-  const { tokens, start, windows, atMost, sampling, seed, bos } = source;
+  limits: SequenceLimits,
+): Promise<TokenSequences> {
+  const { tokens, start, sequences, atMost, sampling, seed, bos } = source;
   checkCut(source, limits);
   if (!tokenizer) throw new UserError('notFound', 'A text needs the tokenizer of the model; give token ids instead.');
   const firstId = firstIdOf(bos, tokenizer);
-  const cut: WindowCut = { windows, atMost, tokens, start, sampling, seed, firstId };
+  const cut: SequenceCut = { sequences, atMost, tokens, start, sampling, seed, firstId };
   const { text, files } = await readText(source.files, source.field);
-  const atLeast = windows === null || sampling === 'random' ? undefined : start + windows * strideOf(cut);
+  const atLeast = sequences === null || sampling === 'random' ? undefined : start + sequences * strideOf(cut);
   const ids = await tokenizer.encode(text, { addSpecialTokens: bos === 'tokenizer', ...(atLeast && { atLeast }) });
-  const result = cutWindows(ids, cut);
+  const result = cutSequences(ids, cut);
   checkVocabulary(result, limits.vocabularySize);
   return {
-    windows: result,
+    sequences: result,
     report: {
       files,
-      nWindows: result.length,
-      tokensPerWindow: tokens,
+      nSequences: result.length,
+      tokensPerSequence: tokens,
       start,
       bos,
       sampling,
@@ -99,38 +99,38 @@ async function readTextWindows(
   };
 }
 
-/** What is put before every window; null: nothing is. @throws UserError usage when the tokenizer has no bos token */
+/** What is put before every sequence; null: nothing is. @throws UserError usage when the tokenizer has no bos token */
 export function firstIdOf(bos: BosMode, tokenizer: Tokenizer): number | null {
   if (bos !== 'each') return null;
   if (tokenizer.bosTokenId !== null) return tokenizer.bosTokenId;
-  throw new UserError('usage', 'The tokenizer has no bos token to put before each window; choose bos none.');
+  throw new UserError('usage', 'The tokenizer has no bos token to put before each sequence; choose bos none.');
 }
 
 async function readIdRows(
-  { file, windows: nWanted }: Extract<TokenSource, { kind: 'ids' }>,
-  limits: WindowLimits,
-): Promise<TokenWindows> {
+  { file, sequences: nWanted }: Extract<TokenSource, { kind: 'ids' }>,
+  limits: SequenceLimits,
+): Promise<TokenSequences> {
   const { bytes, report } = await readBytes(file);
   const rows = parseIdRows(decodeUtf8(bytes, report.name), report.name, limits.vocabularySize);
   if (nWanted !== undefined && nWanted > rows.length)
     throw new UserError(
       'badData',
-      `${report.name} has ${rows.length} rows of ids, ${nWanted} are asked for; ask for fewer --windows.`,
+      `${report.name} has ${rows.length} rows of ids, ${nWanted} are asked for; ask for fewer --sequences.`,
     );
-  const windows = rows.slice(0, nWanted);
-  const tokens = windows[0]?.length ?? 0;
+  const sequences = rows.slice(0, nWanted);
+  const tokens = sequences[0]?.length ?? 0;
   checkLength(tokens, limits.contextLength);
   return {
-    windows,
+    sequences,
     report: {
       files: [report],
-      nWindows: windows.length,
-      tokensPerWindow: tokens,
+      nSequences: sequences.length,
+      tokensPerSequence: tokens,
       start: 0,
       bos: 'none',
       sampling: 'consecutive',
       seed: 0,
-      idsSha256: hashOf(windows),
+      idsSha256: hashOf(sequences),
       nTokensInText: null,
     },
   };
@@ -170,11 +170,11 @@ export function parseIdRows(json: string, name: string, vocabularySize: number):
   });
 }
 
-function checkCut({ tokens, start, windows, seed }: TextSource, { contextLength }: WindowLimits): void {
+function checkCut({ tokens, start, sequences, seed }: TextSource, { contextLength }: SequenceLimits): void {
   checkLength(tokens, contextLength);
   checkWhole('start', start, 0);
   checkWhole('seed', seed, 0);
-  if (windows !== null) checkWhole('number of windows', windows, 1);
+  if (sequences !== null) checkWhole('number of sequences', sequences, 1);
 }
 
 /** @throws UserError usage */
@@ -183,23 +183,23 @@ export function checkWhole(name: string, value: number, from: number): void {
   throw new UserError('usage', `The ${name} must be a whole number from ${from} on, not ${value}.`);
 }
 
-/** @throws UserError usage for a window that predicts nothing or that the model cannot take */
+/** @throws UserError usage for a sequence that predicts nothing or that the model cannot take */
 export function checkLength(tokens: number, contextLength: number): void {
   if (!Number.isInteger(tokens) || tokens < 2) {
-    throw new UserError('usage', `A window of ${tokens} tokens predicts nothing; take at least 2.`);
+    throw new UserError('usage', `A sequence of ${tokens} tokens predicts nothing; take at least 2.`);
   }
   if (tokens > contextLength) {
     throw new UserError(
       'usage',
-      `A window of ${tokens} tokens is longer than the model's context of ${contextLength}; take shorter ones.`,
+      `A sequence of ${tokens} tokens is longer than the model's context of ${contextLength}; take shorter ones.`,
     );
   }
 }
 
 /** @throws UserError badData for ids that the model does not know */
-export function checkVocabulary(windows: readonly Int32Array[], vocabularySize: number): void {
-  for (const window of windows) {
-    const id = window.find((id) => id >= vocabularySize);
+export function checkVocabulary(sequences: readonly Int32Array[], vocabularySize: number): void {
+  for (const sequence of sequences) {
+    const id = sequence.find((id) => id >= vocabularySize);
     if (id !== undefined) {
       throw new UserError(
         'badData',
@@ -210,20 +210,20 @@ export function checkVocabulary(windows: readonly Int32Array[], vocabularySize: 
 }
 
 // Typed arrays are little-endian on everything that Node and onnxruntime run on.
-function hashOf(windows: readonly Int32Array[]): string {
+function hashOf(sequences: readonly Int32Array[]): string {
   const hash = createHash('sha256');
-  for (const window of windows) hash.update(window);
+  for (const sequence of sequences) hash.update(sequence);
   return hash.digest('hex');
 }
 
 const startBeyondEnd = (start: number, nTokens: number) =>
   new UserError('badData', `The start ${start} lies beyond the text's ${nTokens} tokens; choose an earlier one.`);
 
-function tooFewTokens(nTokens: number, { windows, atMost, tokens, start }: WindowCut, nThere: number): UserError {
-  const wanted = windows === null || atMost ? 'at least 1 is' : `${windows} ${windows === 1 ? 'is' : 'are'}`;
+function tooFewTokens(nTokens: number, { sequences, atMost, tokens, start }: SequenceCut, nThere: number): UserError {
+  const wanted = sequences === null || atMost ? 'at least 1 is' : `${sequences} ${sequences === 1 ? 'is' : 'are'}`;
   return new UserError(
     'badData',
-    `The text has ${nTokens} tokens, from ${start} on enough for ${nThere} window${nThere === 1 ? '' : 's'} of ${tokens}, ` +
-      `but ${wanted} asked for; take fewer or shorter windows, or more text.`,
+    `The text has ${nTokens} tokens, from ${start} on enough for ${nThere} sequence${nThere === 1 ? '' : 's'} of ${tokens}, ` +
+      `but ${wanted} asked for; take fewer or shorter sequences, or more text.`,
   );
 }
