@@ -9,6 +9,7 @@ import { type Choice, choose } from '../pruning/choose';
 import { formatBlockList, formatDropSet } from '../shared/dropSets';
 import type { DropRule, DropSet } from '../protocol/recipes';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
+import { rowOf } from '../shared/rowOf';
 import { ruleOf } from './completions';
 import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import { blocksOption, type OutputFlags, withOutputOptions } from './options';
@@ -50,7 +51,7 @@ export interface Suggestion extends Omit<Choice, 'drop'> {
 
 export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
   const { drop, ...choice } = choose(rule, report.model.nBlocks, report);
-  const unit = rule.kind === 'method' ? (report.methods[rule.method]?.unit ?? 'nats') : null;
+  const unit = rule.kind === 'method' ? (rowOf(report.methods, rule.method)?.unit ?? 'nats') : null;
   return {
     kind: 'suggestion',
     rule,

@@ -1,5 +1,5 @@
 // Parquet by column. The only file that touches hyparquet.
-import { parquetMetadataAsync, parquetReadObjects, parquetSchema } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { UserError } from '../errors';
 
@@ -23,11 +23,15 @@ export async function openParquet(bytes: Buffer, name: string): Promise<Parquet>
   return {
     columns: parquetSchema(metadata).children.map((column) => column.element.name),
     async read(column) {
-      const options = { file, metadata, columns: [column], compressors, rowFormat: 'object' as const };
-      const rows: Record<string, unknown>[] = await parquetReadObjects(options).catch((cause: unknown) => {
+      // Rows as lists: a column may have a name that every object has.
+      let rows: unknown[][] = [];
+      const onComplete = (found: unknown[][]) => {
+        rows = found;
+      };
+      await parquetRead({ file, metadata, columns: [column], compressors, onComplete }).catch((cause: unknown) => {
         throw damaged(name, cause);
       });
-      return rows.map((row) => row[column]);
+      return rows.map(([value]) => value);
     },
   };
 }

@@ -1,6 +1,7 @@
 // The Markdown table that lm-evaluation-harness prints of a model's results, to the letter: people hold one beside the
 // other. Its writer (pytablewriter) reads numbers back from text, so a column has as many decimals as its longest number
 // needs, and one with `N/A` in it is a column of text.
+import { rowOf } from '../shared/rowOf';
 import type { HarnessResults, TaskResults } from './harnessResults';
 
 /** What the table is made of. */
@@ -35,7 +36,7 @@ function inTreeOrder(members: Record<string, string[]>, present: readonly string
   const below = new Set(Object.values(members).flat());
   const visit = (name: string, depth: number): { name: string; depth: number }[] => [
     { name, depth },
-    ...(members[name] ?? []).toSorted(byCode).flatMap((member) => visit(member, depth + 1)),
+    ...(rowOf(members, name) ?? []).toSorted(byCode).flatMap((member) => visit(member, depth + 1)),
   ];
   const tree = Object.keys(members)
     .filter((name) => !below.has(name))
@@ -50,16 +51,16 @@ const byCode = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 function metricRows(name: string, depth: number, found: TaskResults, results: TableSource): string[][] {
   const alias = `${depth > 0 ? `${' '.repeat(depth)}- ` : ''}${found.alias ?? name}`;
-  const shots = results['n-shot'][name];
+  const shots = rowOf(results['n-shot'], name);
   const keys = Object.keys(found).filter((key) => key.includes(',') && !key.includes('_stderr,'));
   return keys.sort(byCode).map((key, i) => {
     const [metric = '', filter = ''] = key.split(',');
-    const higherIsBetter = results.higher_is_better[name]?.[metric];
+    const higherIsBetter = rowOf(rowOf(results.higher_is_better, name) ?? {}, metric);
     const arrow = higherIsBetter === undefined ? '' : higherIsBetter ? '↑' : '↓';
     const stderr = found[`${metric}_stderr,${filter}`];
     return [
       i === 0 ? alias : '',
-      i === 0 ? `${results.versions[name] ?? '    N/A'}` : '',
+      i === 0 ? `${rowOf(results.versions, name) ?? '    N/A'}` : '',
       filter,
       `${shots ?? ' '}`,
       metric,

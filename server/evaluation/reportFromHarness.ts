@@ -2,6 +2,7 @@
 import type { RunFacts } from '../protocol/reports';
 import type { EvaluateReport, Score } from '../recipes/evaluate/recipe';
 import { isMetric } from '../shared/metrics';
+import { rowOf } from '../shared/rowOf';
 import { filter, type HarnessResults, type TaskResults } from './harnessResults';
 
 /** What of the results is not said twice: enough to have the report back. */
@@ -26,8 +27,8 @@ export function reportOf(results: ReportSource): { report: EvaluateReport; dateE
   const { kind, tasks, task_groups: groups, comparisons, generation, warnings, items, work } = results;
   const { timing, transfers, peakMemoryBytes, device, threads, memory, software: versions } = results;
   const scores = results.models.flatMap(({ results: ofTasks, groups: ofGroups }, model) => [
-    ...tasks.flatMap(({ task }) => scoresOf(model, task, ofTasks[task] ?? {})),
-    ...groups.flatMap(({ group }) => scoresOf(model, group, ofGroups[group] ?? {})),
+    ...tasks.flatMap(({ task }) => scoresOf(model, task, rowOf(ofTasks, task) ?? {})),
+    ...groups.flatMap(({ group }) => scoresOf(model, group, rowOf(ofGroups, group) ?? {})),
   ]);
   const models = results.models.map(({ dropSet: _, results: __, groups: ___, ...model }) => model);
   const run: RunFacts = { timing, transfers, peakMemoryBytes, device, threads, memory, versions };

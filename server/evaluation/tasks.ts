@@ -4,6 +4,7 @@ import type { ItemRange, EvaluatedGroup } from '../recipes/evaluate/recipe';
 import { meant } from '../shared/nearName';
 import { itemsOf } from './prompts';
 import { readQuestions } from './tasks/dataFolder';
+import { rowOf } from '../shared/rowOf';
 import { taskTags } from '../shared/tasks';
 import { groups, tasks } from './tasks/table';
 import type { LoadedTask, Question, Task } from './tasks/task';
@@ -92,7 +93,8 @@ export async function loadTask(task: Task, { data, items: range, fewShot }: Load
 export const tasksNamed = (name: string): Task[] => {
   const inside = groups.filter((group) => group.name === name || group.parent === name).map((group) => group.name);
   return tasks.filter(
-    (task) => task.name === name || (task.group && inside.includes(task.group)) || taskTags[name]?.includes(task.name),
+    (task) =>
+      task.name === name || (task.group && inside.includes(task.group)) || rowOf(taskTags, name)?.includes(task.name),
   );
 };
 

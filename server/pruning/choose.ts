@@ -5,6 +5,7 @@ import type { MethodScores } from '../protocol/reports';
 import type { AnalyzeReport, GreedyReport } from '../recipes/analyze/recipe';
 import { blockOf, checkDropSet, dropSetOf, ofBlocks } from '../shared/dropSets';
 import { orderOf } from '../shared/finite';
+import { rowOf } from '../shared/rowOf';
 import { leastBlocks, leastSpan } from '../shared/leastScores';
 
 export interface Choice {
@@ -42,7 +43,7 @@ export function choose(rule: DropRule, nBlocks: number, { methods, notFinite, re
       'notFinite',
       `The score of block ${lost.block} by ${rule.method} is not finite, so that nothing is chosen by it; choose by another method.`,
     );
-  const method = methods[rule.method];
+  const method = rowOf(methods, rule.method);
   if (!method) {
     const measured = [...(removals ? ['removal'] : []), ...(greedy ? ['greedy'] : [])];
     const known = [...Object.keys(methods), ...measured].join(', ') || 'none';

@@ -64,7 +64,7 @@ const inWords = (method: string) => (isChoosingMethod(method) ? choosingMethods[
 
 function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
-  const others = recipe.methods.filter((name) => !(name in methods)).map(inWords);
+  const others = recipe.methods.filter((name) => !Object.hasOwn(methods, name)).map(inWords);
   return [
     `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${parameters(model.nParameters)} parameters), `,
     `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,

@@ -59,7 +59,8 @@ type Fields = Record<string, unknown>;
 
 export function specialTokensOf(files: SpecialTokenFiles, by: TokenizerClass | null): SpecialTokens {
   const { json, config } = files;
-  const fields: Fields = { ...config };
+  // A file may name a token as every object names something.
+  const fields: Fields = Object.assign(Object.create(null), config);
   moveAdditional(fields);
   const ofModel = takeModelTokens(fields);
   const byId = config.added_tokens_decoder ? decoderTokens(config) : olderTokens(fields, ofModel, files);

@@ -1,6 +1,7 @@
 // Which of transformers' classes opens a tokenizer, and what the class builds. Most take tokenizer.json as it is; some take
 // only its vocabulary and merges, and write the other parts themselves. As AutoTokenizer of transformers 5.24 does it.
 import { UserError } from '../errors';
+import { rowOf } from '../shared/rowOf';
 import type { TokenizerJson, TokenizerPart } from './tokenizerJson';
 
 /** What tokenizer_config.json says to a class. */
@@ -187,14 +188,14 @@ export interface ClassQuestion {
  */
 export function tokenizerClassOf(question: ClassQuestion): TokenizerClass | null {
   const name = classNameOf(question);
-  const isKnown = name in classes || withOtherCode.has(name) || withoutCode.has(name);
+  const isKnown = rowOf(classes, name) !== undefined || withOtherCode.has(name) || withoutCode.has(name);
   if (question.hasCode && !isKnown && !registeredFor(question.modelType))
     throw new UserError(
       'unsupportedModel',
       'tokenizer_config.json names code of its own (auto_map), and nothing in a model folder is ever executed; ' +
         'if tokenizer.json holds all of the tokenizer, remove auto_map from tokenizer_config.json.',
     );
-  if (!withOtherCode.has(name)) return classes[name] ?? null;
+  if (!withOtherCode.has(name)) return rowOf(classes, name) ?? null;
   throw new UserError(
     'unsupportedModel',
     `The tokenizer is a ${name}, which transformers builds by code that Espalier does not have; ` +
@@ -215,7 +216,7 @@ function classNameOf({ named, modelType, isByteLevel, hasCode }: ClassQuestion):
   return registered.overrides ? registered.name : hub;
 }
 
-const registeredFor = (modelType: string | null) => (modelType !== null && ofModelType[modelType]) || null;
+const registeredFor = (modelType: string | null) => (modelType !== null && rowOf(ofModelType, modelType)) || null;
 
 /** tokenizer.json as the class writes it: its vocabulary and merges, no added tokens, everything else the class's own. */
 export function rebuiltJson(json: TokenizerJson, by: TokenizerClass, options: ClassOptions): TokenizerJson {
