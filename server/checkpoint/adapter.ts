@@ -12,7 +12,7 @@ import { type AdapterConfig, adapterConfigFile, adapterConfigJson, parseAdapterC
 import { type LowRank, readAdapterTensors } from './adapterTensors';
 import { openFileSource } from './byteSource';
 import { isFile, isThere } from './folder';
-import { writeSafetensors } from './safetensors';
+import { writeTensors } from './safetensors';
 import { writeStaged, writeStagedFile } from './stagedFile';
 
 export interface Adapter {
@@ -49,8 +49,8 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
   });
   // In the order of the original writer.
   specs.sort((one, other) => (one.name < other.name ? -1 : 1));
-  await writeStaged(join(folder, adapterWeightsFile), (stage) =>
-    writeSafetensors(stage, specs, ({ data }) => [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
+  await writeStaged(join(folder, adapterWeightsFile), (file) =>
+    writeTensors(file, specs, ({ data }) => [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
   );
   const json = adapterConfigJson(options, modules, nBlocks, baseModelNameOrPath);
   await writeStagedFile(join(folder, adapterConfigFile), `${JSON.stringify(json, null, 2)}\n`);

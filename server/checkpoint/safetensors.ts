@@ -157,11 +157,7 @@ const isSizes = (value: unknown): value is number[] =>
 export const tensorBytes = ({ dtype, shape }: TensorSpec) =>
   shape.reduce((n, dim) => n * dim, bitsPerElement[dtype]) / 8;
 
-/**
- * Writes a new file, the tensors in the given order. `bytesOf` yields a tensor's bytes chunk by chunk; a chunk is on its
- * way to the disk before the next is asked for, so one buffer can serve them all.
- * @throws whatever the file system says; an Error if `bytesOf` yields another number of bytes than the shape needs.
- */
+/** Writes a new file. @throws as `writeTensors`, and where there is one. */
 export async function writeSafetensors<Tensor extends TensorSpec>(
   path: string,
   tensors: readonly Tensor[],
@@ -169,18 +165,31 @@ export async function writeSafetensors<Tensor extends TensorSpec>(
 ): Promise<void> {
   const handle = await open(path, 'wx');
   try {
-    await writeAll(handle, safetensorsHeaderBytes(tensors));
-    for (const tensor of tensors) {
-      let nBytes = 0;
-      for await (const chunk of bytesOf(tensor)) {
-        nBytes += chunk.length;
-        await writeAll(handle, chunk);
-      }
-      if (nBytes !== tensorBytes(tensor))
-        throw new Error(`${tensor.name}: ${nBytes} bytes came for ${tensorBytes(tensor)}`);
-    }
+    await writeTensors(handle, tensors, bytesOf);
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Writes a file that is empty, the tensors in the given order. `bytesOf` yields a tensor's bytes chunk by chunk; a chunk is on its
+ * way to the disk before the next is asked for, so one buffer can serve them all.
+ * @throws whatever the file system says; an Error if `bytesOf` yields another number of bytes than the shape needs.
+ */
+export async function writeTensors<Tensor extends TensorSpec>(
+  file: FileHandle,
+  tensors: readonly Tensor[],
+  bytesOf: (tensor: Tensor) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  await writeAll(file, safetensorsHeaderBytes(tensors));
+  for (const tensor of tensors) {
+    let nBytes = 0;
+    for await (const chunk of bytesOf(tensor)) {
+      nBytes += chunk.length;
+      await writeAll(file, chunk);
+    }
+    if (nBytes !== tensorBytes(tensor))
+      throw new Error(`${tensor.name}: ${nBytes} bytes came for ${tensorBytes(tensor)}`);
   }
 }
 

@@ -1,39 +1,58 @@
 // A file that appears complete or not at all. What is no file but a device or a pipe is written to and stays what it is.
-import { access, constants, open, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { UserError } from '../errors';
+import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { isUserError, UserError } from '../errors';
+import { type HeldFolder, isAllowed, outsideRoots, withParent } from '../files/contained';
+import { removeAbandoned, stageName } from '../files/stages';
 
 /** Writes `text` beside its place and renames it. Throws UserError('cannotWrite') and leaves what was there before. */
 export const writeStagedFile = (path: string, text: string): Promise<void> =>
-  writeStaged(path, (stage) => writeFile(stage, text, { flag: 'a' }));
+  writeStaged(path, (file) => file.writeFile(text));
 
-/**
- * The same for what `write` writes at the path that it is given, where there is no file yet. A link is followed: what it leads
- * to is replaced.
- */
-export async function writeStaged(path: string, write: (stage: string) => Promise<void>): Promise<void> {
-  const place = await placeOf(path);
-  if (place.kind === 'stream') {
-    await write(place.target).catch((error) => {
-      throw cannotWrite(place.target, error);
+/** The same for what `write` writes into the new file that it is given. A link is followed: what it leads to is replaced. */
+export async function writeStaged(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  const { kind, target } = await placeOf(path);
+  if (kind === 'file') {
+    await withParent(target, (parent) => writeStagedIn(parent, basename(target), write)).catch((error) => {
+      throw cannotWrite(target, error);
     });
     return;
   }
-  const { target, stage } = place;
   try {
-    // Left by a dead process with the same number.
-    await rm(stage, { force: true });
-    await write(stage);
-    const file = await open(stage, 'r+');
-    try {
+    await closing(await open(target, 'a'), write);
+  } catch (error) {
+    throw cannotWrite(target, error);
+  }
+}
+
+/** The same in a folder that is held. A link of that name is replaced, and not followed. */
+export async function writeStagedIn(
+  folder: HeldFolder,
+  name: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const stage = folder.at(stageName(name));
+  try {
+    await removeAbandoned(folder, name);
+    await closing(await create(stage), async (file) => {
+      await write(file);
       await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(stage, target);
+    });
+    await rename(stage, folder.at(name));
   } catch (error) {
     await rm(stage, { force: true }).catch(() => {});
-    throw cannotWrite(target, error);
+    throw cannotWrite(`${folder.path}/${name}`, error);
+  }
+}
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW = 0 } = constants;
+const create = (stage: string): Promise<FileHandle> => open(stage, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666);
+
+async function closing(file: FileHandle, write: (file: FileHandle) => Promise<void>): Promise<void> {
+  try {
+    await write(file);
+  } finally {
+    await file.close();
   }
 }
 
@@ -42,24 +61,26 @@ export async function writeStaged(path: string, write: (stage: string) => Promis
  * @param made a folder that the work will make; what is to lie directly in it is taken on trust
  */
 export async function checkStagedFile(path: string, made?: string): Promise<void> {
-  const place = await placeOf(path);
-  const { target } = place;
+  const { kind, target } = await placeOf(path);
   if (made !== undefined && dirname(target) === resolve(made)) return;
   try {
     // Opening a pipe would wake whoever reads it.
-    if (place.kind === 'stream') return await access(target, constants.W_OK);
+    if (kind === 'stream') return await access(target, constants.W_OK);
     if ((await stat(target).catch(() => null))?.isDirectory()) throw new Error('it is a folder');
-    await (await open(place.stage, 'w')).close();
+    await withParent(target, async (parent) => {
+      const stage = parent.at(stageName(basename(target)));
+      await (await create(stage)).close();
+      await rm(stage);
+    });
   } catch (error) {
     throw cannotWrite(target, error);
-  } finally {
-    if (place.kind === 'file') await rm(place.stage, { force: true }).catch(() => {});
   }
 }
 
-type Place =
-  | { readonly kind: 'file'; readonly target: string; readonly stage: string }
-  | { readonly kind: 'stream'; readonly target: string };
+interface Place {
+  readonly kind: 'file' | 'stream';
+  readonly target: string;
+}
 
 /** Names of what a process has open already; what a shell has led into a file is that file, and must not be replaced. */
 const openedNames = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
@@ -68,12 +89,13 @@ async function placeOf(path: string): Promise<Place> {
   const given = resolve(path);
   const stats = await stat(given).catch(() => null);
   const isStream = openedNames.test(given) || (stats !== null && !stats.isFile() && !stats.isDirectory());
+  if (isStream && !isAllowed(given)) throw outsideRoots(path);
   if (isStream) return { kind: 'stream', target: given };
-  const target = stats ? await realpath(given) : given;
-  return { kind: 'file', target, stage: join(dirname(target), `.${basename(target)}.partial-${process.pid}`) };
+  return { kind: 'file', target: stats ? await realpath(given) : given };
 }
 
 function cannotWrite(target: string, error: unknown): UserError {
+  if (isUserError(error)) return error;
   const reason = error instanceof Error ? error.message.split(',')[0] : String(error);
   return new UserError('cannotWrite', `${target} cannot be written (${reason}); choose another place.`);
 }

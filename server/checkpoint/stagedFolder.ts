@@ -1,10 +1,13 @@
 // An output folder appears complete or not at all: it is written beside its place under a hidden name, brought safely
 // to the disk, then renamed. Whatever goes wrong, no half-written folder stays under a name that someone might use.
-import { readFileSync } from 'node:fs';
-import { mkdir, open, readdir, realpath, rename, rm, rmdir, stat, statfs } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { lstat, mkdir, open, readdir, realpath, rename, rmdir, statfs } from 'node:fs/promises';
+import { relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
-import { isFolder } from './folder';
+import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
+import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
+import { isLockInside, withOwner } from '../files/owner';
+import { removeIn } from '../files/remove';
+import { removeStages, stageName } from '../files/stages';
 
 export interface StagingOptions {
   /** Folders that are read meanwhile; the output may not be one of them or lie inside. */
@@ -24,91 +27,89 @@ export async function withStagedFolder<Result>(
   work: (stage: string) => Promise<Result>,
   { sources = [], neededBytes = 0 }: StagingOptions = {},
 ): Promise<Result> {
-  const { target, parent, firstMade } = await prepareParent(resolve(out));
-  const stage = join(parent, `${stagePrefix(target)}${process.pid}`);
-  if (stagesInUse.has(stage))
-    throw new UserError('cannotWrite', `Another run is writing ${target}; wait for it or choose another folder.`);
-  stagesInUse.add(stage);
-  try {
-    await refuseTaken(target);
+  const inPlace = async (place: OutputPlace) => {
+    const { target, name, parent } = place;
+    await refuseTaken(place);
     await refuseInsideSources(target, sources);
-    await removeStaleStages(parent, stagePrefix(target));
-    await refuseFullDisk(target, parent, neededBytes);
-    await mkdir(stage);
-    const result = await work(stage);
-    await syncTree(stage);
-    // Windows does not rename onto an empty folder.
-    await rmdir(target).catch(ignoreMissing);
-    await rename(stage, target);
-    await syncFolder(parent);
-    return result;
+    await removeStages(parent, name);
+    await refuseFullDisk(place, neededBytes);
+    return staged(place, work);
+  };
+  try {
+    return await withOwner(out, 'write a folder', () => withOutputPlace(out, inPlace));
   } catch (error) {
-    await rm(stage, { recursive: true, force: true }).catch(() => {});
-    await removeEmptyParents(parent, firstMade);
-    throw asCannotWrite(error, target);
-  } finally {
-    stagesInUse.delete(stage);
+    throw asCannotWrite(error, resolve(out));
   }
 }
 
+/** Names are looked up in the folders themselves: whatever they are called meanwhile, nothing is written elsewhere. */
+async function staged<Result>(
+  { target, name, parent }: OutputPlace,
+  work: (stage: string) => Promise<Result>,
+): Promise<Result> {
+  const stage = stageName(name);
+  await mkdir(parent.at(stage));
+  try {
+    const folder = await holdChild(parent, stage);
+    try {
+      const result = await work(folder.at('.'));
+      await syncTree(folder);
+      if (!(await folder.isInPlace())) throw movedMeanwhile(target);
+      // Windows does not rename onto an empty folder.
+      await rmdir(parent.at(name)).catch(ignoreMissing);
+      await rename(parent.at(stage), parent.at(name));
+      await syncFolder(parent);
+      return result;
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    await removeIn(parent, stage).catch(() => {});
+    throw error;
+  }
+}
+
+const movedMeanwhile = (target: string) =>
+  new UserError(
+    'cannotWrite',
+    `A folder on the way to ${target} was moved or replaced while it was being written, so that nothing is kept; begin again.`,
+  );
+
 /** Refuses a taken or impossible output early, before long work whose result would have no place. */
 export async function checkOutput(out: string, sources: readonly string[]): Promise<void> {
-  const { target, parent, firstMade } = await prepareParent(resolve(out));
   try {
-    await refuseTaken(target);
-    await refuseInsideSources(target, sources);
-  } finally {
-    await removeEmptyParents(parent, firstMade);
+    await withOutputPlace(out, async (place) => {
+      await refuseTaken(place);
+      await refuseInsideSources(place.target, sources);
+    });
+  } catch (error) {
+    throw asCannotWrite(error, resolve(out));
   }
 }
 
 /** Removes what processes that are no more have left of `out`. */
-export async function removeAbandonedStages(out: string): Promise<void> {
-  const target = resolve(out);
-  await removeStaleStages(dirname(target), stagePrefix(target)).catch(() => {});
-}
+export const removeAbandonedStages = (out: string): Promise<void> =>
+  withOwner(out, 'tidy up', () => withOutputPlace(out, ({ name, parent }) => removeStages(parent, name))).catch(
+    () => {}, // another process works there, and does it itself
+  );
 
-/** Removes what they have left of all that was to lie directly in `folder`. */
-export const removeAbandonedIn = (folder: string): Promise<void> => removeStaleStages(folder, '.');
-
-/** Stages of this process; a stage with our number that is not here was left by a dead process with the same number. */
-const stagesInUse = new Set<string>();
-
-const stagePrefix = (target: string) => `.${basename(target)}.partial-`;
-
-/** The output's place with all links resolved; missing parents are made, and the first of them is remembered. */
-async function prepareParent(out: string) {
+/** Removes what they have left of all that was to lie directly in `folder`, whose owner calls this. */
+export async function removeAbandonedIn(folder: string): Promise<void> {
+  const held = await holdFolder(folder);
   try {
-    const firstMade = await makeFolders(dirname(out));
-    const target = await realpath(out).catch(async () => join(await realpath(dirname(out)), basename(out)));
-    return { target, parent: dirname(target), firstMade };
-  } catch (error) {
-    throw asCannotWrite(error, out);
+    await removeStages(held, null);
+  } finally {
+    await held.close();
   }
 }
 
-/**
- * Makes a folder and those above it; gives back the uppermost one that was not there. Node's own recursive mkdir never
- * ends where the file system takes no folder and says ENOENT, as /proc does.
- */
-async function makeFolders(folder: string): Promise<string | undefined> {
-  if (await isFolder(folder)) return undefined;
-  const above = dirname(folder) === folder ? undefined : await makeFolders(dirname(folder));
-  await mkdir(folder).catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT')
-      throw new UserError('cannotWrite', `No folder can be made in ${dirname(folder)}; choose another place.`);
-    if (!(await isFolder(folder))) throw error; // otherwise somebody else was faster
-  });
-  return above ?? folder;
-}
-
-async function refuseTaken(target: string) {
-  const stats = await stat(target).catch(ignoreMissing);
+async function refuseTaken({ target, name, parent }: OutputPlace) {
+  const stats = await lstat(parent.at(name)).catch(ignoreMissing);
   if (!stats) return;
   if (!stats.isDirectory())
     throw new UserError('cannotWrite', `${target} is a file; choose another folder or delete it.`);
-  const [first] = await readdir(target);
-  if (first !== undefined)
+  const names = await readdir(parent.at(name));
+  if (names.some((entry) => !isLockInside(entry)))
     throw new UserError('cannotWrite', `${target} exists and is not empty; choose another folder or delete it.`);
 }
 
@@ -124,36 +125,8 @@ async function refuseInsideSources(target: string, sources: readonly string[]) {
   }
 }
 
-async function removeStaleStages(parent: string, prefix: string) {
-  for (const name of await readdir(parent)) {
-    const pid = /^\..+\.partial-(\d+)$/.exec(name)?.[1];
-    if (pid === undefined || !name.startsWith(prefix)) continue;
-    if (Number(pid) === process.pid || !isAlive(Number(pid)))
-      await rm(join(parent, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    // Signal 0 asks only whether the process is there.
-    process.kill(pid, 0);
-    return !isZombie(pid);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** Dead, but not asked yet how it ended: in a container that may stay so for ever. */
-function isZombie(pid: number): boolean {
-  try {
-    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false; // not Linux, or gone meanwhile
-  }
-}
-
-async function refuseFullDisk(target: string, parent: string, neededBytes: number) {
-  const { bavail, bsize } = await statfs(parent);
+async function refuseFullDisk({ target, parent }: OutputPlace, neededBytes: number) {
+  const { bavail, bsize } = await statfs(parent.at('.'));
   const freeBytes = bavail * bsize;
   if (neededBytes <= freeBytes) return;
   throw new UserError(
@@ -165,10 +138,14 @@ async function refuseFullDisk(target: string, parent: string, neededBytes: numbe
 const megabytes = (nBytes: number) => (nBytes / 1e6).toFixed(1);
 
 /** Brings every file and folder to the disk, so that the rename cannot be there before what it names. */
-async function syncTree(folder: string) {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    await (entry.isDirectory() ? syncTree(path) : sync(path, 'r+'));
+async function syncTree(folder: HeldFolder) {
+  for (const entry of await readdir(folder.at('.'), { withFileTypes: true })) {
+    if (!entry.isDirectory()) {
+      await sync(folder.at(entry.name), 'r+');
+      continue;
+    }
+    const below = await holdChild(folder, entry.name);
+    await syncTree(below).finally(() => below.close());
   }
   await syncFolder(folder);
 }
@@ -183,26 +160,8 @@ async function sync(path: string, flags: string) {
 }
 
 /** Windows cannot open folders; there the rename is durable enough by itself. */
-const syncFolder = (folder: string) => (process.platform === 'win32' ? Promise.resolve() : sync(folder, 'r'));
-
-async function removeEmptyParents(parent: string, firstMade: string | undefined) {
-  if (firstMade === undefined) return;
-  const top = await realpath(firstMade).catch(() => null);
-  for (
-    let folder = parent;
-    top !== null && (folder === top || folder.startsWith(top + sep));
-    folder = dirname(folder)
-  ) {
-    // Not empty any more: somebody else uses it.
-    if (
-      !(await rmdir(folder).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return;
-  }
-}
+const syncFolder = (folder: HeldFolder) =>
+  process.platform === 'win32' ? Promise.resolve() : sync(folder.at('.'), 'r');
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;

@@ -1,5 +1,4 @@
 // graph: the graph of one block, to read or to look at. Nothing is computed, only config.json and headers are read.
-import { writeFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { openCheckpoint } from '../checkpoint/checkpoint';
 import { refuseOverwriting } from '../checkpoint/readPlaces';
@@ -40,7 +39,7 @@ export const addGraph = (program: Command): Command =>
       if (out) await refuseOverwriting(out, [{ path: model, as: 'model' }]);
       const graph = await graphOf(model, flags);
       if (!out) stdout.line(format === 'dot' ? dot(graph) : print(graph));
-      else if (format === 'onnx') await writeStaged(out, (stage) => writeFile(stage, emit(graph).bytes, { flag: 'a' }));
+      else if (format === 'onnx') await writeStaged(out, (file) => file.writeFile(emit(graph).bytes));
       else await writeStagedFile(out, `${format === 'dot' ? dot(graph) : print(graph)}\n`);
     });
 

@@ -50,11 +50,14 @@ export async function resolveInside(folder: string, name: string): Promise<strin
   return real;
 }
 
+/** Whether a path without links may be opened here. */
+export const isAllowed = (real: string): boolean =>
+  (confinement.getStore() ?? []).every((folders) => folders.some((folder) => liesIn(real, folder)));
+
 /** @throws UserError `outsideRoots` for what may not be opened here. */
 function refuseOutside(path: string, real: string, within: readonly string[] | null): void {
   if (within && !within.some((folder) => liesIn(real, folder))) throw leadsOut(path);
-  for (const folders of confinement.getStore() ?? [])
-    if (!folders.some((folder) => liesIn(real, folder))) throw outsideRoots(path);
+  if (!isAllowed(real)) throw outsideRoots(path);
 }
 
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;

@@ -2,6 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { type ReadPlace, refuseOverwriting, refuseSamePlace } from '../checkpoint/readPlaces';
 import { UserError } from '../errors';
+import { withOwner } from '../files/owner';
 import { kinds, type Recipe } from './kinds';
 import { replaceMeant } from './meanings';
 import type { PathTarget } from './recipeKind';
@@ -70,3 +71,13 @@ export async function checkOutputPlaces(recipe: Recipe, { report, recipeFile }: 
   }
   await refuseSamePlace([...written, ...folders]);
 }
+
+/**
+ * Owns the folders that a recipe writes for the time of `body`.
+ * @throws UserError `cannotWrite` where another process does
+ */
+export const owningOutputs = <T>(recipe: Recipe, body: () => Promise<T>): Promise<T> =>
+  placesOf(recipe).folders.reduceRight<() => Promise<T>>(
+    (inner, folder) => () => withOwner(folder, recipe.kind, inner),
+    body,
+  )();

@@ -1,20 +1,10 @@
 // The lock file names the server of a data folder: process, port, token, protocol, build. Only its owner may read it. It
 // appears complete or not at all (written beside, then linked), and linking fails where another server was first.
-import { createHash, randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, linkSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors';
+import { takePlace } from '../files/exclusive';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerLock } from '../protocol/server';
 import { elsewhereSentence, lockPath, readLock, understoodLock } from '../protocol/serverLock';
@@ -29,7 +19,11 @@ export async function takeLock(dataFolder: string, lock: ServerLock): Promise<bo
   const mine = `${path}.${process.pid}.${randomUUID()}`;
   writeFileSync(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    return await take(path, mine);
+    return await takePlace(
+      path,
+      (at) => link(mine, at),
+      (at, text) => isHeld(at, text, mine),
+    );
   } finally {
     rmSync(mine, { force: true });
   }
@@ -59,34 +53,6 @@ export function releaseLock(dataFolder: string, lock: ServerLock): void {
   if (tendLock(dataFolder, lock)) rmSync(lockPath(dataFolder), { force: true });
 }
 
-const patienceMs = 5000;
-const pauseMs = 10;
-
-/**
- * Puts a file at `path` unless a living server has one there. The right to replace a dead server's file is a lock of its own,
- * taken in the same way and named after the content of that file. The server that has the right, and still finds the same
- * file, moves its own file there: so a file is replaced by one server, and only the file that was found to be a dead server's.
- */
-async function take(path: string, mine: string): Promise<boolean> {
-  for (const began = performance.now(); performance.now() - began < patienceMs; ) {
-    if (link(mine, path)) return true;
-    const found = read(path);
-    if (found === null) continue; // it went in between
-    if (await isHeld(path, found, mine)) return false;
-    const right = `${path}.after-${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
-    if (!(await take(right, mine))) {
-      await sleep(pauseMs); // the server that has it is about to be the holder
-      continue;
-    }
-    if (read(path) === found) {
-      renameSync(right, path);
-      return true;
-    }
-    rmSync(right, { force: true });
-  }
-  return false;
-}
-
 function link(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -94,14 +60,6 @@ function link(from: string, to: string): boolean {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
-  }
-}
-
-function read(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
   }
 }
 

@@ -1,6 +1,5 @@
 // The log of an evaluation, a line of JSON for every model, task and item.
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { writeStaged } from '../../checkpoint/stagedFile';
 import { itemValues } from '../../evaluation/metrics';
 import type { Item, LoadedTask, TextRequest } from '../../evaluation/tasks/task';
@@ -15,14 +14,9 @@ export const writeSamples = (
   tasks: readonly LoadedTask[],
   board: Scoreboard,
 ): Promise<void> =>
-  writeStaged(file, async (stage) => {
-    const handle = await open(stage, 'a');
-    try {
-      for (const [model, label] of labels.entries())
-        for (const task of tasks) await handle.write(linesOf(label, task, board.answers(model, task)));
-    } finally {
-      await handle.close();
-    }
+  writeStaged(file, async (handle) => {
+    for (const [model, label] of labels.entries())
+      for (const task of tasks) await handle.writeFile(linesOf(label, task, board.answers(model, task)));
   });
 
 function linesOf(model: string, task: LoadedTask, answers: readonly (readonly Answer[])[]): string {

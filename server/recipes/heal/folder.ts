@@ -6,7 +6,7 @@ import { type Adapter, writeAdapterFiles } from '../../checkpoint/adapter';
 import { writeBaseRecord } from '../../checkpoint/adapterBase';
 import { openFileSource } from '../../checkpoint/byteSource';
 import { isFile } from '../../checkpoint/folder';
-import { readSafetensorsHeader, writeSafetensors } from '../../checkpoint/safetensors';
+import { readSafetensorsHeader, writeTensors } from '../../checkpoint/safetensors';
 import { writeStaged, writeStagedFile } from '../../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../../errors';
@@ -106,7 +106,7 @@ function opened(out: string, recorded: Recorded, tensors: HealFolder['tensors'])
       guarded(async () => {
         const file = `state-${progress.step}.safetensors`;
         const specs = [...now].map(([name, data]) => ({ name, dtype: 'F32' as const, shape: [data.length], data }));
-        await writeStaged(at(file), (stage) => writeSafetensors(stage, specs, ({ data }) => [bytesUnder(data)]));
+        await writeStaged(at(file), (stage) => writeTensors(stage, specs, ({ data }) => [bytesUnder(data)]));
         await writeStagedFile(at(files.state), `${finiteJson({ ...progress, tensors: file })}\n`);
         for (const other of await readdir(join(out, runFolder)))
           if (/^state-\d+\.safetensors$/.test(other) && other !== file) await rm(at(other));

@@ -2,12 +2,13 @@
 // for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isFile } from '../../checkpoint/folder';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
+import { removeTree } from '../../files/remove';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
@@ -89,7 +90,7 @@ export async function openStudyFolder(
       const inside = Object.keys(files).filter((path) => dirname(path) !== '.');
       for (const folder of new Set(inside.map(dirname))) {
         // A folder cannot take another's place in one step; a study that is ended here writes it when it is run again.
-        await removeFolder(join(out, folder));
+        await removeTree(join(out, folder));
         await withStagedFolder(join(out, folder), async (stage) => {
           for (const path of inside.filter((it) => dirname(it) === folder))
             await writeFile(join(stage, basename(path)), files[path]!);
@@ -117,8 +118,6 @@ export async function hashFiles(paths: readonly string[]): Promise<Record<string
 }
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-export const removeFolder = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
 
 interface Begun {
   readonly recipe: StudyRecipe;

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { cancelled, isUserError, studyEnded } from '../../errors';
 import { isFile, isFolder } from '../../checkpoint/folder';
+import { removeTree } from '../../files/remove';
 import type { StudyPlan } from '../../protocol/engine';
 import type { RecipeOf, ReportOf } from '../kinds';
 import type { StepKind, StudyRecipe, StudyReport } from './recipe';
@@ -14,9 +15,10 @@ import { runHeal } from '../heal/heal';
 import { runMerge } from '../merge/merge';
 import { runPerplexity } from '../perplexity/perplexity';
 import { runPrune } from '../prune/prune';
+import { owningOutputs } from '../outputs';
 import { type Run, withDevice } from '../recipeContext';
 import { estimateStudy } from './estimate';
-import { type CarriedStep, type KeptStep, openStudyFolder, removeFolder, type StudyFolder } from './folder';
+import { type CarriedStep, type KeptStep, openStudyFolder, type StudyFolder } from './folder';
 import {
   analysisStep,
   type Batch,
@@ -89,9 +91,10 @@ export async function runStudy(
     const began = performance.now();
     try {
       if (run.signal.aborted) throw cancelled();
-      const ready = await readyToRun(step.recipe);
       const carry = runners[step.recipe.kind] as (recipe: StepRecipe, run: Run) => Promise<ReportOf<StepKind>>;
-      const report = await carry(ready, { signal: run.signal, emit: studyProgress(step, of, run.emit) });
+      const report = await owningOutputs(step.recipe, async () =>
+        carry(await readyToRun(step.recipe), { signal: run.signal, emit: studyProgress(step, of, run.emit) }),
+      );
       const kept: KeptStep = { elapsedMs: performance.now() - began, report };
       await folder.keep(step, kept);
       return { ...kept, doneBefore: false };
@@ -105,7 +108,7 @@ export async function runStudy(
 async function readyToRun(recipe: StepRecipe): Promise<StepRecipe> {
   if (recipe.kind === 'heal' && (await isFile(join(recipe.out, 'run', 'recipe.json'))))
     return { ...recipe, resume: true };
-  if ('out' in recipe) await removeFolder(recipe.out);
+  if ('out' in recipe) await removeTree(recipe.out);
   return recipe;
 }
 
@@ -131,5 +134,5 @@ async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promis
 
 async function removeModels(recipe: StudyRecipe, batch: Batch): Promise<void> {
   const stay = modelsThatStay(recipe, batch);
-  for (const folder of batch.folders) if (!stay.includes(folder)) await removeFolder(folder);
+  for (const folder of batch.folders) if (!stay.includes(folder)) await removeTree(folder);
 }
