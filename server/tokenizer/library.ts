@@ -7,6 +7,9 @@ export interface Library {
   /** By text. The texts are shared out among the processor's cores, and nothing waits for them but the caller. */
   encode(texts: readonly string[], addSpecialTokens: boolean): Promise<number[][]>;
   decode(ids: readonly number[], skipSpecialTokens: boolean): Promise<string>;
+  /** Each on its own. */
+  decodeEach(lists: readonly (readonly number[])[], skipSpecialTokens: boolean): Promise<string[]>;
+  tokenOf(id: number): string | null;
   idOf(token: string): number | null;
 }
 
@@ -44,6 +47,9 @@ export async function openLibrary({ json, toAdd, firstToken }: LibraryOptions): 
       return encodings.map((encoding) => encoding.getIds());
     },
     decode: (ids, skipSpecialTokens) => tokenizer.decode([...ids], skipSpecialTokens).catch(refused),
+    decodeEach: (lists, skipSpecialTokens) =>
+      tokenizer.decodeBatch(lists as number[][], skipSpecialTokens).catch(refused),
+    tokenOf: (id) => tokenizer.idToToken(id),
     idOf: (token) => tokenizer.tokenToId(token),
   };
 

@@ -2,12 +2,14 @@
 import { isUserError, UserError } from '../errors';
 import { type ChatTemplate, chatTemplateOf } from './chatTemplate';
 import { badTokenizer, readTokenizerFiles, type TokenizerFiles } from './folderFiles';
+import { joinedDecoder, joiningOf } from './joinedText';
 import { type Library, openLibrary } from './library';
 import { pieces, type SafeCut, safeCut } from './pieces';
+import { remembering } from './remembering';
 import { type SpecialTokens, specialTokensOf } from './specialTokens';
 import { readTemplates } from './templateFiles';
 import { rebuiltJson, type TokenizerClass, tokenizerClassOf } from './tokenizerClass';
-import { plainReason, type TokenizerJson, vocabularySize } from './tokenizerJson';
+import { plainReason, type TokenizerJson } from './tokenizerJson';
 
 export interface Tokenizer {
   /**
@@ -22,8 +24,6 @@ export interface Tokenizer {
   decode(ids: readonly number[], options: { skipSpecialTokens: boolean }): Promise<string>;
   readonly bosTokenId: number | null;
   readonly eosTokenId: number | null;
-  /** One more than the highest id that can come out. */
-  readonly nTokens: number;
   /** Those that are no text, such as the end of a turn, as they are written. */
   readonly specialTokens: readonly string[];
   /** null: the model is not one for chats. */
@@ -62,20 +62,18 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
       return [model[`${name}_id`] ?? []].flat().find((id): id is number => typeof id === 'number' && id >= 0) ?? null;
     return token === null ? null : (library.idOf(token) ?? (name === 'unk_token' ? null : idOf('unk_token')));
   };
-  const nTokens = all.reduce(
-    (n, { content }) => Math.max(n, (library.idOf(content) ?? 0) + 1),
-    vocabularySize(json.model),
-  );
+  const contents = new Set(all.map(({ content }) => content));
+  const joining = joiningOf(built.decoder);
+  const decode = joining ? joinedDecoder(library, joining, [...contents]) : library.decode;
   const cleansUp = cleansUpSpaces(files, built);
   return {
     bosTokenId: idOf('bos_token'),
     eosTokenId: idOf('eos_token'),
-    nTokens,
     specialTokens: [...new Set(all.filter((token) => token.special).map(({ content }) => content))],
     chatTemplate: chatTemplateOf(await readTemplates(folder, config.chat_template), writtenTokens(special)),
     encode: encoder(library, { ...built, added_tokens: all.map((token) => ({ ...token, id: 0 })) }),
     async decode(ids, { skipSpecialTokens }) {
-      const text = await library.decode(ids, skipSpecialTokens);
+      const text = await decode(ids, skipSpecialTokens);
       return cleansUp ? cleanedUp(text) : text;
     },
   };
@@ -132,13 +130,12 @@ const writtenTokens = ({ named }: SpecialTokens): Record<string, string> =>
 const pieceLength = 1 << 15;
 const piecesAtOnce = 16;
 
-// Texts with the same beginning are cut at the same places up to where they part, and at the end a piece or two are new.
+// Texts with the same beginning are cut at the same places up to where they part.
 const rememberedLength = 1 << 8;
-const mostRemembered = 1 << 13;
 
 function encoder(library: Library, json: TokenizerJson): Tokenizer['encode'] {
   const plainIds = (texts: readonly string[]) => library.encode(texts, false);
-  const rememberedIds = remembering(plainIds);
+  const rememberedIds = remembering(plainIds, (text) => text);
   let cut: SafeCut | null = null;
   let frame: ReturnType<typeof frameOf> | null = null;
   return async (text, { addSpecialTokens, atLeast = Number.POSITIVE_INFINITY, sharesBeginning = false }) => {
@@ -155,19 +152,6 @@ function encoder(library: Library, json: TokenizerJson): Tokenizer['encode'] {
     }
     if (addSpecialTokens) ids.push(...around.after);
     return ids;
-  };
-}
-
-function remembering(idsOf: (texts: readonly string[]) => Promise<number[][]>) {
-  const known = new Map<string, number[]>();
-  return async (texts: readonly string[]): Promise<number[][]> => {
-    const missing = texts.filter((text) => !known.has(text));
-    const found = missing.length > 0 ? await idsOf(missing) : [];
-    const fresh = new Map(missing.map((text, i) => [text, found[i]!]));
-    const result = texts.map((text) => fresh.get(text) ?? known.get(text)!);
-    if (known.size + fresh.size > mostRemembered) known.clear();
-    for (const [text, ids] of fresh) known.set(text, ids);
-    return result;
   };
 }
 

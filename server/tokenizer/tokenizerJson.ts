@@ -37,14 +37,6 @@ export const tokenizerJson = z.looseObject({
 });
 export type TokenizerJson = z.infer<typeof tokenizerJson>;
 
-/** One more than the highest id of the vocabulary, without added tokens. */
-export function vocabularySize({ vocab }: TokenizerJson['model']): number {
-  if (Array.isArray(vocab)) return vocab.length;
-  let size = 0;
-  for (const id of Object.values(vocab ?? {})) if (typeof id === 'number' && id >= size) size = id + 1;
-  return size;
-}
-
 /**
  * What the library's message means, where it only says that one of the parts was not understood, as it does for a part of a
  * type that it does not know.

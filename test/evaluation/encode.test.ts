@@ -30,7 +30,6 @@ function wordTokenizer(options: {
     words,
     bosTokenId: options.bos,
     eosTokenId: options.eos,
-    nTokens: 1000,
     specialTokens: ['<s>', '</s>'],
     chatTemplate: null,
     encode: async (text, { addSpecialTokens }) => [

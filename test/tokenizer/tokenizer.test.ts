@@ -21,7 +21,6 @@ interface Row {
   cut: SafeCut;
   bos: number | null;
   eos: number;
-  nTokens: number;
   nIds: number;
   sha256: string;
   /** LlamaTokenizer takes a space at the beginning for the one that it writes before every text. */
@@ -34,7 +33,6 @@ const rows: Row[] = [
     cut: 'dropSpace',
     bos: 1,
     eos: 2,
-    nTokens: 512,
     nIds: 809289,
     sha256: '361291d3bf24dbb495a949f274fbb0e48a4fe2b933a75b09e44216f22c26be88',
   },
@@ -44,7 +42,6 @@ const rows: Row[] = [
     cut: 'keepSpace',
     bos: 1,
     eos: 2,
-    nTokens: 49152,
     nIds: 303415,
     sha256: '18e663b61dd00f49796c8a6ae498b7dbe009cac4a2eaf3c67fa7d81baf47d945',
   },
@@ -54,7 +51,6 @@ const rows: Row[] = [
     cut: 'keepSpace',
     bos: 128000,
     eos: 128001,
-    nTokens: 128256,
     nIds: 289076,
     sha256: '36ce8ec09afe1b1c331123fed448048f52525852f88f32bb2c544b1b11440a38',
   },
@@ -64,7 +60,6 @@ const rows: Row[] = [
     cut: 'keepSpace',
     bos: null,
     eos: 151645,
-    nTokens: 151669,
     nIds: 299078,
     sha256: '8557ef42be22a592e5f1704026fedbedc937b484e52f517add9f478adc0de20f',
   },
@@ -74,7 +69,6 @@ const rows: Row[] = [
     cut: 'dropSpace',
     bos: 1,
     eos: 2,
-    nTokens: 32000,
     nIds: 328879,
     sha256: 'c973db2ca3846f08b94df83bdd19bc9563f0e9f79d6fbfd4a494baa75010f5b3',
     losesFirstSpace: true,
@@ -133,8 +127,8 @@ for (const row of rows) {
       tokenizer = await openTokenizer(row.folder);
     });
 
-    test('knows its special tokens and its size', () => {
-      expect(tokenizer).toMatchObject({ bosTokenId: row.bos, eosTokenId: row.eos, nTokens: row.nTokens });
+    test('knows its special tokens', () => {
+      expect(tokenizer).toMatchObject({ bosTokenId: row.bos, eosTokenId: row.eos });
     });
 
     test.skipIf(!available(wikitext))(
