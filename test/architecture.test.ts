@@ -489,7 +489,7 @@ function downward(rows: readonly (readonly string[])[]): [string, readonly strin
 }
 
 /** How recipes look is part of what goes over the wire, though each kind of them is declared beside what runs it. */
-const declaration = /^server\/recipes\/(\w+\/recipe|recipeKind|kinds|commandLine)(\.ts)?$/;
+const declaration = /^server\/recipes\/(\w+\/(?:recipe|\w+Options)|recipeKind|kinds|commandLine)(\.ts)?$/;
 
 /** A folder of server/, or a file that lies directly in it; server/cli.ts and server/cli/ are one place. */
 function placeOf(path: string): string {

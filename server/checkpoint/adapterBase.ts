@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { liesIn, readInside, readTextInside } from '../files/contained';
 import { adapterWeightsFile } from './adapter';
 import { type BaseRecord, baseRecordOf, otherBase, parseRecord, recordText } from './baseRecord';
-import { type Checkpoint, openCheckpoint } from './checkpoint';
+import { type Checkpoint, withCheckpoint } from './checkpoint';
 import { isFile } from './folder';
 import { hubCaches } from '../shared/hubCache';
 import { provenanceFile } from './provenance';
@@ -63,12 +63,7 @@ async function baseAt(named: string | null, adapter: string, model: Checkpoint):
   const around = [dirname(own), dirname(await realpath(adapter)), cache];
   if (there === null || there === own || !around.some((folder) => liesIn(there, folder))) return null;
   try {
-    const checkpoint = await openCheckpoint(there);
-    try {
-      return await baseRecordOf(checkpoint);
-    } finally {
-      await checkpoint.close();
-    }
+    return await withCheckpoint(there, baseRecordOf);
   } catch {
     return null; // nothing there, or nothing that we read
   }

@@ -88,6 +88,16 @@ export async function openCheckpoint(
   }
 }
 
+/** Opens a checkpoint for the time of `body`. */
+export async function withCheckpoint<T>(folder: string, body: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    return await body(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
 /** The dtype of most of the numbers. */
 function mostUsed(weights: readonly WeightEntry[]): WeightDtype {
   const numbers = { F32: 0, F16: 0, BF16: 0 };

@@ -2,7 +2,8 @@
 import { UserError } from '../errors';
 import type { DropRule } from '../protocol/recipes';
 import type { EvaluateRecipe } from '../recipes/evaluate/recipe';
-import { defaultEvaluateEverySteps, type HealRecipe } from '../recipes/heal/recipe';
+import { defaultEvaluateEverySteps } from '../recipes/heal/trainingOptions';
+import type { HealRecipe } from '../recipes/heal/recipe';
 import type { Kind, RecipeOf } from '../recipes/kinds';
 import type { PruneRecipe } from '../recipes/prune/recipe';
 import { isEmpty } from '../shared/dropSets';

@@ -1,6 +1,6 @@
 // graph: the graph of one block, to read or to look at. Nothing is computed, only config.json and headers are read.
 import { type Command, Option } from 'commander';
-import { openCheckpoint } from '../checkpoint/checkpoint';
+import { withCheckpoint } from '../checkpoint/checkpoint';
 import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { writeStaged, writeStagedFile } from '../checkpoint/stagedFile';
 import { UserError } from '../errors';
@@ -44,9 +44,7 @@ export const addGraph = (program: Command): Command =>
     });
 
 async function graphOf(model: string, { block, backward = false, tokens }: GraphFlags): Promise<Graph> {
-  const checkpoint = await openCheckpoint(model);
-  await checkpoint.close();
-  const { config } = checkpoint;
+  const config = await withCheckpoint(model, async (checkpoint) => checkpoint.config);
   if (block >= config.nBlocks)
     throw new UserError('badChoice', `There is no block ${block}; the model has blocks 0 to ${config.nBlocks - 1}.`);
   const { sublayers } = config.blocks[block]!;

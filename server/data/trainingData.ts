@@ -1,7 +1,7 @@
 // What a model is healed on: files to items of ids, in part held out for evaluation. Pads nothing, shuffles nothing.
 import { basename } from 'node:path';
 import { UserError } from '../errors';
-import type { TrainingData } from '../recipes/heal/recipe';
+import type { TrainingData } from '../recipes/heal/dataOptions';
 import type { TrainingDataReport } from '../protocol/reports';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { openChatItems, type TrainingItem } from './chatItems';
@@ -166,7 +166,7 @@ function checkSettings(
   throw new UserError('usage', `The held-out fraction must be from 0 up to below 1, not ${heldOutFraction}.`);
 }
 
-/** A sequence holds nothing out, since what comes later in it is what it is to be evaluated on. */
+/** Sequential data holds nothing out, since what comes later in it is what it is to be evaluated on. */
 function held(items: TrainingItem[], { order, heldOutFraction, seed }: TrainingData): Omit<TrainingSet, 'report'> {
   if (order === 'sequential' || heldOutFraction === 0) return { training: items, heldOut: [] };
   const nHeldOut = Math.ceil(heldOutFraction * items.length - 1e-9); // 0.07 of 100 are 7

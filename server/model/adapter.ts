@@ -1,7 +1,7 @@
 // Which projections of a model get a LoRA adapter (arXiv:2106.09685), how large it is and how strong, by PEFT's rules:
 // y = W x + scaling B A x, with A [R, in] and B [out, R]. Pure; the files are checkpoint/adapter.ts.
 import { UserError } from '../errors';
-import type { AdapterOptions } from '../recipes/heal/recipe';
+import type { AdapterOptions } from '../recipes/heal/adapterOptions';
 import { adapterRanks } from './adapterRanks';
 import type { ModelConfig } from './config';
 import { blockWeightName, blockWeights } from './weights';

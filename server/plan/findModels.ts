@@ -3,7 +3,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
+import { withCheckpoint } from '../checkpoint/checkpoint';
 import { findCheckpointFolder } from '../checkpoint/folder';
 import type { Provenance } from '../checkpoint/provenance';
 import { isUserError } from '../errors';
@@ -89,17 +89,16 @@ function resolved(folder: string, roots: SearchRoots): string | null {
 }
 
 async function open(candidate: string, roots: SearchRoots): Promise<Found | null> {
-  let checkpoint: Checkpoint | null = null;
   try {
     const folder = roots.resolveModel(await findCheckpointFolder(candidate));
-    checkpoint = await openCheckpoint(folder);
-    return { summary: summarize(checkpoint), provenance: checkpoint.provenance };
+    return await withCheckpoint(folder, async (checkpoint) => ({
+      summary: summarize(checkpoint),
+      provenance: checkpoint.provenance,
+    }));
   } catch (error) {
     // Files may vanish while they are read; only a defect of ours is worth more than passing over.
     if (isUserError(error) || (error as NodeJS.ErrnoException).code !== undefined) return null;
     throw error;
-  } finally {
-    await checkpoint?.close();
   }
 }
 

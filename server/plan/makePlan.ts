@@ -1,6 +1,6 @@
 // What a run would take, from the model's headers and the sizes of files, without starting anything.
 import { cpus, freemem } from 'node:os';
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { processBytes } from '../execution/memoryPlan';
 import type { PlanEstimate } from '../protocol/engine';
@@ -17,38 +17,38 @@ export async function makePlan(
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
   const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
   const speed = operationsPerSecond(device);
+  const common = { device, threads: compute.threads ?? cpus().length, limitBytes };
   const plans: PlanEstimate[] = [];
   for (const [i, folder] of modelsOf(recipe).entries()) {
-    const checkpoint = await openCheckpoint(folder);
-    try {
-      const { name } = checkpoint;
-      // Sets are left out of the base alone.
-      const ofModel = 'drops' in recipe && i > 0 ? { ...recipe, drops: [] } : recipe;
-      const planned = await plannedRun(ofModel, checkpoint, limitBytes);
-      const common = { model: name, device, threads: compute.threads ?? cpus().length, limitBytes };
-      if (planned === null) {
-        plans.push({ ...common, ...writingOnly(checkpoint) });
-        continue;
-      }
-      const { plan, cost } = planned;
-      plans.push({
-        ...common,
-        memory: plan.mode,
-        nSequences: cost.nSequences,
-        nTokens: plan.nTokens,
-        bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
-        totalBytes: plan.totalBytes,
-        estimatedSeconds: speed && cost.operations / speed,
-        ...(speed !== null && { operationsPerSecond: speed }),
-      });
-    } finally {
-      await checkpoint.close();
-    }
+    // Sets are left out of the original alone.
+    const ofModel = 'drops' in recipe && i > 0 ? { ...recipe, drops: [] } : recipe;
+    plans.push(await withCheckpoint(folder, (checkpoint) => planOfModel(ofModel, checkpoint, { ...common, speed })));
   }
   const largest = plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
   const seconds = plans.map(({ estimatedSeconds }) => estimatedSeconds);
   const estimatedSeconds = seconds.every((n) => n !== null) ? seconds.reduce((sum, n) => sum + n, 0) : null;
   return { ...largest, estimatedSeconds };
+}
+
+async function planOfModel(
+  recipe: ComputingRecipe,
+  checkpoint: Checkpoint,
+  { speed, ...common }: Pick<PlanEstimate, 'device' | 'threads' | 'limitBytes'> & { speed: number | null },
+): Promise<PlanEstimate> {
+  const ofModel = { model: checkpoint.name, ...common };
+  const planned = await plannedRun(recipe, checkpoint, common.limitBytes);
+  if (planned === null) return { ...ofModel, ...writingOnly(checkpoint) };
+  const { plan, cost } = planned;
+  return {
+    ...ofModel,
+    memory: plan.mode,
+    nSequences: cost.nSequences,
+    nTokens: plan.nTokens,
+    bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
+    totalBytes: plan.totalBytes,
+    estimatedSeconds: speed && cost.operations / speed,
+    ...(speed !== null && { operationsPerSecond: speed }),
+  };
 }
 
 const computes = (recipe: Recipe): recipe is ComputingRecipe => kinds[recipe.kind].planned !== 'nothing';

@@ -1,6 +1,6 @@
 // What every recipe that computes needs: an open model on a device with a plan that fits, and the facts of its run.
 import { cpus, freemem } from 'node:os';
-import { type Checkpoint, openCheckpoint } from '../checkpoint/checkpoint';
+import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import type { EngineEvent, Plan, RunControl } from '../protocol/engine';
 import type { ComputeOptions, DeviceName, DropSet } from '../protocol/recipes';
@@ -39,16 +39,6 @@ export interface Answers {
 
 export const progress = (run: Run, step: string) => (fraction: number) =>
   run.emit({ kind: 'progress', step, fraction });
-
-/** Opens a checkpoint for the time of `body`. */
-export async function withCheckpoint<T>(folder: string, body: (checkpoint: Checkpoint) => Promise<T>): Promise<T> {
-  const checkpoint = await openCheckpoint(folder);
-  try {
-    return await body(checkpoint);
-  } finally {
-    await checkpoint.close();
-  }
-}
 
 /** Says where files and config.json of a checkpoint differ, before anything is done with it. */
 export function warnOfDifferences({ name, unusedNames, ownHeadDespiteTie }: Checkpoint, run: Run): void {

@@ -1,6 +1,7 @@
 // The loop around the steps: evaluates, keeps the best, stops. It calls a listener for each, which also keeps the files.
 import { isUserError, UserError } from '../errors';
-import type { LoopOptions, HealReport } from '../recipes/heal/recipe';
+import type { LoopOptions } from '../recipes/heal/trainingOptions';
+import type { HealReport } from '../recipes/heal/recipe';
 import type { HealEval, HealStep, LossPoint } from '../protocol/reports';
 import { perplexityOf } from '../shared/finite';
 import { recoveredFraction } from '../shared/recovery';

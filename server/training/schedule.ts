@@ -1,6 +1,6 @@
 // The learning rate of each step, as transformers' schedules give it (optimization.py: get_constant_schedule,
 // get_linear_schedule_with_warmup, get_cosine_schedule_with_warmup).
-import type { OptimizerOptions } from '../recipes/heal/recipe';
+import type { OptimizerOptions } from '../recipes/heal/trainingOptions';
 
 type Schedule = OptimizerOptions['schedule'];
 

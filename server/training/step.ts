@@ -1,6 +1,6 @@
 // One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
 import { maskOf } from '../model/lora';
-import type { OptimizerOptions } from '../recipes/heal/recipe';
+import type { OptimizerOptions } from '../recipes/heal/trainingOptions';
 import type { Tensor, Tensors } from '../runtime/tensor';
 import { type BackwardOptions, lossAndGradients } from '../execution/backward';
 import { type GradientSums, openGradientSums } from '../execution/gradientSums';

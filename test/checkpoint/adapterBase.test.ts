@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withCheckpoint } from '../../server/checkpoint/checkpoint';
 import { writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { baseWarning, writeBaseRecord } from '../../server/checkpoint/adapterBase';
 import { baseRecordOf } from '../../server/checkpoint/baseRecord';
@@ -11,7 +12,6 @@ import type { Dtype } from '../../server/protocol/recipes';
 import { begunBy, refuseOtherRun } from '../../server/recipes/heal/identity';
 import { modelFolder } from '../fixtures';
 import { healing } from '../recipes/healing';
-import { withCheckpoint } from '../../server/recipes/recipeContext';
 import { onCpu, runHere } from '../recipes/runHere';
 
 const root = mkdtempSync(join(tmpdir(), 'bases-'));

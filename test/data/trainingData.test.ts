@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readTrainingData, type TrainingItem } from '../../server/data/trainingData';
 import { readTokenSequences } from '../../server/data/tokenSequences';
-import type { TrainingData } from '../../server/recipes/heal/recipe';
+import type { TrainingData } from '../../server/recipes/heal/dataOptions';
 import { openTokenizer, type Tokenizer } from '../../server/tokenizer/tokenizer';
 import { available, dataFolder, modelFolder, repoRoot } from '../fixtures';
 

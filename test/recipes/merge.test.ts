@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withCheckpoint } from '../../server/checkpoint/checkpoint';
 import { readAdapter, writeAdapterFiles } from '../../server/checkpoint/adapter';
 import { moduleKey } from '../../server/model/adapter';
 import { ofBlocks } from '../../server/shared/dropSets';
@@ -10,7 +11,6 @@ import type { MergeRecipe } from '../../server/recipes/merge/recipe';
 import type { TokenSource } from '../../server/protocol/recipes';
 import { addLowRank } from '../../server/recipes/merge/merge';
 import { available, dataFolder, modelFolder } from '../fixtures';
-import { withCheckpoint } from '../../server/recipes/recipeContext';
 import { onCpu, runHere } from './runHere';
 
 const root = mkdtempSync(join(tmpdir(), 'merge-'));

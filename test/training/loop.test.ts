@@ -1,7 +1,7 @@
 // The loop alone, around a model that is a list of losses: when it evaluates and saves, what is the best, what ends it, and that
 // a run which goes on from a saved state does what it would have done.
 import { describe, expect, it } from 'vitest';
-import type { LoopOptions } from '../../server/recipes/heal/recipe';
+import type { LoopOptions } from '../../server/recipes/heal/trainingOptions';
 import { atTheBeginning, type LoopEnd, type Progress, recovered, trainLoop } from '../../server/training/loop';
 
 const options = (change: Partial<LoopOptions> = {}): LoopOptions => ({

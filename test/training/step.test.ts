@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type AdaptedModule, adaptedModules } from '../../server/model/adapter';
 import { gradientOf } from '../../server/model/blockGradient';
-import type { OptimizerOptions } from '../../server/recipes/heal/recipe';
+import type { OptimizerOptions } from '../../server/recipes/heal/trainingOptions';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares } from '../../server/training/adamw';
 import { type AdapterState, freshMatrices, openAdapterState } from '../../server/training/adapterState';

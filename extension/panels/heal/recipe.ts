@@ -1,12 +1,8 @@
 // The recipe that is made from the form of a healing; pure.
 import type { HealSettings, HealView } from '../../../server/protocol/pages/heal';
 import type { ComputeOptions } from '../../../server/protocol/recipes';
-import {
-  defaultDistillation,
-  defaultEvaluateEverySteps,
-  type HealRecipe,
-  healDefaults,
-} from '../../../server/recipes/heal/recipe';
+import { defaultDistillation, defaultEvaluateEverySteps } from '../../../server/recipes/heal/trainingOptions';
+import { type HealRecipe, healDefaults } from '../../../server/recipes/heal/recipe';
 import type { MergeRecipe } from '../../../server/recipes/merge/recipe';
 
 const { adapter, optimizer, loop, data, objective, resume } = healDefaults;

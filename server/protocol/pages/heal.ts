@@ -1,6 +1,7 @@
 // The page of a healing, and its conversation with the extension host. Types only.
 import type { Plan, PlanEstimate, RunControl } from '../engine';
-import type { HealRecipe, Objective, OptimizerOptions, HealReport } from '../../recipes/heal/recipe';
+import type { HealRecipe, HealReport } from '../../recipes/heal/recipe';
+import type { Objective, OptimizerOptions } from '../../recipes/heal/trainingOptions';
 import type { AdapterSummary, HealEval, LossPoint, ModelSummary, TrainingDataReport } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests, WritingRun } from './page';

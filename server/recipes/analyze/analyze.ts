@@ -2,7 +2,7 @@
 import { type Analysis, analyze } from '../../analysis/analyze';
 import type { ImportanceMethodName } from '../../shared/methods';
 import { type Measuring, openMeasuring } from '../../analysis/measuring';
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import type { AnalyzeRecipe, MeasureOptions, AnalyzeReport } from './recipe';
 import type { ComputeOptions, TokenSource, TokenSourceReport } from '../../protocol/recipes';
 import type { RunFacts } from '../../protocol/reports';
@@ -18,7 +18,6 @@ import {
   runFacts,
   timed,
   warnOfDifferences,
-  withCheckpoint,
   withDevice,
   withModel,
 } from '../recipeContext';

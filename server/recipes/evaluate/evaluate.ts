@@ -1,4 +1,5 @@
 // evaluate: models on tasks, each item scored as lm-evaluation-harness does, variants beside the base.
+import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { checkStagedFile } from '../../checkpoint/stagedFile';
 import { openScoreboard } from '../../evaluation/scoreboard';
 import { addedTiming, addedWork } from '../../evaluation/spent';
@@ -10,7 +11,7 @@ import type { RunFacts, Timing } from '../../protocol/reports';
 import { openModels } from './models';
 import { writeSamples } from './samples';
 import { scoreFamily } from './scoreFamily';
-import { noTime, type Run, runFacts, warnOfDifferences, withCheckpoint, withDevice } from '../recipeContext';
+import { noTime, type Run, runFacts, warnOfDifferences, withDevice } from '../recipeContext';
 
 export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateReport> =>
   withDevice(recipe.compute, async (device) => {

@@ -1,6 +1,6 @@
 // The models of an evaluation: which are only shorter paths through the first one, and what each is called.
 import { createHash } from 'node:crypto';
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { pathWithinBase } from '../../checkpoint/withinBase';
 import { isUserError, UserError } from '../../errors';
 import { readInside } from '../../files/contained';
@@ -11,7 +11,6 @@ import type { DropSet } from '../../protocol/recipes';
 import type { EvaluateRecipe, EvaluatedModel } from './recipe';
 import { checkDropSet, formatDropSet, isEmpty, ofBlocks } from '../../shared/dropSets';
 import { summarize } from '../modelSummary';
-import { withCheckpoint } from '../recipeContext';
 
 /** Models that are computed together: all are paths through one checkpoint. */
 export interface Family {

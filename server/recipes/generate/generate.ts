@@ -1,5 +1,5 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { endIdsOf } from '../../checkpoint/generationConfig';
 import { UserError } from '../../errors';
 import type { GenerateRecipe, GenerateReport } from './recipe';
@@ -8,16 +8,7 @@ import { checkDropSet } from '../../shared/dropSets';
 import { openTokenizer, type Tokenizer } from '../../tokenizer/tokenizer';
 import { generate, generateWithoutCache } from '../../execution/decode';
 import { droppedFields, summarize } from '../modelSummary';
-import {
-  noTime,
-  type Run,
-  runFacts,
-  timed,
-  warnOfDifferences,
-  withCheckpoint,
-  withDevice,
-  withModel,
-} from '../recipeContext';
+import { noTime, type Run, runFacts, timed, warnOfDifferences, withDevice, withModel } from '../recipeContext';
 
 export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateReport> =>
   withCheckpoint(recipe.model, (checkpoint) =>

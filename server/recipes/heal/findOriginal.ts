@@ -1,7 +1,7 @@
 // The model that a pruned one was made from, where it still is.
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { type Checkpoint, openCheckpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
 import { resolveInside } from '../../files/contained';
 import { cacheFolderOf, hubCaches } from '../../shared/hubCache';
@@ -37,9 +37,7 @@ const isPlain = (name: string): boolean =>
   /^[^/\\\0]+(\/[^/\\\0]+)?$/.test(name) && !name.split('/').some((part) => /^\.+$/.test(part));
 
 async function refuseOther({ config, name }: Checkpoint, folder: string): Promise<void> {
-  const original = await openCheckpoint(folder);
-  await original.close();
-  const { vocabularySize, nBlocks } = original.config;
+  const { vocabularySize, nBlocks } = await withCheckpoint(folder, async (original) => original.config);
   if (vocabularySize !== config.vocabularySize)
     throw new UserError(
       'badChoice',
@@ -54,9 +52,7 @@ async function refuseOther({ config, name }: Checkpoint, folder: string): Promis
 
 async function blocksOf(around: string, name: string): Promise<number | null> {
   try {
-    const checkpoint = await openCheckpoint(await resolveInside(around, name));
-    await checkpoint.close();
-    return checkpoint.config.nBlocks;
+    return await withCheckpoint(await resolveInside(around, name), async ({ config }) => config.nBlocks);
   } catch {
     return null; // nothing there, or nothing that we read
   }

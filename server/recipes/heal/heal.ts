@@ -1,7 +1,7 @@
 // heal: trains a LoRA adapter on a pruned model, evaluates it beside the pruned and the original one, and keeps the best.
 import { type Adapter, readAdapter } from '../../checkpoint/adapter';
 import { baseRecordOf } from '../../checkpoint/baseRecord';
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
 import { allFinite } from '../../shared/finite';
@@ -20,7 +20,6 @@ import {
   timed,
   versions,
   warnOfDifferences,
-  withCheckpoint,
   withDevice,
   withPlannedModel,
 } from '../recipeContext';

@@ -1,5 +1,6 @@
 // The original model's part in a healing: its held-out loss, which is the line to reach, and its predictions where a run
 // distils. It is open only for that, before the pruned model is.
+import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { openOrder } from '../../data/itemOrder';
 import type { HealRecipe } from './recipe';
 import type { Device } from '../../runtime/device';
@@ -9,7 +10,7 @@ import { withTargets } from '../../training/teacher';
 import type { Model } from '../../execution/model';
 import type { Recorded } from './folder';
 import type { TrainingInputs } from './trainingInputs';
-import { progress, type Run, withCheckpoint, withModel } from '../recipeContext';
+import { progress, type Run, withModel } from '../recipeContext';
 
 /** On the sequences that the healed model will be evaluated on; null where no original is known, or nothing is held out. */
 export async function originalLoss(

@@ -1,5 +1,6 @@
 // merge: folds a LoRA adapter into the weights that it is for, so that every program can load the result.
 import { basename, resolve } from 'node:path';
+import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { readAdapter } from '../../checkpoint/adapter';
 import { adapterSha256, baseWarning } from '../../checkpoint/adapterBase';
 import type { LowRank } from '../../checkpoint/adapterTensors';
@@ -13,7 +14,7 @@ import type { MergeRecipe, MergeReport } from './recipe';
 import { ofBlocks } from '../../shared/dropSets';
 import { summarize } from '../modelSummary';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 
 /** One weight at a time; the adapter is held whole. */
 export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>

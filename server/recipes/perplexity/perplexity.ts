@@ -1,4 +1,5 @@
 // perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
+import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { perplexity } from '../../evaluation/perplexity';
 import type { PerplexityRecipe, PerplexityReport } from './recipe';
 import type { RunFacts, Timing } from '../../protocol/reports';
@@ -12,7 +13,6 @@ import {
   runFacts,
   timed,
   warnOfDifferences,
-  withCheckpoint,
   withDevice,
   withModel,
 } from '../recipeContext';

@@ -1,6 +1,6 @@
 // prune: choose blocks by a rule and write the checkpoint without them.
 import { importanceMethod } from '../../shared/methods';
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
@@ -15,7 +15,7 @@ import { droppedFields, summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
 import { repairLinear } from '../repair';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 import { scoresForRule } from '../work';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>

@@ -1,4 +1,5 @@
 // sparsify: magnitude pruning of single weights, the baseline that the field starts from. The model keeps its size and form.
+import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { readFinite } from '../../checkpoint/notFiniteWeight';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
@@ -10,7 +11,7 @@ import type { SparsifyRecipe, SparsifyReport } from './recipe';
 import { summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences, withCheckpoint } from '../recipeContext';
+import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 
 /** One matrix at a time: a block's projections, not its norms, nor the embedding and the head. */
 export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyReport> =>

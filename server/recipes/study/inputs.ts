@@ -2,7 +2,7 @@
 // sequences of its texts, the sizes that an estimate is made from.
 import { stat } from 'node:fs/promises';
 import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
-import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
@@ -14,7 +14,6 @@ import { checkRule } from '../../pruning/choose';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { summarize } from '../modelSummary';
 import { unknownName } from '../recipeNames';
-import { withCheckpoint } from '../recipeContext';
 import type { StudyShapes } from './estimate';
 import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
 import { ruleOf } from './variants';

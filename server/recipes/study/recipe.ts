@@ -16,7 +16,10 @@ import {
 } from '../../protocol/recipes';
 import type { RunFacts, ModelSummary, MethodScores } from '../../protocol/reports';
 import { type EvaluateReport, evaluation } from '../evaluate/recipe';
-import { adapter, type HealReport, loop, objective, optimizer, trainingData } from '../heal/recipe';
+import { adapter } from '../heal/adapterOptions';
+import type { HealReport } from '../heal/recipe';
+import { loop, objective, optimizer } from '../heal/trainingOptions';
+import { trainingData } from '../heal/dataOptions';
 import { type RepairName, repairName } from '../prune/recipe';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
