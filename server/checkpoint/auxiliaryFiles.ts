@@ -4,7 +4,9 @@ import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readInside, readTextInside, resolveInside } from '../files/contained';
 import { isUserError } from '../errors';
-import { formatConfig, generationWithoutBlocks } from './configWithoutBlocks';
+import { exactJsonText, parseExactJson } from '../shared/exactJson';
+import { isRecord } from '../shared/records';
+import { generationWithoutBlocks } from './configWithoutBlocks';
 import { generationConfigFile } from './generationConfig';
 import { codeNamedIn, withoutMissingCode } from './namedCode';
 
@@ -61,21 +63,21 @@ export async function findAuxiliaryFiles(
   const templates = await readdir(join(folder, templateFolder)).catch((): string[] => []);
   const inTemplates = templates.filter((name) => name.endsWith('.jinja')).map((name) => `${templateFolder}/${name}`);
 
-  const said = new Map<string, Said>();
+  const said = new Map<string, Record<string, unknown>>();
   for (const name of read.filter((each) => found.includes(each))) {
     const one = await objectIn(folder, name);
     if (one) said.set(name, one);
   }
-  const code = await codeNamedIn(folder, [config, ...[...said.values()].map(({ json }) => json)]);
+  const code = await codeNamedIn(folder, [config, ...said.values()]);
   const files: AuxiliaryFile[] = [];
   for (const name of [...new Set([...found, ...inTemplates.sort(), ...[...code.values()].flat().sort()])]) {
     const stats = await stat(join(folder, name)).catch(() => null);
     if (!stats?.isFile()) continue;
     await resolveInside(folder, name);
     const one = said.get(name);
-    const usable = one && withoutMissingCode(one.json, code);
+    const usable = one && withoutMissingCode(one, code);
     const kept = usable && name === generationConfigFile ? generationWithoutBlocks(usable, keptBlocks) : usable;
-    files.push({ name, sizeBytes: stats.size, text: one && kept !== one.json ? written(kept!, one.text) : null });
+    files.push({ name, sizeBytes: stats.size, text: one && kept !== one ? `${exactJsonText(kept, 2)}\n` : null });
   }
   return { files, config: withoutMissingCode(config, code) };
 }
@@ -88,27 +90,13 @@ export async function copyAuxiliaryFiles(files: readonly AuxiliaryFile[], from: 
   }
 }
 
-interface Said {
-  readonly json: Record<string, unknown>;
-  readonly text: string;
-}
-
-// Tokenizers say "no limit" by whole numbers that JavaScript cannot hold: they go through as text.
-const large = /(?<=[:,[]\s*)-?\d{16,}(?=\s*[,}\]])/g;
-const marked = /"as it stands (-?\d+)"/g;
-
 /** null: it is no JSON object, and whoever reads it will say so. */
-async function objectIn(folder: string, name: string): Promise<Said | null> {
+async function objectIn(folder: string, name: string): Promise<Record<string, unknown> | null> {
   try {
-    const text = await readTextInside(folder, name);
-    const json: unknown = JSON.parse(text.replace(large, '"as it stands $&"'));
-    const isObject = typeof json === 'object' && json !== null && !Array.isArray(json);
-    return isObject ? { json: json as Record<string, unknown>, text } : null;
+    const json = parseExactJson(await readTextInside(folder, name));
+    return isRecord(json) ? json : null;
   } catch (error) {
     if (isUserError(error)) throw error;
     return null;
   }
 }
-
-const written = (json: Readonly<Record<string, unknown>>, original: string): string =>
-  formatConfig(json, original).replace(marked, '$1');

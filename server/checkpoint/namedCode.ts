@@ -3,6 +3,7 @@
 // the modules which that imports relatively (transformers 5.24: dynamic_module_utils.py, get_relative_imports).
 import { join, posix } from 'node:path';
 import { readTextInside } from '../files/contained';
+import { isRecord } from '../shared/records';
 import { isFile } from './folder';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -21,7 +22,7 @@ export async function codeNamedIn(folder: string, configs: readonly Json[]): Pro
 /** The same content without references to modules that are not there; the very same object where it has none. */
 export function withoutMissingCode<T extends Json>(json: T, there: ReadonlyMap<string, unknown>): T {
   const map = json.auto_map;
-  if (!isObject(map)) return json;
+  if (!isRecord(map)) return json;
   const stays = (reference: unknown) => typeof reference !== 'string' || isOpenable(reference, there);
   // A tokenizer has a slow and a fast class, of which one may be null.
   const kept = Object.entries(map).filter(([, value]) => [value].flat().every(stays));
@@ -42,7 +43,7 @@ function moduleOf(reference: string): string | null {
 }
 
 const referencesIn = ({ auto_map: map }: Json): string[] =>
-  isObject(map)
+  isRecord(map)
     ? Object.values(map)
         .flat()
         .filter((value) => typeof value === 'string')
@@ -74,6 +75,3 @@ async function firstFile(folder: string, candidates: readonly string[]): Promise
 /** `from .a.b import c` and `import .a`: what lies in the same folder or below. */
 const importsIn = (code: string): string[] =>
   [...code.matchAll(/^\s*(?:from\s+\.(\w[\w.]*)\s+import|import\s+\.(\w[\w.]*)\s*$)/gm)].map(([, a, b]) => (a ?? b)!);
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,6 +3,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { UserError } from '../errors';
+import { isRecord } from '../shared/records';
 import type { ByteSource } from './byteSource';
 import { refuseForeignContent, telltaleBytes } from '../shared/foreignContent';
 import { parseStrictJson, quote } from './strictJson';
@@ -84,7 +85,7 @@ function checkHeader(bytes: Uint8Array, nDataBytes: number, dataOffset: number, 
   if (bytes[0] !== 0x7b) throw damaged('the header does not begin with {');
   const header = parseHeader(bytes, damaged);
   const { __metadata__: metadata = {}, ...tensors } = header;
-  if (!isObject(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
+  if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw damaged('__metadata__ is not an object of texts');
   }
   const entries = Object.entries(tensors).map(([name, fields]) => checkTensor(name, fields, damaged));
@@ -125,7 +126,7 @@ function parseHeader(bytes: Uint8Array, damaged: Damaged): Record<string, unknow
 /** One entry of the header; its offset still counts from the first byte of data. */
 function checkTensor(name: string, fields: unknown, damaged: Damaged): TensorEntry {
   const wrong = (what: string) => damaged(`tensor ${quote(name)} ${what}`);
-  if (!isObject(fields)) throw wrong('has no dtype, shape and data_offsets');
+  if (!isRecord(fields)) throw wrong('has no dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: range } = fields;
   if (typeof dtype !== 'string') throw wrong('has no dtype');
   if (!isDtype(dtype)) throw wrong(`has the dtype ${quote(dtype)}, which safetensors does not know`);
@@ -144,9 +145,6 @@ function checkTensor(name: string, fields: unknown, damaged: Damaged): TensorEnt
   }
   return { name, dtype, shape, offset: begin, nBytes: nBits / 8 };
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isDtype = (name: string): name is SafetensorsDtype => Object.hasOwn(bitsPerElement, name);
 

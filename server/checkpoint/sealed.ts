@@ -2,6 +2,7 @@
 // earlier versions has none, and is taken as it is.
 import { createHash } from 'node:crypto';
 import { withNamesOfNow } from '../shared/earlierNames';
+import { isRecord } from '../shared/records';
 
 /** @param json an object with at least one field, in one line or in several */
 export function sealed(json: string): string {
@@ -35,7 +36,7 @@ function withoutSeal(text: string): object | null {
 function parsedObject(text: string): object | null {
   try {
     const value = withNamesOfNow(JSON.parse(text));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : null;
+    return isRecord(value) ? value : null;
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 // Rows of instruction data and chats as conversations, whatever their columns are called. Pure.
 import { UserError } from '../errors';
 import type { Chat, Message, Prompt } from '../tokenizer/chatTemplate';
+import { isRecord } from '../shared/records';
 import { messageOf, messagesOf } from './messages';
 import { isGiven, meaningfulColumns, refuseColumns, thoughtFields, toolsOf } from './rowFields';
 import type { Row } from './rows';
@@ -184,7 +185,7 @@ const noHistory = (where: string) =>
 /** What TRL hands to a row's template. */
 function variablesOf(value: unknown, where: string): Record<string, unknown> {
   if (!isGiven(value)) return {};
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
+  if (isRecord(value)) return { ...value };
   throw new UserError('badData', `${where} has "chat_template_kwargs" that are no object; repair or remove them.`);
 }
 

@@ -1,5 +1,6 @@
 // The keys of config.json that some family reads, each with what it may hold.
 import * as z from 'zod';
+import { isRecord } from '../shared/records';
 
 const number = (holds: (n: number) => boolean, expected: string) =>
   z.custom<number>((n) => typeof n === 'number' && Number.isFinite(n) && holds(n), expected);
@@ -14,10 +15,7 @@ const ids = z.custom<number | number[] | null>(
   'a token id, a list of them, or null',
 );
 const dtypeName = z.custom<string>((v) => typeof v === 'string', 'a name');
-const object = z.custom<Record<string, unknown>>(
-  (v) => typeof v === 'object' && v !== null && !Array.isArray(v),
-  'an object or null',
-);
+const object = z.custom<Record<string, unknown>>(isRecord, 'an object or null');
 
 /** The keys that a family may read, checked one by one; relations between them are checked afterwards. */
 export const configFields = z.object({

@@ -1,5 +1,6 @@
 // What a recipe's declaration says of one of its fields, and a recipe with all defaults filled in that nobody has checked yet.
 import * as z from 'zod';
+import { isRecord } from '../shared/records';
 import { optionOf, unwrapped } from './meanings';
 
 type Schema = z.core.$ZodType;
@@ -72,6 +73,3 @@ function innermost(schema: Schema): Schema {
   const inner = unwrapped(schema);
   return inner ? innermost(inner) : schema;
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

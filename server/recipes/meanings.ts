@@ -1,5 +1,6 @@
 // Values of a recipe that stand for something (paths, names out of a table, sources of text), found by its declaration.
 import * as z from 'zod';
+import { isRecord } from '../shared/records';
 import { type Meaning, meanings } from './recipeKind';
 
 export type Place = readonly (string | number)[];
@@ -48,9 +49,6 @@ export function optionOf({ options }: z.ZodUnion, value: unknown): z.core.$ZodTy
     (option) => option instanceof z.ZodObject && (option.shape.kind as z.ZodLiteral | undefined)?.value === value.kind,
   );
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const mapValues = (record: Record<string, unknown>, map: (value: unknown, key: string) => unknown) =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value, key)]));

@@ -1,4 +1,5 @@
 // What fields and options were called before, so that recipes, runs and reports of then still open and commands still work.
+import { isRecord } from './records';
 
 const fields: Readonly<Record<string, string>> = {
   windows: 'sequences',
@@ -20,7 +21,7 @@ export const earlierOptions: Readonly<Record<string, string>> = {
 /** What was read from a file, with its fields under the names of now. A field that is there under both stays as it is. */
 export function withNamesOfNow(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withNamesOfNow);
-  if (typeof value !== 'object' || value === null) return value;
+  if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       const now = Object.hasOwn(fields, key) ? fields[key]! : key;

@@ -37,6 +37,14 @@ export function exactNumber(value: unknown): number | null {
   return typeof digits === 'string' ? Number(digits) : null;
 }
 
+/** The JSON that values with their marks were parsed from, laid out anew. */
+export const exactJsonText = (value: unknown, space?: number): string =>
+  JSON.stringify(value, null, space).replace(markedNumber, '$1').replace(markedKey, '"');
+
+// In a text the quotes would be escaped, and no text stands before a colon.
+const markedNumber = /\{\s*"\\u0000number":\s*"([^"]*)"\s*\}/g;
+const markedKey = /"\\u0000key(?=\d+":)/g;
+
 /** Values with their marks as JSON, for whoever knows the marks. Big integers become marked numbers. */
 export const writeExactJson = (value: unknown): string =>
   JSON.stringify(value, (_, it: unknown) => (typeof it === 'bigint' ? { [numberMark]: String(it) } : it));

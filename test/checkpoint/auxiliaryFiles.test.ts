@@ -143,13 +143,15 @@ describe('code that a folder names', () => {
     expect(there.read(file)).toBe(readFileSync(join(folder, file), 'utf8'));
   });
 
-  it('of a tokenizer that is not there goes, and numbers beyond 2^53 stay as they are', async () => {
-    const text =
-      '{"model_max_length": 1000000000000000019884624838656, "auto_map": {"AutoTokenizer": ["gone.Slow", null]}, "x": 1.0}';
+  it.each([
+    ['numbers beyond 2^53', '"model_max_length": 1000000000000000019884624838656'],
+    ['numbers with a point', '"x": 1.0,\n  "y": [\n    2.5,\n    1e-7\n  ]'],
+    ['texts that look like numbers', '"x": "see: 12345678901234567, or \\"1.0\\""'],
+    ['keys of digits in their order', '"b": 1,\n  "10": {\n    "2": 1.0,\n    "1": 0\n  }'],
+  ])('of a tokenizer that is not there goes, and %s stay as they are', async (_, fields) => {
+    const text = `{${fields}, "auto_map": {"AutoTokenizer": ["gone.Slow", null]}}`;
     const { read } = await copied(folderOf({ 'tokenizer_config.json': text }));
-    expect(read('tokenizer_config.json')).toBe(
-      '{\n  "model_max_length": 1000000000000000019884624838656,\n  "x": 1.0\n}\n',
-    );
+    expect(read('tokenizer_config.json')).toBe(`{\n  ${fields}\n}\n`);
   });
 });
 

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { exactNumber, keyMark, numberMark, parseExactJson, writeExactJson } from '../../server/shared/exactJson';
+import {
+  exactJsonText,
+  exactNumber,
+  keyMark,
+  numberMark,
+  parseExactJson,
+  writeExactJson,
+} from '../../server/shared/exactJson';
 
 const number = (digits: string) => ({ [numberMark]: digits });
 
@@ -17,6 +24,7 @@ describe('JSON as Python reads it', () => {
   test.each(rows)('%s', (_, text, expected) => {
     expect(parseExactJson(text)).toEqual(expected);
     expect(JSON.parse(writeExactJson(parseExactJson(text)))).toEqual(expected);
+    expect(parseExactJson(exactJsonText(parseExactJson(text), 2))).toEqual(expected);
   });
 
   test('everything else is as JSON.parse has it', () => {
