@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { imagePath, makeImage } from './server/tokenizer/jinja/python.mjs';
+import { noticesFile, thirdPartyNotices } from './scripts/notices.mjs';
 import { wireHash } from './scripts/wireHash.mjs';
 
 process.chdir(dirname(fileURLToPath(import.meta.url)));
@@ -59,9 +60,10 @@ const copies = [{ from: 'node_modules/@vscode/codicons/dist/codicon.ttf', out: '
 
 const kilobytes = async (path) => `${((await stat(path)).size / 1024).toFixed(1).padStart(9)} kB`;
 
+const metafiles = [];
 for (const { entry, parts, out, ...options } of bundles) {
   const outfile = join('dist', out);
-  await build({
+  const { metafile } = await build({
     ...options,
     ...(parts ? { stdin: { contents: inTurn(parts), resolveDir: '.' } } : { entryPoints: [entry] }),
     outfile,
@@ -74,8 +76,10 @@ for (const { entry, parts, out, ...options } of bundles) {
       __ESPALIER_WIRE__: JSON.stringify(wire),
     },
     sourcemap: 'linked',
+    metafile: true,
     logLevel: 'warning',
   });
+  metafiles.push(metafile);
   console.log(`${out.padEnd(16)} ${await kilobytes(outfile)}`);
   // A file that is written anew has lost its right to be run, and with it `npx espalier`.
   if (options.banner) await chmod(outfile, 0o755);
@@ -94,6 +98,10 @@ if (!existsSync(imagePath(jinja, pyodide))) {
 await rm('dist/jinja', { recursive: true, force: true });
 await cp(jinja, 'dist/jinja', { recursive: true });
 console.log(`${'jinja image'.padEnd(16)} ${await kilobytes(imagePath(jinja, pyodide))}`);
+
+// Also for a test, which compares what is in the bundles with what the notices say.
+await writeFile('dist/metafiles.json', JSON.stringify(metafiles.map(({ outputs }) => ({ outputs }))));
+await writeFile(join('dist', noticesFile), thirdPartyNotices(metafiles));
 
 for (const { from, out } of copies) await copyFile(from, join('dist', out));
 // What a person without a model can try everything on.

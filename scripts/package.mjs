@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { noticesFile } from './notices.mjs';
 import { root } from './setup.mjs';
 import { cacheFolder, nodeVersion } from './workbench-setup.mjs';
 
@@ -46,6 +47,7 @@ async function gather() {
     await cp(join(root, 'dist', name), join(staging, 'dist', name));
   // What the walkthrough puts into a folder for whoever has no model at hand.
   await cp(join(root, 'dist/demo'), join(staging, 'dist/demo'), { recursive: true });
+  await cp(join(root, 'dist', noticesFile), join(staging, noticesFile));
   for (const name of documents) await cp(join(root, name), join(staging, name));
   await cp(join(root, 'media'), join(staging, 'media'), { recursive: true });
 

@@ -18,6 +18,13 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
   }, 240_000);
   afterAll(() => workbench?.end());
 
+  it('comes in a package with the notices of what others wrote', () => {
+    // The names of a zip's files stand in it as they are.
+    const names = readFileSync(packagedExtension());
+    for (const file of ['ThirdPartyNotices.txt', 'LICENSE.txt', 'NOTICE', 'node/LICENSE'])
+      expect(names.includes(`extension/${file}`), file).toBe(true);
+  });
+
   it('offers Prune Model… on a model folder and on nothing else', async () => {
     await window.file('stories260k').waitFor({ timeout: 60_000 });
     const onText = await window.menuOf(window.file('tinystories.txt'));
