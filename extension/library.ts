@@ -2,14 +2,13 @@
 // menus and panels read them here.
 import { commands, type Disposable, EventEmitter, type LogOutputChannel } from 'vscode';
 import type { AnalyzeReport } from '../server/recipes/analyze/recipe';
-import type { FoundModel, RunSummary, ServerNotifications } from '../server/protocol/server';
+import type { BrokenModel, FoundModel, RunSummary, ServerNotifications } from '../server/protocol/server';
 import type { Connection } from './connection';
-import { brokenModels } from './brokenModels';
-import { asGiven, type BrokenModel, type ModelRoot } from './trees/modelNodes';
+import { asGiven, type ModelRoot, worthMending } from './trees/modelNodes';
 
 export interface Library extends Disposable {
   readonly models: readonly FoundModel[];
-  /** In the workspace. */
+  /** In the workspace and the folders of the settings. */
   readonly broken: readonly BrokenModel[];
   /** Newest first. */
   readonly runs: readonly RunSummary[];
@@ -64,14 +63,12 @@ export function openLibrary(
     if (connection.state.state !== 'connected') return;
     const found = await connection.request('models/find', { folders: [] });
     library.runs = newestFirst(await connection.request('runs/list', {}));
-    library.models = found.filter(({ summary }) => !hidden(summary.folder));
+    library.models = found.models.filter(({ summary }) => !hidden(summary.folder));
+    library.broken = worthMending(found.broken, roots()).filter(({ folder }) => !hidden(folder));
+    if (found.cut) log.warn(found.cut);
     library.known = true;
     await showInMenus(library.models, roots());
     changed.fire();
-    modelsChanged.fire();
-    const broken = await brokenModels(found, connection);
-    if (broken.length === 0 && library.broken.length === 0) return;
-    library.broken = broken;
     modelsChanged.fire();
   }
 

@@ -1,7 +1,7 @@
 // The engine process: takes requests and sends events over IPC. It carries out one recipe and ends; or it stays and answers
 // questions, where the recipe says so. It is a process of its own because a run of onnxruntime blocks the event loop, and because killing a process is
 // the one sure way to stop one.
-import { Worker } from 'node:worker_threads';
+import { watchOwner } from './child/ownerWatch';
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
 import { checkFinite } from './shared/finite';
@@ -17,9 +17,7 @@ const emit = (event: EngineEvent): void => {
 let questions: ReturnType<typeof answering> | null = null;
 const controls = listening();
 
-// The engine never outlives whoever started it, also where this thread never comes back to its loop.
-watchOwner(Number(process.argv[2]) || process.ppid);
-process.on('disconnect', () => process.exit(1));
+watchOwner({ owner: Number(process.argv[2]) || process.ppid });
 process.on('message', (request: EngineRequest) => {
   if (request.kind === 'cancel') abort.abort();
   else if (request.kind === 'start') void start(request);
@@ -55,29 +53,6 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
   // A device's own threads may still be alive; the message is out, so end without asking them.
   if (isReported) process.exit(0);
   process.send!(last, () => process.exit(0));
-}
-
-/**
- * A thread of its own looks twice a second whether the owner is there: a template, a pattern or a graph may keep the main one
- * for ever. The number of a dead owner may be another program's soon, but it is not our parent then. Without the thread, as
- * where the system gives none, the engine ends at its next turn of the loop.
- */
-function watchOwner(owner: number): void {
-  const watch = `
-    const { workerData: owner } = require('node:worker_threads');
-    const parent = process.ppid;
-    const isThere = () => {
-      try {
-        return process.ppid === parent && process.kill(owner, 0);
-      } catch (error) {
-        return error.code === 'EPERM';
-      }
-    };
-    setInterval(() => isThere() || process.kill(process.pid, 'SIGKILL'), 500);`;
-  const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
-  const thread = new Worker(watch, { eval: true, execArgv: [], workerData: owner, resourceLimits });
-  thread.on('error', () => {});
-  thread.unref();
 }
 
 /** Actions that come before the recipe listens wait for it. */

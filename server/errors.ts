@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'badData' // text or ids that cannot be used
   | 'badChoice' // a drop set, method or count that does not fit the model
   | 'cannotFit' // a plan that needs more memory or disk than there is
+  | 'overLimit' // something that others wrote and that takes more time, memory or bytes than it is given
   | 'cannotWrite' // an output that cannot be made
   | 'device' // a provider that is missing or failed
   | 'outsideRoots' // a path that this connection may not name

@@ -16,12 +16,19 @@ const compute = [
   ['checkpoint', 'data', 'runtime'],
   ['model', 'tokenizer'],
   ['graph'],
-  ['onnx'],
+  ['onnx', 'child'],
   ['terminal'],
 ];
 
 /** The server's process, which must always answer, knows the engine as a child process and not as code. */
-const serving = [['main'], ['rpc'], ['language'], ['runs'], ['engineClient', 'plan'], ['terminal']];
+const serving = [
+  ['main', 'reader'],
+  ['rpc'],
+  ['language'],
+  ['runs'],
+  ['engineClient', 'readerClient', 'plan'],
+  ['terminal'],
+];
 
 /** The faces; they know of the others only what lies everywhere. The command line starts engines and the server. */
 const faces = [['extension'], ['webview']];
@@ -38,10 +45,12 @@ const mayImport = new Map<string, readonly string[]>([
   ...faces.flat().map((face) => [face, everywhere] as const),
   ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...onDisk]],
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
-  ['engineClient', ['checkpoint', 'terminal', ...onDisk]],
+  ['engineClient', ['checkpoint', 'child', 'terminal', ...onDisk]],
+  ['readerClient', ['child', ...everywhere]],
+  ['reader', ['rpc', 'plan', 'recipes', 'child', ...onDisk]],
   ['plan', [...compute.slice(1).flat(), ...onDisk]],
   ['runs', ['engineClient', 'recipes', 'checkpoint', ...onDisk]],
-  ['rpc', ['runs', 'plan', 'recipes', ...onDisk]],
+  ['rpc', ['runs', 'plan', 'readerClient', 'recipes', ...onDisk]],
   ['files', everywhere],
   ['shared', ['errors', 'protocol']],
   ['errors', ['protocol']],

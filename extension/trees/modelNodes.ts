@@ -3,7 +3,7 @@
 import { basename, join, relative, sep } from 'node:path';
 import type { MethodScores, ModelSummary } from '../../server/protocol/reports';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
-import type { FoundModel } from '../../server/protocol/server';
+import type { BrokenModel, FoundModel } from '../../server/protocol/server';
 import { barLevel, holds } from './labels';
 import { dropSetParts } from '../../server/shared/dropSets';
 import { notFinite, orderOf } from '../../server/shared/finite';
@@ -18,12 +18,6 @@ export interface ModelRoot {
   readonly givenAs: string;
   readonly name: string;
   readonly kind: 'workspace' | 'settings' | 'cache';
-}
-
-/** A folder that has the files of a model and cannot be read as one, with the sentence that says why. */
-export interface BrokenModel {
-  readonly folder: string;
-  readonly message: string;
 }
 
 export type ModelNode =
@@ -42,6 +36,10 @@ export interface RowFacts {
   readonly icon: string | number;
   readonly opens: 'never' | 'collapsed' | 'expanded';
 }
+
+/** Those that a person keeps there; Hugging Face's cache has many models of other kinds. */
+export const worthMending = (broken: readonly BrokenModel[], roots: readonly ModelRoot[]): BrokenModel[] =>
+  broken.filter(({ folder }) => roots.some((root) => root.kind !== 'cache' && holds(root.folder, folder)));
 
 /** The folders that hold models, or with a single folder its models; broken models come last. */
 export function topNodes(

@@ -1,10 +1,7 @@
 // The engine as a child process: starts it with one recipe, passes its events on, says how it ended. The process that
 // starts an engine owns it; the engine ends by itself when its owner is gone.
-import { type ChildProcess, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
-import type { ErrorCode } from '../errors';
+import { childExists, type Hindrance, startChild } from '../child/startChild';
 import { type EngineEvent, type EngineRequest, isOutcome, type Outcome } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
 import * as terminal from '../terminal';
@@ -24,26 +21,14 @@ export interface Engine {
 /** What the engine emits beside its outcome. */
 export type OngoingEvent = Exclude<EngineEvent, Outcome>;
 
-/** Our bundles lie side by side. */
-const engineFile = () => join(__dirname, 'engine.cjs');
-
 /** False where an update has removed the folder of this program. */
-export const engineExists = (): boolean => existsSync(engineFile());
+export const engineExists = (): boolean => childExists('engine');
 
 export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
-  let child: ChildProcess;
-  try {
-    child = fork(engineFile(), [String(process.pid)], {
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-      execArgv: inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT),
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    });
-  } catch (error) {
-    return notStarted(Promise.resolve(error));
-  }
-  // The reason comes as an event, and there may be no pipes.
-  if (child.pid === undefined) return notStarted(new Promise((resolve) => child.once('error', resolve)));
-  child.on('error', () => {}); // it could not be killed, or be told something
+  const execArgv = inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT);
+  const started = startChild({ name: 'engine', execArgv });
+  if ('hindrance' in started) return notStarted(started.hindrance);
+  const { child } = started;
   let said = '';
   // Libraries say things on either.
   for (const stream of [child.stdout!, child.stderr!])
@@ -92,24 +77,10 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
 }
 
 /** What keeps a process from being started ends one run, and nothing else. */
-function notStarted(reason: Promise<unknown>): Engine {
-  const outcome = reason.then((error): Outcome => {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    const [kind, why] = hindrances[code] ?? ['internal', 'the system does not say more'];
-    return { kind: 'failed', code: kind, message: `The engine cannot be started (${code}): ${why}.` };
-  });
+function notStarted(hindrance: Promise<Hindrance>): Engine {
+  const outcome = hindrance.then((why): Outcome => ({ kind: 'failed', ...why }));
   return { pid: undefined, send() {}, cancel() {}, outcome, ended: outcome.then(() => {}) };
 }
-
-const hindrances: Readonly<Record<string, readonly [code: ErrorCode, why: string]>> = {
-  EMFILE: ['cannotFit', 'too many files are open; close other windows, or raise the limit (ulimit -n)'],
-  ENFILE: ['cannotFit', 'too many files are open on this machine; close other programs'],
-  EAGAIN: ['cannotFit', 'you have as many processes as you may have; end some, or raise the limit (ulimit -u)'],
-  ENOMEM: ['cannotFit', 'there is no memory left for it; close other programs'],
-  E2BIG: ['usage', 'the environment variables are too long; shorten them and restart the server'],
-  ENOENT: ['otherBuild', 'the Node that runs this is gone, most likely by an update; restart the server'],
-  EACCES: ['otherBuild', 'the Node that runs this may not be started any more; restart the server'],
-};
 
 /** For a debugger: ESPALIER_ENGINE_INSPECT is the port on this machine on which the engine waits for one. */
 const inspectorArguments = (port: string | undefined): string[] =>

@@ -1,111 +1,64 @@
-// The models below some folders, from headers alone: plain folders two or three levels deep, and Hugging Face's cache.
-// Folders that only look like models, or that somebody is writing or has damaged, are passed over.
-import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { withCheckpoint } from '../checkpoint/checkpoint';
-import { findCheckpointFolder } from '../checkpoint/folder';
-import type { Provenance } from '../checkpoint/provenance';
+// The models below some folders, read one by one: one that cannot be read is in the list with the reason, and takes no other
+// one along.
+import { dirname } from 'node:path';
 import { isUserError } from '../errors';
-import type { ModelSummary } from '../protocol/reports';
-import type { FoundModel } from '../protocol/server';
-import { summarize } from '../recipes/modelSummary';
+import type { CandidateFolders, OpenedModel } from '../protocol/reader';
+import type { BrokenModel, FoundModel, FoundModels } from '../protocol/server';
 
-/** The part of a connection's roots that is needed here. */
-export interface SearchRoots {
-  readonly folders: readonly string[];
-  /** These throw for what leads outside. */
-  resolve(folder: string): string;
-  resolveModel(folder: string): string;
+export interface ModelReader {
+  candidateFolders(): Promise<CandidateFolders>;
+  /** Throws UserError with what is wrong with it. */
+  openModel(folder: string): Promise<OpenedModel>;
+  /** null: none. */
+  newestAnalysisOf(folder: string): string | null;
+  /** For defects. */
+  log(text: string): void;
 }
 
-const mostLevels = 3;
-/** Whoever opens a whole disk as a workspace shall get an answer, too. */
-const mostFolders = 5000;
-const mostModels = 500;
+/** Each may take as long as it takes to end it. */
+const mostSeconds = 120;
 
-interface Found {
-  readonly summary: ModelSummary;
-  readonly provenance: Provenance | null;
-}
-
-export async function findModels(
-  given: readonly string[],
-  roots: SearchRoots,
-  newestAnalysisOf: (folder: string) => string | null,
-): Promise<FoundModel[]> {
-  const candidates = await candidateFolders([...roots.folders, ...given], roots);
-  const found: Found[] = [];
-  for (const folder of candidates.slice(0, mostModels)) {
-    const model = await open(folder, roots);
-    if (model && !found.some(({ summary }) => summary.folder === model.summary.folder)) found.push(model);
-  }
-  return found.map(({ summary, provenance }) => ({
-    summary,
-    parentFolder: parentOf(summary, provenance, found),
-    analysisRunId: newestAnalysisOf(summary.folder),
-  }));
-}
-
-/** Breadth first, so that what lies near is found even where there is too much. */
-async function candidateFolders(starts: readonly string[], roots: SearchRoots): Promise<string[]> {
-  const candidates: string[] = [];
-  const seen = new Set<string>();
-  let level = [...starts];
-  for (let depth = 0; depth <= mostLevels && level.length > 0; depth++) {
-    const below: string[] = [];
-    for (const folder of level) {
-      if (seen.size >= mostFolders) return candidates;
-      const real = resolved(folder, roots);
-      if (real === null || seen.has(real)) continue;
-      seen.add(real);
-      if (basename(real).startsWith('models--')) {
-        candidates.push(real);
-        continue;
-      }
-      const entries = await readdir(real, { withFileTypes: true }).catch((): Dirent[] => []);
-      if (
-        entries.some(({ name }) => name === 'config.json') &&
-        entries.some(({ name }) => name.endsWith('.safetensors'))
-      )
-        candidates.push(real);
-      for (const entry of entries)
-        if ((entry.isDirectory() || entry.isSymbolicLink()) && isWorthwhile(entry.name))
-          below.push(join(real, entry.name));
+export async function findModels({
+  candidateFolders,
+  openModel,
+  newestAnalysisOf,
+  log,
+}: ModelReader): Promise<FoundModels> {
+  const candidates = await candidateFolders();
+  const opened = new Map<string, OpenedModel>();
+  const broken: BrokenModel[] = [...candidates.unreadable];
+  const began = performance.now();
+  for (const folder of candidates.folders) {
+    if (performance.now() - began > mostSeconds * 1000) {
+      broken.push({ folder, message: `It was not read, since the models before it took ${mostSeconds} s.` });
+      continue;
     }
-    level = below;
+    try {
+      const model = await openModel(folder);
+      if (!opened.has(model.summary.folder)) opened.set(model.summary.folder, model);
+    } catch (error) {
+      if (isUserError(error) && error.code === 'cancelled') throw error;
+      if (!isUserError(error)) log(`${JSON.stringify(folder)}: ${(error as Error).stack}`);
+      broken.push({
+        folder,
+        message: isUserError(error) ? error.message : 'It cannot be read by a defect; see the log.',
+      });
+    }
   }
-  return candidates;
-}
-
-const isWorthwhile = (name: string) => !name.startsWith('.') && name !== 'node_modules';
-
-function resolved(folder: string, roots: SearchRoots): string | null {
-  try {
-    return roots.resolve(folder);
-  } catch {
-    return null;
-  }
-}
-
-async function open(candidate: string, roots: SearchRoots): Promise<Found | null> {
-  try {
-    const folder = roots.resolveModel(await findCheckpointFolder(candidate));
-    return await withCheckpoint(folder, async (checkpoint) => ({
-      summary: summarize(checkpoint),
-      provenance: checkpoint.provenance,
-    }));
-  } catch (error) {
-    // Files may vanish while they are read; only a defect of ours is worth more than passing over.
-    if (isUserError(error) || (error as NodeJS.ErrnoException).code !== undefined) return null;
-    throw error;
-  }
+  const all = [...opened.values()];
+  const models = all.map(
+    (model): FoundModel => ({
+      summary: model.summary,
+      parentFolder: parentOf(model, all),
+      analysisRunId: newestAnalysisOf(model.summary.folder),
+    }),
+  );
+  return { models, broken, cut: candidates.cut };
 }
 
 /** What it was made from, else the first model of all; of several with that name the one that lies nearest. */
-function parentOf(summary: ModelSummary, provenance: Provenance | null, found: readonly Found[]): string | null {
-  if (!provenance) return null;
-  for (const wanted of [provenance.sourceModel, provenance.baseModel]) {
+function parentOf({ summary, madeFrom }: OpenedModel, found: readonly OpenedModel[]): string | null {
+  for (const wanted of madeFrom) {
     const same = found
       .map((other) => other.summary)
       .filter(

@@ -7,16 +7,12 @@ import type { PlanEstimate } from '../protocol/engine';
 import { kinds, modelsOf, type Recipe } from '../recipes/kinds';
 import { type ComputingRecipe, plannedRun } from './planners';
 
-/** @param operationsPerSecond what is known of a device's speed; null: nothing yet */
-export async function makePlan(
-  recipe: Recipe,
-  operationsPerSecond: (device: string) => number | null,
-): Promise<PlanEstimate> {
+/** @param speed operations that the recipe's device does in a second; null: not known yet */
+export async function makePlan(recipe: Recipe, speed: number | null): Promise<PlanEstimate> {
   if (!computes(recipe)) throw new UserError('usage', 'An inspection computes nothing, so there is no plan.');
   const { compute } = recipe;
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
   const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
-  const speed = operationsPerSecond(device);
   const common = { device, threads: compute.threads ?? cpus().length, limitBytes };
   const plans: PlanEstimate[] = [];
   for (const [i, folder] of modelsOf(recipe).entries()) {

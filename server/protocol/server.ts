@@ -100,6 +100,20 @@ export interface FoundModel {
   analysisRunId: string | null;
 }
 
+/** A folder that looks like a model and cannot be read as one. */
+export interface BrokenModel {
+  folder: string;
+  /** What was found and what to do. */
+  message: string;
+}
+
+export interface FoundModels {
+  models: FoundModel[];
+  broken: BrokenModel[];
+  /** Why not all folders were looked through; null: all were. */
+  cut: string | null;
+}
+
 /** Requests by method. */
 export interface ServerRequests {
   /** Starts once however often it is sent: the client chooses the id (a UUID). */
@@ -132,7 +146,7 @@ export interface ServerRequests {
   /** How much faster the model is without a drop set; a question like runs/ask, and superseded like one. */
   'runs/time': { params: { runId: string; drop: DropSet }; result: MeasuredSpeed };
   /** Model folders below the roots of this connection, two levels deep, and in the folders given. */
-  'models/find': { params: { folders: string[] }; result: FoundModel[] };
+  'models/find': { params: { folders: string[] }; result: FoundModels };
   'models/inspect': { params: { folder: string }; result: ModelSummary };
   'server/status': { params: Record<string, never>; result: ServerFacts & { nClients: number; nActiveRuns: number } };
   /** Ends the server, and with it all runs, which become interrupted. */

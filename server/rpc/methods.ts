@@ -3,22 +3,25 @@
 import * as z from 'zod';
 import { UserError } from '../errors';
 import { findModels } from '../plan/findModels';
-import { inspectModel } from '../plan/inspectModel';
-import { makePlan } from '../plan/makePlan';
 import type { ServerRequests } from '../protocol/server';
-import { formatRecipe, parseRecipe } from '../recipes/recipeFile';
+import type { Read } from '../readerClient/readers';
 import { dropSet as dropSetSchema } from '../protocol/recipes';
 import { recipeSchema } from '../recipes/kinds';
+import { deviceOf } from '../runs/deviceQueue';
 import { lossQuery, speedQuery } from '../runs/queryQueue';
 import type { Runs } from '../runs/runs';
 import type { Outbox } from './outbox';
-import { type Roots, rootsOf } from './roots';
+import type { Roots } from './roots';
 
 /** What a handler works with: its client, and what all clients share. */
 export interface Caller {
   readonly roots: Roots;
   readonly outbox: Outbox;
   readonly runs: Runs;
+  /** What parses or walks what others wrote goes through here. */
+  readonly read: Read;
+  /** For defects. */
+  log(text: string): void;
   /** Aborted when the client cancels the request. */
   readonly signal: AbortSignal;
   readonly server: { status(): ServerRequests['server/status']['result']; stop(): void };
@@ -42,7 +45,9 @@ const path = z.string().min(1).max(4096);
 export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/start': {
     params: z.strictObject({ runId, recipe: recipeSchema }),
-    handle: ({ runId, recipe }, { runs, roots }) => runs.start(runId, roots.resolveRecipe(recipe), roots.folders),
+    async handle({ runId, recipe }, { runs, roots: { folders: roots }, read }) {
+      return runs.start(runId, await read('resolveRecipe', { recipe, roots }), roots);
+    },
   },
   'runs/list': { params: nothing, handle: (_, { runs }) => runs.list() },
   'runs/get': { params: oneRun, handle: ({ runId }, { runs }) => runs.get(runId) },
@@ -69,10 +74,10 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/cancel': { params: oneRun, handle: ({ runId }, { runs }) => runs.cancel(runId) },
   'runs/resume': {
     params: oneRun,
-    handle({ runId }, { runs, roots }) {
+    async handle({ runId }, { runs, read, roots }) {
       // Links may have changed since: the recipe is checked again, by the roots that it began with.
       const own = runs.rootsOf(runId);
-      (own.length > 0 ? rootsOf(own) : roots).resolveRecipe(runs.recipeOf(runId));
+      await read('resolveRecipe', { recipe: runs.recipeOf(runId), roots: own.length > 0 ? own : roots.folders });
       return runs.resume(runId, roots.folders);
     },
   },
@@ -83,15 +88,18 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/delete': { params: oneRun, handle: ({ runId }, { runs }) => runs.remove(runId) },
   'recipes/format': {
     params: z.strictObject({ recipe: recipeSchema }),
-    handle: ({ recipe }) => ({ yaml: formatRecipe(recipe) }),
+    handle: async ({ recipe }, { read }) => ({ yaml: await read('formatRecipe', { recipe }) }),
   },
   'recipes/parse': {
     params: z.strictObject({ yaml: z.string().max(2 ** 20), file: path }),
-    handle: ({ yaml, file }) => ({ recipe: parseRecipe(yaml, file) }),
+    handle: async ({ yaml, file }, { read }) => ({ recipe: await read('parseRecipe', { yaml, file }) }),
   },
   'plan/make': {
     params: z.strictObject({ recipe: recipeSchema }),
-    handle: ({ recipe }, { roots, runs }) => makePlan(roots.resolveRecipe(recipe), runs.operationsPerSecond),
+    handle({ recipe }, { roots: { folders: roots }, runs, read }) {
+      const operationsPerSecond = runs.operationsPerSecond(deviceOf(recipe) ?? 'cpu');
+      return read('makePlan', { recipe, roots, operationsPerSecond });
+    },
   },
   'runs/ask': {
     params: z.strictObject({ runId, question: z.int(), drop: dropSetSchema }),
@@ -109,11 +117,17 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   },
   'models/find': {
     params: z.strictObject({ folders: z.array(path).max(1000) }),
-    handle: ({ folders }, { roots, runs }) => findModels(folders.map(roots.resolve), roots, runs.newestAnalysisOf),
+    handle: ({ folders }, { roots: { folders: roots }, runs, read, log }) =>
+      findModels({
+        candidateFolders: () => read('candidateFolders', { folders, roots }),
+        openModel: (folder) => read('openModel', { folder, roots }),
+        newestAnalysisOf: runs.newestAnalysisOf,
+        log,
+      }),
   },
   'models/inspect': {
     params: z.strictObject({ folder: path }),
-    handle: ({ folder }, { roots }) => inspectModel(roots.resolveModel(folder)),
+    handle: ({ folder }, { roots: { folders: roots }, read }) => read('inspectModel', { folder, roots }),
   },
   'server/status': { params: nothing, handle: (_, { server }) => server.status() },
   'server/stop': {

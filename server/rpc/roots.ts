@@ -1,6 +1,6 @@
 // The folders below which a connection may name paths. Every path is resolved with all links before it is checked, and from
 // then on the resolved one is used.
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
 import type { Recipe } from '../recipes/kinds';
@@ -17,8 +17,12 @@ export interface Roots {
   resolveRecipe(recipe: Recipe): Recipe;
 }
 
-export function rootsOf(folders: readonly string[]): Roots {
-  const resolved = folders.flatMap((folder) => (isAbsolute(folder) ? (realFolder(folder) ?? []) : []));
+/** Folders that are not there, or no folders, are no roots. */
+export const rootsOf = (folders: readonly string[]): Roots =>
+  rootsWithin(folders.flatMap((folder) => (isAbsolute(folder) ? (realFolder(folder) ?? []) : [])));
+
+/** Of folders that are resolved: what became of them since makes no difference. */
+export function rootsWithin(resolved: readonly string[]): Roots {
   const within = (path: string) =>
     resolved.some((root) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep));
   const checked = (path: string): string => {
@@ -83,7 +87,11 @@ function realPath(path: string): string {
 }
 
 function isDangling(path: string): boolean {
-  return entriesOf(dirname(path)).some((entry) => entry.name === basename(path) && entry.isSymbolicLink());
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
 }
 
 function entriesOf(folder: string) {

@@ -9,6 +9,7 @@ import { protocolName } from '../protocol/compatibility';
 import type { ServerFacts, ServerLock } from '../protocol/server';
 import { identityOf } from '../protocol/processIdentity';
 import { lockPath, networkHere } from '../protocol/serverLock';
+import { openReaders } from '../readerClient/readers';
 import { openRuns, type Runs } from '../runs/runs';
 import { admitClients } from './admission';
 import { openLifetime } from './lifetime';
@@ -75,6 +76,7 @@ const endRunsMs = 1500;
 /** Serves until the end of the server's lifetime. */
 function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal, log }: ServeOptions): Promise<void> {
   const sockets = openSockets();
+  const readers = openReaders();
   const lifetime = openLifetime({
     idleSeconds,
     isInUse: () => sockets.nClients() > 0 || runs.nActive() > 0,
@@ -83,6 +85,7 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
       const ended = runs.end().catch((error) => log(String(error)));
       await Promise.race([ended, sleep(endRunsMs, undefined, { ref: false })]);
       releaseLock(dataFolder, lock);
+      readers.end();
       sockets.close();
       sendGuestsAway();
       closeHttp(http);
@@ -95,7 +98,7 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
     status: () => ({ ...facts(), nClients: sockets.nClients(), nActiveRuns: runs.nActive() }),
     stop: () => lifetime.stopSoon('asked to end'),
   };
-  const server: SessionServer = { facts, runs, control, log };
+  const server: SessionServer = { facts, runs, readers, control, log };
   const onClient = (client: ClientSocket) => {
     lifetime.stopIdleTimer();
     log(`client came, ${sockets.nClients()} in all`);

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { isUserError } from '../errors';
 import { incompatibilityOf, incompatibilitySentence, type Peer, protocolName } from '../protocol/compatibility';
 import type { ClientOptions, ErrorData, ServerFacts } from '../protocol/server';
+import type { Readers } from '../readerClient/readers';
 import type { Runs } from '../runs/runs';
 import { type Caller, isMethod, methods } from './methods';
 import { type Outbox, openOutbox } from './outbox';
@@ -14,6 +15,7 @@ import type { ClientSocket } from './socket';
 export interface SessionServer {
   facts(): ServerFacts;
   readonly runs: Runs;
+  readonly readers: Readers;
   readonly control: Caller['server'];
   /** For defects. */
   log(text: string): void;
@@ -45,6 +47,8 @@ interface Session {
   readonly server: SessionServer;
   readonly outbox: Outbox;
   phase: { kind: 'new' } | { kind: 'ready'; roots: Roots } | { kind: 'shutdown' };
+  /** Aborted when the client has gone. */
+  readonly gone: AbortController;
   /** `initialize` has come: the connection stays open. */
   stopTimer(): void;
 }
@@ -69,7 +73,7 @@ export function openSession(socket: ClientSocket, server: SessionServer): void {
     log('a client did not send initialize');
     socket.close(1008, 'initialize did not come');
   });
-  const session: Session = { server, outbox, phase: { kind: 'new' }, stopTimer };
+  const session: Session = { server, outbox, phase: { kind: 'new' }, gone: new AbortController(), stopTimer };
 
   connection.onRequest((method: string, params: unknown, token: CancellationToken) =>
     answer(session, method, params, token),
@@ -81,6 +85,7 @@ export function openSession(socket: ClientSocket, server: SessionServer): void {
   connection.onError(quiet);
   connection.onClose(() => {
     stopTimer();
+    session.gone.abort();
     unsubscribe();
     runs.cancelQueriesOf(outbox);
     outbox.end();
@@ -137,17 +142,16 @@ interface Call {
   readonly token: CancellationToken;
 }
 
-async function callMethod(
-  { server, outbox }: Session,
-  roots: Roots,
-  { method, params, token }: Call,
-): Promise<unknown> {
+async function callMethod(session: Session, roots: Roots, { method, params, token }: Call): Promise<unknown> {
+  const { server, outbox } = session;
   if (!isMethod(method)) throw new ResponseError(ErrorCodes.MethodNotFound, `There is no method ${shown(method)}.`);
   const row = methods[method];
   const checked = row.params.safeParse(params ?? {});
   if (!checked.success) throw invalidParams(method, checked.error);
   const { signal, unlisten } = signalOf(token);
-  const caller: Caller = { roots, outbox, runs: server.runs, signal, server: server.control };
+  const read = server.readers.forClient(session, AbortSignal.any([signal, session.gone.signal]));
+  const { runs, log, control } = server;
+  const caller: Caller = { roots, outbox, runs, read, log, signal, server: control };
   try {
     // The row of a method takes what its own schema gave.
     return await (row.handle as (params: unknown, caller: Caller) => unknown)(checked.data, caller);

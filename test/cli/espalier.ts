@@ -58,6 +58,16 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
+/** Without the readers of a server, which come and go; with engines that have ended until their parent knows. */
+export const enginesOf = (pid: number): number[] =>
+  childrenOf(pid).filter((child) => {
+    try {
+      return !readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('reader.cjs');
+    } catch {
+      return false;
+    }
+  });
+
 /** A zombie is not running: it waits for somebody to ask how it ended. */
 export function isRunning(pid: number): boolean {
   try {

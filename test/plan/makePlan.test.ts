@@ -23,7 +23,7 @@ const evaluation: EvaluateRecipe = {
   samples: null,
   compute: onCpu,
 };
-const seconds = async (recipe: EvaluateRecipe | StudyRecipe) => (await makePlan(recipe, () => 1e9)).estimatedSeconds!;
+const seconds = async (recipe: EvaluateRecipe | StudyRecipe) => (await makePlan(recipe, 1e9)).estimatedSeconds!;
 
 describe('the plan of an evaluation', () => {
   it.each<[string, Partial<EvaluateRecipe>, number]>([
@@ -48,7 +48,7 @@ describe('the plan of an evaluation', () => {
   });
 
   it('has no seconds before the speed is known', async () => {
-    expect(await makePlan(evaluation, () => null)).toMatchObject({ estimatedSeconds: null, memory: 'resident' });
+    expect(await makePlan(evaluation, null)).toMatchObject({ estimatedSeconds: null, memory: 'resident' });
   });
 });
 
@@ -68,8 +68,8 @@ describe('the plan of a study', () => {
   });
 
   it('takes the memory of its largest step', async () => {
-    const healed = await makePlan(studyOf(), () => null);
-    const alone = await makePlan(studyOf({ healing: null }), () => null);
+    const healed = await makePlan(studyOf(), null);
+    const alone = await makePlan(studyOf({ healing: null }), null);
     expect(healed.totalBytes).toBeGreaterThanOrEqual(alone.totalBytes);
     expect(healed.estimatedSeconds).toBeNull();
   });

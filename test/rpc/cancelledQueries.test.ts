@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
-import { childrenOf, until } from '../cli/espalier';
+import { enginesOf, until } from '../cli/espalier';
 import { analyzeRecipe, connect, errorOf, newFolder, reaches, serverOfFile } from './client';
 
 const opened = serverOfFile(newFolder());
@@ -59,10 +59,10 @@ describe('a query that is cancelled', () => {
   });
 
   it('brings no engine up', async () => {
-    process.kill(childrenOf(opened.server.pid)[0]!, 'SIGKILL');
-    await until('it is gone', () => childrenOf(opened.server.pid).length === 0);
+    process.kill(enginesOf(opened.server.pid)[0]!, 'SIGKILL');
+    await until('it is gone', () => enginesOf(opened.server.pid).length === 0);
     expect(await cancelledAfter('runs/ask', { question: 1, drop: drop(0) }, 50)).toMatchObject({ code: -32800 });
-    await until('none has stayed', () => childrenOf(opened.server.pid).length === 0, 5000);
+    await until('none has stayed', () => enginesOf(opened.server.pid).length === 0, 5000);
   });
 
   it('after its answer, or another request, is as it was', async () => {

@@ -355,7 +355,8 @@ describe('paths', () => {
       reason: 'outsideRoots',
     });
     const found = await client.request('models/find', { folders: [] });
-    expect(found.map(({ summary }) => summary.folder)).toEqual([at('model')]);
+    expect(found.models.map(({ summary }) => summary.folder)).toEqual([at('model')]);
+    expect(found.broken.map(({ folder }) => folder)).toEqual([at('patched')]);
   });
 
   it('a connection without roots may name nothing', async () => {

@@ -32,6 +32,7 @@ function session() {
       canStartEngines: () => true,
       list: () => [],
     } as unknown as SessionServer['runs'],
+    readers: { forClient: () => async () => {} } as unknown as SessionServer['readers'],
     control: {} as SessionServer['control'],
     log: () => {},
     after(ms, act) {

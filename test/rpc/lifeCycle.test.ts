@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { childrenOf, isRunning, until } from '../cli/espalier';
+import { enginesOf, isRunning, until } from '../cli/espalier';
 import {
   analyzeRecipe,
   type Client,
@@ -214,7 +214,7 @@ describe('a server', () => {
     const runId = randomUUID();
     const long = analyzeRecipe({ measure: { removals: 'sublayers', greedy: null, suggestions: 0, whatIf: [] } }, 100);
     await client.request('runs/start', { runId, recipe: long });
-    await until('the engine is there', () => childrenOf(server.pid).length > 0);
+    await until('the engine is there', () => enginesOf(server.pid).length > 0);
     await client.close();
     await server.ended;
     const state = JSON.parse(readFileSync(join(data, 'runs', runId, 'state.json'), 'utf8'));

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { cpSync, mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { childrenOf } from '../cli/espalier';
+import { enginesOf } from '../cli/espalier';
 import {
   analyzeRecipe,
   connect,
@@ -65,14 +65,20 @@ describe('models/find', () => {
       expect((await reaches(opened.client, runId, ['done', 'failed'])).state).toBe('done');
 
     const began = performance.now();
-    const found = await opened.client.request('models/find', { folders: [] });
+    const { models, broken, cut } = await opened.client.request('models/find', { folders: [] });
     expect(performance.now() - began).toBeLessThan(2000);
-    const shown = found.map(({ summary, ...rest }) => ({ name: summary.name, nBlocks: summary.nBlocks, ...rest }));
+    const shown = models.map(({ summary, ...rest }) => ({ name: summary.name, nBlocks: summary.nBlocks, ...rest }));
     expect(shown.sort((a, b) => a.name.localeCompare(b.name))).toEqual([
       { name: 'base', nBlocks: 5, parentFolder: null, analysisRunId: analyzeId },
       { name: 'someone/stories', nBlocks: 5, parentFolder: null, analysisRunId: null },
       { name: 'variant', nBlocks: 4, parentFolder: base, analysisRunId: null },
     ]);
+    expect(broken).toEqual([
+      { folder: join(workspace, 'models/cut'), message: expect.stringMatching(/may be cut off/) },
+      { folder: join(workspace, 'models/foreign'), message: expect.stringMatching(/bert/) },
+      { folder: join(workspace, 'models/garbled'), message: expect.stringMatching(/is not valid JSON/) },
+    ]);
+    expect(cut).toBeNull();
   });
 
   it('says of a single folder what is wrong with it', async () => {
@@ -98,7 +104,7 @@ describe('plan/make', () => {
     ];
     for (const [i, recipe] of recipes.entries()) {
       const before = await asking.request('plan/make', { recipe });
-      expect(childrenOf(fresh.pid)).toEqual([]);
+      expect(enginesOf(fresh.pid)).toEqual([]);
       const runId = randomUUID();
       await asking.request('runs/start', { runId, recipe });
       await reaches(asking, runId, ['done']);

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { childrenOf, isRunning, start, until } from '../cli/espalier';
+import { enginesOf, isRunning, start, until } from '../cli/espalier';
 import { analyzeRecipe, connect, newFolder, spawnServer, readLockFile, stories, text } from '../rpc/client';
 
 const root = newFolder();
@@ -14,10 +14,9 @@ const before = process.env.NODE_OPTIONS;
 
 beforeAll(() => {
   const preload = join(root, 'preload.cjs');
-  // Only an engine gets messages.
   writeFileSync(
     preload,
-    `process.on('message', () => {
+    `if (String(process.argv[1]).endsWith('engine.cjs')) process.on('message', () => {
       require('node:fs').writeFileSync(${JSON.stringify(mark)} + process.pid, '');
       for (;;);
     });`,
@@ -36,8 +35,8 @@ afterAll(() => {
 /** The engine of an owner, when it hears nothing any more. */
 async function stuckEngineOf(owner: number): Promise<number> {
   started.push(owner);
-  await until('there is an engine', () => childrenOf(owner).length === 1);
-  const [engine] = childrenOf(owner);
+  await until('there is an engine', () => enginesOf(owner).length === 1);
+  const [engine] = enginesOf(owner);
   started.push(engine!);
   await until('it is stuck', () => {
     try {

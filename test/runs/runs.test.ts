@@ -11,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { engineEvents } from '../../server/protocol/engine';
 import type { DropSet } from '../../server/protocol/recipes';
@@ -19,7 +19,7 @@ import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { PruneRecipe } from '../../server/recipes/prune/recipe';
 import type { RunEvent } from '../../server/protocol/server';
 import { finite } from '../finiteLoss';
-import { childrenOf, isRunning, until } from '../cli/espalier';
+import { enginesOf, isRunning, until } from '../cli/espalier';
 import { recipeSchema } from '../../server/recipes/kinds';
 import {
   analyzeRecipe,
@@ -72,8 +72,8 @@ const heal = (out: string): HealRecipe =>
 const roots = [stories, text, outFolder];
 const seqs = (events: readonly RunEvent[]) => events.map(({ seq }) => seq);
 const engineOf = async (server: StartedServer): Promise<number> => {
-  await until('the engine is there', () => childrenOf(server.pid).length > 0);
-  return childrenOf(server.pid)[0]!;
+  await until('the engine is there', () => enginesOf(server.pid).length > 0);
+  return enginesOf(server.pid)[0]!;
 };
 /** The longest that a request took while `during` went on. */
 async function slowestAnswerMs(client: Client, during: Promise<unknown>): Promise<number> {
@@ -94,6 +94,7 @@ function withEngine(source: string): string {
   mkdirSync(folder);
   cpSync(bundle, join(folder, 'server.cjs'));
   writeFileSync(join(folder, 'engine.cjs'), `process.on('disconnect', () => process.exit(1));\n${source}`);
+  cpSync(join(dirname(bundle), 'reader.cjs'), join(folder, 'reader.cjs'));
   return join(folder, 'server.cjs');
 }
 
@@ -581,12 +582,12 @@ describe('questions', () => {
 
   it('are answered by the engine that stayed, with the loss that a run measures', async () => {
     const { server, client, runId, expected } = await asked(true);
-    const engine = childrenOf(server.pid)[0]!;
+    const engine = enginesOf(server.pid)[0]!;
     expect(isRunning(engine)).toBe(true);
     const answer = await client.request('runs/ask', { runId, question: 1, drop: without(2) });
     expect(answer).toMatchObject({ final: true, nSequences: 8, ofSequences: 8 });
     expect(answer.lossNats).toBeCloseTo(expected, 6);
-    expect(childrenOf(server.pid)).toEqual([engine]);
+    expect(enginesOf(server.pid)).toEqual([engine]);
     expect(client.estimates.every(({ question }) => question === 1)).toBe(true);
     const refused = client.request('runs/ask', { runId, question: 2, drop: without(99) });
     expect(await errorOf(refused)).toMatchObject({ reason: 'badChoice' });
@@ -594,12 +595,12 @@ describe('questions', () => {
 
   it('are answered by another engine where none stayed', async () => {
     const { server, client, runId, expected } = await asked(false);
-    await until('the engine is gone', () => childrenOf(server.pid).length === 0);
+    await until('the engine is gone', () => enginesOf(server.pid).length === 0);
     const answer = await client.request('runs/ask', { runId, question: 1, drop: without(2) });
     expect(answer.lossNats).toBeCloseTo(expected, 6);
     expect(await client.request('runs/list', {})).toHaveLength(1);
-    process.kill(childrenOf(server.pid)[0]!, 'SIGKILL');
-    await until('it is gone', () => childrenOf(server.pid).length === 0);
+    process.kill(enginesOf(server.pid)[0]!, 'SIGKILL');
+    await until('it is gone', () => enginesOf(server.pid).length === 0);
     const again = await client.request('runs/ask', { runId, question: 2, drop: without(2) });
     expect(again.lossNats).toBeCloseTo(expected, 6);
   });
@@ -621,16 +622,16 @@ describe('questions', () => {
 
   it('of how fast what is left is are answered, too, by the engine that stayed or another', async () => {
     const { server, client, runId } = await asked(true);
-    const engine = childrenOf(server.pid)[0]!;
+    const engine = enginesOf(server.pid)[0]!;
     const speed = await client.request('runs/time', { runId, drop: without(1, 2, 3, 4) });
     expect(speed.prunedMs).toBeGreaterThan(0);
     expect(speed.prunedMs).toBeLessThan(speed.baseMs);
     expect(speed.nTokens).toBeGreaterThan(0);
-    expect(childrenOf(server.pid)).toEqual([engine]);
+    expect(enginesOf(server.pid)).toEqual([engine]);
     const refused = client.request('runs/time', { runId, drop: without(99) });
     expect(await errorOf(refused)).toMatchObject({ reason: 'badChoice' });
     process.kill(engine, 'SIGKILL');
-    await until('it is gone', () => childrenOf(server.pid).length === 0);
+    await until('it is gone', () => enginesOf(server.pid).length === 0);
     expect((await client.request('runs/time', { runId, drop: without(1) })).baseMs).toBeGreaterThan(0);
   });
 
@@ -655,7 +656,7 @@ describe('questions', () => {
 
   it('end when another run wants the device, and can be asked again', async () => {
     const { server, client, runId, expected } = await asked(true);
-    const engine = childrenOf(server.pid)[0]!;
+    const engine = enginesOf(server.pid)[0]!;
     const next = randomUUID();
     await client.request('runs/start', { runId: next, recipe: prune(join(outFolder, 'wanted')) });
     await reaches(client, next, ['done']);
@@ -663,7 +664,7 @@ describe('questions', () => {
     const answer = await client.request('runs/ask', { runId, question: 1, drop: without(2) });
     expect(answer.lossNats).toBeCloseTo(expected, 6);
     await client.request('runs/cancel', { runId });
-    expect(childrenOf(server.pid)).toEqual([]);
+    expect(enginesOf(server.pid)).toEqual([]);
     expect((await client.request('runs/get', { runId })).run.state).toBe('done');
   });
 
@@ -674,7 +675,7 @@ describe('questions', () => {
     const runId = randomUUID();
     await client.request('runs/start', { runId, recipe: analyzeRecipe() });
     await reaches(client, runId, ['done']);
-    await until('the engine is gone', () => childrenOf(server.pid).length === 0);
+    await until('the engine is gone', () => enginesOf(server.pid).length === 0);
     const ask = (from: Client) => errorOf(from.request('runs/ask', { runId, question: 1, drop: without(1) }));
 
     void ask(asker).catch(() => {});

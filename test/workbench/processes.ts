@@ -17,14 +17,12 @@ export function childrenOf(parent: number): number[] {
 }
 
 /**
- * The engines of a compute server; they are its only children. Empty while nothing is computed. A child that is still a
+ * The engines of a compute server; its other children are readers. Empty while nothing is computed. A child that is still a
  * copy of its parent does not count: the parent waits in `uv_spawn` until it runs its own program, for good if it is
  * stopped before.
  */
-export function enginesOf(serverPid: number): number[] {
-  const own = procFile(serverPid, 'cmdline');
-  return childrenOf(serverPid).filter((pid) => ![own, ''].includes(procFile(pid, 'cmdline')));
-}
+export const enginesOf = (serverPid: number): number[] =>
+  childrenOf(serverPid).filter((pid) => procFile(pid, 'cmdline').includes('engine.cjs'));
 
 /**
  * Asks it to end, with all that it started, and makes those that do not. An extension host outlives its server by a

@@ -20,6 +20,7 @@ export function packagedExtension(): string {
     'dist/extension.cjs',
     'dist/server.cjs',
     'dist/engine.cjs',
+    'dist/reader.cjs',
     'dist/webview.js',
     'dist/webview.css',
     'package.json',
