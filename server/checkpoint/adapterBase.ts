@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { liesIn, readInside, readTextInside } from '../files/contained';
+import { liesIn, openInside, readTextInside } from '../files/contained';
 import { adapterWeightsFile } from './adapter';
 import { type BaseRecord, baseRecordOf, otherBase, parseRecord, recordText } from './baseRecord';
 import { type Checkpoint, withCheckpoint } from './checkpoint';
@@ -17,10 +17,12 @@ export const writeBaseRecord = async (folder: string, base: BaseRecord): Promise
   writeStagedFile(join(folder, provenanceFile), recordText(base));
 
 /** Of an adapter's weights, which say that it is the same one. */
-export const adapterSha256 = async (folder: string): Promise<string> =>
-  createHash('sha256')
-    .update(await readInside(folder, adapterWeightsFile))
-    .digest('hex');
+export async function adapterSha256(folder: string): Promise<string> {
+  const hash = createHash('sha256');
+  const handle = await openInside(folder, adapterWeightsFile);
+  for await (const chunk of handle.createReadStream()) hash.update(chunk);
+  return hash.digest('hex');
+}
 
 /**
  * @param named `base_model_name_or_path` of the adapter

@@ -85,6 +85,8 @@ export async function isThere(path: string): Promise<boolean> {
   if (await isFile(path)) return true;
   const target = await readlink(path).catch(() => null);
   if (target === null || (await isFolder(path))) return false;
+  if (await stat(path).catch(() => null))
+    throw new UserError('damagedCheckpoint', `${path} is a link to ${target}, which is no file; put the file there.`);
   throw new UserError(
     'damagedCheckpoint',
     `${path} is a link to ${target}, which is not there; the download was interrupted, so download the model again.`,

@@ -3,9 +3,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { UserError } from '../errors';
+import { refuseDeep } from '../files/limits';
 import { isRecord } from '../shared/records';
 import type { ByteSource } from './byteSource';
 import { refuseForeignContent, telltaleBytes } from '../shared/foreignContent';
+import { size } from '../shared/numbers';
 import { parseStrictJson, quote } from './strictJson';
 
 export interface TensorSpec {
@@ -55,6 +57,9 @@ const bitsPerElement = {
 export type SafetensorsDtype = keyof typeof bitsPerElement;
 
 const mostHeaderBytes = 100_000_000;
+/** What is read of them: the largest models have a tenth. */
+const mostReadHeaderBytes = 16_000_000;
+const mostTensors = 100_000;
 const mostDimensions = 32;
 
 /**
@@ -74,32 +79,45 @@ export async function readSafetensorsHeader(source: ByteSource): Promise<Safeten
     throw damaged(`the header's length is ${stated} bytes, not between 2 and ${mostHeaderBytes}`);
   if (stated > rest)
     throw damaged(`the header's length is ${stated} bytes, but only ${rest} follow; the file may be cut off`);
+  if (stated > mostReadHeaderBytes)
+    throw tooLarge(source.name, `a header of ${size(Number(stated))}`, size(mostReadHeaderBytes));
   const bytes = new Uint8Array(Number(stated));
   await source.read(bytes, 8);
-  return checkHeader(bytes, rest - bytes.length, 8 + bytes.length, damaged);
+  return checkHeader(source.name, bytes, rest - bytes.length, 8 + bytes.length, damaged);
 }
 
 type Damaged = (what: string) => UserError;
 
-function checkHeader(bytes: Uint8Array, nDataBytes: number, dataOffset: number, damaged: Damaged): SafetensorsHeader {
+const tooLarge = (name: string, found: string, most: string) =>
+  new UserError('overLimit', `${name} has ${found}, but no more than ${most} are read; take a model of fewer parts.`);
+
+function checkHeader(
+  name: string,
+  bytes: Uint8Array,
+  nDataBytes: number,
+  dataOffset: number,
+  damaged: Damaged,
+): SafetensorsHeader {
   if (bytes[0] !== 0x7b) throw damaged('the header does not begin with {');
-  const header = parseHeader(bytes, damaged);
+  const header = parseHeader(name, bytes, damaged);
   const { __metadata__: metadata = {}, ...tensors } = header;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw damaged('__metadata__ is not an object of texts');
   }
+  const nTensors = Object.keys(tensors).length;
+  if (nTensors > mostTensors) throw tooLarge(name, `${nTensors} tensors`, `${mostTensors}`);
   const entries = Object.entries(tensors).map(([name, fields]) => checkTensor(name, fields, damaged));
   entries.sort((a, b) => a.offset - b.offset || a.nBytes - b.nBytes);
   let end = 0;
-  for (const { name, offset, nBytes } of entries) {
+  for (const { name: tensor, offset, nBytes } of entries) {
     if (offset < end)
-      throw damaged(`tensor ${quote(name)} begins at byte ${offset} of the data, inside the tensor before it`);
+      throw damaged(`tensor ${quote(tensor)} begins at byte ${offset} of the data, inside the tensor before it`);
     if (offset > end)
-      throw damaged(`no tensor owns the bytes from ${end} to ${offset} of the data, before tensor ${quote(name)}`);
+      throw damaged(`no tensor owns the bytes from ${end} to ${offset} of the data, before tensor ${quote(tensor)}`);
     end += nBytes;
     if (end > nDataBytes) {
       throw damaged(
-        `tensor ${quote(name)} ends at byte ${end} of the data, but there are only ${nDataBytes}; the file may be cut off`,
+        `tensor ${quote(tensor)} ends at byte ${end} of the data, but there are only ${nDataBytes}; the file may be cut off`,
       );
     }
   }
@@ -108,7 +126,8 @@ function checkHeader(bytes: Uint8Array, nDataBytes: number, dataOffset: number, 
   return { tensors: absolute, metadata: metadata as Record<string, string> };
 }
 
-function parseHeader(bytes: Uint8Array, damaged: Damaged): Record<string, unknown> {
+function parseHeader(name: string, bytes: Uint8Array, damaged: Damaged): Record<string, unknown> {
+  refuseDeep(name, bytes);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -19,6 +19,7 @@ export interface Shard {
 
 const singleFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
+const mostShards = 1000;
 
 /**
  * Opens model.safetensors, or every shard that model.safetensors.index.json names. The caller closes the sources.
@@ -87,7 +88,13 @@ function readIndex(path: string, text: string): string[] {
   if (entries.length === 0) throw damaged('its weight_map is empty');
   // What is in it does not matter, but transformers does not open an index without it.
   if (!('metadata' in (json as object))) throw damaged('it has no metadata, such as {}');
-  return [...new Set(entries.map(([, file]) => file as string))].sort();
+  const files = [...new Set(entries.map(([, file]) => file as string))].sort();
+  if (files.length > mostShards)
+    throw new UserError(
+      'overLimit',
+      `${path} names ${files.length} files, but at most ${mostShards} are read; save the model in larger ones.`,
+    );
+  return files;
 }
 
 /** Two readers would take two different ones, where they differ. */

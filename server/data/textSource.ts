@@ -1,8 +1,8 @@
 // Files to text. Plain text is taken byte for byte; of structured files one field is read, a document a row.
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
-import { basename, extname } from 'node:path';
+import { opendir, stat } from 'node:fs/promises';
+import { basename, extname, join, relative } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { openToRead } from '../files/contained';
 import type { TokenSourceReport } from '../protocol/recipes';
@@ -88,11 +88,38 @@ async function contentsOf(file: string): Promise<Buffer> {
 
 /** A folder, such as that of a data set in Hugging Face's cache: some of what could be meant is named. */
 async function notAFile(path: string): Promise<UserError> {
-  const inside = await readdir(path, { recursive: true }).catch((): string[] => []);
+  const inside = await someInside(path);
   const files = inside.filter((name) => endingOf(name) in readers || /\.(txt|raw)$/i.test(nameWithin(name))).sort();
   const such = files.length > 0 ? `, such as ${files.slice(0, 3).join(', ')}` : '';
   const what = inside.length > 0 ? 'a folder' : 'not a file';
   return new UserError('badData', `${path} is ${what}; name the text files one by one${such}.`);
+}
+
+/** Enough to name a few; it may be a whole disk. */
+const mostInside = 10_000;
+
+async function someInside(folder: string): Promise<string[]> {
+  const inside: string[] = [];
+  try {
+    for await (const entry of await opendir(folder, { recursive: true })) {
+      inside.push(relative(folder, join(entry.parentPath, entry.name)));
+      if (inside.length === mostInside) break;
+    }
+  } catch {
+    // A folder that cannot be read holds nothing to name.
+  }
+  return inside;
+}
+
+/** The first `most` bytes of a file, or all. */
+export async function readHead(file: string, most: number): Promise<Buffer> {
+  const handle = await openToRead(file);
+  try {
+    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(most), position: 0 });
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Reads bytes as UTF-8. @throws UserError badData that names the first byte that is not text */

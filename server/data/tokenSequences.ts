@@ -5,7 +5,7 @@ import type { BosMode, TokenSource, TokenSourceReport } from '../protocol/recipe
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import { drawn } from './random';
 import { parsedOr } from './jsonRows';
-import { decodeUtf8, readBytes, readText } from './textSource';
+import { decodeUtf8, readBytes, readHead, readText } from './textSource';
 
 /** What the model can take. */
 export interface SequenceLimits {
@@ -134,6 +134,13 @@ async function readIdRows(
       nTokensInText: null,
     },
   };
+}
+
+/** The first row of ids that the beginning of a file shows whole; null: there is none. It is not known whether the rest is right. */
+export async function firstRowOfIds(file: string, most: number): Promise<{ nIds: number; nBytes: number } | null> {
+  const head = (await readHead(file, most)).toString('latin1');
+  const row = /\[\s*\d+(?:\s*,\s*\d+)*\s*\]/.exec(head)?.[0];
+  return row === undefined ? null : { nIds: row.split(',').length, nBytes: row.length };
 }
 
 /**

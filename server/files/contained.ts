@@ -4,8 +4,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { UserError } from '../errors';
+import { refuseDeep, refuseLarge } from './limits';
 
 /** For each call of `confined` that we are within, the folders that it names. */
 const confinement = new AsyncLocalStorage<readonly (readonly string[])[]>();
@@ -83,11 +84,18 @@ export async function openToRead(path: string, within: readonly string[] | null 
 export const openInside = async (folder: string, name: string): Promise<FileHandle> =>
   openToRead(join(folder, name), await contentOf(folder));
 
-/** Reads a file that a folder holds. @throws as openToRead */
+/**
+ * Reads a file that a folder holds, as large and as deep as limits.ts allows by its name.
+ * @throws as openToRead; UserError `overLimit`
+ */
 export async function readInside(folder: string, name: string): Promise<Buffer> {
   const handle = await openInside(folder, name);
   try {
-    return await handle.readFile();
+    const path = join(folder, name);
+    refuseLarge(path, basename(name), (await handle.stat()).size);
+    const bytes = await handle.readFile();
+    if (name.endsWith('.json')) refuseDeep(path, bytes);
+    return bytes;
   } finally {
     await handle.close();
   }

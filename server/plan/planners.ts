@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { pathsAtOnce } from '../analysis/measuring';
 import type { Checkpoint } from '../checkpoint/checkpoint';
-import { readTokenSequences } from '../data/tokenSequences';
+import { firstRowOfIds, readTokenSequences } from '../data/tokenSequences';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
 import { planExecution } from '../execution/memoryPlan';
@@ -17,6 +17,7 @@ import type { HealRecipe } from '../recipes/heal/recipe';
 import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '../recipes/kinds';
 import { summarize } from '../recipes/modelSummary';
 import type { PlannedWork } from '../recipes/recipeContext';
+import { checkStudy } from '../recipes/study/check';
 import { estimateStudy } from '../recipes/study/estimate';
 import type { StudyRecipe } from '../recipes/study/recipe';
 import { analysisStep, planStudy } from '../recipes/study/steps';
@@ -116,6 +117,7 @@ const packedTokens = 512;
 /** The time of all its steps, and the memory of the largest that reads the base: the analysis, or the first healing. */
 async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedWork> {
   const { config } = checkpoint;
+  checkStudy(recipe, config.nBlocks);
   const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
   const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];
   const healed = healing && (await shapeOfHealing(healing, checkpoint));
@@ -151,6 +153,23 @@ async function shapeOfHealing(recipe: HealRecipe, checkpoint: Checkpoint): Promi
   };
 }
 
+/** Large files are not read for a plan: their rows are taken to be as long as the first one. */
+const mostIdBytes = 8e6;
+
+async function shapeOfIds(
+  source: Extract<TokenSource, { kind: 'ids' }>,
+  { contextLength, vocabularySize }: ModelConfig,
+): Promise<{ nSequences: number; tokensPerSequence: number }> {
+  const stats = await stat(source.file).catch(() => null);
+  const first = stats && stats.size > mostIdBytes ? await firstRowOfIds(source.file, mostIdBytes / 8) : null;
+  if (stats && first) {
+    const there = Math.max(1, Math.floor(stats.size / first.nBytes));
+    return { nSequences: Math.min(there, source.sequences ?? there), tokensPerSequence: first.nIds };
+  }
+  const { sequences } = await readTokenSequences(source, null, { contextLength, vocabularySize });
+  return { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
+}
+
 /** About what tokenizers make of English text. Nothing is tokenised for a plan; the run itself plans exactly. */
 const bytesPerToken = 4;
 
@@ -158,11 +177,7 @@ async function shapeOf(
   source: TokenSource,
   { config }: Checkpoint,
 ): Promise<{ nSequences: number; tokensPerSequence: number }> {
-  if (source.kind === 'ids') {
-    const { contextLength, vocabularySize } = config;
-    const { sequences } = await readTokenSequences(source, null, { contextLength, vocabularySize });
-    return { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
-  }
+  if (source.kind === 'ids') return shapeOfIds(source, config);
   let nBytes = 0;
   for (const file of source.files) {
     const stats = await stat(file).catch(() => null);

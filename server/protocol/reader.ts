@@ -59,7 +59,7 @@ export interface ReaderLimit {
 }
 
 const aModel = {
-  withinMs: 15_000,
+  withinMs: 10_000,
   what: 'Reading this model',
   remedy: 'get its files again from where it is published',
 };

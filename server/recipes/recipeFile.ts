@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import {
+  type Alias,
   type Document,
   isMap,
   isNode,
@@ -36,7 +37,8 @@ const defaultSequences = { sequences: 16, atMost: true };
 /** Throws UserError('usage') with file, line and column for anything that is no recipe. */
 export function parseRecipe(text: string, file: string): FileRecipe {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, strict: true });
+  refuseLarge(text, file);
+  const documents = parsedDocuments(text, file, lines);
   const refuse = (offset: number, what: string): UserError => {
     const { line, col } = lines.linePos(offset);
     return new UserError('usage', `${file}:${line}:${col}: ${what}`);
@@ -53,6 +55,8 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   const broken = document.errors[0];
   if (broken)
     throw refuse(broken.pos[0], `${broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')}.`);
+  const alias = aliasBeyond(document, mostAliases);
+  if (alias) throw refuse(alias.range?.[0] ?? 0, `A recipe file has at most ${mostAliases} aliases; write them out.`);
   let content: unknown;
   try {
     content = document.toJS({ maxAliasCount: 20 });
@@ -68,6 +72,41 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   if (unknown) throw refuse(offsetOf(document, { code: 'custom', path: unknown.path }), unknown.sentence);
   const beside = (path: string) => resolve(dirname(resolve(file)), path.replace(/^~(?=[/\\]|$)/, homedir()));
   return mapPaths(result.data, { model: beside, read: beside, write: beside });
+}
+
+/** Recipes are a page long; one with long lists is written out by nobody. */
+const mostCharacters = 2 ** 20;
+const mostAliases = 100;
+
+function refuseLarge(text: string, file: string): void {
+  if (text.length <= mostCharacters) return;
+  throw new UserError(
+    'overLimit',
+    `${file} has ${text.length} characters, but a recipe file has at most ${mostCharacters}; shorten it.`,
+  );
+}
+
+function parsedDocuments(text: string, file: string, lineCounter: LineCounter) {
+  try {
+    return parseAllDocuments(text, { lineCounter, strict: true });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UserError('overLimit', `${file} is nested too deep for a recipe file; write it with fewer levels.`);
+  }
+}
+
+/** Each is looked up in the whole document. */
+function aliasBeyond(document: Document.Parsed<ParsedNode>, most: number): Alias | null {
+  let nSeen = 0;
+  let beyond: Alias | null = null;
+  visit(document, {
+    Alias(_, alias) {
+      if (nSeen++ < most) return undefined;
+      beyond = alias;
+      return visit.BREAK;
+    },
+  });
+  return beyond;
 }
 
 /** The text of a file that parses to the same recipe. Throws UserError('usage') for a kind that files do not hold. */

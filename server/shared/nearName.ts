@@ -5,6 +5,7 @@
  * with the fewest edits (Damerau-Levenshtein), if these are few for its length. At most three, and none where none is near.
  */
 export function nearNames(name: string, names: readonly string[]): string[] {
+  if (name.length > longest) return [];
   const wanted = plain(name);
   const alike = names.filter((other) => plain(other) === wanted);
   if (alike.length > 0 || wanted === '') return alike.slice(0, 1);
@@ -24,6 +25,9 @@ export function meant(name: string, names: readonly string[], otherwise: string)
   const near = nearNames(name, names);
   return near.length > 0 ? `; did you mean ${near.join(' or ')}?` : otherwise;
 }
+
+/** Nobody meant a longer one, and the edits are counted letter by letter. */
+const longest = 100;
 
 const plain = (name: string): string => name.toLowerCase().replace(/[-_.\s]/g, '');
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
-import { checkStudy } from '../../server/recipes/study/inputs';
+import { checkStudy } from '../../server/recipes/study/check';
 import { planStudy } from '../../server/recipes/study/steps';
 import { supposedSets } from '../../server/recipes/study/variants';
 import { repoRoot } from '../fixtures';

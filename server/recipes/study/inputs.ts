@@ -1,22 +1,19 @@
 // What a study needs to know before it starts, read and checked so that a study that starts can finish: the model, the
 // sequences of its texts, the sizes that an estimate is made from.
 import { stat } from 'node:fs/promises';
-import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
 import type { ModelConfig } from '../../model/config';
 import type { StudyEvaluation, StudyHealing, StudyRecipe } from './recipe';
+import { checkStudy } from './check';
 import type { TokenSource } from '../../protocol/recipes';
 import type { ModelSummary } from '../../protocol/reports';
-import { checkRule } from '../../pruning/choose';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { summarize } from '../modelSummary';
-import { unknownName } from '../recipeNames';
 import type { StudyShapes } from './estimate';
 import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
-import { ruleOf } from './variants';
 import { sequencesFor } from '../sequences';
 import { refuseUnfoldable } from '../../pruning/repair';
 
@@ -42,47 +39,6 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
     const modelSha256 = sha256(JSON.stringify({ config, weights, sizeBytes: checkpoint.sizeBytes }));
     return { config, model: summarize(checkpoint), shapes, inputs: { modelSha256, filesSha256 }, tasksSha256 };
   });
-
-/** What can be said against a study of a model of so many blocks. */
-export function checkStudy(recipe: StudyRecipe, nBlocks: number): void {
-  const { methods, counts, healing, evaluate, perplexity } = recipe;
-  const refuse = (sentence: string) => {
-    throw new UserError('usage', sentence);
-  };
-  for (const [field, list] of Object.entries({ methods, counts, repairs: recipe.repairs }))
-    if (list.length === 0) refuse(`A study without ${field} has nothing to do; name at least one.`);
-  const unknown = unknownName(recipe);
-  if (unknown) refuse(unknown.sentence);
-  if (evaluate?.tasks.length === 0) refuse('An evaluation without tasks has nothing to do; name at least one.');
-  if (!evaluate && !perplexity)
-    refuse('A study that measures nothing says nothing; give it tasks to evaluate, or a perplexity text.');
-  for (const count of counts)
-    for (const method of methods) checkRule(ruleOf(method, count, recipe.protected), nBlocks, scoresOf(method));
-  for (const field of ['methods', 'counts', 'repairs'] as const) refuseOutside(field, healing, recipe);
-}
-
-/** Losses are of blocks. */
-const scoresOf = (method: string) =>
-  importanceMethodNames.includes(method as ImportanceMethodName)
-    ? importanceMethod(method as ImportanceMethodName).of
-    : 'block';
-
-/** What is to be healed has to be in the grid. */
-function refuseOutside(
-  field: 'methods' | 'counts' | 'repairs',
-  healing: StudyHealing | null,
-  recipe: StudyRecipe,
-): void {
-  const wanted: 'all' | readonly (string | number)[] = healing?.[field] ?? 'all';
-  if (wanted === 'all') return;
-  const there: readonly (string | number)[] = recipe[field];
-  const missing = wanted.find((one) => !there.includes(one));
-  if (missing !== undefined)
-    throw new UserError(
-      'usage',
-      `healing.${field} names ${missing}, but the study's ${field} are ${there.join(', ')}; name some of those.`,
-    );
-}
 
 /** Reads every task as its evaluation will, and keeps no more than hashes. */
 async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Promise<TaskHashes> {

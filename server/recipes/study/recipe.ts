@@ -50,7 +50,7 @@ export const studySchema = z.strictObject({
   /** The text that methods look at, and that repairs are fitted on. */
   source: tokenSource,
   /** Names of the tables in shared/methods.ts. */
-  methods: z.array(method).min(1, 'it names no method').refine(distinct, 'it names a method twice'),
+  methods: z.array(method).min(1, 'it names no method').max(100).refine(distinct, 'it names a method twice'),
   /** How many blocks go. */
   counts: z.array(count).min(1, 'it names no count').max(1000).refine(distinct, 'it names a count twice'),
   /** Blocks that no method may choose. */
