@@ -66,7 +66,7 @@ describe('models/find', () => {
 
     const began = performance.now();
     const { models, broken, cut } = await opened.client.request('models/find', { folders: [] });
-    expect(performance.now() - began).toBeLessThan(2000);
+    expect(performance.now() - began).toBeLessThan(5000);
     const shown = models.map(({ summary, ...rest }) => ({ name: summary.name, nBlocks: summary.nBlocks, ...rest }));
     expect(shown.sort((a, b) => a.name.localeCompare(b.name))).toEqual([
       { name: 'base', nBlocks: 5, parentFolder: null, analysisRunId: analyzeId },
