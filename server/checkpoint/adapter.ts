@@ -37,7 +37,15 @@ const tensorName = (key: string, part: 'A' | 'B') => `base_model.model.${key}.lo
  * @throws UserError `cannotWrite`.
  */
 export async function writeAdapterFiles(folder: string, adapter: Adapter): Promise<void> {
-  const { options, modules, tensors, nBlocks, baseModelNameOrPath } = adapter;
+  const specs = adapterSpecs(adapter);
+  await writeStaged(join(folder, adapterWeightsFile), (file) =>
+    writeTensors(file, specs, ({ data }) => [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
+  );
+  await writeAdapterConfig(folder, adapter);
+}
+
+/** The tensors of an adapter as its file has them. */
+export function adapterSpecs({ modules, tensors }: Adapter) {
   const specs = modules.flatMap((module) => {
     const key = moduleKey(module);
     const { a, b } = tensors.get(key)!;
@@ -48,10 +56,11 @@ export async function writeAdapterFiles(folder: string, adapter: Adapter): Promi
     ];
   });
   // In the order of the original writer.
-  specs.sort((one, other) => (one.name < other.name ? -1 : 1));
-  await writeStaged(join(folder, adapterWeightsFile), (file) =>
-    writeTensors(file, specs, ({ data }) => [new Uint8Array(data.buffer, data.byteOffset, data.byteLength)]),
-  );
+  return specs.sort((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+export async function writeAdapterConfig(folder: string, adapter: Adapter): Promise<void> {
+  const { options, modules, nBlocks, baseModelNameOrPath } = adapter;
   const json = adapterConfigJson(options, modules, nBlocks, baseModelNameOrPath);
   await writeStagedFile(join(folder, adapterConfigFile), `${JSON.stringify(json, null, 2)}\n`);
 }

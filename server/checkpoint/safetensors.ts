@@ -1,5 +1,6 @@
 // The safetensors file format: 8 bytes of header length, a JSON header, then the bytes of all tensors without gaps.
 // Files come from strangers, so every field is checked before it is believed, and nothing outside the file is read.
+import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { UserError } from '../errors';
@@ -208,6 +209,16 @@ export async function writeTensors<Tensor extends TensorSpec>(
     if (nBytes !== tensorBytes(tensor))
       throw new Error(`${tensor.name}: ${nBytes} bytes came for ${tensorBytes(tensor)}`);
   }
+}
+
+/** Of the file that these tensors make. */
+export function safetensorsSha256<Tensor extends TensorSpec>(
+  tensors: readonly Tensor[],
+  bytesOf: (tensor: Tensor) => Uint8Array,
+): string {
+  const hash = createHash('sha256').update(safetensorsHeaderBytes(tensors));
+  for (const tensor of tensors) hash.update(bytesOf(tensor));
+  return hash.digest('hex');
 }
 
 /** Length and header, padded with spaces to a multiple of 8 as the original writer does. */

@@ -22,7 +22,10 @@ function numbersOf(out: string) {
   const read = (file: string) => readFileSync(join(root, out, file));
   const lines = read('run/metrics.jsonl').toString().trim().split('\n');
   const metrics = lines.map((line) => JSON.parse(line));
-  for (const { step } of metrics) if (step) delete step.tokensPerSecond;
+  for (const line of metrics) {
+    delete line.checksum;
+    if (line.step) delete line.step.tokensPerSecond;
+  }
   return {
     metrics,
     csv: read('run/metrics.csv')

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const { code, stderr } = await espalierProcess([...heal('begun'), '--quiet'], root);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   cpSync(join(root, 'begun'), join(root, 'damaged'), { recursive: true });
-  file('damaged/run/recipe.json', '{');
+  for (const name of ['recipe', 'state', 'state-before']) file(`damaged/run/${name}.json`, '{');
 });
 
 type Row = [what: string, args: string[], sentence: RegExp];

@@ -44,7 +44,9 @@ describe('going on', () => {
     });
     for (const name of readdirSync(join(out, 'run')).filter((it) => it.endsWith('.json'))) {
       const file = join(out, 'run', name);
-      writeFileSync(file, asWrittenBefore(readFileSync(file, 'utf8')));
+      // Files of then had no checksum.
+      const bare = readFileSync(file, 'utf8').replace(/,\s*"checksum": ?"[0-9a-f]{16}"/, '');
+      writeFileSync(file, asWrittenBefore(bare));
     }
     const rest = await heal({ out, resume: true });
     expect(stepsOf(rest.report)).toEqual(stepsOf(whole.report));

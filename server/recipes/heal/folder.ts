@@ -1,33 +1,27 @@
 // The folder of a healing: a PEFT folder from its first moment on, with the state of the run in `run/`. Whatever ends a run,
 // what lies here is whole, and the run goes on from its last saved state as if nothing had been.
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { type Adapter, writeAdapterFiles } from '../../checkpoint/adapter';
+import { type Adapter, adapterWeightsFile, writeAdapterConfig, writeAdapterFiles } from '../../checkpoint/adapter';
 import { writeBaseRecord } from '../../checkpoint/adapterBase';
-import { openFileSource } from '../../checkpoint/byteSource';
-import { isFile } from '../../checkpoint/folder';
-import { readSafetensorsHeader, writeTensors } from '../../checkpoint/safetensors';
-import { writeStaged, writeStagedFile } from '../../checkpoint/stagedFile';
+import { sealed } from '../../checkpoint/sealed';
+import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
-import type { HealEval, HealStep } from '../../protocol/reports';
-import { finiteJson } from '../../shared/finite';
-import { withNamesOfNow } from '../../shared/earlierNames';
 import { atTheBeginning, type Progress } from '../../training/loop';
-import { csvHeader, csvLine, type Line, type References } from './metrics';
+import { isRecordedAdapter, recordAdapter } from './bestAdapter';
+import { csvHeader, csvLine, type Line } from './metrics';
+import { jsonLine, linesOf, readRecorded, type Recorded } from './metricsFile';
 import { type Begun, readBegun, refuseOtherRun } from './identity';
-
-/** What is known of a run so far. */
-export interface Recorded {
-  readonly progress: Progress;
-  readonly references: References | null;
-  readonly steps: HealStep[];
-  readonly evals: HealEval[];
-}
+import { begunInStates, readSavedState, saveState } from './savedState';
 
 export interface HealFolder {
   readonly recorded: Recorded;
+  /** What is damaged in it, a sentence each. */
+  readonly said: readonly string[];
+  /** The best adapter so far is lost: another is to be published in its place. */
+  readonly lacksAdapter: boolean;
   /** The optimizer's tensors of the saved state; null at the beginning of a run. */
   readonly tensors: ReadonlyMap<string, Float32Array> | null;
   record(line: Line): Promise<void>;
@@ -37,7 +31,7 @@ export interface HealFolder {
 }
 
 const runFolder = 'run';
-const files = { begun: 'recipe.json', metrics: 'metrics.jsonl', csv: 'metrics.csv', state: 'state.json' } as const;
+const files = { begun: 'recipe.json', metrics: 'metrics.jsonl', csv: 'metrics.csv' } as const;
 
 /** Makes the folder with an adapter that changes nothing yet. Throws UserError('cannotWrite') where it cannot be. */
 export async function createHealFolder(recipe: HealRecipe, begun: Begun, fresh: Adapter): Promise<HealFolder> {
@@ -48,43 +42,71 @@ export async function createHealFolder(recipe: HealRecipe, begun: Begun, fresh: 
       await writeAdapterFiles(stage, fresh);
       if (begun.base) await writeBaseRecord(stage, begun.base);
       await mkdir(join(stage, runFolder));
-      await writeFile(join(stage, runFolder, files.begun), `${JSON.stringify(begun, null, 1)}\n`);
+      await writeFile(join(stage, runFolder, files.begun), begunText(begun));
+      await recordAdapter(join(stage, runFolder), fresh);
       await writeFile(join(stage, runFolder, files.metrics), '');
       await writeFile(join(stage, runFolder, files.csv), csvHeader);
     },
     { sources },
   );
-  return opened(recipe.out, { progress: atTheBeginning, references: null, steps: [], evals: [] }, null);
+  const recorded: Recorded = { progress: atTheBeginning, references: null, steps: [], evals: [] };
+  return { ...opened(recipe.out, begun), recorded, said: [], lacksAdapter: false, tensors: null };
 }
 
 /** What the run in a folder was begun with. Throws UserError('notFound') where there is none. */
 export async function begunIn(out: string): Promise<Begun> {
   const path = join(out, runFolder, files.begun);
-  if (!(await isFile(path)))
+  const text = await begunTextIn(path);
+  const begun = readBegun(text ?? '') ?? (await begunInStates(join(out, runFolder)));
+  if (begun) return begun;
+  if (text === null)
     throw new UserError(
       'notFound',
       `${resolve(out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
     );
-  return readBegun(await readFile(path, 'utf8'), path);
+  throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
 }
+
+/** null: there is none. */
+const begunTextIn = (path: string): Promise<string | null> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return null;
+    if (['EISDIR', 'ELOOP'].includes(error.code ?? '')) return '';
+    throw error;
+  });
 
 /**
  * Opens the folder of a run that ended early. Throws UserError `notFound` where there is none, `usage` where the run was begun
  * with other settings or data.
  */
-export async function resumeHealFolder(recipe: HealRecipe, begun: Begun): Promise<HealFolder> {
-  const at = (file: string) => join(recipe.out, runFolder, file);
-  refuseOtherRun(await begunIn(recipe.out), begun, recipe.out);
-  for (const folder of [recipe.out, join(recipe.out, runFolder)]) await removeAbandonedIn(folder);
-  const saved = await readState(at);
-  const recorded = await readRecorded(at(files.metrics), saved?.progress ?? atTheBeginning);
+export async function resumeHealFolder(recipe: HealRecipe, begun: Begun, fresh: Adapter): Promise<HealFolder> {
+  const { out } = recipe;
+  const at = (file: string) => join(out, runFolder, file);
+  refuseOtherRun(await begunIn(out), begun, out);
+  for (const folder of [out, join(out, runFolder)]) await removeAbandonedIn(folder);
+  const { state, said } = await readSavedState(join(out, runFolder));
+  const saved = state?.progress ?? atTheBeginning;
+  const { recorded, said: missing } = await readRecorded(at(files.metrics), saved);
+  const isKept = await isRecordedAdapter(out, join(out, runFolder));
+  const lost = isKept ? [] : [lostAdapterSentence(out, saved)];
   // What was recorded after the saved state is made again, and would be there twice.
   await writeStagedFile(at(files.metrics), linesOf(recorded).map(jsonLine).join(''));
   await writeStagedFile(at(files.csv), csvHeader + linesOf(recorded).map(csvLine).join(''));
-  return opened(recipe.out, recorded, saved?.tensors ?? null);
+  if (!readBegun((await begunTextIn(at(files.begun))) ?? '')) {
+    missing.push(`${at(files.begun)} was damaged; it is written anew from the saved state.`);
+    await writeStagedFile(at(files.begun), begunText(state?.begun ?? begun));
+  }
+  await writeAdapterConfig(out, fresh);
+  return {
+    ...opened(out, begun),
+    recorded: isKept ? recorded : { ...recorded, progress: { ...saved, best: null, sinceBest: 0 } },
+    said: [...said, ...missing, ...lost],
+    lacksAdapter: !isKept,
+    tensors: state?.tensors ?? null,
+  };
 }
 
-function opened(out: string, recorded: Recorded, tensors: HealFolder['tensors']): HealFolder {
+function opened(out: string, begun: Begun): Pick<HealFolder, 'record' | 'publish' | 'save'> {
   const at = (file: string) => join(out, runFolder, file);
   const guarded = async (work: () => Promise<void>) => {
     try {
@@ -94,85 +116,24 @@ function opened(out: string, recorded: Recorded, tensors: HealFolder['tensors'])
     }
   };
   return {
-    recorded,
-    tensors,
     record: (line) =>
       guarded(async () => {
         await appendFile(at(files.metrics), jsonLine(line));
         await appendFile(at(files.csv), csvLine(line));
       }),
-    publish: (adapter) => guarded(() => writeAdapterFiles(out, adapter)),
-    save: (progress, now) =>
+    publish: (adapter) =>
       guarded(async () => {
-        const file = `state-${progress.step}.safetensors`;
-        const specs = [...now].map(([name, data]) => ({ name, dtype: 'F32' as const, shape: [data.length], data }));
-        await writeStaged(at(file), (stage) => writeTensors(stage, specs, ({ data }) => [bytesUnder(data)]));
-        await writeStagedFile(at(files.state), `${finiteJson({ ...progress, tensors: file })}\n`);
-        for (const other of await readdir(join(out, runFolder)))
-          if (/^state-\d+\.safetensors$/.test(other) && other !== file) await rm(at(other));
+        await recordAdapter(join(out, runFolder), adapter);
+        await writeAdapterFiles(out, adapter);
       }),
+    save: (progress, now) => guarded(() => saveState(join(out, runFolder), progress, begun, now)),
   };
 }
 
-async function readState(
-  at: (file: string) => string,
-): Promise<{ progress: Progress; tensors: Map<string, Float32Array> } | null> {
-  if (!(await isFile(at(files.state)))) return null;
-  const { tensors: file, ...progress } = withNamesOfNow(
-    JSON.parse(await readFile(at(files.state), 'utf8')),
-  ) as Progress & {
-    tensors: string;
-  };
-  const source = await openFileSource(at(file));
-  try {
-    const tensors = new Map<string, Float32Array>();
-    for (const { name, shape, offset } of (await readSafetensorsHeader(source)).tensors) {
-      const data = new Float32Array(shape[0]!);
-      await source.read(bytesUnder(data), offset);
-      tensors.set(name, data);
-    }
-    return { progress, tensors };
-  } finally {
-    await source.close();
-  }
-}
+const begunText = (begun: Begun): string => `${sealed(JSON.stringify(begun, null, 1))}\n`;
 
-/** The lines up to a state; one that a crash cut off is none. */
-async function readRecorded(path: string, progress: Progress): Promise<Recorded> {
-  const recorded: Recorded = { progress, references: null, steps: [], evals: [] };
-  let references: Recorded['references'] = null;
-  for (const text of (await readFile(path, 'utf8')).split('\n')) {
-    const line = parsedLine(text);
-    if (!line) continue;
-    if ('references' in line) references = line.references;
-    else if ('step' in line && line.step.step < progress.step) recorded.steps.push(line.step);
-    else if ('evaluation' in line && line.evaluation.step <= progress.evaluatedAtStep)
-      recorded.evals.push(line.evaluation);
-  }
-  return { ...recorded, references };
-}
-
-function parsedLine(text: string): Line | null {
-  try {
-    return JSON.parse(text) as Line;
-  } catch {
-    return null;
-  }
-}
-
-/** In the order in which they happened: an evaluation after n steps comes before step n. */
-function linesOf({ references, steps, evals }: Recorded): Line[] {
-  const evaluation = new Map(evals.map((it) => [it.step, it]));
-  const before = (step: number): Line[] => (evaluation.has(step) ? [{ evaluation: evaluation.get(step)! }] : []);
-  return [
-    ...(references ? [{ references }] : []),
-    ...steps.flatMap((step) => [...before(step.step), { step }]),
-    ...before(steps.length),
-  ];
-}
-
-const jsonLine = (line: Line): string => `${finiteJson(line)}\n`;
-const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
+const lostAdapterSentence = (out: string, { step }: Progress): string =>
+  `${join(out, adapterWeightsFile)} is damaged; in its place is the adapter after ${step} steps, where the run goes on.`;
 
 function cannotGoOn(out: string, error: unknown): UserError {
   const reason = error instanceof Error ? error.message.split(',')[0] : String(error);

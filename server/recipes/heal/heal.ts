@@ -24,7 +24,8 @@ import {
   withPlannedModel,
 } from '../recipeContext';
 import { openControl } from './control';
-import { begunIn, createHealFolder, type HealFolder, type Recorded, resumeHealFolder } from './folder';
+import { begunIn, createHealFolder, type HealFolder, resumeHealFolder } from './folder';
+import type { Recorded } from './metricsFile';
 import { type Begun, begunBy } from './identity';
 import { originalLoss, withTeacherTargets } from './original';
 import { type HealShape, planHealing } from './plan';
@@ -47,6 +48,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     const { plan } = planned;
     const folder = await openFolder(checkpoint, recipe, inputs, plan);
     const { steps } = recipe.loop;
+    for (const text of folder.said) run.emit({ kind: 'warning', text });
     run.emit({ kind: 'healing', adapter: summaryOf(inputs, 0), data: inputs.data.report, steps });
     return withDevice(recipe.compute, async (device) => {
       const lossOfOriginal = await originalLoss(device, recipe, inputs, folder.recorded, run);
@@ -75,8 +77,8 @@ async function openFolder(
 ): Promise<HealFolder> {
   const base = await baseRecordOf(checkpoint);
   const begun = begunBy(recipe, inputs.data.report, { memory: mode, activations: keeps }, base, versions());
-  if (recipe.resume) return resumeHealFolder(recipe, begun);
-  return createHealFolder(recipe, begun, adapterFile(checkpoint, inputs, inputs.initial));
+  const fresh = adapterFile(checkpoint, inputs, inputs.initial);
+  return recipe.resume ? resumeHealFolder(recipe, begun, fresh) : createHealFolder(recipe, begun, fresh);
 }
 
 /** From the references to the report, with the adapter on the device for as long. */
@@ -99,6 +101,7 @@ async function train(
 
   const [steps, evals] = [[...folder.recorded.steps], [...folder.recorded.evals]];
   const listener = recording(inTraining, adapter, folder, { steps, evals }, run);
+  if (folder.lacksAdapter) await listener.best();
   const { result, elapsedMs, compileMs } = await timed(device, () =>
     trainLoop(
       trainerOf(inTraining, adapter, run.signal),
@@ -119,7 +122,7 @@ async function train(
     evals,
     ...references,
     ...facts,
-    warning: warningsOf(inputs.initWarning, await warningAfter(result, adapter)),
+    warning: warningsOf(inputs.initWarning, ...folder.said, await warningAfter(result, adapter)),
     peakMemoryBytes: peakMemoryBytes(),
   };
 }

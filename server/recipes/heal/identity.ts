@@ -1,10 +1,10 @@
 // What makes two calls one run: the settings that its numbers depend on, and the data.
 import { resolve } from 'node:path';
 import { type BaseRecord, otherBase } from '../../checkpoint/baseRecord';
+import { unsealed } from '../../checkpoint/sealed';
 import { UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
 import type { TrainingDataReport } from '../../protocol/reports';
-import { withNamesOfNow } from '../../shared/earlierNames';
 import { firstDifference } from '../firstDifference';
 
 /** Written down at the beginning of a run. */
@@ -49,15 +49,12 @@ export function begunBy(
   };
 }
 
-export function readBegun(text: string, path: string): Begun {
-  try {
-    const begun = withNamesOfNow(JSON.parse(text)) as Begun;
-    if (typeof begun.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object')
-      return begun;
-  } catch {
-    // refused below
-  }
-  throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
+/** null: it is damaged. */
+export function readBegun(text: string): Begun | null {
+  const begun = unsealed(text) as Begun | null;
+  const isBegun =
+    typeof begun?.settings === 'object' && Array.isArray(begun.dataSha256) && typeof begun.ways === 'object';
+  return isBegun ? begun : null;
 }
 
 /** Throws UserError('usage') naming the first difference. */

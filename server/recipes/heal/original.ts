@@ -8,7 +8,7 @@ import type { CountedSequence } from '../../training/batches';
 import { heldOutLoss } from '../../training/heldOut';
 import { withTargets } from '../../training/teacher';
 import type { Model } from '../../execution/model';
-import type { Recorded } from './folder';
+import type { Recorded } from './metricsFile';
 import type { TrainingInputs } from './trainingInputs';
 import { progress, type Run, withModel } from '../recipeContext';
 

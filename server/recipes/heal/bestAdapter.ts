@@ -1,0 +1,39 @@
+// best.json of a healing: sums of the weights that may lie at the folder's root. The new one is written down before its weights take
+// their place, so that a run that is killed in between has either.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Adapter, adapterSpecs, adapterWeightsFile } from '../../checkpoint/adapter';
+import { safetensorsSha256 } from '../../checkpoint/safetensors';
+import { sealed, unsealed } from '../../checkpoint/sealed';
+import { writeStagedFile } from '../../checkpoint/stagedFile';
+
+const bestFile = 'best.json';
+/** A run that is killed in between and goes on may publish the same adapters again. */
+const nKept = 3;
+
+/** To be called before the adapter is written. */
+export async function recordAdapter(folder: string, adapter: Adapter): Promise<void> {
+  const sha256 = safetensorsSha256(
+    adapterSpecs(adapter),
+    ({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+  );
+  const before = (await recorded(folder)) ?? [];
+  const weightsSha256 = [...new Set([sha256, ...before])].slice(0, nKept);
+  await writeStagedFile(join(folder, bestFile), `${sealed(JSON.stringify({ weightsSha256 }))}\n`);
+}
+
+/** Whether the weights at the root are what was written there. Nothing speaks against them where the record is missing. */
+export async function isRecordedAdapter(out: string, folder: string): Promise<boolean> {
+  const sums = await recorded(folder);
+  const bytes = await readFile(join(out, adapterWeightsFile)).catch(() => null);
+  if (bytes === null) return false;
+  return sums === null || sums.includes(createHash('sha256').update(bytes).digest('hex'));
+}
+
+/** The newest first; null: it is missing, as in folders of earlier versions, or damaged. */
+async function recorded(folder: string): Promise<string[] | null> {
+  const text = await readFile(join(folder, bestFile), 'utf8').catch(() => '');
+  const { weightsSha256 } = (unsealed(text) ?? {}) as { weightsSha256?: string[] };
+  return Array.isArray(weightsSha256) ? weightsSha256 : null;
+}
