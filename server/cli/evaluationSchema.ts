@@ -89,6 +89,7 @@ const common = {
   tasks: z.array(task),
   comparisons: z.array(comparison),
   generation: z.array(generation).nullable(),
+  notFinite: z.array(z.object({ model: count.positive(), sentence: z.string() })).optional(),
   warnings: z.array(z.string()),
   items: z.object({ first: count, end: count }).nullable(),
   work,
@@ -124,8 +125,8 @@ const score = z.object({
 /** report.json of a run. */
 export const evaluateReportSchema = z
   .object({ ...common, models: z.array(model).min(1), groups: z.array(group), scores: z.array(score), versions })
-  .refine(({ models, scores, generation: texts }) =>
-    [...scores, ...(texts ?? [])].every(({ model: index }) => index < models.length),
+  .refine(({ models, scores, generation: texts, notFinite }) =>
+    [...scores, ...(texts ?? []), ...(notFinite ?? [])].every(({ model: index }) => index < models.length),
   )
   .refine(({ groups }) => !goesRound(groups));
 
@@ -144,7 +145,9 @@ export const harnessResultsSchema = z
     date: z.number(),
   })
   .refine(({ task_groups: groups }) => !goesRound(groups))
-  .refine(({ models, generation: texts }) => (texts ?? []).every(({ model: index }) => index < models.length));
+  .refine(({ models, generation: texts, notFinite }) =>
+    [...(texts ?? []), ...(notFinite ?? [])].every(({ model: index }) => index < models.length),
+  );
 
 /** A group that lies in itself. */
 function goesRound(groups: readonly z.infer<typeof group>[]): boolean {

@@ -15,7 +15,10 @@ import { metricOf } from '../shared/metrics';
 export type TaskResults = Record<string, string | number | null | Record<string, number>>;
 
 export interface HarnessResults
-  extends Pick<EvaluateReport, 'kind' | 'tasks' | 'comparisons' | 'generation' | 'warnings' | 'items' | 'work'>,
+  extends Pick<
+      EvaluateReport,
+      'kind' | 'tasks' | 'comparisons' | 'generation' | 'notFinite' | 'warnings' | 'items' | 'work'
+    >,
     Omit<RunFacts, 'versions'> {
   results: Record<string, TaskResults>;
   groups?: Record<string, TaskResults>;

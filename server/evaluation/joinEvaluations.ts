@@ -16,10 +16,13 @@ export function joinEvaluations(parts: readonly LabelledEvaluation[]): EvaluateR
   for (const part of rest) {
     const nBefore = joined.models.length - 1;
     const scores = part.scores.filter(({ model }) => model > 0).map((it) => ({ ...it, model: it.model + nBefore }));
+    const moved = (part.notFinite ?? []).map((it) => ({ ...it, model: it.model + nBefore }));
+    const notFinite = [...(joined.notFinite ?? []), ...moved];
     joined = {
       ...joined,
       models: [...joined.models, ...part.models.slice(1)],
       scores: [...joined.scores, ...scores],
+      ...(notFinite.length > 0 ? { notFinite } : {}),
       comparisons: [...joined.comparisons, ...part.comparisons],
       warnings: [
         ...new Set([

@@ -11,11 +11,12 @@ export interface MeanAccuracy {
   readonly difference: { readonly delta: number; readonly interval95: [number, number] | null } | null;
 }
 
-/** null where no task has an accuracy. */
+/** null where no task has an accuracy, or the model lacks one, as a model whose scores are not finite. */
 export function meanAccuracy(evaluation: EvaluateReport, model: number): MeanAccuracy | null {
   const counted = countedTasks(evaluation);
   if (counted.length === 0) return null;
   const valuesOf = (of: number) => (it: CountedTask) => scoreOf(evaluation, of, it)?.value ?? Number.NaN;
+  if (counted.some((task) => !scoreOf(evaluation, model, task))) return null;
   const mean = average(counted.map(valuesOf(model)));
   if (model === 0) return { mean, nTasks: counted.length, difference: null };
   const { label } = evaluation.models[model]!;

@@ -12,6 +12,7 @@ export type ReportSource = Pick<
   | 'tasks'
   | 'comparisons'
   | 'generation'
+  | 'notFinite'
   | 'warnings'
   | 'items'
   | 'work'
@@ -25,6 +26,7 @@ export type ReportSource = Pick<
 /** The report that `results` was made of. */
 export function reportOf(results: ReportSource): { report: EvaluateReport; dateEpochMs: number } {
   const { kind, tasks, task_groups: groups, comparisons, generation, warnings, items, work } = results;
+  const notFinite = results.notFinite ? { notFinite: results.notFinite } : {};
   const { timing, transfers, peakMemoryBytes, device, threads, memory, software: versions } = results;
   const scores = results.models.flatMap(({ results: ofTasks, groups: ofGroups }, model) => [
     ...tasks.flatMap(({ task }) => scoresOf(model, task, rowOf(ofTasks, task) ?? {})),
@@ -33,7 +35,20 @@ export function reportOf(results: ReportSource): { report: EvaluateReport; dateE
   const models = results.models.map(({ dropSet: _, results: __, groups: ___, ...model }) => model);
   const run: RunFacts = { timing, transfers, peakMemoryBytes, device, threads, memory, versions };
   return {
-    report: { kind, models, tasks, groups, scores, comparisons, generation, warnings, items, work, ...run },
+    report: {
+      kind,
+      models,
+      tasks,
+      groups,
+      scores,
+      comparisons,
+      generation,
+      ...notFinite,
+      warnings,
+      items,
+      work,
+      ...run,
+    },
     dateEpochMs: results.date * 1000,
   };
 }

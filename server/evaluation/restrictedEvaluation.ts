@@ -13,5 +13,6 @@ export function restrictedEvaluation(evaluation: EvaluateReport, models: readonl
     scores: moved(evaluation.scores),
     comparisons: evaluation.comparisons.filter(({ variant }) => labels.includes(variant)),
     generation: evaluation.generation && moved(evaluation.generation),
+    ...(evaluation.notFinite ? { notFinite: moved(evaluation.notFinite) } : {}),
   };
 }

@@ -13,8 +13,8 @@ import { openTables } from './positionTables';
 import type { TrieNode } from './variantTrie';
 import { blockGroup } from './weightStore';
 
-/** Thrown by a visitor; `explained` makes a sentence of it. */
-class NotFiniteResult extends Error {
+/** Thrown by a visitor, or kept by one that goes on; `explained` and `explanation` make a sentence of it. */
+export class NotFiniteResult extends Error {
   constructor(
     readonly what: string,
     readonly visit: { readonly node: TrieNode; readonly batch: Batch },
@@ -31,6 +31,9 @@ export function refuseNotFinite(
 ): void {
   if (firstNotFinite(values) >= 0) throw new NotFiniteResult(what, { node, batch });
 }
+
+/** Where a result that was not refused comes from. */
+export const explanation = (model: Model, result: NotFiniteResult): Promise<UserError> => sentence(model, result);
 
 /** What `work` gives. @throws UserError `notFinite` that says where a result comes from that a visitor refused */
 export async function explained<T>(model: Model, work: () => Promise<T>): Promise<T> {

@@ -7,11 +7,13 @@ import type { BatchShape } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
 import type { Path, Stage } from '../model/path';
 import type { Tensors } from '../runtime/tensor';
+import type { UserError } from '../errors';
+import { firstNotFinite } from '../shared/finite';
 import { shapeOf, stageArgument } from './blockProgram';
 import { openExecution } from './execute';
 import { openHeadScores, type TokenScores } from './headScores';
 import type { Model } from './model';
-import { refuseNotFinite } from './notFinite';
+import { explanation, NotFiniteResult } from './notFinite';
 import { batchOperations } from './packedCost';
 import { groupsOf } from './packedGroups';
 import { openPackedInputs, type PackedInputs } from './packedInputs';
@@ -32,10 +34,13 @@ export interface ScoringOptions extends Control {
   readonly groupBytes: number;
 }
 
+/** Of a path with a log-likelihood that is NaN or infinite: `notFinite`, which says where it comes from. */
+export type PathScores = Scores | UserError;
+
 /**
  * Scores the requests that were packed into `prefixBatches` on each path.
  * @param nRequests how many there are
- * @throws UserError `cancelled` between two runs, `notFinite` where a log-likelihood is NaN or infinite
+ * @throws UserError `cancelled` between two runs
  */
 export async function scoreRequests(
   model: Model,
@@ -43,17 +48,20 @@ export async function scoreRequests(
   nRequests: number,
   paths: readonly Path[],
   { groupBytes, ...control }: ScoringOptions,
-): Promise<Scores[]> {
+): Promise<PathScores[]> {
   const scores = paths.map(() => ({
     logLikelihoods: new Float64Array(nRequests),
     isGreedy: new Uint8Array(nRequests).fill(1),
   }));
+  const lost = new Map<number, NotFiniteResult>();
   const rounds = groupsOf(model.config, prefixBatches, paths.length, groupBytes).map((group) => group.flatMap(inOrder));
   using scope = model.device.scope();
   const inputs = await openPackedInputs(scope, model.config, nPositions(prefixBatches));
   using execution = await openExecution(model);
-  await execution.run(buildTrie(paths), rounds, { ...packedVisitor(model, inputs), ...taking(scores) }, control);
-  return scores;
+  await execution.run(buildTrie(paths), rounds, { ...packedVisitor(model, inputs), ...taking(scores, lost) }, control);
+  const ofPaths: PathScores[] = [...scores];
+  for (const [path, result] of lost) ofPaths[path] = await explanation(model, result);
+  return ofPaths;
 }
 
 /** A packed batch with its place among those of its prefix. */
@@ -135,12 +143,15 @@ interface PackedShape extends BatchShape {
   readonly tablePositions: number;
 }
 
-/** What becomes of the scores of tokens: sums by request. */
-const taking = (scores: readonly Scores[]): Pick<Visitor<PlacedBatch, TokenScores>, 'take'> => ({
-  async take(found, visit) {
-    const { node, batch } = visit;
-    refuseNotFinite(found.logLikelihoods, 'log-likelihood', visit);
+/** What becomes of the scores of tokens: sums by request. @param lost gets the first result of a path that is not finite */
+const taking = (
+  scores: readonly Scores[],
+  lost: Map<number, NotFiniteResult>,
+): Pick<Visitor<PlacedBatch, TokenScores>, 'take'> => ({
+  async take(found, { node, batch }) {
+    const isLost = firstNotFinite(found.logLikelihoods) >= 0;
     for (const path of node.ends) {
+      if (isLost && !lost.has(path)) lost.set(path, new NotFiniteResult('log-likelihood', { node, batch }));
       const { logLikelihoods, isGreedy } = scores[path]!;
       for (const [i, request] of batch.scoredTokens.requests.entries()) {
         logLikelihoods[request]! += found.logLikelihoods[i]!;

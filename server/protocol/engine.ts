@@ -87,7 +87,7 @@ export type EngineEvent =
   /** Evaluating: what is known of the report so far. */
   | {
       kind: 'scored';
-      report: Pick<EvaluateReport, 'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'warnings'>;
+      report: Pick<EvaluateReport, 'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'notFinite' | 'warnings'>;
     }
   | { kind: 'paused'; paused: boolean }
   | { kind: 'done'; report: Report }

@@ -2,6 +2,7 @@
 import { isShare, metricOf } from '../shared/metrics';
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { formatDropSet, isEmpty } from '../shared/dropSets';
+import { notFinite, withoutScores } from '../shared/finite';
 import { type ScoreRow, scoreRows } from './scoreTable';
 import { counted, parameters, percent, size } from '../shared/numbers';
 import { differenceText, flips, scoreText, verdictMarks } from '../shared/scores';
@@ -32,13 +33,16 @@ export function evaluationParts(report: EvaluateReport): EvaluationParts {
   return {
     title: `Evaluation of ${base!.label}${others}`,
     settings: settingsOf(report),
-    warnings: report.warnings,
+    warnings: [...leftOut(report), ...report.warnings],
     scores: scoreTable(report),
     legend: variants.length === 0 ? [] : legend,
     generation: generationOf(report),
     effort: effortOf(report),
   };
 }
+
+const leftOut = ({ models, notFinite: lost = [] }: EvaluateReport): string[] =>
+  lost.map(({ model, sentence }) => withoutScores(models[model]!.label, sentence));
 
 /** @param variants the indices in `models` to show beside the base; absent: all */
 export function scoreTable(
@@ -59,15 +63,17 @@ export function scoreTable(
         row.nFewShot === null ? '' : `${row.nFewShot}`,
         `${row.nItems}`,
         `${withUnit(row, row.base.value)}${aboveChance(row) ? '' : ' ≤ chance'}`,
-        ...variants.flatMap((k) => variantCells(row, k)),
+        ...variants.flatMap((k) => variantCells(report, row, k)),
       ],
     })),
   };
 }
 
-function variantCells(row: ScoreRow, model: number): string[] {
+const isLost = (report: EvaluateReport, model: number) => report.notFinite?.some((it) => it.model === model) ?? false;
+
+function variantCells(report: EvaluateReport, row: ScoreRow, model: number): string[] {
   const cell = row.variants[model - 1];
-  if (!cell) return ['–', '', ''];
+  if (!cell) return [isLost(report, model) ? notFinite : '–', '', ''];
   const { score, comparison, verdict } = cell;
   const against = comparison ? `${differenceText(comparison)} ${verdictMarks[verdict]}`.trimEnd() : '';
   return [withUnit(row, score.value), against, comparison ? flips(comparison) : ''];

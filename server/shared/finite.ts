@@ -17,6 +17,9 @@ export function firstNotFinite(values: ArrayLike<number>): number {
 
 export const allFinite = (values: ArrayLike<number>): boolean => firstNotFinite(values) < 0;
 
+/** What is said of a model without scores. @param sentence why what it computes is not finite */
+export const withoutScores = (label: string, sentence: string): string => `${label} has no scores: ${sentence}`;
+
 /** null where it is NaN or infinite, for a figure that a report may lack. */
 export const finiteOrNull = (value: number): number | null => (Number.isFinite(value) ? value : null);
 

@@ -9,6 +9,13 @@ import { readReport, suggest } from '../../server/cli/suggest';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { DropRule } from '../../server/protocol/recipes';
 import { choose } from '../../server/pruning/choose';
+import { evaluateReportSchema, harnessResultsSchema } from '../../server/cli/evaluationSchema';
+import { harnessResults } from '../../server/evaluation/harnessResults';
+import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
+import { type ReportSource, reportOf } from '../../server/evaluation/reportFromHarness';
+import { evaluationCharts } from '../../server/reporting/evaluationCharts';
+import { reportMarkdown } from '../../server/reporting/reportMarkdown';
+import type { EvaluateReport } from '../../server/recipes/evaluate/recipe';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { Recipe } from '../../server/recipes/kinds';
 import { checkFinite, finiteJson, perplexityOf as perplexityOfNats } from '../../server/shared/finite';
@@ -242,6 +249,66 @@ describe('a loss that overflows only without one block', () => {
       'The score of block 4 by blockInfluence is not finite',
     );
     expect(render(report)).toContain('blockInfluence: the score of block 4 is not finite');
+  });
+});
+
+describe('an evaluation with variants that are not finite', () => {
+  const weight = 'model.layers.2.mlp.down_proj.weight';
+  let report: EvaluateReport;
+  const events: EngineEvent[] = [];
+  const samples = join(root, 'samples.jsonl');
+  beforeAll(async () => {
+    const lost = [Number.NaN, Number.POSITIVE_INFINITY].map((value) =>
+      writeFaulty(bos.folder, place(), [{ weight, at: 0, value }]),
+    );
+    const overflowing = await writeOverflowing(bos.folder, place());
+    const common = { fewShot: null, maxTokens: null, compute: onCpu, data: join(fixtures, 'data') };
+    const asked = { tasks: ['arc_easy', 'hellaswag'], items: { first: 0, end: 3 }, generate: true, samples };
+    report = await runHere(
+      {
+        ...{ kind: 'evaluate', models: [overflowing, ...(await Promise.all(lost)), stories] },
+        ...{ drops: [ofBlocks([1]), ofBlocks([0])], ...asked, ...common },
+      },
+      events,
+    );
+  }, 240_000);
+
+  it('names each with the weight or block that it comes from', () => {
+    const at = `because ${weight}[0, 0] in model.safetensors is`;
+    expect(report.notFinite!.map(({ model }) => model)).toEqual([1, 3, 4]);
+    const sentences = report.notFinite!.map(({ sentence }) => sentence);
+    expect(sentences[0]).toMatch(/ without 1 is not finite, because the output of block \d goes beyond/);
+    expect(sentences[1]).toContain(`${at} NaN`);
+    expect(sentences[2]).toContain(`${at} Inf`);
+  });
+
+  it('has scores, comparisons, texts and samples of the others', () => {
+    const modelsOf = (list: readonly { model: number }[]) => [...new Set(list.map(({ model }) => model))];
+    expect(modelsOf(report.scores)).toEqual([0, 2, 5]);
+    expect(modelsOf(report.generation!)).toEqual([0, 2, 5]);
+    const labels = report.models.map(({ label }) => label);
+    const compared = [...new Set(report.comparisons.map(({ variant }) => variant))];
+    expect(compared).toEqual([labels[2], labels[5]]);
+    const written = readFileSync(samples, 'utf8').trim().split('\n');
+    const named = [...new Set(written.map((line) => (JSON.parse(line) as { model: string }).model))];
+    expect(named).toEqual([labels[0], labels[2], labels[5]]);
+    for (const value of [report, ...events]) checkFinite(value);
+  });
+
+  it('says so on a terminal, in reports and in results.json', () => {
+    const text = render(report);
+    for (const { model, sentence } of report.notFinite!)
+      expect(text).toContain(`${report.models[model]!.label} has no scores: ${sentence}`);
+    const charts = evaluationCharts(report);
+    expect(charts.every(({ svg }) => !/NaN|Infinity/.test(svg))).toBe(true);
+    expect(reportMarkdown(report, charts, () => '')).toContain('has no scores: ');
+    const results = harnessResultsSchema.parse(JSON.parse(JSON.stringify(harnessResults(report, 0))));
+    expect(reportOf(results as ReportSource).report.notFinite).toEqual(report.notFinite);
+    expect(evaluateReportSchema.parse(report).notFinite).toEqual(report.notFinite);
+    const { notFinite: _, ...before } = report;
+    expect(evaluateReportSchema.parse(before).notFinite).toBeUndefined();
+    expect(meanAccuracy(report, 3)).toBeNull();
+    expect(meanAccuracy(report, 5)).not.toBeNull();
   });
 });
 

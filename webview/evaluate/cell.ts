@@ -11,6 +11,8 @@ export type Value =
   /** The task is still being scored. */
   | { state: 'partial'; nItems: number; ofItems: number }
   | { state: 'waiting' }
+  /** The model has no scores, since what it computes is not finite. */
+  | { state: 'notFinite' }
   | { state: 'absent' };
 
 export interface Cell {
@@ -43,7 +45,10 @@ export function valueIn(column: Column, task: string, metric: string, of: Evalua
   return { state: 'known', value: factor * score.value, stderr, nItems: score.nItems };
 }
 
-export const absentIn = ({ sheet }: Column): Value => ({ state: sheet.over ? 'absent' : 'waiting' });
+export const absentIn = ({ sheet, index }: Column): Value => {
+  if (sheet.scored.notFinite?.some(({ model }) => model === index)) return { state: 'notFinite' };
+  return { state: sheet.over ? 'absent' : 'waiting' };
+};
 
 /** The scores that are compared: of one task and metric, in the units of the page. */
 export interface ComparedScores {

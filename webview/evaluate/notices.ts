@@ -1,7 +1,9 @@
 // Notices above the table: how the run stands, what cannot be compared, and the engine's warnings.
 import { html, nothing, type TemplateResult } from 'lit';
+import type { ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { Plan } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
+import { withoutScores } from '../../server/shared/finite';
 import { clock, share } from '../../server/shared/numbers';
 import { link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
@@ -49,12 +51,17 @@ const ended = (
     <span class="nowrap">${link('Evaluate Again', act.repeat)} · ${link('Change Settings', () => act.again({}))} · ${link('Open Log', act.openLog)}</span>
   </div>`;
 
+const warningsOf = (scored: ScoredSoFar | null): string[] => [
+  ...(scored?.notFinite ?? []).map(({ model, sentence }) => withoutScores(scored!.models[model]!.label, sentence)),
+  ...(scored?.warnings ?? []),
+];
+
 /** One sentence, or a list of them. */
 function warningNote({ rows, columns, evaluation, state }: TableView, act: EvaluateActions) {
   const mismatches = mismatchNotes(rows, columns);
   const { shown } = state.host;
   const runs = shown.kind === 'run' ? [evaluation, ...shown.beside] : [];
-  const warnings = [...new Set(runs.flatMap(({ report, scored }) => (report ?? scored)?.warnings ?? []))];
+  const warnings = [...new Set(runs.flatMap(({ report, scored }) => warningsOf(report ?? scored)))];
   if (mismatches.length + warnings.length === 0) return nothing;
   const lines = [
     ...mismatches.map(({ lead, rest }) => html`<b class="strong">${lead}</b>${rest}`),

@@ -105,7 +105,8 @@ function groupRow(group: EvaluatedGroup, children: Row[], columns: readonly Colu
 function meanRow(rows: readonly Row[]): Row {
   const meanOf = (values: readonly Value[]): Value => {
     const known = values.flatMap((value) => (value.state === 'known' ? [value] : []));
-    if (known.length < values.length) return { state: values.some(isAbsent) ? 'absent' : 'waiting' };
+    const missing = values.find((value) => value.state === 'notFinite') ?? values.find(isAbsent);
+    if (known.length < values.length) return missing ?? { state: 'waiting' };
     const errors = known.map(({ stderr }) => stderr);
     return {
       state: 'known',

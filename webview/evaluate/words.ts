@@ -1,5 +1,6 @@
 // The text of the cells, with the digits of the page: for the table, its exports and screen readers.
 import { rules } from '../../server/shared/comparability';
+import { notFinite } from '../../server/shared/finite';
 import { halfWidthInUnit, signedInUnit, textInUnit } from '../../server/shared/scores';
 import type { Difference, Value } from './cell';
 import type { Row } from './table';
@@ -7,6 +8,7 @@ import type { Row } from './table';
 export function valueText(row: Row, value: Value): string {
   if (value.state === 'known') return textInUnit(row.metric, value.value);
   if (value.state === 'partial') return `${value.nItems} of ${value.ofItems}`;
+  if (value.state === 'notFinite') return notFinite;
   return value.state === 'waiting' ? '…' : '–';
 }
 

@@ -72,7 +72,10 @@ export interface EvaluationRun {
   report: EvaluateReport | null;
 }
 
-export type ScoredSoFar = Pick<EvaluateReport, 'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'warnings'>;
+export type ScoredSoFar = Pick<
+  EvaluateReport,
+  'models' | 'tasks' | 'groups' | 'scores' | 'comparisons' | 'notFinite' | 'warnings'
+>;
 
 /** How the table is shown; kept over reloads of the window. */
 export interface EvaluationView {

@@ -1,12 +1,13 @@
 // evaluate: models on tasks, each item scored as lm-evaluation-harness does, variants beside the base.
 import { withCheckpoint } from '../../checkpoint/checkpoint';
+import { isUserError, type UserError } from '../../errors';
 import { checkStagedFile } from '../../checkpoint/stagedFile';
 import { openScoreboard } from '../../evaluation/scoreboard';
 import { addedTiming, addedWork } from '../../evaluation/spent';
 import { modelWarnings } from '../../evaluation/settingsWarnings';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
 import type { LoadedTask } from '../../evaluation/tasks/task';
-import type { EvaluateRecipe, EvaluateReport, GenerationCheck, ScoringWork } from './recipe';
+import type { EvaluateRecipe, EvaluateReport, GenerationCheck, NotFiniteModel, ScoringWork } from './recipe';
 import type { RunFacts, Timing } from '../../protocol/reports';
 import { openModels } from './models';
 import { writeSamples } from './samples';
@@ -23,12 +24,12 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
 
     const labels = models.map(({ label }) => label);
     const board = openScoreboard(labels, tasks, resolved.groups);
+    const lost = openLost();
     const known = () => ({
       models,
       tasks: tasks.map(({ facts }) => facts),
       groups: resolved.groups,
-      scores: board.scores(),
-      comparisons: board.comparisons(),
+      ...withoutLost({ scores: board.scores(), comparisons: board.comparisons() }, lost.models(), labels),
       warnings: modelWarnings(models),
     });
     const generation: GenerationCheck[] = [];
@@ -41,16 +42,26 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
         await scoreFamily({ device, checkpoint, members, tasks, maxTokens }, recipe, run, {
           onSpent: sum.add,
           onScored(task, ofMembers) {
-            for (const [i, { model }] of members.entries()) board.add(model, task, ofMembers[i]!);
+            for (const [i, { model }] of members.entries()) {
+              const answers = ofMembers[i]!;
+              if (isUserError(answers)) lost.add(model, answers);
+              else board.add(model, task, answers);
+            }
             run.emit({ kind: 'scored', report: known() });
           },
-          onGenerated: (checks) => void generation.push(...checks),
+          left: (all) => all.filter(({ model }) => !lost.has(model)),
+          onGenerated(written) {
+            for (const { model, checks } of written)
+              if (isUserError(checks)) lost.add(model, checks);
+              else generation.push(...checks);
+          },
         });
       });
       // Programs are compiled for one model's shapes.
       await device.forgetPrograms();
     }
-    if (recipe.samples) await writeSamples(recipe.samples, labels, tasks, board);
+    const finite = models.flatMap(({ label }, model) => (lost.has(model) ? [] : [{ label, model }]));
+    if (recipe.samples) await writeSamples(recipe.samples, finite, tasks, board);
     const { work, timing, memory } = sum.total();
     return {
       kind: 'evaluate',
@@ -61,6 +72,35 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
       ...runFacts(recipe.compute, device, memory, timing),
     };
   });
+
+/** Models whose results are not finite, each with the first reason. */
+function openLost() {
+  const sentences = new Map<number, string>();
+  return {
+    has: (model: number) => sentences.has(model),
+    /** @throws the reason where it is the base, without which nothing can be compared */
+    add(model: number, reason: UserError) {
+      if (model === 0) throw reason;
+      if (!sentences.has(model)) sentences.set(model, reason.message);
+    },
+    models: (): NotFiniteModel[] => [...sentences].map(([model, sentence]) => ({ model, sentence })),
+  };
+}
+
+/** A model that is lost in one task has no scores in the others either, since sums and means would be of fewer tasks. */
+function withoutLost(
+  { scores, comparisons }: Pick<EvaluateReport, 'scores' | 'comparisons'>,
+  lost: readonly NotFiniteModel[],
+  labels: readonly string[],
+): Pick<EvaluateReport, 'scores' | 'comparisons' | 'notFinite'> {
+  if (lost.length === 0) return { scores, comparisons };
+  const gone = new Set(lost.map(({ model }) => model));
+  return {
+    scores: scores.filter(({ model }) => !gone.has(model)),
+    comparisons: comparisons.filter(({ variant }) => !gone.has(labels.indexOf(variant))),
+    notFinite: [...lost],
+  };
+}
 
 /** Work and time of all families. */
 function openSum() {

@@ -51,6 +51,8 @@ export interface EvaluateReport extends RunFacts {
   /** Of every variant with the base. */
   comparisons: Comparison[];
   generation: GenerationCheck[] | null;
+  /** Models that are left out of scores, comparisons and texts, since what they compute is not finite. Absent: none. */
+  notFinite?: NotFiniteModel[];
   /** What a person should know before comparing, in sentences. */
   warnings: string[];
   /** As asked for. */
@@ -75,6 +77,13 @@ export interface EvaluatedModel {
   dtype: string;
   maxTokens: number;
   tokenizerSha256: string;
+}
+
+export interface NotFiniteModel {
+  /** Index in `models`; never the base, without which there is no evaluation. */
+  model: number;
+  /** Names the weight or block that it comes from. */
+  sentence: string;
 }
 
 export interface EvaluatedTask {

@@ -10,12 +10,12 @@ import { type Answer, isShare } from '../../shared/metrics';
 /** Writes the file complete or not at all. */
 export const writeSamples = (
   file: string,
-  labels: readonly string[],
+  models: readonly { readonly label: string; readonly model: number }[],
   tasks: readonly LoadedTask[],
   board: Scoreboard,
 ): Promise<void> =>
   writeStaged(file, async (handle) => {
-    for (const [model, label] of labels.entries())
+    for (const { label, model } of models)
       for (const task of tasks) await handle.writeFile(linesOf(label, task, board.answers(model, task)));
   });
 

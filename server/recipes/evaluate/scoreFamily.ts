@@ -1,8 +1,9 @@
 // All models that are paths through one checkpoint, on all tasks, with the weights brought in once.
+import { isUserError, type UserError } from '../../errors';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { answersOf, batchTokens, type PackedTask, packTask } from '../../evaluation/packedTask';
 import type { LoadedTask } from '../../evaluation/tasks/task';
-import type { EvaluateRecipe, GenerationCheck, ScoringWork } from './recipe';
+import type { EvaluateRecipe, ScoringWork } from './recipe';
 import type { RunFacts, Timing } from '../../protocol/reports';
 import type { Device } from '../../runtime/device';
 import { openTokenizer } from '../../tokenizer/tokenizer';
@@ -12,7 +13,7 @@ import { scoreRequests } from '../../execution/scoring';
 import { planScoring } from '../../execution/scoringPlan';
 import { buildTrie } from '../../execution/variantTrie';
 import type { Family } from './models';
-import { checkGeneration } from './generationCheck';
+import { checkGeneration, type Written } from './generationCheck';
 import { limitOf, noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
 
 /** A family on a device, with the tasks that it is scored on. */
@@ -28,9 +29,11 @@ export interface FamilyOnDevice {
 /** Called as results become known. */
 export interface ScoringEvents {
   onSpent(work: ScoringWork, timing: Timing, memory: RunFacts['memory']): void;
-  /** @param ofMembers answers by member, item and request */
-  onScored(task: LoadedTask, ofMembers: readonly ReturnType<typeof answersOf>[]): void;
-  onGenerated(checks: readonly GenerationCheck[]): void;
+  /** @param ofMembers answers by member, item and request; the reason for a member whose scores are not finite */
+  onScored(task: LoadedTask, ofMembers: readonly (ReturnType<typeof answersOf> | UserError)[]): void;
+  /** The members whose scores are finite so far. */
+  left(members: Family['members']): Family['members'];
+  onGenerated(written: readonly Written[]): void;
 }
 
 export async function scoreFamily(
@@ -67,7 +70,7 @@ export async function scoreFamily(
       total.compileMs += compileMs;
       for (const [i, task] of portion.entries()) events.onScored(task, result[i]!);
     }
-    if (recipe.generate) events.onGenerated(await checkGeneration(model, tokenizer, members, run));
+    if (recipe.generate) events.onGenerated(await checkGeneration(model, tokenizer, events.left(members), run));
     events.onSpent(work, total, plan.mode);
   });
 }
@@ -123,7 +126,9 @@ async function scoreParts(
     parts.reduce((n, { nRequests }) => n + nRequests, 0),
   );
   return parts.map((part, i) =>
-    scores.map(({ logLikelihoods, isGreedy }) => {
+    scores.map((ofPath) => {
+      if (isUserError(ofPath)) return ofPath;
+      const { logLikelihoods, isGreedy } = ofPath;
       const [first, end] = [starts[i]!, starts[i]! + part.nRequests];
       return answersOf(part, {
         logLikelihoods: logLikelihoods.subarray(first, end),
