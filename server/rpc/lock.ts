@@ -1,7 +1,7 @@
 // The lock file names the server of a data folder: process, port, token, protocol, build. Only its owner may read it. It
 // appears complete or not at all (written beside, then linked), and linking fails where another server was first.
 import { randomUUID } from 'node:crypto';
-import { chmodSync, linkSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError } from '../errors';
 import { takePlace } from '../files/exclusive';
@@ -27,12 +27,6 @@ export async function takeLock(dataFolder: string, lock: ServerLock): Promise<bo
   } finally {
     rmSync(mine, { force: true });
   }
-}
-
-/** Makes the data folder, for its owner alone. */
-export function makeDataFolder(dataFolder: string): void {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  if (process.platform !== 'win32' && (statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
 }
 
 /**
