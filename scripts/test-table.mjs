@@ -16,6 +16,7 @@ export const budgets = {
   evaluation: 3,
   execution: 7,
   extension: 1,
+  fuzz: 3,
   graph: 1,
   model: 3,
   onnx: 1,

@@ -6,6 +6,7 @@ import { basename, extname, join, relative } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { openToRead } from '../files/contained';
 import type { TokenSourceReport } from '../protocol/recipes';
+import { someNames } from '../shared/someNames';
 import { nameWithin, unpacked } from './compressed';
 import { parseCsv } from './csv';
 import { jsonRows } from './jsonRows';
@@ -180,7 +181,7 @@ const missingField = (where: string, field: string, found: readonly string[]) =>
     'badData',
     found.length === 0
       ? `${where} has no field "${field}", nor any other.`
-      : `${where} has no field "${field}"; choose one of: ${found.join(', ')}.`,
+      : `${where} has no field "${field}"; choose one of: ${someNames(found)}.`,
   );
 
 /** The offset at which the first invalid sequence begins; the bytes are known to be invalid. */

@@ -4,6 +4,7 @@ import { UserError } from '../errors';
 import type { TrainingData } from '../recipes/heal/dataOptions';
 import type { TrainingDataReport } from '../protocol/reports';
 import type { Tokenizer } from '../tokenizer/tokenizer';
+import { someNames } from '../shared/someNames';
 import { openChatItems, type TrainingItem } from './chatItems';
 import { type Conversation, expectedColumns, type RowForm, rowFormOf } from './conversations';
 import { drawn } from './random';
@@ -187,7 +188,7 @@ function unknownColumns(name: string, columns: string[] | null, format: RowForm[
       'badData',
       `${name} has the columns chosen and rejected, a better and a worse answer each; healing learns from single answers, so give messages or an instruction with its output.`,
     );
-  const found = columns === null ? 'is plain text' : `has the columns ${columns.join(', ')}`;
+  const found = columns === null ? 'is plain text' : `has the columns ${someNames(columns)}`;
   const expected = `${format === 'auto' ? 'text; or ' : ''}${expectedColumns(format)}`;
   return new UserError(
     'badData',

@@ -5,6 +5,7 @@ import type { MethodScores } from '../protocol/reports';
 import type { AnalyzeReport, GreedyReport } from '../recipes/analyze/recipe';
 import { blockOf, checkDropSet, dropSetOf, ofBlocks } from '../shared/dropSets';
 import { orderOf } from '../shared/finite';
+import { someNames } from '../shared/someNames';
 import { rowOf } from '../shared/rowOf';
 import { leastBlocks, leastSpan } from '../shared/leastScores';
 
@@ -46,7 +47,7 @@ export function choose(rule: DropRule, nBlocks: number, { methods, notFinite, re
   const method = rowOf(methods, rule.method);
   if (!method) {
     const measured = [...(removals ? ['removal'] : []), ...(greedy ? ['greedy'] : [])];
-    const known = [...Object.keys(methods), ...measured].join(', ') || 'none';
+    const known = someNames([...Object.keys(methods), ...measured]) || 'none';
     throw new UserError('badChoice', `There are no scores of the method ${rule.method}; this report has: ${known}.`);
   }
   return method.of === 'span'

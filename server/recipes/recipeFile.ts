@@ -10,6 +10,7 @@ import {
   LineCounter,
   parseAllDocuments,
   parseDocument,
+  type Scalar,
   stringify,
   type ParsedNode,
   visit,
@@ -53,8 +54,9 @@ export function parseRecipe(text: string, file: string): FileRecipe {
     );
   const document = filled[0] ?? parseDocument('', { lineCounter: lines });
   const broken = document.errors[0];
-  if (broken)
-    throw refuse(broken.pos[0], `${broken.message.split('\n')[0]!.replace(/ at line \d+, column \d+:?$/, '')}.`);
+  if (broken) throw refuse(broken.pos[0], `${broken.message.split('\n')[0]!}.`);
+  const repeated = repeatedKey(document);
+  if (repeated) throw refuse(repeated.range?.[0] ?? 0, 'Map keys must be unique.');
   const alias = aliasBeyond(document, mostAliases);
   if (alias) throw refuse(alias.range?.[0] ?? 0, `A recipe file has at most ${mostAliases} aliases; write them out.`);
   let content: unknown;
@@ -75,7 +77,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
 }
 
 /** Recipes are a page long; one with long lists is written out by nobody. */
-const mostCharacters = 2 ** 20;
+const mostCharacters = 2 ** 18;
 const mostAliases = 100;
 
 function refuseLarge(text: string, file: string): void {
@@ -88,11 +90,30 @@ function refuseLarge(text: string, file: string): void {
 
 function parsedDocuments(text: string, file: string, lineCounter: LineCounter) {
   try {
-    return parseAllDocuments(text, { lineCounter, strict: true });
+    // By itself it compares every key with every other, and shows the text around each of many errors.
+    return parseAllDocuments(text, { lineCounter, strict: true, uniqueKeys: false, prettyErrors: false });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError('overLimit', `${file} is nested too deep for a recipe file; write it with fewer levels.`);
   }
+}
+
+/** A key that stands twice in one map. */
+function repeatedKey(document: Document.Parsed<ParsedNode>): Scalar | null {
+  let repeated: Scalar | null = null;
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) repeated = key;
+        if (repeated) return visit.BREAK;
+        seen.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return repeated;
 }
 
 /** Each is looked up in the whole document. */

@@ -1,6 +1,7 @@
 // A model's chat template: messages to the text that it was trained on, as transformers' apply_chat_template writes it.
 import * as z from 'zod';
 import { UserError } from '../errors';
+import { someNames } from '../shared/someNames';
 import { type Rendered, renderJobs } from './templateThread';
 
 /** As transformers has it: a role, mostly a content, and whatever else the template may know. */
@@ -76,7 +77,7 @@ function chosen(source: unknown, hasTools: boolean): string {
   const named = new Map(data.map(({ name, template }) => [name, template]));
   const text = (hasTools ? named.get('tool_use') : undefined) ?? named.get('default');
   if (text !== undefined) return text;
-  throw unusable(`is a list in which none is named default, but ${[...named.keys()].join(', ') || 'nothing'}`);
+  throw unusable(`is a list in which none is named default, but ${someNames([...named.keys()]) || 'nothing'}`);
 }
 
 const unusable = (what: string) =>

@@ -1,5 +1,6 @@
 // tokenizer.json as data: what of it we read. The rest goes to the library as it is. Pure: no disk, no library.
 import * as z from 'zod';
+import { someNames } from '../shared/someNames';
 
 const part = z.looseObject({ type: z.string() });
 export type TokenizerPart = z.infer<typeof part>;
@@ -49,7 +50,7 @@ export function plainReason(json: TokenizerJson, message: string): string {
   const { type, ...rest } = part.catch({ type: 'without a type' }).parse(found);
   const inner = name === 'model' ? [] : [rest.normalizers, rest.pretokenizers, rest.processors, rest.decoders];
   const types = [type, ...inner.flatMap((list) => parts.catch([]).parse(list)).map((step) => step.type)];
-  return `its ${name} (${types.join(', ')}) is none that Hugging Face's library understands`;
+  return `its ${name} (${someNames(types)}) is none that Hugging Face's library understands`;
 }
 
 const parts = z.array(part);

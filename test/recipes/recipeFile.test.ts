@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { UserError } from '../../server/errors';
 import type { DropRule, DropSet, TokenSource } from '../../server/protocol/recipes';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
@@ -434,5 +435,24 @@ describe('a recipe file', () => {
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
     expect(told).toBe('usage: A recipe file holds analyze, prune, heal, merge, evaluate or study, not inspect.');
+  });
+});
+
+describe('a recipe that would take long', () => {
+  const rows: [what: string, text: string][] = [
+    ['many keys', Array.from({ length: 20_000 }, (_, i) => `k${i}: b\n`).join('')],
+    ['many anchors', '&a '.repeat(30_000)],
+    ['many tags', '!a '.repeat(30_000)],
+    ['many aliases', '*a '.repeat(30_000)],
+    ['many ends of lists', '] '.repeat(30_000)],
+    ['deep lists', '['.repeat(10_000)],
+    ['deep maps', '{a: '.repeat(10_000)],
+    ['deep entries', '- '.repeat(30_000)],
+    ['many quotes', '"'.repeat(60_000)],
+  ];
+  it.each(rows)('is refused within 2 s: %s', (_, text) => {
+    const before = process.cpuUsage();
+    expect(() => parseRecipe(text, 'a')).toThrow(UserError);
+    expect(process.cpuUsage(before).user / 1e6).toBeLessThan(2);
   });
 });
