@@ -69,7 +69,7 @@ for (const { entry, parts, out, ...options } of bundles) {
     ...(parts ? { stdin: { contents: inTurn(parts), resolveDir: '.' } } : { entryPoints: [entry] }),
     outfile,
     bundle: true,
-    external: ['onnxruntime-node', 'tokenizers', 'vscode', '*.ttf'],
+    external: ['onnxruntime-node', 'tokenizers', 'vscode', 'esbuild', '*.ttf'],
     define: {
       ...options.define,
       __ESPALIER_VERSION__: JSON.stringify(version),

@@ -8,6 +8,7 @@ import { benchEvaluate, benchVariants } from './evaluate';
 import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
+import { benchServer } from './server';
 import type { Setting } from './setting';
 import { benchTokenize } from './tokenize';
 
@@ -26,6 +27,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
   variants: { what: 'five drop sets evaluated with the base against the base alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
+  server: { what: 'the server with many runs, clients and events, against another build (--before)', run: benchServer },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 
@@ -38,6 +40,7 @@ const { values, positionals } = parseArgs({
     sequences: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
+    before: { type: 'string' },
   },
 });
 
@@ -48,13 +51,13 @@ async function main() {
     process.exitCode = unknown === undefined ? 0 : 2;
     return;
   }
-  const { model, data, python } = values;
+  const { model, data, python, before = null } = values;
   const numbers = {
     sequences: Number(values.sequences),
     rounds: Number(values.rounds),
     threads: Number(values.threads),
   };
-  for (const name of positionals) await benchmarks[name]!.run({ model, data, python, ...numbers });
+  for (const name of positionals) await benchmarks[name]!.run({ model, data, python, before, ...numbers });
 }
 
 void main();

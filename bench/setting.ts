@@ -20,6 +20,8 @@ export interface Setting {
   readonly sequences: number;
   readonly rounds: number;
   readonly threads: number;
+  /** Another checkout, built, to measure beside this one. */
+  readonly before: string | null;
 }
 
 export const tokensPerSequence = 512;

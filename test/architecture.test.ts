@@ -62,7 +62,7 @@ const packages: Record<string, readonly string[]> = {
   vscode: ['extension/'],
   'onnxruntime-node': ['server/runtime/'],
   'onnxruntime-common': ['server/runtime/'],
-  ws: ['server/rpc/socket.ts', 'extension/socket.ts'],
+  ws: ['server/rpc/socket.ts', 'extension/socket.ts', 'bench/serverClient.ts'],
   'vscode-jsonrpc': ['webview/host.ts', 'server/rpc/', 'extension/socket.ts', 'extension/panels/'],
   'vscode-languageclient': ['extension/serverClient.ts', 'extension/connection.ts'],
   lit: ['webview/'],
