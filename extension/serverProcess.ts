@@ -8,7 +8,7 @@ import { UserError } from '../server/errors';
 import { incompatibilitySentence, protocolName } from '../server/protocol/compatibility';
 import { standingOf } from '../server/protocol/processIdentity';
 import type { ServerLock } from '../server/protocol/server';
-import { elsewhereSentence, lockPath, readLock } from '../server/protocol/serverLock';
+import { readLock } from '../server/protocol/serverLock';
 import { earlierServes, isServing } from '../server/protocol/serverProbe';
 import { chooseNode } from './nodeChoice';
 
@@ -37,7 +37,7 @@ export async function endServer(dataFolder: string): Promise<void> {
   const found = readLock(dataFolder);
   const serving = async () => {
     if (found.kind === 'earlier') return earlierServes(found.lock);
-    return found.kind === 'present' && (await servesHere(found.lock, dataFolder));
+    return found.kind === 'present' && (await isServing(found.lock));
   };
   if ((found.kind !== 'earlier' && found.kind !== 'present') || !(await serving())) return;
   const { pid } = found.lock;
@@ -61,7 +61,7 @@ async function servingLock(dataFolder: string): Promise<ServerLock | null> {
     case 'none':
       return null;
     case 'present':
-      return (await servesHere(found.lock, dataFolder)) ? found.lock : null;
+      return (await isServing(found.lock)) ? found.lock : null;
     case 'earlier':
       // It would want to see the token itself, and whoever has its port by now would get it.
       if (await earlierServes(found.lock))
@@ -71,18 +71,12 @@ async function servingLock(dataFolder: string): Promise<ServerLock | null> {
       throw new UserError(
         'otherBuild',
         `The compute server is that of a newer Espalier (it speaks ${found.protocol}): update this extension, or end that ` +
-          `server; if none runs any more, delete ${lockPath(dataFolder)}.`,
+          `server; if none runs any more, delete ${found.path}.`,
       );
   }
 }
 
 const peer = { protocol: protocolName, wire: __ESPALIER_WIRE__, build: __ESPALIER_BUILD__ };
-
-async function servesHere(lock: ServerLock, dataFolder: string): Promise<boolean> {
-  const serving = await isServing(lock, lockPath(dataFolder), Date.now);
-  if (serving === 'elsewhere') throw new UserError('badState', elsewhereSentence(dataFolder, lock));
-  return serving;
-}
 
 const startMs = 10_000;
 /** A server that ends at once may have left the folder to one that was faster, whose lock appears in a moment. */

@@ -10,7 +10,7 @@ export interface RunRow {
   readonly tooltip: string;
   /** A product icon and the colour that goes with it. */
   readonly icon: { readonly name: string; readonly color: string | null };
-  /** `run.` and the state, and `.heal` where it can be paused: which actions a row has. */
+  /** `run.` and the state, and `.heal` where it can be paused: which actions a row has. One elsewhere can only be looked at. */
   readonly contextValue: string;
 }
 
@@ -30,11 +30,19 @@ export function runRow(run: RunSummary, nowEpochMs: number): RunRow {
     description,
     tooltip: `${title}\n${step}${description}\n${model}\nasked ${new Date(createdAtEpochMs).toLocaleString()}`,
     icon: icons[run.state],
-    contextValue: run.kind === 'heal' ? `run.${run.state}.heal` : `run.${run.state}`,
+    contextValue: contextValueOf(run),
   };
 }
 
-export function runDescription(run: RunSummary, nowEpochMs: number): string {
+function contextValueOf(run: RunSummary): string {
+  if (run.host !== null && isActive(run)) return 'run.elsewhere';
+  return run.kind === 'heal' ? `run.${run.state}.heal` : `run.${run.state}`;
+}
+
+export const runDescription = (run: RunSummary, nowEpochMs: number): string =>
+  run.host === null ? ownDescription(run, nowEpochMs) : `${ownDescription(run, nowEpochMs)} on ${run.host}`;
+
+function ownDescription(run: RunSummary, nowEpochMs: number): string {
   if (run.state === 'queued') return 'queued';
   if (run.state === 'running') {
     const left = secondsLeft(run, nowEpochMs);

@@ -4,7 +4,8 @@ import * as z from 'zod';
 import { isUserError, UserError } from '../errors';
 import { readTextInside } from '../files/contained';
 import type { Checkpoint } from './checkpoint';
-import { generationConfigFile } from './partNames';
+
+export const generationConfigFile = 'generation_config.json';
 
 const schema = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 

@@ -1,10 +1,14 @@
 // A file that one process of all has made, and that is void once that process is gone: a lock.
-import { createHash } from 'node:crypto';
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { createHash, randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const patienceMs = 5000;
-const pauseMs = 10;
+export type Taking =
+  | 'taken'
+  /** A living process has it. */
+  | 'held'
+  /** Another one takes it at this moment. */
+  | 'contended';
 
 /**
  * Puts a file at `path` unless a living process has one there. The right to replace a dead one's file is a lock of its own,
@@ -12,6 +16,31 @@ const pauseMs = 10;
  * file, moves its own file there: so a file is replaced by one process, and only the file that was found to be a dead one's.
  * @param put makes a file of the caller's where there is none; false: there is one
  * @param isHeld whether the process that made the file of this path and content lives
+ */
+export function tryPlace(
+  path: string,
+  put: (path: string) => boolean,
+  isHeld: (path: string, text: string) => boolean,
+): Taking {
+  if (put(path)) return 'taken';
+  const found = readOrNull(path);
+  if (found === null) return 'contended'; // it went in between
+  if (isHeld(path, found)) return 'held';
+  const right = `${path}${rightMark}${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
+  if (tryPlace(right, put, isHeld) !== 'taken') return 'contended'; // the process that has it is about to be the holder
+  if (readOrNull(path) === found) {
+    renameSync(right, path);
+    return 'taken';
+  }
+  rmSync(right, { force: true });
+  return 'contended';
+}
+
+const patienceMs = 5000;
+const pauseMs = 10;
+
+/**
+ * The same where it takes time to learn whether a process lives.
  * @returns false where another has it
  */
 export async function takePlace(
@@ -19,26 +48,48 @@ export async function takePlace(
   put: (path: string) => boolean,
   isHeld: (path: string, text: string) => Promise<boolean>,
 ): Promise<boolean> {
+  /** What has been learned: of a file, by path and content, whether its process lives. */
+  const known = new Map<string, boolean>();
   for (const began = performance.now(); performance.now() - began < patienceMs; ) {
-    if (put(path)) return true;
-    const found = readOrNull(path);
-    if (found === null) {
-      await sleep(pauseMs); // it went in between
-      continue;
-    }
-    if (await isHeld(path, found)) return false;
-    const right = `${path}${rightMark}${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
-    if (!(await takePlace(right, put, isHeld))) {
-      await sleep(pauseMs); // the process that has it is about to be the holder
-      continue;
-    }
-    if (readOrNull(path) === found) {
-      renameSync(right, path);
-      return true;
-    }
-    rmSync(right, { force: true });
+    let unknown: { key: string; path: string; text: string } | null = null;
+    const taking = tryPlace(path, put, (at, text) => {
+      const key = `${at}\0${text}`;
+      if (!known.has(key)) unknown = { key, path: at, text };
+      return known.get(key) ?? true;
+    });
+    if (taking === 'taken') return true;
+    if (unknown !== null) {
+      const { key, path: at, text } = unknown as { key: string; path: string; text: string };
+      known.set(key, await isHeld(at, text));
+    } else if (taking === 'held') return false;
+    else await sleep(pauseMs);
   }
   return false;
+}
+
+/**
+ * Puts a file of this text there, for its owner alone to read; it appears complete or not at all.
+ * @param text names the process, as no other's does
+ */
+export function tryFile(path: string, text: string, isHeld: (path: string, text: string) => boolean): Taking {
+  const mine = `${path}.${randomUUID()}`;
+  writeFileSync(mine, text, { mode: 0o600, flag: 'wx' });
+  try {
+    return tryPlace(path, (at) => linked(mine, at), isHeld);
+  } finally {
+    rmSync(mine, { force: true });
+  }
+}
+
+/** False where there is a file of that name. */
+export function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
 }
 
 /** What stands between the name of a lock and the hash in the name of the right to replace it. */

@@ -16,7 +16,7 @@ export interface ClientOptions {
   roots: string[];
 }
 
-/** `server.json` in the data folder, readable by its owner alone: how a client finds the server. */
+/** A file in `servers/` of the data folder, readable by its owner alone: how clients of its host or container find a server. */
 export interface ServerLock {
   /** A ProcessIdentity. */
   pid: number;
@@ -79,6 +79,8 @@ export type RunSummary = {
   endedAtEpochMs: number | null;
   /** Sequence number of its newest event. */
   lastSeq: number;
+  /** Where another server has it, or had it when it was interrupted; null: it is this server's. */
+  host: string | null;
 } & RunState;
 
 /** An event of a run; `seq` counts from 1. A number is given once; one that is missing was lost with its line of the log. */

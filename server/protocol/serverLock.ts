@@ -1,11 +1,28 @@
-// The lock file of a data folder as both ends read it: what it says, and how one on another host shows that it lives.
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
+// The lock files of a data folder as both ends read them. Hosts and containers may share the folder, as a home is shared: each
+// place, where process numbers and ports mean the same, has a server and a lock file of its own.
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { protocolName, protocolVersion, versionOf } from './compatibility';
+import { identityOf, type ProcessIdentity, placeHere, standingOf } from './processIdentity';
 import type { ServerLock } from './server';
 
-export const lockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
+/** The server's process, and the network in which it listens. */
+export type ServerIdentity = ProcessIdentity & Pick<ServerLock, 'network'>;
+
+export const lockFolder = (dataFolder: string): string => join(dataFolder, 'servers');
+
+/** Of the server of one place, this one as a rule. */
+export function lockPath(dataFolder: string, { place, network } = here()): string {
+  const name = createHash('sha256').update(`${place} ${network}`).digest('hex').slice(0, 16);
+  return join(lockFolder(dataFolder), `${name}.json`);
+}
+
+const here = () => ({ place: placeHere(), network: networkHere() });
+
+/** Where servers had their lock before each place had its own. */
+export const earlierLockPath = (dataFolder: string): string => join(dataFolder, 'server.json');
 
 export type FoundLock =
   /** There is none, or it is damaged. */
@@ -13,9 +30,9 @@ export type FoundLock =
   | { readonly kind: 'present'; readonly lock: ServerLock }
   | { readonly kind: 'earlier'; readonly lock: EarlierLock }
   /** It cannot be known from it whether that server lives. */
-  | { readonly kind: 'later'; readonly protocol: string };
+  | { readonly kind: 'later'; readonly protocol: string; readonly path: string };
 
-/** What all protocols before this one had in common. */
+/** What the locks of all servers before these had in common. */
 export interface EarlierLock {
   pid: number;
   port: number;
@@ -48,13 +65,13 @@ const earlierSchema: z.ZodType<EarlierLock> = z.object({
 /** The one field that locks of all protocols have. */
 const namedSchema = z.object({ protocol: z.string() });
 
-export function understoodLock(text: string): FoundLock {
+export function understoodLock(text: string, path: string): FoundLock {
   const content = parsed(text);
   const named = namedSchema.safeParse(content);
   if (!named.success) return { kind: 'none' };
   const { protocol } = named.data;
   const version = versionOf(protocol) ?? 0;
-  if (version > protocolVersion) return { kind: 'later', protocol };
+  if (version > protocolVersion) return { kind: 'later', protocol, path };
   if (version === protocolVersion) {
     const lock = lockSchema.safeParse(content);
     return lock.success ? { kind: 'present', lock: lock.data } : { kind: 'none' };
@@ -71,37 +88,75 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Throws what the file system says, except that there is no lock. */
+/** The lock of this place. Throws what the file system says, except that there is none. */
 export function readLock(dataFolder: string): FoundLock {
+  const path = lockPath(dataFolder);
+  const text = textAt(path);
+  return text === null ? readEarlierLock(dataFolder) : understoodLock(text, path);
+}
+
+/** That of a server from before each place had its own. */
+export function readEarlierLock(dataFolder: string): Extract<FoundLock, { kind: 'none' | 'earlier' | 'later' }> {
+  const path = earlierLockPath(dataFolder);
+  const text = textAt(path);
+  if (text === null) return { kind: 'none' };
+  const found = understoodLock(text, path);
+  if (found.kind === 'later') return found;
+  const lock = earlierSchema.safeParse(parsed(text));
+  return lock.success && versionOf(lock.data.protocol) !== null
+    ? { kind: 'earlier', lock: lock.data }
+    : { kind: 'none' };
+}
+
+function textAt(path: string): string | null {
   try {
-    return understoodLock(readFileSync(lockPath(dataFolder), 'utf8'));
+    return readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'none' };
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
 }
 
-/** A server writes its lock's time anew every few seconds; one elsewhere that has not for this long is dead. */
-const tendedMs = 30_000;
+/** A server writes to its lock every few seconds; one elsewhere that has not for this long is gone, as far as can be told. */
+export const tendedMs = 30_000;
 
-/** @param now by the clock of that file system, where it can be had */
-export function isTended(path: string, now: number): boolean {
+/**
+ * Whether a server lives. To be asked by the server that has the lock of this place: then no other one of this place does.
+ */
+export function serverLives(dataFolder: string, server: ServerIdentity): boolean {
+  const { place, network } = here();
+  if (server.place === place && server.network === network) return false;
+  const path = lockPath(dataFolder, server);
+  const found = understoodLock(textAt(path) ?? '', path);
+  if (found.kind !== 'present' || found.lock.pid !== server.pid || found.lock.started !== server.started) return false;
+  const standing = standingOf(server);
+  if (standing !== 'elsewhere') return standing !== 'gone';
+  // Both times are those of the one who keeps the files, whatever the clocks of the hosts say.
+  return (writtenAtMs(lockPath(dataFolder)) ?? Date.now()) - (writtenAtMs(path) ?? 0) < tendedMs;
+}
+
+/** Of an opened file, since a network file system may have the time of an unopened one from before. */
+function writtenAtMs(path: string): number | null {
   try {
-    return now - statSync(path).mtimeMs < tendedMs;
+    const file = openSync(path, 'r');
+    try {
+      return fstatSync(file).mtimeMs;
+    } finally {
+      closeSync(file);
+    }
   } catch {
-    return false;
+    return null;
   }
 }
 
-export const elsewhereSentence = (folder: string, { host }: ServerLock): string =>
-  `A server on ${host}, or in a container there, works on ${folder}: end it, or choose another folder. ` +
-  `If it runs no more, its lock is void within ${tendedMs / 1000} s.`;
-
 /** The network namespace: where a port means the same as here. Empty where there are none. */
-export function networkHere(): string {
+function networkHere(): string {
   try {
     return readlinkSync('/proc/self/ns/net');
   } catch {
     return '';
   }
 }
+
+/** @param pid of this process, or of one in the same namespaces */
+export const serverIdentityOf = (pid: number): ServerIdentity => ({ ...identityOf(pid), network: networkHere() });

@@ -3,29 +3,15 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { protocolName } from './compatibility';
-import { isAlive, type Standing, standingOf } from './processIdentity';
+import { isAlive, standingOf } from './processIdentity';
 import { newNonce, nonceHeader, replyTo } from './proof';
 import type { ServerLock } from './server';
-import { type EarlierLock, isTended, networkHere } from './serverLock';
+import type { EarlierLock } from './serverLock';
 
-/**
- * Whether the server that wrote a lock file lives.
- * @param path of that file, or of another link to it
- * @param now by the clock of that file system, where it can be had
- * @returns `elsewhere`: it lives where it cannot be asked
- */
-export async function isServing(lock: ServerLock, path: string, now: () => number): Promise<boolean | 'elsewhere'> {
-  const standing: Standing = lock.network === networkHere() ? standingOf(lock) : 'elsewhere';
-  switch (standing) {
-    case 'lives':
-      return true;
-    case 'gone':
-      return false;
-    case 'unsure':
-      return (await listenerOn(lock)) !== 'another';
-    case 'elsewhere':
-      return isTended(path, now()) && 'elsewhere';
-  }
+/** Whether the server that wrote the lock file of this place lives. */
+export async function isServing(lock: ServerLock): Promise<boolean> {
+  const standing = standingOf(lock);
+  return standing === 'lives' || (standing === 'unsure' && (await listenerOn(lock)) !== 'another');
 }
 
 /** The same of a server of an earlier protocol. */

@@ -117,10 +117,7 @@ export async function withPlannedModel<T>(
   const model: Model = { checkpoint, config, device, store, plan };
   const began = performance.now();
   await preload(model, cost.path);
-  const result = await body(model, performance.now() - began);
-  // Weights may be read until the end.
-  await checkpoint.refuseChanged();
-  return result;
+  return await body(model, performance.now() - began);
 }
 
 /** The most bytes to plan for. */

@@ -1,32 +1,55 @@
-// The lock file names the server of a data folder: process, port, token, protocol, build. Only its owner may read it. It
-// appears complete or not at all (written beside, then linked), and linking fails where another server was first.
+// Who is the server of a data folder on this host, or in this container: the one whose lock file is there, with process, port,
+// token, protocol and build, for its owner alone to read.
 import { randomUUID } from 'node:crypto';
-import { linkSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { UserError } from '../errors';
-import { takePlace } from '../files/exclusive';
+import { linked, takePlace } from '../files/exclusive';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerLock } from '../protocol/server';
-import { elsewhereSentence, lockPath, readLock, understoodLock } from '../protocol/serverLock';
+import {
+  earlierLockPath,
+  type FoundLock,
+  lockFolder,
+  lockPath,
+  readEarlierLock,
+  readLock,
+  understoodLock,
+} from '../protocol/serverLock';
 import { earlierServes, isServing } from '../protocol/serverProbe';
 
 /**
- * False when another living server holds the folder. Throws UserError where it cannot be known whether that server is dead:
- * `otherBuild` for one of a later protocol, `badState` for one that lives elsewhere.
+ * False when another living server of this place has the folder. Throws UserError('otherBuild') for one of a later protocol,
+ * of which it cannot be known whether it lives.
  */
 export async function takeLock(dataFolder: string, lock: ServerLock): Promise<boolean> {
+  mkdirSync(lockFolder(dataFolder), { recursive: true, mode: 0o700 });
+  if (await earlierHolds(dataFolder)) return false;
+  removeOldLocks(dataFolder);
   const path = lockPath(dataFolder);
-  const mine = `${path}.${process.pid}.${randomUUID()}`;
+  const mine = `${path}.${randomUUID()}`;
   writeFileSync(mine, `${JSON.stringify(lock)}\n`, { mode: 0o600, flag: 'wx' });
   try {
-    return await takePlace(
-      path,
-      (at) => link(mine, at),
-      (at, text) => isHeld(at, text, mine),
-    );
+    return await takePlace(path, (at) => linked(mine, at), isHeld);
   } finally {
     rmSync(mine, { force: true });
   }
+}
+
+/** Makes the data folder, for its owner alone. */
+export function makeDataFolder(dataFolder: string): void {
+  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  if (process.platform !== 'win32' && (statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
 }
 
 /**
@@ -34,11 +57,17 @@ export async function takeLock(dataFolder: string, lock: ServerLock): Promise<bo
  * for dead. Where it is, the file's time says from now on that this server lives: elsewhere nothing else does.
  */
 export function tendLock(dataFolder: string, { token }: ServerLock): boolean {
+  const path = lockPath(dataFolder);
   try {
     const found = readLock(dataFolder);
     if (found.kind !== 'present' || found.lock.token !== token) return false;
-    const now = new Date();
-    utimesSync(lockPath(dataFolder), now, now);
+    // By writing what is there, since a time that is set comes from the clock of this host, which may differ from others.
+    const file = openSync(path, 'r+');
+    try {
+      writeSync(file, '{', 0);
+    } finally {
+      closeSync(file);
+    }
   } catch {} // a file that cannot be opened, as where too many are open, is not gone
   return true;
 }
@@ -47,34 +76,46 @@ export function releaseLock(dataFolder: string, lock: ServerLock): void {
   if (tendLock(dataFolder, lock)) rmSync(lockPath(dataFolder), { force: true });
 }
 
-function link(from: string, to: string): boolean {
-  try {
-    linkSync(from, to);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+async function earlierHolds(dataFolder: string): Promise<boolean> {
+  const path = earlierLockPath(dataFolder);
+  const found = readEarlierLock(dataFolder);
+  if (found.kind === 'later') throw laterServer(found);
+  if (found.kind === 'earlier' && (await earlierServes(found.lock))) return true;
+  rmSync(path, { force: true });
+  return false;
+}
+
+const keptDays = 7;
+
+/** Of hosts that are gone, and of boots of before. */
+function removeOldLocks(dataFolder: string): void {
+  const oldest = Date.now() - keptDays * 24 * 3_600_000;
+  for (const name of readdirSync(lockFolder(dataFolder))) {
+    const path = join(lockFolder(dataFolder), name);
+    try {
+      if (statSync(path).mtimeMs < oldest) rmSync(path, { force: true });
+    } catch {} // another server was faster
   }
 }
 
-/** Whether the server that wrote it lives. Throws for one that cannot be asked: of a later protocol, or elsewhere. */
-async function isHeld(path: string, text: string, mine: string): Promise<boolean> {
-  const found = understoodLock(text);
+/** Whether the server that wrote it lives. Throws for one of a later protocol, which cannot be asked. */
+async function isHeld(path: string, text: string): Promise<boolean> {
+  const found = understoodLock(text, path);
   switch (found.kind) {
     case 'none':
       return false;
     case 'later':
-      throw new UserError(
-        'otherBuild',
-        `A server of a newer Espalier holds this folder (it speaks ${found.protocol}, this one ${protocolName}): ` +
-          `update this one, or end that one; if none runs any more, delete ${path}.`,
-      );
+      throw laterServer(found);
     case 'earlier':
       return earlierServes(found.lock);
-    case 'present': {
-      const serving = await isServing(found.lock, path, () => statSync(mine).mtimeMs);
-      if (serving === 'elsewhere') throw new UserError('badState', elsewhereSentence(dirname(path), found.lock));
-      return serving;
-    }
+    case 'present':
+      return isServing(found.lock);
   }
 }
+
+const laterServer = ({ path, protocol }: Extract<FoundLock, { kind: 'later' }>) =>
+  new UserError(
+    'otherBuild',
+    `A server of a newer Espalier holds this folder (it speaks ${protocol}, this one ${protocolName}): ` +
+      `update this one, or end that one; if none runs any more, delete ${path}.`,
+  );

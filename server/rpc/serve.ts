@@ -7,14 +7,12 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { protocolName } from '../protocol/compatibility';
 import type { ServerFacts, ServerLock } from '../protocol/server';
-import { identityOf } from '../protocol/processIdentity';
-import { lockPath, networkHere } from '../protocol/serverLock';
+import { lockPath, serverIdentityOf } from '../protocol/serverLock';
 import { openReaders } from '../readerClient/readers';
 import { openRuns, type Runs } from '../runs/runs';
 import { admitClients } from './admission';
-import { cannotServe, makeDataFolder } from './dataFolder';
 import { openLifetime } from './lifetime';
-import { releaseLock, takeLock, tendLock } from './lock';
+import { makeDataFolder, releaseLock, takeLock, tendLock } from './lock';
 import { openSession, type SessionServer } from './session';
 import { type ClientSocket, openSockets } from './socket';
 
@@ -42,14 +40,12 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const http = await listen(options.log);
   const { port } = http.address() as AddressInfo;
   const token = randomBytes(32).toString('base64url');
-  const lock: ServerLock = { ...identityOf(process.pid), network: networkHere(), port, token, ...peer };
+  const lock: ServerLock = { ...serverIdentityOf(process.pid), port, token, ...peer };
   const lockFile = lockPath(dataFolder);
   // A client that finds the lock file may connect before the runs are read; nothing else runs between here and there.
   let first = false;
   try {
     first = await takeLock(dataFolder, lock);
-  } catch (error) {
-    throw cannotServe(dataFolder, error);
   } finally {
     if (!first) closeHttp(http);
   }
@@ -83,7 +79,10 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
   const lifetime = openLifetime({
     idleSeconds,
     isInUse: () => sockets.nClients() > 0 || runs.nActive() > 0,
-    tendLock: () => tendLock(dataFolder, lock),
+    tendLock() {
+      void runs.lookAround();
+      return tendLock(dataFolder, lock);
+    },
     async end() {
       const ended = runs.end().catch((error) => log(String(error)));
       await Promise.race([ended, sleep(endRunsMs, undefined, { ref: false })]);

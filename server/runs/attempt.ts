@@ -46,7 +46,7 @@ export const resumed = (recipe: Recipe): Recipe =>
   recipe.kind === 'heal' ? { ...recipe, resume: recipe.resume || existsSync(join(recipe.out, 'run')) } : recipe;
 
 /** Reads the progress of a run from its events: emitted as such, or counted in the steps of a healing. */
-function progressReader(): (event: WorkEvent) => { step: string; fraction: number } | null {
+export function progressReader(): (event: WorkEvent) => { step: string; fraction: number } | null {
   let nSteps = 0;
   return (event) => {
     if (event.kind === 'progress') return { step: event.step, fraction: event.fraction };

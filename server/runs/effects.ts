@@ -1,12 +1,14 @@
 // Carries out what follows from the transitions of a run's life: on disk, on its engine, in the queue of its device, and for
 // those who subscribe to runs. An effect that fails is an event of that life, too: a full disk fails its run, and the server
 // lives on.
+import { isUserError } from '../errors';
 import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import { resumed, startAttempt } from './attempt';
 import { deviceOf, type DeviceQueue } from './deviceQueue';
-import { isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
+import { goesOnElsewhere, isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
 import { type Run, type RunTable, summaryOf } from './runTable';
+import type { Owners } from './owners';
 import type { openSpeeds } from './speeds';
 import type { RunStore } from './store';
 import type { WarmEngines } from './warmEngines';
@@ -21,6 +23,7 @@ export interface RunSubscriber {
 /** What the runs of a server share. */
 export interface RunParts {
   readonly store: RunStore;
+  readonly owners: Owners;
   readonly speeds: ReturnType<typeof openSpeeds>;
   readonly table: RunTable;
   readonly warm: WarmEngines;
@@ -73,7 +76,10 @@ const effectRows = (parts: RunParts, dispatch: Dispatch, { onIdle, log }: RunRep
   },
   keepWarm: (run) => keepWarm(parts, run),
   append: (run, { event }) => append(parts, run, event),
-  saveReport: ({ runId }, { report }) => parts.store.saveReport(runId, report),
+  saveReport({ runId }, { report }) {
+    requireMine(parts, runId);
+    parts.store.saveReport(runId, report);
+  },
   saveState: (run) => saveState(parts, run),
   publish: (run) => publish(parts, run),
   close(run) {
@@ -83,6 +89,8 @@ const effectRows = (parts: RunParts, dispatch: Dispatch, { onIdle, log }: RunRep
 });
 
 function open(parts: RunParts, run: Run): void {
+  parts.owners.take(run.runId);
+  run.tail = null;
   run.events = [...eventsOf(parts, run)];
   run.record.startedAtEpochMs = null;
   run.record.endedAtEpochMs = null;
@@ -92,9 +100,23 @@ function open(parts: RunParts, run: Run): void {
 /** The events of a run; what its log lost is said in it, under a number of its own. */
 export function eventsOf({ store }: RunParts, run: Run): RunEvent[] {
   if (run.events) return run.events;
+  if (run.life.state === 'elsewhere') return elsewhereEvents(store, run);
   const events = store.events(run);
   run.record.lastSeq = Math.max(run.record.lastSeq, events.at(-1)?.seq ?? 0);
   return events;
+}
+
+/** Of a run that another server may write to: they are read, and never mended. */
+function elsewhereEvents(store: RunStore, run: Run): RunEvent[] {
+  run.tail ??= { events: [], nBytes: 0 };
+  store.readFurther(run.runId, run.tail);
+  run.record.lastSeq = run.tail.events.at(-1)?.seq ?? 0;
+  return run.tail.events;
+}
+
+/** This server may have been taken for dead, as when its host was asleep: what another one writes by now is not written. */
+function requireMine({ owners }: RunParts, runId: string): void {
+  if (!owners.isMine(runId)) throw goesOnElsewhere(owners.otherOf(runId)?.host ?? 'another host');
 }
 
 function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
@@ -124,7 +146,9 @@ function keepWarm({ warm }: RunParts, { runId, attempt }: Run): void {
   if (attempt) attempt.onWarmEvent = warm.keep(runId, attempt.recipe as AnalyzeRecipe, attempt.engine);
 }
 
-export function append({ store, speeds, subscribers }: RunParts, run: Run, event: RunEvent['event']): void {
+export function append(parts: RunParts, run: Run, event: RunEvent['event']): void {
+  const { store, speeds, subscribers } = parts;
+  requireMine(parts, run.runId);
   const next: RunEvent = { seq: run.record.lastSeq + 1, atEpochMs: Date.now(), event };
   store.append(run.runId, next);
   run.record.lastSeq = next.seq;
@@ -139,6 +163,7 @@ function saveState(parts: RunParts, run: Run): void {
   if (!isActive(record.state)) record.endedAtEpochMs = Date.now();
   append(parts, run, { kind: 'state', state: record.state });
   parts.store.saveRecord(run);
+  if (!isActive(record.state)) parts.owners.release(run.runId);
   publish(parts, run);
 }
 
@@ -146,18 +171,20 @@ function publish({ subscribers }: RunParts, run: Run): void {
   for (const subscriber of subscribers) subscriber.onChanged(summaryOf(run));
 }
 
-function close({ store }: RunParts, run: Run): void {
+function close({ store, owners }: RunParts, run: Run): void {
   run.events = null;
   run.attempt = null;
   run.job = null;
   store.forgetEvents(run.runId);
   run.free?.();
   run.free = null;
+  owners.release(run.runId);
 }
 
 const diskEffects: readonly RunEffect['do'][] = ['open', 'append', 'saveReport', 'saveState'];
 
 function faultOf(effect: RunEffect, error: unknown): RunLifeEvent {
+  if (isUserError(error)) return { kind: 'fault', code: error.code, message: error.message };
   return diskEffects.includes(effect.do)
     ? { kind: 'fault', code: 'cannotWrite', message: diskSentence(error) }
     : { kind: 'fault', code: 'internal', message: String(error) };

@@ -1,6 +1,6 @@
 // The log of a run, events.jsonl: an event a line, each with a checksum. A damaged line takes nothing with it but itself: the
 // others stay under their numbers, and an event behind them says what is missing. No number is given twice.
-import { appendFileSync, readFileSync, truncateSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, truncateSync } from 'node:fs';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
 import { replaceText } from './jsonFile';
@@ -29,6 +29,52 @@ export function readEvents(path: string, lastSeq: number): RunEvent[] {
     replaceLines(path, lines);
   } catch {} // such as a folder in its place; what is known is told all the same
   return events;
+}
+
+/** The events of a log that another server writes, as far as it has been read: up to a byte behind a line. */
+export interface LogTail {
+  readonly events: RunEvent[];
+  nBytes: number;
+}
+
+/** Reads what has been added to a log, and writes nothing. Returns the new events. */
+export function readFurther(path: string, tail: LogTail): RunEvent[] {
+  const { from, bytes } = bytesBehind(path, tail.nBytes);
+  const nWhole = bytes.lastIndexOf(lineEnd) + 1;
+  tail.nBytes = from + nWhole;
+  let newest = tail.events.at(-1)?.seq ?? 0;
+  const added = bytes
+    .toString('utf8', 0, nWhole)
+    .split('\n')
+    .flatMap((line) => {
+      const event = unsealed(line) as RunEvent | null;
+      if (!event || !Number.isInteger(event.seq) || event.seq <= newest) return [];
+      newest = event.seq;
+      return [event];
+    });
+  for (const event of added) tail.events.push(event);
+  return added;
+}
+
+const lineEnd = 10;
+
+/** A log that was mended may be shorter than it was: then it is read from its begin. */
+function bytesBehind(path: string, at: number): { from: number; bytes: Buffer } {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { from: 0, bytes: Buffer.alloc(0) };
+    throw error;
+  }
+  try {
+    const { size } = fstatSync(file);
+    const from = size < at ? 0 : at;
+    const bytes = Buffer.alloc(size - from);
+    return { from, bytes: bytes.subarray(0, readSync(file, bytes, 0, bytes.length, from)) };
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Takes away what a write that failed has left of a line. A full disk takes no new file, but lets one be cut. */

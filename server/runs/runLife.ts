@@ -5,6 +5,7 @@
 //      failed, cancelled, interrupted ──enqueue──▶ queued
 //   running, paused ──outcome──▶ finishing ──engineGone──▶ done, failed, cancelled
 //   running, paused ──cancel, fault, serverEnds──▶ stopping ──engineGone──▶ cancelled, failed, interrupted
+//   ended, elsewhere ──seen──▶ ended, elsewhere, as a server of another host has written
 import { UserError } from '../errors';
 import type { Outcome, RunControl, WorkEvent } from '../protocol/engine';
 import type { Report } from '../recipes/kinds';
@@ -16,6 +17,7 @@ const graceMs = 2000;
 type Working = Extract<RunState, { state: 'running' | 'paused' }>;
 type Ended = Extract<RunState, { state: 'done' | 'failed' | 'cancelled' | 'interrupted' }>;
 type Failed = Extract<RunState, { state: 'failed' }>;
+export type Seen = Ended | Extract<RunLife, { state: 'elsewhere' }>;
 
 /** Clients see `stopping` and `finishing` as the state in which the work was. */
 export type RunLife =
@@ -28,7 +30,9 @@ export type RunLife =
   | { state: 'cancelling'; seenAs: Working }
   /** The engine has reported its outcome; its process is ending. */
   | { state: 'finishing'; outcome: Outcome; cancelled: boolean; seenAs: Working }
-  | Ended;
+  | Ended
+  /** Another server has it. `seenAs` is interrupted where that server gives no sign of life. */
+  | { state: 'elsewhere'; host: string; seenAs: RunState };
 
 export type RunLifeEvent =
   /** The first attempt, or another one. */
@@ -46,7 +50,9 @@ export type RunLifeEvent =
   /** An effect could not be carried out, such as a write to a full disk. */
   | { kind: 'fault'; code: string; message: string }
   /** The server ends, or the one that had this run has ended. */
-  | { kind: 'serverEnds' };
+  | { kind: 'serverEnds' }
+  /** Another server has changed it, or has begun or ceased to give signs of life. */
+  | { kind: 'seen'; life: Seen };
 
 export type RunEffect =
   /** Reads the events of earlier attempts, behind which new ones are appended. */
@@ -102,7 +108,10 @@ const killEngine = { do: 'stopEngine', graceMs: 0 } as const;
 const enqueue = () => to({ state: 'queued' }, { do: 'open' }, save, { do: 'joinQueue' });
 const failed = ({ code, message }: { code: string; message: string }): Failed => ({ state: 'failed', code, message });
 
-const refuseControl = ({ state }: RunLife): never => {
+export const goesOnElsewhere = (host: string): UserError =>
+  new UserError('badState', `This run goes on on ${host}; pause, end or delete it from a window there.`);
+
+const refuseControl = ({ state }: { state: string }): never => {
   throw new UserError('badState', `This run is ${state}; only a run that goes on can be paused or stopped.`);
 };
 const tellEngine = (life: RunLife, { action }: { action: RunControl }) => to(life, { do: 'tellEngine', action });
@@ -137,6 +146,13 @@ const working: Row<Working> = {
   control: tellEngine,
   fault: (life, fault) => to({ state: 'stopping', into: failed(fault), seenAs: life }, stopEngine),
   serverEnds: (life) => to({ state: 'stopping', into: { state: 'interrupted' }, seenAs: life }, killEngine),
+};
+
+const seen = (_: RunLife, { life }: { life: Seen }) => to(life, { do: 'publish' });
+
+type Elsewhere = Extract<RunLife, { state: 'elsewhere' }>;
+const refuseWhereItLives = ({ host, seenAs }: Elsewhere): void => {
+  if (isActive(seenAs)) throw goesOnElsewhere(host);
 };
 
 const rules: { readonly [S in RunLife['state']]: Row<Extract<RunLife, { state: S }>> } = {
@@ -177,9 +193,25 @@ const rules: { readonly [S in RunLife['state']]: Row<Extract<RunLife, { state: S
     },
     control: refuseControl,
     fault: (_, fault) => to(failed(fault), save, close),
+    seen,
   },
-  cancelled: { enqueue, control: refuseControl, fault: (_, fault) => to(failed(fault), save, close) },
-  failed: { enqueue, control: refuseControl, fault: (_, fault) => to(failed(fault), { do: 'publish' }, close) },
+  cancelled: { enqueue, control: refuseControl, fault: (_, fault) => to(failed(fault), save, close), seen },
+  failed: { enqueue, control: refuseControl, fault: (_, fault) => to(failed(fault), { do: 'publish' }, close), seen },
   // Where this cannot be written, the disk still says that the run is active, and the next server reads the same in it.
-  interrupted: { enqueue, control: refuseControl },
+  interrupted: { enqueue, control: refuseControl, seen },
+  elsewhere: {
+    enqueue(life) {
+      refuseWhereItLives(life);
+      return enqueue();
+    },
+    cancel(life) {
+      refuseWhereItLives(life);
+      return to(life);
+    },
+    control(life) {
+      refuseWhereItLives(life);
+      return refuseControl(life.seenAs);
+    },
+    seen,
+  },
 };

@@ -3,6 +3,7 @@ import { UserError } from '../errors';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import type { Attempt } from './attempt';
 import type { Job } from './deviceQueue';
+import type { LogTail } from './eventLog';
 import { isActive, type RunLife } from './runLife';
 import type { StoredRun } from './storedRun';
 
@@ -10,6 +11,10 @@ export interface Run extends StoredRun {
   life: RunLife;
   /** Its events while it is active; otherwise they are read from disk. */
   events: RunEvent[] | null;
+  /** What has been read of the log that another server writes. */
+  tail: LogTail | null;
+  /** Which state.json this is the state of, where it has been looked at. */
+  stamp: string | null;
   job: Job | null;
   attempt: Attempt | null;
   /** Whether the next attempt continues an earlier one. */
@@ -22,6 +27,8 @@ export const newRun = (stored: StoredRun, life: RunLife): Run => ({
   ...stored,
   life,
   events: null,
+  tail: null,
+  stamp: null,
   job: null,
   attempt: null,
   resumes: false,
@@ -34,9 +41,12 @@ export function openRunTable() {
   const runs = new Map<string, Run>();
   /** Of what cannot be made a run of again: what is shown, and why. */
   const lost = new Map<string, RunSummary & { state: 'failed' }>();
-  const active = () => [...runs.values()].filter((run) => isActive(run.record.state));
+  const active = () => [...runs.values()].filter(isAtWorkHere);
   return {
-    add: (run: Run): void => void runs.set(run.runId, run),
+    add(run: Run): void {
+      runs.set(run.runId, run);
+      lost.delete(run.runId);
+    },
     addLost: (summary: RunSummary & { state: 'failed' }): void => void lost.set(summary.runId, summary),
     isLost: (runId: string): boolean => lost.has(runId),
     remove(runId: string): void {
@@ -54,6 +64,7 @@ export function openRunTable() {
     },
     active,
     nActive: (): number => active().length,
+    all: (): Run[] => [...runs.values()],
     summaries: (): RunSummary[] => [...lost.values(), ...[...runs.values()].map(summaryOf)],
     /** The newest analysis of a model that is done or on its way; null: none. */
     newestAnalysisOf(folder: string): string | null {
@@ -66,7 +77,10 @@ export function openRunTable() {
   };
 }
 
-export const summaryOf = ({ runId, recipe, record }: Run): RunSummary => ({
+/** It waits or works, and not on another host. */
+export const isAtWorkHere = ({ life, record }: Run): boolean => life.state !== 'elsewhere' && isActive(record.state);
+
+export const summaryOf = ({ runId, recipe, record, life }: Run): RunSummary => ({
   runId,
   kind: recipe.kind,
   title: record.title,
@@ -75,5 +89,6 @@ export const summaryOf = ({ runId, recipe, record }: Run): RunSummary => ({
   startedAtEpochMs: record.startedAtEpochMs,
   endedAtEpochMs: record.endedAtEpochMs,
   lastSeq: record.lastSeq,
+  host: life.state === 'elsewhere' ? life.host : null,
   ...record.state,
 });

@@ -19,8 +19,10 @@ import {
   type RunReporting,
 } from './effects';
 import type { Query } from './queryQueue';
-import { isActive } from './runLife';
-import { newRun, openRunTable, type Run, summaryOf } from './runTable';
+import { elsewhere, look, openNeighbours } from './neighbours';
+import { openOwners } from './owners';
+import { goesOnElsewhere, isActive, runStateOf } from './runLife';
+import { isAtWorkHere, newRun, openRunTable, type Run, summaryOf } from './runTable';
 import { openSpeeds } from './speeds';
 import { openRunStore } from './store';
 import { newRecord } from './storedRun';
@@ -32,6 +34,7 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
   const parts = openParts(dataFolder, reporting.log);
   const { table, warm } = parts;
   const dispatch = openDispatch(parts, reporting);
+  const neighbours = openNeighbours(parts, dispatch, reporting.log);
   return {
     /** Returns how to end the subscription. */
     subscribe(subscriber: RunSubscriber): () => void {
@@ -58,7 +61,9 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     recipeOf: (runId: string): Recipe => table.find(runId).recipe,
     lastSeq(runId: string): number {
       const run = table.find(runId);
-      eventsOf(parts, run); // a log that is mended has one more
+      try {
+        eventsOf(parts, run); // a log that is mended has one more
+      } catch {} // it cannot be read now, and its events are sent when it can
       return run.record.lastSeq;
     },
     eventsAfter(runId: string, since: number): RunEvent[] {
@@ -74,7 +79,8 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     },
     control: (runId: string, action: RunControl): RunSummary => control(table.find(runId), action, dispatch),
     /** @param roots of who resumes it, for a run that has lost its own */
-    resume: (runId: string, roots: readonly string[] = []): RunSummary => resume(table.find(runId), roots, dispatch),
+    resume: (runId: string, roots: readonly string[] = []): RunSummary =>
+      resume(parts, table.find(runId), roots, dispatch),
     remove: (runId: string): Promise<{ freedBytes: number }> => remove(parts, runId),
     /** Asks the analysed model of a run. */
     ask: <T>(runId: string, query: Query<T>): Promise<T> => ask(parts, table.find(runId), query),
@@ -83,6 +89,8 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     /** The client is gone. */
     cancelQueriesOf: warm.cancelAllOf,
     nActive: table.nActive,
+    /** Sees what servers of other hosts have done with runs. To be called every few seconds. */
+    lookAround: neighbours.look,
     canStartEngines: engineExists,
     /** Ends all engines; active runs become interrupted. */
     async end(): Promise<void> {
@@ -98,6 +106,7 @@ function openParts(dataFolder: string, log: RunReporting['log']): RunParts {
   const warm = openWarmEngines();
   const parts: RunParts = {
     store: openRunStore(dataFolder),
+    owners: openOwners(dataFolder),
     speeds: openSpeeds(dataFolder),
     table: openRunTable(),
     warm,
@@ -111,13 +120,17 @@ function openParts(dataFolder: string, log: RunReporting['log']): RunParts {
       log(`run ${found.summary.runId}: ${found.summary.message}`);
       continue;
     }
-    const run = newRun(found.stored, found.stored.record.state);
+    const { runId, record } = found.stored;
+    const other = isActive(record.state) ? parts.owners.otherOf(runId) : null;
+    const run = newRun(found.stored, other ? elsewhere(other, record.state) : record.state);
+    record.state = runStateOf(run.life);
     parts.table.add(run);
+    if (other) continue;
     if (found.kind === 'restored') {
-      log(`run ${run.runId}: ${found.said}`);
+      log(`run ${runId}: ${found.said}`);
       sayRestored(parts, run, found.said);
     }
-    if (isActive(run.record.state)) interrupt(parts, run, dispatch);
+    if (isActive(record.state)) interrupt(parts, run, dispatch);
   }
   return parts;
 }
@@ -125,9 +138,11 @@ function openParts(dataFolder: string, log: RunReporting['log']): RunParts {
 /** A disk that takes nothing now keeps the run as it is, to be restored by the next server. */
 function sayRestored(parts: RunParts, run: Run, said: string): void {
   try {
+    parts.owners.take(run.runId);
     eventsOf(parts, run);
     append(parts, run, { kind: 'warning', text: said });
     parts.store.saveBoth(run);
+    parts.owners.release(run.runId);
   } catch {}
   parts.store.forgetEvents(run.runId);
 }
@@ -135,6 +150,7 @@ function sayRestored(parts: RunParts, run: Run, said: string): void {
 /** The server that had an active run has ended without writing that. */
 function interrupt(parts: RunParts, run: Run, dispatch: Dispatch): void {
   try {
+    parts.owners.take(run.runId);
     eventsOf(parts, run);
   } catch {} // its log cannot be read now; the record counts as far as it was saved
   parts.store.forgetEvents(run.runId);
@@ -142,13 +158,14 @@ function interrupt(parts: RunParts, run: Run, dispatch: Dispatch): void {
 }
 
 /** Of a run that is done and has no report that can be used, it is said that it failed, and it can be started again. */
-function reportOf({ store }: RunParts, run: Run, dispatch: Dispatch): Report | null {
+function reportOf({ store, owners }: RunParts, run: Run, dispatch: Dispatch): Report | null {
   const file = store.report(run.runId);
   if (file.kind === 'read') return file.value as Report;
   if (file.kind === 'unreadable')
     throw new UserError('badState', `The report of this run cannot be read now (${file.code}); try it again.`);
   if (run.life.state !== 'done') return null;
   const why = file.kind === 'absent' ? 'is missing' : 'is damaged';
+  owners.take(run.runId);
   dispatch(run, { kind: 'fault', code: 'badData', message: `The report of this run ${why}; run it again.` });
   return null;
 }
@@ -161,12 +178,14 @@ function after(events: readonly RunEvent[], since: number): RunEvent[] {
 }
 
 function start(
-  { table, store }: RunParts,
+  parts: RunParts,
   dispatch: Dispatch,
   runId: string,
   recipe: Recipe,
   roots: readonly string[],
 ): RunSummary {
+  const { table, store, owners } = parts;
+  if (!table.get(runId)) look(parts, runId, dispatch); // another server of this folder may have it
   const known = table.get(runId);
   if (known) {
     if (JSON.stringify(known.recipe) === JSON.stringify(recipe)) return summaryOf(known);
@@ -174,6 +193,7 @@ function start(
   }
   const run = newRun({ runId, recipe, record: newRecord(recipe, roots) }, { state: 'created' });
   try {
+    owners.take(runId);
     store.create(run);
   } catch (error) {
     throw new UserError('cannotWrite', diskSentence(error));
@@ -191,13 +211,20 @@ function enqueue(run: Run, dispatch: Dispatch): RunSummary {
 }
 
 /** Another attempt of the same recipe; its events come behind those of the last one. */
-function resume(run: Run, roots: readonly string[], dispatch: Dispatch): RunSummary {
-  if (isActive(run.record.state)) return summaryOf(run);
+function resume(parts: RunParts, run: Run, roots: readonly string[], dispatch: Dispatch): RunSummary {
+  if (isAtWorkHere(run)) return summaryOf(run);
   if (!isResumable(run.recipe.kind))
     throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
+  // Another server may have resumed it since it was looked at.
+  look(parts, run.runId, dispatch);
+  parts.owners.take(run.runId);
   if (run.record.roots.length === 0) run.record.roots = [...roots];
   run.resumes = true;
-  return enqueue(run, dispatch);
+  try {
+    return enqueue(run, dispatch);
+  } finally {
+    if (!isAtWorkHere(run)) parts.owners.release(run.runId);
+  }
 }
 
 /** Passed on to the engine; the state changes when the engine says so. */
@@ -208,16 +235,24 @@ function control(run: Run, action: RunControl, dispatch: Dispatch): RunSummary {
   return summaryOf(run);
 }
 
-async function remove({ table, store, warm, subscribers }: RunParts, runId: string): Promise<{ freedBytes: number }> {
+async function remove(
+  { table, store, owners, warm, subscribers }: RunParts,
+  runId: string,
+): Promise<{ freedBytes: number }> {
   const check = () => {
-    if (!table.isLost(runId) && isActive(table.find(runId).record.state))
+    if (table.isLost(runId)) return;
+    const { life, record } = table.find(runId);
+    if (life.state === 'elsewhere' && isActive(life.seenAs)) throw goesOnElsewhere(life.host);
+    if (isActive(record.state))
       throw new UserError('badState', 'This run is still active; cancel it before deleting it.');
   };
   check();
   await warm.evict(runId);
   check(); // another client may have deleted or resumed it meanwhile
   let freedBytes: number;
+  if (!table.isLost(runId)) owners.take(runId); // another server may have resumed it
   try {
+    if (!table.isLost(runId)) owners.release(runId);
     freedBytes = store.remove(runId);
   } catch (error) {
     throw new UserError('cannotWrite', `The run cannot be deleted (${errorCode(error)}); look into the data folder.`);

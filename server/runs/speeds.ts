@@ -1,4 +1,5 @@
-// How fast each device was measured to be, in DATA/speed.json: runs measure it, and plans are estimated with it.
+// How fast each device of each host was measured to be, in DATA/speed.json: runs measure it, and plans are estimated with it.
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { Plan } from '../protocol/engine';
@@ -15,13 +16,15 @@ export function openSpeeds(dataFolder: string) {
     remember({ device, operationsPerSecond }: Plan): void {
       if (operationsPerSecond === undefined) return;
       try {
-        replaceFile(file, { ...read(), [device]: operationsPerSecond });
+        replaceFile(file, { ...read(), [nameOf(device)]: operationsPerSecond });
       } catch {}
     },
     /** null: no run has measured it yet. */
-    operationsPerSecond: (device: string): number | null => read()[device] ?? null,
+    operationsPerSecond: (device: string): number | null => read()[nameOf(device)] ?? null,
   };
 }
+
+const nameOf = (device: string): string => `${device} of ${hostname()}`;
 
 /** Operations per second, by device. */
 const speedSchema = z.record(z.string(), z.number().positive());

@@ -1,10 +1,10 @@
 // Runs on disk: DATA/runs/<runId>/ with recipe.json, state.json, events.jsonl and, in the end, report.json. A server that was
 // killed leaves these files to the next one.
-import { lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Report } from '../recipes/kinds';
 import type { RunEvent } from '../protocol/server';
-import { appendEvent, cutHalfLine, readEvents } from './eventLog';
+import { appendEvent, cutHalfLine, type LogTail, readEvents, readFurther } from './eventLog';
 import { type ReadJson, readJson, replaceFile } from './jsonFile';
 import { type FoundRun, findRun, type StoredRun } from './storedRun';
 import { openTrash } from './trash';
@@ -25,14 +25,28 @@ export function openRunStore(dataFolder: string) {
     saveRecord(run);
   };
 
+  const ids = (): string[] => readdirSync(top).filter((name) => isRun(top, name));
+  /** The log is read, and mended, only where another file is damaged. */
+  const find = (runId: string): FoundRun =>
+    findRun(join(top, runId), () => readEvents(fileOf(runId, 'events.jsonl'), 0));
+
   return {
     /** All runs, in the order in which they were made. */
     list(): FoundRun[] {
-      const found = readdirSync(top)
-        .filter((name) => isRun(top, name))
-        .map((runId) => findRun(join(top, runId), () => readEvents(fileOf(runId, 'events.jsonl'), 0)));
-      return found.sort((a, b) => createdAt(a) - createdAt(b));
+      return ids()
+        .map(find)
+        .sort((a, b) => createdAt(a) - createdAt(b));
     },
+    ids,
+    find,
+    has: (runId: string): boolean => existsSync(join(top, runId)),
+    /** Another one when state.json has been written; null: there is none. */
+    stampOf(runId: string): string | null {
+      const stats = statSync(fileOf(runId, 'state.json'), { throwIfNoEntry: false });
+      return stats ? `${stats.ino} ${stats.mtimeMs}` : null;
+    },
+    /** Reads on in the log that another server writes. Returns the new events. */
+    readFurther: (runId: string, tail: LogTail): RunEvent[] => readFurther(fileOf(runId, 'events.jsonl'), tail),
     create(run: StoredRun): void {
       mkdirSync(join(top, run.runId), { recursive: true, mode: 0o700 });
       try {

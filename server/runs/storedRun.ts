@@ -145,6 +145,7 @@ function lostSummary(
     startedAtEpochMs: record?.startedAtEpochMs ?? null,
     endedAtEpochMs: record?.endedAtEpochMs ?? null,
     lastSeq: record?.lastSeq ?? 0,
+    host: null,
     state: 'failed',
     code: 'badData',
     message: `${sentence} It cannot be opened here, only deleted; its files are in ${folder}.`,

@@ -7,6 +7,7 @@ import { connect, readLockFile } from '../rpc/client';
 import { modelFolder, repoRoot } from '../fixtures';
 import { espalier as espalierProcess, isRunning, start, until } from './espalier';
 import { espalier } from './inProcess';
+import { lockPath } from '../../server/protocol/serverLock';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'recipe-commands-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -88,11 +89,11 @@ describe('espalier serve', () => {
     expect(await client.request('server/status', {})).toMatchObject({ pid: serving.pid, dataFolder: data });
     expect(await espalierProcess(['serve', '--data', data])).toMatchObject({
       code: 0,
-      stdout: `Another server works on this folder; ${join(data, 'server.json')} says where.\n`,
+      stdout: `Another server works on this folder; ${lockPath(data)} says where.\n`,
     });
     serving.process.kill('SIGINT');
-    expect(await serving.ended).toMatchObject({ code: 0, stdout: `${join(data, 'server.json')}\n` });
-    expect(existsSync(join(data, 'server.json'))).toBe(false);
+    expect(await serving.ended).toMatchObject({ code: 0, stdout: `${lockPath(data)}\n` });
+    expect(existsSync(lockPath(data))).toBe(false);
     expect(isRunning(serving.pid)).toBe(false);
   });
 });

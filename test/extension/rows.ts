@@ -59,6 +59,7 @@ export function runSummary(state: RunState, some: Partial<RunSummary> = {}): Run
     startedAtEpochMs: state.state === 'queued' ? null : 1000,
     endedAtEpochMs: null,
     lastSeq: 1,
+    host: null,
     ...state,
     ...some,
   } as RunSummary;

@@ -59,6 +59,18 @@ describe('a run in its view', () => {
       icon: 'debug-disconnect',
       contextValue: 'run.interrupted',
     },
+    {
+      run: runSummary(running, { kind: 'heal', host: 'node7' }),
+      description: '25 %, 0:30 left on node7',
+      icon: 'sync~spin',
+      contextValue: 'run.elsewhere',
+    },
+    {
+      run: runSummary({ state: 'interrupted' }, { kind: 'heal', host: 'node7' }),
+      description: 'interrupted on node7',
+      icon: 'debug-disconnect',
+      contextValue: 'run.interrupted.heal',
+    },
   ])('$run.state: $description', ({ run, description, icon, contextValue }) => {
     const row = runRow(run, 11_000);
     expect(row).toMatchObject({ description, contextValue, label: 'Prune tiny' });

@@ -20,6 +20,7 @@ import { newNonce, nonceHeader, replyTo } from '../../server/protocol/proof';
 import { SocketReader, SocketWriter } from '../../server/rpc/socket';
 import { isRunning, until } from '../cli/espalier';
 import { modelFolder, repoRoot } from '../fixtures';
+import { lockPath } from '../../server/protocol/serverLock';
 
 export const bundle = join(repoRoot, 'dist/server.cjs');
 if (!existsSync(bundle)) throw new Error(`${bundle} is missing; npm run build makes it`);
@@ -39,7 +40,7 @@ export interface StartedServer {
 }
 
 export const readLockFile = (dataFolder: string): ServerLock =>
-  JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8')) as ServerLock;
+  JSON.parse(readFileSync(lockPath(dataFolder), 'utf8')) as ServerLock;
 
 /** Starts it without waiting for anything. */
 export function spawnServer(dataFolder: string, idleSeconds = 60, program = bundle, node = process.execPath) {
@@ -103,16 +104,23 @@ export const openSocket = (lock: ServerLock, options: object = {}): Promise<WebS
 };
 
 /** Speaks JSON-RPC, but has not sent `initialize`. */
-export async function connectRaw(lock: ServerLock): Promise<{ socket: WebSocket; connection: MessageConnection }> {
-  const socket = await openSocket(lock);
+export async function connectRaw(
+  lock: ServerLock,
+  options: object = {},
+): Promise<{ socket: WebSocket; connection: MessageConnection }> {
+  const socket = await openSocket(lock, options);
   const connection = createMessageConnection(new SocketReader(socket), new SocketWriter(socket));
   connection.onClose(() => connection.dispose());
   connection.listen();
   return { socket, connection };
 }
 
-export async function connect(lock: ServerLock, roots: readonly string[] = [stories, text]): Promise<Client> {
-  const { socket, connection } = await connectRaw(lock);
+export async function connect(
+  lock: ServerLock,
+  roots: readonly string[] = [stories, text],
+  options: object = {},
+): Promise<Client> {
+  const { socket, connection } = await connectRaw(lock, options);
   const heard = new Map<string, RunEvent[]>();
   const client: Client = {
     socket,

@@ -169,8 +169,8 @@ describe('espalier serve', () => {
     const serving = start(['serve', '--data', data]);
     await until('it listens', () => serving.stderr().includes('listening'));
     const lock = readLockFile(data);
-    await Promise.all(Array.from({ length: 32 }, () => guest(lock, upgradeOf(lock, {}))));
-    await Promise.all(Array.from({ length: 16 }, () => guest(lock, upgradeOf(lock, { [nonceHeader]: newNonce() }))));
+    await Promise.all(Array.from({ length: 64 }, () => guest(lock, upgradeOf(lock, {}))));
+    await Promise.all(Array.from({ length: 64 }, () => guest(lock, upgradeOf(lock, { [nonceHeader]: newNonce() }))));
     const client = await connect(lock);
     // Its end is not answered: nobody reads of this socket any more.
     const deaf = await openSocket(lock);

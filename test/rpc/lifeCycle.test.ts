@@ -1,5 +1,5 @@
 // The life of a connection and of the server, on the built server over its real socket.
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -21,6 +21,7 @@ import {
   startServer,
   stopServer,
 } from './client';
+import { lockFolder, lockPath } from '../../server/protocol/serverLock';
 
 const folders: string[] = [];
 const folder = () => {
@@ -145,7 +146,7 @@ describe('a server', () => {
     const data = join(folder(), 'made', 'by it');
     const server = await startServer(data);
     try {
-      expect(statSync(join(data, 'server.json')).mode & 0o777).toBe(0o600);
+      expect(statSync(lockPath(data)).mode & 0o777).toBe(0o600);
       expect(statSync(data).mode & 0o777).toBe(0o700);
       expect(server.lock.token).toMatch(/^[\w-]{43}$/);
       const told = ['cmdline', 'environ'].map((name) => readFileSync(`/proc/${server.pid}/${name}`, 'utf8'));
@@ -153,7 +154,7 @@ describe('a server', () => {
     } finally {
       await stopServer(server);
     }
-    expect(existsSync(join(data, 'server.json'))).toBe(false);
+    expect(existsSync(lockPath(data))).toBe(false);
   });
 
   it('loads no runtime', async () => {
@@ -171,7 +172,7 @@ describe('a server', () => {
       const dead = await startServer(data);
       dead.process.kill('SIGKILL');
       await dead.ended;
-      expect(existsSync(join(data, 'server.json'))).toBe(true);
+      expect(existsSync(lockPath(data))).toBe(true);
       const five = Array.from({ length: 5 }, () => spawnServer(data));
       await until('one listens and four stand back', () =>
         five.every((each) => each.log().includes('listening') || !isRunning(each.pid)),
@@ -187,7 +188,8 @@ describe('a server', () => {
 
   it.each(['', '{', '{"pid":1}', 'x'.repeat(10_000)])('takes over from a lock file that says %#', async (content) => {
     const data = folder();
-    writeFileSync(join(data, 'server.json'), content);
+    mkdirSync(lockFolder(data), { recursive: true });
+    writeFileSync(lockPath(data), content);
     const server = await startServer(data);
     expect(server.lock.pid).toBe(server.pid);
     await stopServer(server);
@@ -204,7 +206,7 @@ describe('a server', () => {
     expect(await server.ended).toBe(0);
     expect(performance.now() - began).toBeGreaterThan(900);
     expect(performance.now() - began).toBeLessThan(3000);
-    expect(existsSync(join(data, 'server.json'))).toBe(false);
+    expect(existsSync(lockPath(data))).toBe(false);
   });
 
   it('stays for a run without any client, and ends after it', async () => {
@@ -233,7 +235,7 @@ describe('a server', () => {
   it('ends when its lock file was taken away', async () => {
     const data = folder();
     const server = await startServer(data);
-    rmSync(join(data, 'server.json'));
+    rmSync(lockPath(data));
     expect(await server.ended).toBe(0);
   });
 

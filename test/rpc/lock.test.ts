@@ -4,13 +4,20 @@ import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
 import type { ServerLock } from '../../server/protocol/server';
-import { identityOf } from '../../server/protocol/processIdentity';
-import { lockPath, networkHere, readLock } from '../../server/protocol/serverLock';
+import {
+  earlierLockPath,
+  lockFolder,
+  lockPath,
+  readLock,
+  serverIdentityOf,
+  serverLives,
+} from '../../server/protocol/serverLock';
+import { placeHere } from '../../server/protocol/processIdentity';
 import { releaseLock, takeLock, tendLock } from '../../server/rpc/lock';
 import { repoRoot } from '../fixtures';
 import { newFolder, spawnServer } from './client';
@@ -29,15 +36,16 @@ afterAll(() => {
 });
 
 let nFolders = 0;
-function folder(content?: string): string {
+function folder(content?: string, pathIn = lockPath): string {
   const made = join(root, String(nFolders++));
-  mkdirSync(made);
-  if (content !== undefined) writeFileSync(lockPath(made), content);
+  mkdirSync(lockFolder(made), { recursive: true });
+  if (content !== undefined) writeFileSync(pathIn(made), content);
   return made;
 }
+const locksIn = (data: string) => readdirSync(lockFolder(data));
+const ownName = basename(lockPath(root));
 const lockOf = (token: string, change: Partial<ServerLock> = {}): ServerLock => ({
-  ...identityOf(process.pid),
-  network: networkHere(),
+  ...serverIdentityOf(process.pid),
   port,
   token,
   protocol: 'espalier.v2',
@@ -120,7 +128,7 @@ describe('the lock', () => {
         ).toHaveLength(1);
         expect(took.filter((it) => it === false)).toHaveLength(7);
         expect(tokenIn(data)).toBe(`taker ${took.indexOf(true)}`);
-        expect(readdirSync(data)).toEqual(['server.json']);
+        expect(locksIn(data)).toEqual([ownName]);
       }
     });
   });
@@ -169,20 +177,88 @@ describe('the lock', () => {
     expect(readFileSync(lockPath(data), 'utf8')).toBe(content());
   });
 
-  it('of a server on another host is left alone while that one tends it, and taken afterwards', async () => {
-    const data = folder(text({ place: 'another boot', host: 'node7' }));
-    const minutesAgo = (n: number) => new Date(Date.now() - n * 60_000);
-    // By the clock of the file system, where the other host's may go otherwise: tended seconds ago.
-    await expect(takeLock(data, lockOf('one'))).rejects.toMatchObject({
-      code: 'badState',
-      message: expect.stringContaining(`A server on node7, or in a container there, works on ${data}`),
-    });
-    expect(tokenIn(data)).toBe('d');
-    utimesSync(lockPath(data), minutesAgo(1), minutesAgo(1));
-    expect(await takeLock(data, lockOf('one'))).toBe(true);
-    utimesSync(lockPath(data), minutesAgo(5), minutesAgo(5));
-    expect(tendLock(data, lockOf('one'))).toBe(true);
+  it('is tended by what the file system says the time is', async () => {
+    const data = folder();
+    const mine = lockOf('one');
+    await takeLock(data, mine);
+    const text = readFileSync(lockPath(data), 'utf8');
+    const longAgo = new Date(Date.now() - 5 * 60_000);
+    utimesSync(lockPath(data), longAgo, longAgo);
+    expect(tendLock(data, mine)).toBe(true);
     expect(Date.now() - statSync(lockPath(data)).mtimeMs).toBeLessThan(10_000);
+    expect(readFileSync(lockPath(data), 'utf8')).toBe(text);
+  });
+
+  it.each<{ what: string; content: () => string }>([
+    { what: 'one that lives', content: () => earlier({ pid: process.pid }) },
+    {
+      what: 'one that lives, of the same protocol',
+      content: () => earlier({ pid: process.pid, protocol: 'espalier.v2' }),
+    },
+  ])('is not taken beside that of servers from before each place had its own: $what', async ({ content }) => {
+    const data = folder(content(), earlierLockPath);
+    expect(await takeLock(data, lockOf('one'))).toBe(false);
+    expect(readFileSync(earlierLockPath(data), 'utf8')).toBe(content());
+  });
+
+  it('takes the place of a dead one from before', async () => {
+    const data = folder(earlier({ pid: deadPid }), earlierLockPath);
+    expect(await takeLock(data, lockOf('one'))).toBe(true);
+    expect(existsSync(earlierLockPath(data))).toBe(false);
+  });
+
+  const node7 = { place: 'another boot', host: 'node7' };
+
+  it('of another host is no matter, and goes after a week', async () => {
+    const data = folder();
+    const theirs = lockOf('theirs', node7);
+    writeFileSync(lockPath(data, theirs), JSON.stringify(theirs));
+    expect(await takeLock(data, lockOf('one'))).toBe(true);
+    expect(readFileSync(lockPath(data, theirs), 'utf8')).toBe(JSON.stringify(theirs));
+    releaseLock(data, lockOf('one'));
+    const longAgo = new Date(Date.now() - 8 * 24 * 3_600_000);
+    utimesSync(lockPath(data, theirs), longAgo, longAgo);
+    expect(await takeLock(data, lockOf('one'))).toBe(true);
+    expect(locksIn(data)).toEqual([ownName]);
+  });
+
+  it.each<{
+    what: string;
+    theirs?: Partial<ServerLock>;
+    asks?: Partial<ServerLock>;
+    writtenAgoMs?: number;
+    lives: boolean;
+  }>([
+    { what: 'that tends its lock', lives: true },
+    { what: 'that has not tended its lock for long', writtenAgoMs: 60_000, lives: false },
+    { what: 'that has another number than the one of the lock', asks: { pid: 2 ** 21 }, lives: false },
+    { what: 'that started at another time', asks: { started: '1' }, lives: false },
+    { what: 'that has no lock', asks: { place: 'a third boot' }, lives: false },
+    {
+      what: 'in another network here, whatever the time of its lock',
+      theirs: { place: placeHere(), network: 'n' },
+      writtenAgoMs: 60_000,
+      lives: true,
+    },
+    {
+      what: 'in another network here, whose process is gone',
+      theirs: { place: placeHere(), network: 'n', pid: deadPid },
+      lives: false,
+    },
+    {
+      what: 'of this place, of which the asking one has the lock',
+      theirs: serverIdentityOf(process.pid),
+      lives: false,
+    },
+  ])('a server elsewhere $what: $lives', async ({ theirs: change, asks, writtenAgoMs = 0, lives }) => {
+    const data = folder();
+    await takeLock(data, lockOf('one'));
+    const theirs = lockOf('theirs', { ...node7, ...change });
+    const path = lockPath(data, theirs);
+    writeFileSync(path, JSON.stringify(theirs));
+    const at = new Date(Date.now() - writtenAgoMs);
+    utimesSync(path, at, at);
+    expect(serverLives(data, { ...theirs, ...asks })).toBe(lives);
   });
 
   const later = JSON.stringify({ protocol: 'espalier.v3', endpoint: 'somewhere' });
@@ -196,7 +272,7 @@ describe('the lock', () => {
     expect(tokenIn(data)).toBe('later');
     expect(tendLock(data, lockOf('one'))).toBe(false);
     releaseLock(data, lockOf('one'));
-    expect(readdirSync(data)).toEqual(['server.json']);
+    expect(locksIn(data)).toEqual([ownName]);
   });
 
   it('of a later protocol ends a server that starts beside it, which says why', async () => {
@@ -204,6 +280,6 @@ describe('the lock', () => {
     const server = spawnServer(data);
     expect(await server.ended).toBe(1);
     expect(server.log()).toContain('A server of a newer Espalier holds this folder');
-    expect(readdirSync(data)).toEqual(['server.json']);
+    expect(locksIn(data)).toEqual([ownName]);
   });
 });

@@ -35,6 +35,8 @@ const states = {
   failed: { state: 'failed', code: 'device', message: 'No device.' },
   cancelled: { state: 'cancelled' },
   interrupted: { state: 'interrupted' },
+  elsewhere: { state: 'elsewhere', host: 'node7', seenAs: running },
+  goneElsewhere: { state: 'elsewhere', host: 'node7', seenAs: { state: 'interrupted' } },
 } as const satisfies Record<string, RunLife>;
 
 const events = {
@@ -52,6 +54,7 @@ const events = {
   control: { kind: 'control', action: 'pause' },
   fault: { kind: 'fault', ...fault },
   serverEnds: { kind: 'serverEnds' },
+  seen: { kind: 'seen', life: { state: 'elsewhere', host: 'node8', seenAs: running } },
 } as const satisfies Record<string, RunLifeEvent>;
 
 const enqueued = 'queued: open saveState joinQueue';
@@ -66,6 +69,7 @@ const noEngine = {
   warmOutcome: '-',
   failedOutcome: '-',
   engineGone: '-',
+  seen: '-',
 } as const;
 const works = {
   enqueue: '-',
@@ -77,6 +81,7 @@ const works = {
   cancel: 'cancelling: stopEngine',
   fault: 'stopping into failed: stopEngine',
   serverEnds: 'stopping into interrupted: killEngine',
+  seen: '-',
 } as const;
 const finishes = {
   ...noEngine,
@@ -91,7 +96,14 @@ const stops = {
   fault: '-',
   serverEnds: 'stopping into interrupted: killEngine',
 };
-const hasEnded = { ...noEngine, enqueue: enqueued, cancel: '-', control: 'refused', serverEnds: '-' } as const;
+const hasEnded = {
+  ...noEngine,
+  enqueue: enqueued,
+  cancel: '-',
+  control: 'refused',
+  serverEnds: '-',
+  seen: 'elsewhere running: publish',
+} as const;
 
 const table: Record<keyof typeof states, Record<keyof typeof events, string>> = {
   created: { ...noEngine, enqueue: enqueued, cancel: '-', control: '-', fault: '-', serverEnds: '-' },
@@ -175,6 +187,8 @@ const table: Record<keyof typeof states, Record<keyof typeof events, string>> = 
   failed: { ...hasEnded, fault: 'failed: publish close' },
   cancelled: { ...hasEnded, fault: 'failed: saveState close' },
   interrupted: { ...hasEnded, fault: '-' },
+  elsewhere: { ...hasEnded, enqueue: 'refused', cancel: 'refused', fault: '-' },
+  goneElsewhere: { ...hasEnded, fault: '-' },
 };
 
 /** A state in a few words. */
@@ -187,6 +201,8 @@ function shown(life: RunLife): string {
       return `stopping into ${life.into.state}`;
     case 'finishing':
       return `finishing ${life.outcome.kind}${life.cancelled ? ', cancelled' : ''}`;
+    case 'elsewhere':
+      return `elsewhere ${life.seenAs.state}`;
     default:
       return life.state;
   }

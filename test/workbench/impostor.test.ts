@@ -8,8 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { answerTo, isProof, newNonce, nonceHeader } from '../../server/protocol/proof';
 import type { ServerLock } from '../../server/protocol/server';
-import { identityOf } from '../../server/protocol/processIdentity';
-import { lockPath, networkHere } from '../../server/protocol/serverLock';
+import { lockFolder, lockPath, serverIdentityOf } from '../../server/protocol/serverLock';
 import { eventually } from './eventually';
 import { copyStories } from './stories';
 import { packagedExtension, workbenchAvailable } from './vsix';
@@ -85,14 +84,13 @@ describe.skipIf(!workbenchAvailable())('another program where the server was', (
 
   const lockTo = ({ port }: Impostor) => {
     const lock: ServerLock = {
-      ...identityOf(holder.pid!),
-      network: networkHere(),
+      ...serverIdentityOf(holder.pid!),
       port,
       token,
       protocol: 'espalier.v2',
       build: '0.1.0+x',
     };
-    mkdirSync(workbench.storage, { recursive: true });
+    mkdirSync(lockFolder(workbench.storage), { recursive: true });
     writeFileSync(lockPath(workbench.storage), JSON.stringify(lock), { mode: 0o600 });
   };
   const made = () => join(workbench.workspace, '.made-by-an-impostor');

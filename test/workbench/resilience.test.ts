@@ -1,6 +1,5 @@
 // What goes on when something ends: a window, a socket, the server, an engine. Nobody's run is lost without a word, and
 // nobody has to do anything for the connection to come back.
-import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from './eventually';
 import { processIsAlive } from './processes';
@@ -11,6 +10,7 @@ import { copyStories } from './stories';
 import { packagedExtension, workbenchAvailable } from './vsix';
 import type { WorkbenchWindow } from './window';
 import { startWorkbench, type Workbench } from './workbench';
+import { lockPath } from '../../server/protocol/serverLock';
 
 const long = process.env.ESPALIER_LONG === '1';
 
@@ -30,7 +30,7 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
 
   it('an engine that is killed fails its run with the reason, and the server answers all the while', async () => {
     const engine = await measureAndFreeze(workbench, window);
-    const samples = await sampleStatus(join(workbench.storage, 'server.json'), 100);
+    const samples = await sampleStatus(lockPath(workbench.storage), 100);
     await new Promise((resolve) => setTimeout(resolve, 500));
     process.kill(engine, 'SIGKILL');
     await window.panel.locator('#ended', { hasText: /engine|memory|killed/i }).waitFor();
@@ -76,7 +76,7 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
   });
 
   it('sockets that are cut for three seconds lose no event and raise no pop-up', async () => {
-    const proxy = await proxyInto(join(workbench.storage, 'server.json'));
+    const proxy = await proxyInto(lockPath(workbench.storage));
     try {
       await window.reload();
       await window.panel.locator('#ended').waitFor({ timeout: 60_000 });
@@ -95,7 +95,7 @@ describe.skipIf(!workbenchAvailable())('when something ends', () => {
   });
 
   it('a server that ends right behind its first answer is reached again, by a new client', async () => {
-    const proxy = await proxyInto(join(workbench.storage, 'server.json'));
+    const proxy = await proxyInto(lockPath(workbench.storage));
     try {
       proxy.farewell(3);
       await window.reload();

@@ -24,7 +24,7 @@ describe.skipIf(!workbenchAvailable())('an untrusted workspace', () => {
   /** Neither now nor before: a server leaves its log, and makes a folder for runs. */
   const nothingRan = () => {
     expect(workbench.server()).toBeNull();
-    for (const trace of ['server.json', 'server.log', 'runs'])
+    for (const trace of ['servers', 'server.log', 'runs'])
       expect(existsSync(join(workbench.storage, trace)), trace).toBe(false);
     expect(readdirSync(workbench.workspace).sort()).toEqual(['stories260k', 'tinystories.txt']);
   };

@@ -8,6 +8,7 @@ import { chromium, type BrowserContext } from 'playwright-core';
 import { workbench as tools } from '../../scripts/workbench-setup.mjs';
 import { WorkbenchWindow } from './window';
 import { endProcess, processIsAlive } from './processes';
+import { lockPath } from '../../server/protocol/serverLock';
 
 export interface WorkbenchOptions {
   /** Installed as a person would install it. */
@@ -214,7 +215,7 @@ function payloadOf({ inHost }: WorkbenchOptions, url: string): string {
 
 function serverIn(dataFolder: string): { pid: number; port: number } | null {
   try {
-    const { pid, port } = JSON.parse(readFileSync(join(dataFolder, 'server.json'), 'utf8'));
+    const { pid, port } = JSON.parse(readFileSync(lockPath(dataFolder), 'utf8'));
     return processIsAlive(pid) ? { pid, port } : null;
   } catch {
     return null;

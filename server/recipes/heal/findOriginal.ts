@@ -1,5 +1,5 @@
 // The model that a pruned one was made from, where it still is.
-import { homeFolder } from '../../files/homeFolder';
+import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
@@ -19,7 +19,7 @@ export async function findOriginal(pruned: Checkpoint, named: string | null): Pr
   }
   const base = pruned.provenance?.baseModel;
   if (!base) return null;
-  const { hub } = hubCaches(process.env, homeFolder());
+  const { hub } = hubCaches(process.env, homedir());
   if (!isPlain(base.name)) return null;
   const places = [
     { around: dirname(pruned.folder), name: basename(base.name) },

@@ -229,6 +229,7 @@ export const runOf = (
     startedAtEpochMs: Date.now() - 60_000,
     endedAtEpochMs: null,
     lastSeq: 1,
+    host: null,
     ...state,
   }) as RunSummary;
 
