@@ -51,6 +51,7 @@ export function readSettings(): Settings {
     compute: () => ({
       device: oneOf(devices, all().get('device')),
       memory: 'auto',
+      weights: 'f32',
       threads: null,
       memoryLimitBytes: null,
     }),

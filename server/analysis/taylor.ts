@@ -5,6 +5,10 @@ import { reduceSum } from '../graph/ops/reduce';
 import { reshape } from '../graph/ops/movement';
 import { type Graph, input, type Shape } from '../graph/value';
 import { gradientOf } from '../model/blockGradient';
+import { blockWeightWidth } from '../model/blockInputs';
+import type { ModelConfig } from '../model/config';
+import { weightValue } from '../model/storage';
+import type { WeightWidth } from '../protocol/recipes';
 import { pathWithout } from '../model/path';
 import { blockWeights } from '../model/weights';
 import { lossAndGradients } from '../execution/backward';
@@ -43,7 +47,7 @@ export async function taylorScores(
         await sums.add(block, gradients);
         if (++nTaken % batches.length > 0) return;
         using scope = device.scope();
-        const program = await scope.program(weightTimesGradient, projections(block));
+        const program = await scope.program(weightTimesGradient, widthsOf(config, block, projections(block)));
         const { score } = await scope.run(program, { ...weights, ...sums.of(block) });
         scores[block] = (await scope.read(score!))[0]!;
         sums.drop(block);
@@ -56,10 +60,21 @@ export async function taylorScores(
   return scores;
 }
 
+/** A weight's shape and how the device holds it, by its name. */
+type StoredShapes = Readonly<Record<string, { readonly shape: Shape; readonly width: WeightWidth }>>;
+
+const widthsOf = (config: ModelConfig, block: number, shapes: Readonly<Record<string, Shape>>): StoredShapes =>
+  Object.fromEntries(
+    Object.entries(shapes).map(([name, shape]) => [
+      name,
+      { shape, width: blockWeightWidth(config, block, name, shape) },
+    ]),
+  );
+
 /** The sum of |w dL/dw| over all elements of some weights, [1]. */
-function weightTimesGradient(shapes: Readonly<Record<string, Shape>>): Graph {
-  const sums = Object.entries(shapes).map(([name, shape]) => {
-    const products = abs(mul(input(name, shape), input(gradientOf(name), shape)));
+function weightTimesGradient(weights: StoredShapes): Graph {
+  const sums = Object.entries(weights).map(([name, { shape, width }]) => {
+    const products = abs(mul(weightValue(width, name, shape), input(gradientOf(name), shape)));
     // Rows first: a sum over all elements at once would lose digits.
     return reshape(reduceSum(reduceSum(products, [1]), [0]), [1]);
   });

@@ -2,7 +2,7 @@
 // and what all that takes. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
-import { groupSize, blockGroup, headGroups } from './weightStore';
+import { blockGroup, groupBytes, groupSize, headGroups } from './weightStore';
 
 export interface ExecutionRequest {
   readonly nSequences: number;
@@ -113,10 +113,9 @@ function sliceRows(config: ModelConfig, rows: number): number {
 }
 
 function weightBytes(config: ModelConfig, mode: MemoryPlan['mode'], headSliceRows: number): number {
-  const block = 4 * groupSize(blockGroup(config, 0));
-  const slice = 4 * groupSize(headGroups(config, headSliceRows)[0]!);
-  const head = 4 * config.vocabularySize * config.width;
-  return mode === 'resident' ? config.nBlocks * block + head : 2 * Math.max(block, slice);
+  const blocks = config.blocks.map((_, block) => groupBytes(blockGroup(config, block)));
+  const slices = headGroups(config, headSliceRows).map(groupBytes);
+  return mode === 'resident' ? sum(blocks) + sum(slices) : 2 * Math.max(...blocks, ...slices);
 }
 
 /** The most that one run holds beside weights and hidden states. */
@@ -127,6 +126,8 @@ function activationBytes(config: ModelConfig, sequences: number, T: number, head
   const head = rows * (2 * D + 2 * headSliceRows);
   return 4 * Math.max(block, head);
 }
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
 
 function cannotFit(config: ModelConfig, plan: MemoryPlan, request: ExecutionRequest): UserError {
   const { weights, states, activations, processes } = plan.bytes;

@@ -2,10 +2,14 @@
 // one computes.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
+import { blockWeightWidth } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
+import { storedBytes, storedParts } from '../model/storage';
 import { blockWeightName, blockWeights, embeddingName, headName } from '../model/weights';
+import type { WeightWidth } from '../protocol/recipes';
 import type { Scope } from '../runtime/device';
-import type { Tensor, Tensors } from '../runtime/tensor';
+import type { HostNumbers, Tensor, Tensors } from '../runtime/tensor';
+import { readStored, stored } from './storedWeights';
 
 /** Weights that are used together, under the names of the graph inputs they feed. */
 export interface WeightGroup {
@@ -16,6 +20,8 @@ export interface WeightGroup {
     readonly shape: readonly number[];
     /** The first of the rows taken; null: the whole weight. */
     readonly firstRow: number | null;
+    /** How the device holds it. */
+    readonly width: WeightWidth;
   }[];
 }
 
@@ -41,6 +47,7 @@ export const blockGroup = (config: ModelConfig, block: number): WeightGroup => (
     weight: blockWeightName(block, suffix),
     shape,
     firstRow: null,
+    width: blockWeightWidth(config, block, suffix, shape),
   })),
 });
 
@@ -52,13 +59,17 @@ export function headGroups(config: ModelConfig, sliceRows: number): WeightGroup[
     const rows = Math.min(sliceRows, config.vocabularySize - firstRow);
     return {
       key: `head ${firstRow}+${rows}`,
-      parts: [{ input: 'head', weight, shape: [rows, config.width], firstRow }],
+      parts: [{ input: 'head', weight, shape: [rows, config.width], firstRow, width: config.storage?.head ?? 'f32' }],
     };
   });
 }
 
 /** Elements of a group. */
 export const groupSize = (group: WeightGroup) => group.parts.reduce((sum, part) => sum + size(part.shape), 0);
+
+/** Bytes of a group as the device holds it. */
+export const groupBytes = (group: WeightGroup) =>
+  group.parts.reduce((sum, { width, shape }) => sum + storedBytes(width, shape), 0);
 
 /** Every group stays on the device once it was used: for models that fit. */
 export function residentStore(checkpoint: Checkpoint, device: Scope): WeightStore {
@@ -80,17 +91,21 @@ export function residentStore(checkpoint: Checkpoint, device: Scope): WeightStor
   };
 }
 
-/** Two buffers, each as large as the largest group: while one computes, the other is read. */
+/** Two buffers, each as large as the largest group as it is held: while one computes, the other is read. */
 export function streamingStore(checkpoint: Checkpoint, device: Scope): WeightStore {
-  let slots: Float32Array[] = [];
+  let slots: Uint8Array[] = [];
   const into = (slot: number, group: WeightGroup) => {
     let used = 0;
-    return readGroup(checkpoint, group, (length) => slots[slot]!.subarray(used, (used += length)));
+    return readGroup(checkpoint, group, (nBytes) => {
+      const room = slots[slot]!.subarray(used, used + nBytes);
+      used += aligned(nBytes);
+      return room;
+    });
   };
   return {
     async run(steps) {
-      const largest = Math.max(...steps.map((step) => groupSize(step.group)));
-      if ((slots[0]?.length ?? 0) < largest) slots = [new Float32Array(largest), new Float32Array(largest)];
+      const largest = Math.max(...steps.map(({ group }) => groupBytes(group) + 8 * group.parts.length));
+      if ((slots[0]?.length ?? 0) < largest) slots = [new Uint8Array(largest), new Uint8Array(largest)];
       let next = into(0, steps[0]!.group);
       for (const [i, step] of steps.entries()) {
         using scope = device.scope();
@@ -114,21 +129,27 @@ export function streamingStore(checkpoint: Checkpoint, device: Scope): WeightSto
 }
 
 /** Another store with some weights in place of its own, by their names in the checkpoint; its end leaves the other. */
-export async function withReplaced(
+export function withReplaced(
   store: WeightStore,
   device: Scope,
   replaced: ReadonlyMap<string, { readonly data: Float32Array; readonly shape: readonly number[] }>,
-): Promise<WeightStore> {
+): WeightStore {
   const scope = device.scope();
-  const tensors = new Map<string, Tensor>();
-  for (const [name, { data, shape }] of replaced) tensors.set(name, await scope.upload(data, shape, 'weight'));
-  const changed = ({ group, visit }: Step): Step => {
-    const others = group.parts.flatMap(({ input, weight }) => {
-      const tensor = tensors.get(weight);
-      return tensor ? [[input, tensor] as const] : [];
-    });
-    return { group, visit: (weights) => visit({ ...weights, ...Object.fromEntries(others) }) };
+  const made = new Map<string, Promise<Weights>>();
+  const replacing = (part: WeightGroup['parts'][number]): Promise<Weights> | null => {
+    const by = replaced.get(part.weight);
+    if (!by) return null;
+    const tensors = made.get(part.weight) ?? uploadPart(part, stored(part, by.data, allocate), scope);
+    made.set(part.weight, tensors);
+    return tensors;
   };
+  const changed = ({ group, visit }: Step): Step => ({
+    group,
+    async visit(weights) {
+      const others = await Promise.all(group.parts.map(replacing));
+      await visit(Object.assign({}, weights, ...others.filter((each) => each !== null)));
+    },
+  });
   return {
     run: (steps) => store.run(steps.map(changed)),
     preload: (groups) => store.preload(groups),
@@ -136,22 +157,27 @@ export async function withReplaced(
   };
 }
 
-const allocate = (length: number) => new Float32Array(length);
+const allocate = (nBytes: number) => new Uint8Array(nBytes);
+/** Each part begins where numbers of any dtype may lie. */
+const aligned = (nBytes: number) => 8 * Math.ceil(nBytes / 8);
 
 /** All parts of a group at once, so that the reads overlap each other and whatever computes meanwhile. */
-const readGroup = (checkpoint: Checkpoint, group: WeightGroup, buffer: (length: number) => Float32Array) =>
-  Promise.all(
-    group.parts.map(({ weight, shape, firstRow }) => {
-      const into = buffer(size(shape));
-      return firstRow === null
-        ? checkpoint.readF32(weight, into)
-        : checkpoint.readRowsF32(weight, firstRow, shape[0]!, into);
-    }),
-  );
+const readGroup = (checkpoint: Checkpoint, group: WeightGroup, room: (nBytes: number) => Uint8Array) =>
+  Promise.all(group.parts.map((part) => readStored(checkpoint, part, room)));
 
-async function upload(group: WeightGroup, data: readonly Float32Array[], scope: Scope): Promise<Weights> {
+async function upload(group: WeightGroup, data: readonly HostNumbers[][], scope: Scope): Promise<Weights> {
   const weights: Record<string, Tensor> = {};
-  for (const [i, { input, shape }] of group.parts.entries())
-    weights[input] = await scope.upload(data[i]!, shape, 'weight');
+  for (const [i, part] of group.parts.entries()) Object.assign(weights, await uploadPart(part, data[i]!, scope));
   return weights;
+}
+
+async function uploadPart(
+  { width, input, shape }: WeightGroup['parts'][number],
+  data: readonly HostNumbers[],
+  scope: Scope,
+): Promise<Weights> {
+  const tensors: Record<string, Tensor> = {};
+  for (const [i, part] of storedParts(width, input, shape).entries())
+    tensors[part.input] = await scope.upload(data[i]!, part.shape, 'weight');
+  return tensors;
 }

@@ -1,6 +1,6 @@
 // From the graph language to ONNX.
 import { encodeModel, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from '../onnx/model';
-import { type Emitter, type Graph, type InputValue, topologicalOrder, type Value } from './value';
+import { type Emitter, type Graph, type InputValue, type Made, topologicalOrder, type Value } from './value';
 
 export interface EmittedGraph {
   readonly bytes: Uint8Array;
@@ -20,13 +20,15 @@ export function emit(graph: Graph): EmittedGraph {
   for (const [name, value] of Object.entries(graph.outputs))
     writer.nodes.push({ type: 'Identity', domain: '', inputs: [names.get(value)!], outputs: [name], attributes: {} });
 
+  const nodes = neededNodes(writer.nodes, Object.keys(graph.outputs));
+  const used = new Set(nodes.flatMap((node) => node.inputs));
   const info = (name: string, value: Value): OnnxValueInfo => ({ name, elementType: value.dtype, shape: value.shape });
   const bytes = encodeModel({
     name: graph.name,
-    nodes: writer.nodes,
+    nodes,
     inputs: inputs.map((v) => info(v.name, v)),
     outputs: Object.entries(graph.outputs).map(([name, v]) => info(name, v)),
-    initializers: writer.initializers,
+    initializers: writer.initializers.filter(({ name }) => used.has(name)),
   });
   return { bytes, inputs };
 }
@@ -38,7 +40,21 @@ function nameOf(value: Value, names: ReadonlyMap<Value, string>, { initializer, 
     return initializer(value.dtype === 'int64' ? 'int64' : 'float32', value.shape, value.data);
   const { op, attributes, shape } = value;
   const inputs = value.inputs.map((v) => names.get(v)!);
-  return op.emit(to, inputs, { attributes, shape, inputShapes: value.inputs.map((v) => v.shape) });
+  const madeBy = value.inputs.map((v): Made | null =>
+    v.kind === 'node' ? { op: v.op, attributes: v.attributes, inputs: v.inputs.map((each) => names.get(each)!) } : null,
+  );
+  return op.emit(to, inputs, { attributes, shape, inputShapes: value.inputs.map((v) => v.shape), madeBy });
+}
+
+/** Without the nodes that nobody uses, because an op has joined its work with theirs. */
+function neededNodes(nodes: readonly OnnxNode[], outputs: readonly string[]): OnnxNode[] {
+  const needed = new Set(outputs);
+  const kept = nodes.toReversed().filter((node) => {
+    if (!node.outputs.some((name) => needed.has(name))) return false;
+    for (const name of node.inputs) needed.add(name);
+    return true;
+  });
+  return kept.reverse();
 }
 
 /** The nodes and constants of a model that is being written. */

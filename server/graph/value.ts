@@ -3,7 +3,12 @@
 
 /** Row-major extents; [] is a scalar. */
 export type Shape = readonly number[];
-export type Dtype = 'float32' | 'int64' | 'bool';
+export type Dtype = 'float32' | 'int64' | 'bool' | StoredDtype;
+/** Dtypes in which weights are stored, and nothing is computed. */
+export type StoredDtype = 'float16' | 'uint8';
+export const isStored = (dtype: Dtype): dtype is StoredDtype => dtype === 'float16' || dtype === 'uint8';
+
+export const bytesPerElement: Readonly<Record<Dtype, number>> = { float32: 4, int64: 8, bool: 1, float16: 2, uint8: 1 };
 
 /** One tensor of a graph: fed from outside, fixed, or computed. */
 export type Value = InputValue | ConstantValue | NodeValue;
@@ -43,7 +48,7 @@ export interface Op<A = undefined> {
   emit(
     to: Emitter,
     inputs: readonly string[],
-    node: { attributes: A; shape: Shape; inputShapes: readonly Shape[] },
+    node: { attributes: A; shape: Shape; inputShapes: readonly Shape[]; madeBy: readonly (Made | null)[] },
   ): string;
 }
 
@@ -52,6 +57,15 @@ export interface Use<A> {
   readonly y: Value;
   readonly inputs: readonly Value[];
   readonly attributes: A;
+}
+
+/** How an input of a use was made, for ops that onnxruntime can join with the one before; null for inputs and constants. */
+export interface Made {
+  // biome-ignore lint/suspicious/noExplicitAny: an op reads the attributes of the one op that it asks for
+  readonly op: Op<any>;
+  readonly attributes: unknown;
+  /** The names of what it was made of. */
+  readonly inputs: readonly string[];
 }
 
 /** What an op's `emit` may write to. */

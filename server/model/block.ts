@@ -40,7 +40,7 @@ export function blockParts(
   batch: BatchShape,
   { attention = causalAttention, adapters = noAdapters }: BlockOptions = {},
 ): BlockParts {
-  const weights = blockWeightInputs(config, adapters);
+  const weights = blockWeightInputs(config, block, adapters);
   const hiddenIn = input('hidden', [batch.batch * batch.tokens, config.width]);
   const attended = hasAttention(sublayers) ? attentionOf(config, block, weights, hiddenIn, batch, attention) : null;
   const between = attended ? add(hiddenIn, attended.added) : hiddenIn;

@@ -3,7 +3,7 @@
 import { gradients } from '../graph/gradient';
 import { cut } from '../graph/cut';
 import { add } from '../graph/ops/elementwise';
-import { type Graph, input, type InputValue, type Shape, topologicalOrder, type Value } from '../graph/value';
+import { type Graph, input, isStored, type Shape, topologicalOrder, type Value } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
 import { blockParts } from './block';
@@ -71,11 +71,13 @@ export function addGradients(shapes: Readonly<Record<string, Shape>>): Graph {
 }
 
 function gradientsOf(hiddenOut: Value, { inputs, hiddenIn }: GradientTargets): Record<string, Value> {
-  const known = new Map(
-    topologicalOrder([hiddenOut])
-      .filter((v): v is InputValue => v.kind === 'input')
-      .map((v) => [v.name, v]),
-  );
+  const known = new Map<string, Value>();
+  for (const value of topologicalOrder([hiddenOut])) {
+    if (value.kind === 'input') known.set(value.name, value);
+    // A weight that is stored in fewer bits is a target as what it is widened to.
+    const stored = value.kind === 'node' && value.dtype === 'float32' ? value.inputs[0] : undefined;
+    if (stored?.kind === 'input' && isStored(stored.dtype)) known.set(stored.name, value);
+  }
   const names = [...inputs, ...(hiddenIn ? ['hidden'] : [])];
   const targets = names.map((name) => {
     const target = known.get(name);

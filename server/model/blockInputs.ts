@@ -1,8 +1,10 @@
 // What goes into a block's graph beside the hidden state.
 import { linear } from '../graph/ops/linear';
-import { input, type Value } from '../graph/value';
+import type { Shape, Value } from '../graph/value';
 import type { ModelConfig } from './config';
 import { type AdapterUse, adaptedLinear } from './lora';
+import type { WeightWidth } from '../protocol/recipes';
+import { weightValue, widthOfWeight } from './storage';
 import { blockWeights } from './weights';
 
 /** A batch of sequences: B sequences of T tokens, laid out as rows [B*T, ...]. */
@@ -23,6 +25,7 @@ export const noAdapters: AdapterUse = { layers: new Map(), dropout: false };
 
 export function blockWeightInputs(
   config: ModelConfig,
+  block: number,
   { layers, dropout }: AdapterUse = noAdapters,
 ): BlockWeightInputs {
   const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
@@ -31,7 +34,7 @@ export function blockWeightInputs(
   const get = (suffix: string) => {
     const shape = shapes.get(suffix);
     if (!shape) throw new Error(`a block of ${config.family} has no weight ${suffix}`);
-    const value = made.get(suffix) ?? input(suffix, shape);
+    const value = made.get(suffix) ?? weightValue(blockWeightWidth(config, block, suffix, shape), suffix, shape);
     made.set(suffix, value);
     return value;
   };
@@ -42,4 +45,10 @@ export function blockWeightInputs(
     return adapter ? adaptedLinear(name, x, weight, bias, adapter, dropout) : linear(x, weight, bias);
   };
   return { get, has, project };
+}
+
+/** How the device holds a weight of a block. */
+export function blockWeightWidth(config: ModelConfig, block: number, suffix: string, shape: Shape): WeightWidth {
+  if (config.blocks[block]!.float32Weights?.includes(suffix)) return 'f32';
+  return widthOfWeight(config.storage?.blocks ?? 'f32', shape);
 }

@@ -2,6 +2,8 @@
 // Letters used for shapes everywhere: B batch, T tokens, D width, N blocks, H query heads, G key/value heads,
 // E head width, F MLP width, V vocabulary, R adapter rank.
 
+import type { WeightWidth } from '../protocol/recipes';
+
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 
 /** Rotary position embedding; `default` is the plain one, the others rescale its frequencies. */
@@ -28,6 +30,8 @@ export interface BlockConfig {
   readonly slidingWindow: number | null;
   /** Not `whole` in a block whose attention or MLP was dropped: its output projection is zero, and it is not computed. */
   readonly sublayers: Sublayers;
+  /** Matrices, by their suffix, that are held in float32 because the width of the others cannot hold them. Default: none. */
+  readonly float32Weights?: readonly string[];
 }
 
 /** Names of the norms of one sublayer, without `.weight`; null where there is none. */
@@ -76,6 +80,12 @@ export const llamaForm: ModelForm = {
   softCaps: { attention: null, logits: null },
 };
 
+/** In how many bits a device holds matrices. */
+export interface WeightStorage {
+  readonly blocks: WeightWidth;
+  readonly head: 'f32' | 'f16';
+}
+
 export interface ModelConfig {
   /** A row of families.ts. */
   readonly family: string;
@@ -97,4 +107,6 @@ export interface ModelConfig {
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
   readonly dtype: WeightDtype;
+  /** How a device holds the matrices. Default: in float32. */
+  readonly storage?: WeightStorage;
 }

@@ -7,7 +7,7 @@ import { reduceSum } from '../graph/ops/reduce';
 import { largestPlaces, takeAlong } from '../graph/ops/select';
 import { constant, type Graph, input, scalar } from '../graph/value';
 import type { ModelConfig } from './config';
-import { cappedLogits, capSlope, onlineSoftmax } from './head';
+import { cappedLogits, capSlope, headInput, onlineSoftmax } from './head';
 
 /**
  * The teacher's side, one slice of its head: normed [rows, D], head [S, D], and of the slices before the largest logits and
@@ -22,7 +22,7 @@ export function topTokensSlice(
   topK: number,
   temperature: number,
 ): Graph {
-  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), headInput(config, sliceRows));
   const logits = cappedLogits(config, products, temperature);
   const ids = constant(
     Float32Array.from({ length: sliceRows }, (_, i) => firstRow + i),

@@ -9,6 +9,7 @@ import { type Graph, input, scalar, type Value } from '../graph/value';
 import type { ModelConfig } from './config';
 import type { BatchShape } from './blockInputs';
 import { norm, softCap } from './form';
+import { weightValue } from './storage';
 
 /**
  * hidden [B*T, D] -> normed [B*(T-1), D]: the final norm of the positions that predict a token of their sequence, divided by a
@@ -37,6 +38,10 @@ export function capSlope({ form }: ModelConfig, logits: Value, temperature = 1):
   const cap = capAt(form.softCaps.logits, temperature);
   return cap === null ? null : sub(scalar(1), square(scale(logits, 1 / cap)));
 }
+
+/** A slice of the output head [rows, D] as it is fed. */
+export const headInput = (config: ModelConfig, rows: number): Value =>
+  weightValue(config.storage?.head ?? 'f32', 'head', [rows, config.width]);
 
 const capAt = (cap: number | null, temperature: number) => (cap === null ? null : cap / temperature);
 
@@ -70,7 +75,7 @@ export function onlineSoftmax(logits: Value): OnlineSoftmax {
  * over 49 thousand logits, and WebGPU has no LogSoftmax.
  */
 export function headSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
-  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), headInput(config, sliceRows));
   const logits = cappedLogits(config, products);
   const { largest, sum } = onlineSoftmax(logits);
   return { name: 'headSlice', outputs: { nextLargest: largest, nextSum: sum } };
@@ -93,7 +98,7 @@ export function sequenceLoss(config: ModelConfig, { batch, tokens }: BatchShape)
 /** Logits [rows, S] of hidden [rows, D] against one slice of the head [S, D], after the final norm. */
 export function logitsSlice(config: ModelConfig, rows: number, sliceRows: number): Graph {
   const normed = normedFor(config, input('hidden', [rows, config.width]));
-  const logits = cappedLogits(config, linear(normed, input('head', [sliceRows, config.width])));
+  const logits = cappedLogits(config, linear(normed, headInput(config, sliceRows)));
   return { name: 'logitsSlice', outputs: { logits } };
 }
 
@@ -108,7 +113,7 @@ export function normedRows(config: ModelConfig, nHidden: number, rows: number): 
  * slice where the token is not in it), inside [rows, M] one where it is and else zero, wanted [rows, M] the logits so far.
  */
 export function scoringSlice(config: ModelConfig, rows: number, sliceRows: number, nIds: number): Graph {
-  const products = linear(input('normed', [rows, config.width]), input('head', [sliceRows, config.width]));
+  const products = linear(input('normed', [rows, config.width]), headInput(config, sliceRows));
   const logits = cappedLogits(config, products);
   const { largest, sum } = onlineSoftmax(logits);
   const here = mul(takeAlong(logits, input('ids', [rows, nIds], 'int64')), input('inside', [rows, nIds]));

@@ -9,7 +9,7 @@ import { reduceSum } from '../graph/ops/reduce';
 import { type Graph, input, topologicalOrder } from '../graph/value';
 import type { BatchShape } from './blockInputs';
 import type { ModelConfig } from './config';
-import { cappedLogits, capSlope, finalNorm, onlineSoftmax } from './head';
+import { cappedLogits, capSlope, finalNorm, headInput, onlineSoftmax } from './head';
 
 /**
  * normed [rows, D], head [S, D] and the running largest logit [rows, 1], sum of exponentials [rows, 1] and sum of the
@@ -18,7 +18,7 @@ import { cappedLogits, capSlope, finalNorm, onlineSoftmax } from './head';
  */
 export function headSliceWithRows(config: ModelConfig, rows: number, sliceRows: number, temperature = 1): Graph {
   const D = config.width;
-  const head = input('head', [sliceRows, D]);
+  const head = headInput(config, sliceRows);
   const logits = cappedLogits(config, linear(input('normed', [rows, D]), head), temperature);
   const { largest, sum, weights, rescale } = onlineSoftmax(logits);
   const slope = capSlope(config, logits, temperature);

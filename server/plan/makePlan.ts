@@ -3,6 +3,7 @@ import { cpus, freemem } from 'node:os';
 import { type Checkpoint, withCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { processBytes } from '../execution/memoryPlan';
+import { configHeldAs } from '../model/storage';
 import type { PlanEstimate } from '../protocol/engine';
 import { kinds, modelsOf, type Recipe } from '../recipes/kinds';
 import { type ComputingRecipe, plannedRun } from './planners';
@@ -32,7 +33,8 @@ async function planOfModel(
   { speed, ...common }: Pick<PlanEstimate, 'device' | 'threads' | 'limitBytes'> & { speed: number | null },
 ): Promise<PlanEstimate> {
   const ofModel = { model: checkpoint.name, ...common };
-  const planned = await plannedRun(recipe, checkpoint, common.limitBytes);
+  const held = { ...checkpoint, config: configHeldAs(checkpoint.config, recipe.compute.weights) };
+  const planned = await plannedRun(recipe, held, common.limitBytes);
   if (planned === null) return { ...ofModel, ...writingOnly(checkpoint) };
   const { plan, cost } = planned;
   return {

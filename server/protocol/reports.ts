@@ -1,6 +1,7 @@
 // What reports of several kinds of recipe and the events on the way to them have in common, with the field names that `--json`
 // writes. What only one kind reports is declared beside its recipe. Types only. Indices count from 0, ranges are half-open,
 // units end the names.
+import type { WeightWidth } from './recipes';
 
 export interface Timing {
   /** From the first micro-batch to the last result, without what the other fields count. */
@@ -24,6 +25,8 @@ export interface RunFacts {
   device: string;
   threads: number;
   memory: 'resident' | 'streaming';
+  /** How the device held matrices; absent in reports of versions that held them in float32 alone. */
+  weights?: WeightWidth;
   versions: { espalier: string; onnxruntime: string; node: string };
 }
 

@@ -73,6 +73,11 @@ export const computeOptions: readonly CommandOption[] = [
   { flags: '--device <name>', field: 'compute.device', help: 'where to compute' },
   { flags: '--memory <mode>', field: 'compute.memory', help: 'weights all at once, or block by block' },
   {
+    flags: '--weights <width>',
+    field: 'compute.weights',
+    help: 'bits that matrices are held in; arithmetic is float32',
+  },
+  {
     flags: '--memory-limit <megabytes>',
     field: 'compute.memoryLimitBytes',
     read: 'megabytes',

@@ -148,6 +148,7 @@ export const runFacts = (
   transfers: device && { uploadedBytes: device.counts.uploadedBytes, readBytes: { ...device.counts.readBytes } },
   peakMemoryBytes: peakMemoryBytes(),
   device: device?.provider ?? 'none',
+  weights: compute.weights,
   threads: threads(compute),
   memory,
   versions: versions(),

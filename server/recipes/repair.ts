@@ -116,7 +116,7 @@ async function lossWith(
   const shaped = [...weights].map(
     ([name, data]) => [name, { data, shape: checkpoint.weights.get(name)!.shape }] as const,
   );
-  using replaced = await withReplaced(store, device, new Map(shaped));
+  using replaced = withReplaced(store, device, new Map(shaped));
   return meanAndError(await forward({ ...model, store: replaced }, sequences, { path, signal })).mean;
 }
 

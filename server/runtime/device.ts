@@ -1,9 +1,18 @@
 // One compute device: compiles graphs, makes tensors in scopes, runs. With sessions.ts the only door to onnxruntime-node.
 import * as ort from 'onnxruntime-node';
-import { type Graph, input, type Shape, size } from '../graph/value';
+import { reshape } from '../graph/ops/movement';
+import { bytesPerElement, type Dtype, type Graph, input, type Shape, size } from '../graph/value';
 import { type Owner, openOwner } from './ownership';
 import { type DeviceOptions, openSessions, type Program, type ProviderName, type Sessions } from './sessions';
-import { type DeviceCounts, noCounts, type Tensor, type TensorRole, type Tensors } from './tensor';
+import {
+  type DeviceCounts,
+  dtypeOfHost,
+  type HostNumbers,
+  noCounts,
+  type Tensor,
+  type TensorRole,
+  type Tensors,
+} from './tensor';
 import { expectNoneAlive, openDevices, traceEnd } from './trace';
 
 /**
@@ -24,8 +33,11 @@ export interface Scope extends Disposable {
   program<Args extends readonly unknown[]>(build: (...args: Args) => Graph, ...args: Args): Promise<Program>;
   /** Compiles a graph that is used by its one holder. */
   compile(graph: Graph): Promise<Program>;
-  /** Hands `data` over to the device. On the CPU it is not copied, so it must not be changed while the tensor lives. */
-  upload(data: Float32Array | BigInt64Array, shape: Shape, role: TensorRole): Promise<Tensor>;
+  /**
+   * Hands `data` over to the device; 16 bits are halves. On the CPU it is not copied, so it must not be changed while the
+   * tensor lives.
+   */
+  upload(data: HostNumbers, shape: Shape, role: TensorRole): Promise<Tensor>;
   /** Runs a program on the tensors it names; others in `feeds` are ignored. */
   run(program: Program, feeds: Tensors): Promise<Record<string, Tensor>>;
   /** Copies a tensor's elements to the host and counts them. */
@@ -84,7 +96,7 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
   const { provider, counts, sessions, held } = shared;
   const onDevice = provider !== 'cpu';
   const own = (tensor: ort.Tensor, kind: Omit<Tensor, 'nBytes'>, release: () => void): Tensor => {
-    const made: Tensor = { ...kind, nBytes: size(kind.shape) * (kind.dtype === 'int64' ? 8 : 4) };
+    const made: Tensor = { ...kind, nBytes: size(kind.shape) * bytesPerElement[kind.dtype] };
     held.set(made, tensor);
     return owner.own(made, () => {
       held.delete(made);
@@ -104,12 +116,12 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
     compile: (graph) => sessions.compile(graph, 'device'),
     async upload(data, shape, role) {
       counts.uploadedBytes += data.byteLength;
-      if (data instanceof BigInt64Array)
-        return own(new ort.Tensor('int64', data, shape), { shape, dtype: 'int64', role }, () => {});
-      const host = new ort.Tensor('float32', data, shape);
-      if (!onDevice) return own(host, { shape, dtype: 'float32', role }, () => {});
-      const { y } = await sessions.run(await sessions.cached(uploaded, [shape], 'device'), { x: host });
-      return own(y as ort.Tensor, { shape, dtype: 'float32', role }, () => y!.dispose());
+      const dtype = dtypeOfHost(data);
+      const host = new ort.Tensor(dtype, data as Float32Array, shape);
+      // Integers are fed from the host: there are few of them.
+      if (!onDevice || dtype === 'int64') return own(host, { shape, dtype, role }, () => {});
+      const { y } = await sessions.run(await sessions.cached(uploaded, [shape, dtype], 'device'), { x: host });
+      return own(y as ort.Tensor, { shape, dtype, role }, () => y!.dispose());
     },
     async run(program, feeds) {
       counts.runs++;
@@ -138,8 +150,11 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
   };
 }
 
-/** Through these graphs float32 elements go to a graphics device and come back. */
-const uploaded = (shape: Shape): Graph => ({ name: 'upload', outputs: { y: input('x', shape) } });
+/** Through these graphs elements go to a graphics device, and float32 ones come back. Bytes need an op that takes them. */
+const uploaded = (shape: Shape, dtype: Dtype): Graph => {
+  const x = input('x', shape, dtype);
+  return { name: 'upload', outputs: { y: dtype === 'uint8' ? reshape(x, shape) : x } };
+};
 const readBack = (shape: Shape): Graph => ({ name: 'read', outputs: { y: input('x', shape) } });
 
 const mapValues = <T, R>(record: Readonly<Record<string, T>>, f: (value: T, key: string) => R): Record<string, R> =>

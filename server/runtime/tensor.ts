@@ -15,6 +15,18 @@ export interface Tensor {
 /** Tensors by the names of the inputs that they feed, or of the outputs that they are. */
 export type Tensors = Readonly<Record<string, Tensor>>;
 
+/** Elements as the host hands them over. */
+export type HostNumbers = Float32Array | BigInt64Array | Uint16Array | Uint8Array;
+
+export const dtypeOfHost = (data: HostNumbers) =>
+  data instanceof Float32Array
+    ? 'float32'
+    : data instanceof BigInt64Array
+      ? 'int64'
+      : data instanceof Uint16Array
+        ? 'float16'
+        : 'uint8';
+
 /** What a device did, and what crossed between host and device. */
 export interface DeviceCounts {
   uploadedBytes: number;

@@ -19,7 +19,7 @@ import {
 /** A group of one weight with `length` elements. */
 const group = (key: string, length = 4): WeightGroup => ({
   key,
-  parts: [{ input: 'w', weight: key, shape: [length], firstRow: null }],
+  parts: [{ input: 'w', weight: key, shape: [length], firstRow: null, width: 'f32' }],
 });
 const [a, b, c] = [group('a'), group('b', 6), group('c', 2)];
 const numberOf = (weight: string) => weight.charCodeAt(0);

@@ -9,7 +9,13 @@ import type { EvaluateRecipe, EvaluateReport } from '../../server/recipes/evalua
 import { type Recipe, recipeSchema } from '../../server/recipes/kinds';
 import { foundModel, runSummary } from './rows';
 
-const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };
+const compute = {
+  device: 'cpu' as const,
+  memory: 'auto' as const,
+  weights: 'f32' as const,
+  threads: null,
+  memoryLimitBytes: null,
+};
 const places = { models: ['/w/tiny', '/w/tiny-pruned'], data: '/benchmarks' };
 
 describe('the recipe of a form', () => {

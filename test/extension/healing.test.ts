@@ -13,7 +13,13 @@ import { foundModel, runSummary } from './rows';
 
 vi.mock('vscode', () => import('./vscode'));
 
-const compute = { device: 'cpu' as const, memory: 'auto' as const, threads: null, memoryLimitBytes: null };
+const compute = {
+  device: 'cpu' as const,
+  memory: 'auto' as const,
+  weights: 'f32' as const,
+  threads: null,
+  memoryLimitBytes: null,
+};
 const places = { model: '/w/tiny-pruned', file: '/w/text.txt', original: '/w/tiny', out: '/w/tiny-adapter' };
 
 describe('the recipe of a form', () => {

@@ -3,7 +3,7 @@ import { type Graph, type InputValue, topologicalOrder } from '../../server/grap
 import type { Scope } from '../../server/runtime/device';
 import type { Tensor } from '../../server/runtime/tensor';
 
-export type Feeds = Readonly<Record<string, Float32Array | BigInt64Array>>;
+export type Feeds = Readonly<Record<string, Float32Array | BigInt64Array | Uint8Array>>;
 
 export const inputsOf = (graph: Graph): InputValue[] =>
   topologicalOrder(Object.values(graph.outputs)).filter((value) => value.kind === 'input');

@@ -4,8 +4,9 @@ import { input, size, type InputValue, type Value } from '../../server/graph/val
 import { inputsOf } from './compute';
 import { evaluate, someNumbers } from './evaluate';
 import { feedsOf } from './opRows';
+import type { Feeds as Given } from './compute';
 
-type Feeds = Record<string, Float64Array | BigInt64Array>;
+type Feeds = Record<string, Float64Array | BigInt64Array | Uint8Array>;
 
 /**
  * How sum(y seed) changes along a random direction of one input: by the gradient, and by the quotient of a small step.
@@ -34,7 +35,7 @@ export function differenceQuotient(
 export const relativeError = (found: number, expected: number): number =>
   Math.abs(found - expected) / Math.max(1e-3, Math.abs(expected));
 
-export const asDoubles = (feeds: Readonly<Record<string, Float32Array | BigInt64Array>>): Feeds =>
+export const asDoubles = (feeds: Given): Feeds =>
   Object.fromEntries(
     Object.entries(feeds).map(([name, x]) => [name, x instanceof Float32Array ? Float64Array.from(x) : x]),
   );

@@ -11,7 +11,7 @@ type Evaluate = (inputs: readonly Numbers[], attributes: never) => Numbers;
 /** The outputs of a graph, given its inputs by name. */
 export function evaluate(
   graph: Graph,
-  feeds: Readonly<Record<string, Float32Array | Float64Array | BigInt64Array>>,
+  feeds: Readonly<Record<string, Float32Array | Float64Array | BigInt64Array | Uint8Array>>,
 ): Record<string, Numbers> {
   const known = new Map<Value, Numbers>();
   for (const value of topologicalOrder(Object.values(graph.outputs))) {
@@ -80,6 +80,15 @@ const ops: Record<string, Evaluate> = {
   },
   LowRankLinear([x, w, , , bias], attributes) {
     return ops.Linear!(bias ? [x!, w!, bias] : [x!, w!], attributes);
+  },
+  Dequantised([numbers, scales], { bits, blockSize, nIn }: { bits: 4 | 8; blockSize: number; nIn: number }) {
+    const middle = 2 ** (bits - 1);
+    return make([numbers!.shape[0]!, nIn], ([row, column]) => {
+      const [block, place] = [Math.floor(column! / blockSize), column! % blockSize];
+      const byte = get(numbers!, [row!, block, bits === 8 ? place : Math.floor(place / 2)]);
+      const number = bits === 8 ? byte : place % 2 === 0 ? byte % 16 : Math.floor(byte / 16);
+      return (number - middle) * get(scales!, [row!, block]);
+    });
   },
   Outer([a, b]) {
     const [nRows, m] = a!.shape as [number, number];

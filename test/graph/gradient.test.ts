@@ -10,8 +10,18 @@ import { evaluate } from './evaluate';
 import { differenceQuotient, relativeError } from './differences';
 import { rows } from './opRows';
 
-/** Not differentiable everywhere, or not on the way from weights to a loss. */
-const withoutGradient = ['Abs', 'LargestPlaces', 'Max', 'Min', 'ReduceMax', 'TakeAlong', 'TakeRows', 'ToFloat'];
+/** Not differentiable everywhere, or not on the way from weights to a loss. Quantised weights are frozen. */
+const withoutGradient = [
+  'Abs',
+  'Dequantised',
+  'LargestPlaces',
+  'Max',
+  'Min',
+  'ReduceMax',
+  'TakeAlong',
+  'TakeRows',
+  'ToFloat',
+];
 
 const opsOf = (y: Value): Op<unknown>[] =>
   topologicalOrder([y])
@@ -20,7 +30,9 @@ const opsOf = (y: Value): Op<unknown>[] =>
 // A detached value does not change with what it was made of, which a difference quotient cannot know.
 const differentiable = rows.filter(
   ([name, y]) =>
-    y.kind === 'node' && !name.startsWith('detach') && !opsOf(y).some((op) => withoutGradient.includes(op.name)),
+    y.kind === 'node' &&
+    !/^(detach|dequantised)/.test(name) &&
+    !opsOf(y).some((op) => op.name !== 'Dequantised' && withoutGradient.includes(op.name)),
 );
 const seen: string[] = [];
 
@@ -39,6 +51,7 @@ describe('the gradient of', () => {
   it('every op has a row, but for those without', () => {
     const all = new Map(rows.flatMap(([, y]) => opsOf(y).map((op) => [op.name, op] as const)));
     const tested = new Set(differentiable.flatMap(([, y]) => opsOf(y).map((op) => op.name)));
+    tested.delete('Dequantised');
     expect([...all.keys()].filter((name) => !tested.has(name)).sort()).toEqual(withoutGradient);
     expect(
       [...all.values()]
@@ -50,7 +63,7 @@ describe('the gradient of', () => {
 });
 
 /** Angles and where to look them up: nothing that is trained. */
-const isTable = (name: string) => ['positions', 'cos', 'sin'].includes(name);
+const isTable = (name: string) => ['positions', 'cos', 'sin', 'scales'].includes(name);
 
 describe('gradients', () => {
   const x = input('x', [3, 4]);

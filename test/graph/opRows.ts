@@ -4,6 +4,7 @@ import * as linears from '../../server/graph/ops/linear';
 import * as movement from '../../server/graph/ops/movement';
 import * as reductions from '../../server/graph/ops/reduce';
 import * as selections from '../../server/graph/ops/select';
+import { dequantised } from '../../server/graph/ops/stored';
 import * as transformer from '../../server/graph/ops/transformer';
 import { constant, type Graph, input, type Shape, scalar, size, type Value } from '../../server/graph/value';
 import { type Feeds, inputsOf } from './compute';
@@ -16,6 +17,7 @@ export const functions = Object.keys({
   ...reductions,
   ...selections,
   ...transformer,
+  dequantised,
 });
 
 const {
@@ -52,6 +54,13 @@ const z = (...shape: number[]) => input('z', shape);
 const shared = input('x', [2, 2]);
 /** Away from zero, for logarithms, roots and divisors. */
 const positive = (v: Value) => add(square(v), scalar(0.25));
+
+/** A matrix [5, nIn] that is fed as whole numbers of so many bits. */
+function quantised(bits: 4 | 8, blockSize: number, nIn: number): Value {
+  const nBlocks = Math.ceil(nIn / blockSize);
+  const numbers = input('numbers', [5, nBlocks, (blockSize * bits) / 8], 'uint8');
+  return dequantised(numbers, input('scales', [5, nBlocks]), { bits, blockSize, nIn });
+}
 
 /** A layer with an adapter as models make it. */
 function lowRanked(of: Value, bias?: Value): Value {
@@ -111,6 +120,11 @@ export const rows: [string, Value, Shape][] = [
   ['linear of one vector', linear(x(4), y(5, 4)), [5]],
   ['linear of sequences', linear(x(2, 3, 4), y(5, 4)), [2, 3, 5]],
   ['linear of sequences with bias', linear(x(2, 3, 4), y(5, 4), z(5)), [2, 3, 5]],
+  ['dequantised of 8 bits', quantised(8, 32, 64), [5, 64]],
+  ['dequantised of 8 bits, the last block not full', quantised(8, 32, 40), [5, 40]],
+  ['dequantised of 4 bits', quantised(4, 16, 48), [5, 48]],
+  ['linear with a weight of 8 bits', linear(x(3, 64), quantised(8, 32, 64)), [3, 5]],
+  ['linear with a weight of 4 bits and bias', linear(x(2, 3, 43), quantised(4, 16, 43), z(5)), [2, 3, 5]],
   ['linear of four axes', linear(x(2, 2, 3, 4), y(1, 4)), [2, 2, 3, 1]],
   ['linear as long as a model is wide', linear(x(2, 300), y(3, 300)), [2, 3]],
   ['outer of rows', outer(x(5, 2), y(5, 3)), [2, 3]],
@@ -187,10 +201,9 @@ export function feedsOf(graph: Graph): Feeds {
   return Object.fromEntries(
     inputsOf(graph).map(({ name, shape, dtype }, i) => {
       const numbers = someNumbers(size(shape), 1000 + i);
-      return [
-        name,
-        dtype === 'int64' ? BigInt64Array.from(numbers, (v) => BigInt(Math.floor((v + 2) * 2.25))) : numbers,
-      ];
+      if (dtype === 'int64') return [name, BigInt64Array.from(numbers, (v) => BigInt(Math.floor((v + 2) * 2.25)))];
+      if (dtype === 'uint8') return [name, Uint8Array.from(numbers, (v) => Math.floor((v + 2) * 63))];
+      return [name, numbers];
     }),
   );
 }

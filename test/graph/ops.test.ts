@@ -34,9 +34,7 @@ async function unoptimized(graph: Graph, feeds: Feeds): Promise<ort.Tensor> {
   try {
     const tensors = inputsOf(graph).map(({ name, shape, dtype }) => [
       name,
-      dtype === 'int64'
-        ? new ort.Tensor('int64', feeds[name] as BigInt64Array, shape)
-        : new ort.Tensor('float32', feeds[name] as Float32Array, shape),
+      new ort.Tensor(dtype as 'float32', feeds[name] as Float32Array, shape),
     ]);
     return (await session.run(Object.fromEntries(tensors))).out!;
   } finally {

@@ -114,7 +114,7 @@ function feedsOf(
   const rotation = rotaryTables(config, tokens);
   const positions = BigInt64Array.from({ length: batch * tokens }, (_, i) => BigInt(i % tokens));
   const tables: Feeds = { ...rotation, positions };
-  const feeds: Record<string, Float32Array | BigInt64Array> = {};
+  const feeds: Record<string, Feeds[string]> = {};
   for (const [i, { name, shape }] of inputs.entries()) {
     const numbers = someNumbers(size(shape), 100 + i);
     if (tables[name]) feeds[name] = tables[name];

@@ -48,6 +48,7 @@ const source: fc.Arbitrary<TokenSource> = fc.oneof(
 const compute = fc.record({
   device: fc.constantFrom('cpu' as const, 'webgpu' as const, 'cuda' as const, 'auto' as const),
   memory: fc.constantFrom('auto' as const, 'resident' as const, 'streaming' as const),
+  weights: fc.constantFrom('f32' as const, 'f16' as const, 'int8' as const, 'int4' as const),
   threads: orNull(fc.integer({ min: 1, max: 64 })),
   memoryLimitBytes: orNull(positive),
 });
@@ -241,7 +242,7 @@ describe('a recipe file', () => {
       methods: ['all'],
       measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
       stay: false,
-      compute: { device: 'auto', memory: 'auto', threads: null, memoryLimitBytes: null },
+      compute: { device: 'auto', memory: 'auto', weights: 'f32', threads: null, memoryLimitBytes: null },
     });
     const pruning = parseRecipe(
       'kind: prune\nmodel: m\nrule: {kind: chosen, blocks: [1]}\nout: o\nmergekit: k.yaml',
@@ -307,7 +308,7 @@ describe('a recipe file', () => {
       dense: null,
       resume: false,
       out: '/work/recipes/o',
-      compute: { device: 'auto', memory: 'auto', threads: null, memoryLimitBytes: null },
+      compute: { device: 'auto', memory: 'auto', weights: 'f32', threads: null, memoryLimitBytes: null },
     });
   });
 

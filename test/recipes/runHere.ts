@@ -6,7 +6,13 @@ import type { Recipe, Report } from '../../server/recipes/kinds';
 import { runRecipe } from '../../server/recipes/runRecipe';
 
 /** Two threads, because sums in another order round differently and small machines have no more. */
-export const onCpu: ComputeOptions = { device: 'cpu', memory: 'auto', threads: 2, memoryLimitBytes: null };
+export const onCpu: ComputeOptions = {
+  device: 'cpu',
+  memory: 'auto',
+  weights: 'f32',
+  threads: 2,
+  memoryLimitBytes: null,
+};
 
 /** Scores alone. */
 export const noLosses: MeasureOptions = { removals: 'none', greedy: null, suggestions: 0, whatIf: [] };

@@ -89,7 +89,7 @@ export function madeStudy({
       evaluate: measures.includes('tasks')
         ? { tasks: [...tasks], data: '/data', items: { first: 0, end: 60 }, fewShot: null, maxTokens: null }
         : null,
-      compute: { device: 'cpu', threads: 2, memory: 'auto', memoryLimitBytes: null },
+      compute: { device: 'cpu', threads: 2, memory: 'auto', weights: 'f32', memoryLimitBytes: null },
     } as StudyReport['recipe'],
     methods: Object.fromEntries(
       methods.filter((it) => it !== 'greedy').map((it) => [it, { unit: 'a unit', of: 'block', paper: 'a paper' }]),

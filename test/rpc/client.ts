@@ -195,7 +195,7 @@ export function analyzeRecipe(change: Partial<AnalyzeRecipe> = {}, sequences = 4
     methods: ['all'],
     measure: { removals: 'none', greedy: null, suggestions: 0, whatIf: [] },
     stay: false,
-    compute: { device: 'cpu', memory: 'auto', threads: 1, memoryLimitBytes: null },
+    compute: { device: 'cpu', memory: 'auto', weights: 'f32', threads: 1, memoryLimitBytes: null },
     ...change,
   };
 }

@@ -1,8 +1,9 @@
 // Products of matrices.
-import { apply, broadcast, type Op, ShapeError, size, type Value } from '../value';
+import { apply, broadcast, type Emitter, type Op, ShapeError, size, type Value } from '../value';
 import { scale } from './elementwise';
 import { reshape, swapLast } from './movement';
 import { reduceSum } from './reduce';
+import { storedQuantised } from './stored';
 
 /** a [..., M, K] b [..., K, N] -> [..., M, N]; leading axes broadcast. */
 const MatMul: Op = {
@@ -17,7 +18,7 @@ const MatMul: Op = {
 
 /**
  * x [..., I], w [O, I] and possibly a bias [O] -> x w^T + bias [..., O]: a linear layer with its weight as checkpoints
- * hold it. A Gemm, because that takes the transposed weight as it lies in memory.
+ * hold it. A Gemm, because that takes the transposed weight as it lies in memory; MatMulNBits for a quantised weight.
  */
 const Linear: Op = {
   name: 'Linear',
@@ -32,13 +33,33 @@ const Linear: Op = {
     const dw = outer(flat, asRows(x!));
     return bias ? [dx, dw, reshape(reduceSum(flat, [0]), bias.shape)] : [dx, dw];
   },
-  emit: (to, [x, ...rest], { shape, inputShapes: [xShape] }) => {
+  emit: (to, [x, ...rest], { shape, inputShapes: [xShape], madeBy: [, weight] }) => {
     const rows = size(xShape!.slice(0, -1));
     const flat = xShape!.length === 2 ? x! : to.node('Reshape', [x!, to.int64s([rows, xShape!.at(-1)!])]);
-    const y = to.node('Gemm', [flat, ...rest], { transB: { int: 1 } });
+    const quantised = storedQuantised(weight);
+    const y = quantised
+      ? quantisedProduct(to, flat, rest[1], { ...quantised, nOut: shape.at(-1)!, nIn: xShape!.at(-1)! })
+      : to.node('Gemm', [flat, ...rest], { transB: { int: 1 } });
     return shape.length === 2 ? y : to.node('Reshape', [y, to.int64s(shape)]);
   },
 };
+
+interface QuantisedWeight extends NonNullable<ReturnType<typeof storedQuantised>> {
+  readonly nOut: number;
+  readonly nIn: number;
+}
+
+/** The weight is widened within the product, a few of its rows at a time. */
+function quantisedProduct(to: Emitter, x: string, bias: string | undefined, weight: QuantisedWeight): string {
+  const { numbers, scales, bits, blockSize, nOut, nIn } = weight;
+  const y = to.node('com.microsoft:MatMulNBits', [x, numbers, scales], {
+    K: { int: nIn },
+    N: { int: nOut },
+    bits: { int: bits },
+    block_size: { int: blockSize },
+  });
+  return bias === undefined ? y : to.node('Add', [y, bias]);
+}
 
 /** a [R, M], b [R, N] -> a^T b [M, N]: the sum of the rows' outer products. */
 const Outer: Op = {
@@ -68,8 +89,15 @@ const LowRankLinear: Op<{ readonly scaling: number }> = {
     return [plain[0]!, plain[1]!, outer(matmul(flat, b!), rows), outer(flat, linear(rows, a!)), ...plain.slice(2)];
   },
   emit: (to, [x, w, _a, _b, ...bias], node) => {
-    const inputShapes = node.inputShapes.filter((_, i) => i !== 2 && i !== 3);
-    return Linear.emit(to, [x!, w!, ...bias], { ...node, attributes: undefined, inputShapes });
+    const notOfAdapter = <T>(each: readonly T[]) => each.filter((_, i) => i !== 2 && i !== 3);
+    const { shape, inputShapes, madeBy } = node;
+    const plain = {
+      attributes: undefined,
+      shape,
+      inputShapes: notOfAdapter(inputShapes),
+      madeBy: notOfAdapter(madeBy),
+    };
+    return Linear.emit(to, [x!, w!, ...bias], plain);
   },
 };
 

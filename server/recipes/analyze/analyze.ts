@@ -1,8 +1,9 @@
 // analyze: how much does each block matter? Scores from one forward pass, and measured losses where they are asked for.
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { type Analysis, analyze } from '../../analysis/analyze';
 import type { ImportanceMethodName } from '../../shared/methods';
 import { type Measuring, openMeasuring } from '../../analysis/measuring';
-import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
 import type { AnalyzeRecipe, MeasureOptions, AnalyzeReport } from './recipe';
 import type { ComputeOptions, TokenSource, TokenSourceReport } from '../../protocol/recipes';
 import type { RunFacts } from '../../protocol/reports';
@@ -27,7 +28,7 @@ import { sequencesFor } from '../sequences';
 import { analysisWork, methodNames, type WantedScores } from '../work';
 
 export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeReport> =>
-  withCheckpoint(recipe.model, (checkpoint) => {
+  withStoredCheckpoint(recipe.model, recipe.compute.weights, (checkpoint) => {
     warnOfDifferences(checkpoint, run);
     const report = ({ analysis, source, facts }: Measured): AnalyzeReport => ({
       kind: 'analyze',

@@ -1,6 +1,6 @@
 // evaluate: models on tasks, each item scored as lm-evaluation-harness does, variants beside the base.
-import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { isUserError, type UserError } from '../../errors';
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { checkStagedFile } from '../../checkpoint/stagedFile';
 import { openScoreboard } from '../../evaluation/scoreboard';
 import { addedTiming, addedWork } from '../../evaluation/spent';
@@ -35,7 +35,7 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
     const generation: GenerationCheck[] = [];
     const sum = openSum();
     for (const family of families) {
-      await withCheckpoint(family.folder, async (checkpoint) => {
+      await withStoredCheckpoint(family.folder, recipe.compute.weights, async (checkpoint) => {
         warnOfDifferences(checkpoint, run);
         const { maxTokens } = models[family.members[0]!.model]!;
         const { members } = family;

@@ -1,5 +1,6 @@
 // generate: greedy text from a prompt, to see whether a model still speaks.
-import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import { withStoredCheckpoint } from '../../execution/storedWeights';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { endIdsOf } from '../../checkpoint/generationConfig';
 import { UserError } from '../../errors';
 import type { GenerateRecipe, GenerateReport } from './recipe';
@@ -11,7 +12,7 @@ import { droppedFields, summarize } from '../modelSummary';
 import { noTime, type Run, runFacts, timed, warnOfDifferences, withDevice, withModel } from '../recipeContext';
 
 export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateReport> =>
-  withCheckpoint(recipe.model, (checkpoint) =>
+  withStoredCheckpoint(recipe.model, recipe.compute.weights, (checkpoint) =>
     withDevice(recipe.compute, async (device) => {
       warnOfDifferences(checkpoint, run);
       const tokenizer = await openTokenizer(checkpoint.folder);

@@ -1,7 +1,8 @@
 // heal: trains a LoRA adapter on a pruned model, evaluates it beside the pruned and the original one, and keeps the best.
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { type Adapter, readAdapter } from '../../checkpoint/adapter';
 import { baseRecordOf } from '../../checkpoint/baseRecord';
-import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
 import { allFinite } from '../../shared/finite';
@@ -34,7 +35,7 @@ import { evaluationModel, type InTraining, trainerOf } from './trainer';
 import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainingInputs';
 
 export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
-  withCheckpoint(recipe.model, async (checkpoint) => {
+  withStoredCheckpoint(recipe.model, recipe.compute.weights, async (checkpoint) => {
     checkHealing(recipe);
     warnOfDifferences(checkpoint, run);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);

@@ -1,6 +1,6 @@
 // The original model's part in a healing: its held-out loss, which is the line to reach, and its predictions where a run
 // distils. It is open only for that, before the pruned model is.
-import { withCheckpoint } from '../../checkpoint/checkpoint';
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { openOrder } from '../../data/itemOrder';
 import type { HealRecipe } from './recipe';
 import type { Device } from '../../runtime/device';
@@ -60,7 +60,7 @@ async function withOriginal<T>(
 ): Promise<T> {
   const tokensPerSequence = Math.max(...items.map(({ ids }) => ids.length));
   const work = { nSequences: items.length, tokensPerSequence, keepStates: false };
-  const result = await withCheckpoint(folder, (checkpoint) =>
+  const result = await withStoredCheckpoint(folder, compute.weights, (checkpoint) =>
     withModel(checkpoint, device, compute, work, run, (model) => body(model)),
   );
   // Programs are compiled for one model's shapes.

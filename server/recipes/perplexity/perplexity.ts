@@ -1,4 +1,5 @@
 // perplexity: the loss of one model or several, whole or without a drop set that need not be written first.
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { perplexity } from '../../evaluation/perplexity';
 import type { PerplexityRecipe, PerplexityReport } from './recipe';
@@ -27,7 +28,7 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
     for (const folder of recipe.models)
       await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
     for (const folder of recipe.models) {
-      await withCheckpoint(folder, async (checkpoint) => {
+      await withStoredCheckpoint(folder, recipe.compute.weights, async (checkpoint) => {
         warnOfDifferences(checkpoint, run);
         const { nBlocks } = checkpoint.config;
         const drop = checkDropSet(recipe.drop, nBlocks);

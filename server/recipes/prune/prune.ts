@@ -1,6 +1,7 @@
 // prune: choose blocks by a rule and write the checkpoint without them.
+import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { importanceMethod } from '../../shared/methods';
-import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
@@ -19,7 +20,7 @@ import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } fro
 import { scoresForRule } from '../work';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
-  withCheckpoint(recipe.model, async (checkpoint) => {
+  withStoredCheckpoint(recipe.model, recipe.compute.weights, async (checkpoint) => {
     await checkOutput(recipe.out, [checkpoint.folder]);
     warnOfDifferences(checkpoint, run);
     if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
