@@ -124,7 +124,8 @@ function repairRows({ repair }: PruneReport): string[][] {
 
 function roundingRow({ rounding }: PruneReport): string[][] {
   if (!rounding) return [];
-  const { dtype, lossNatsBefore: before, lossNatsAfter: after } = rounding;
+  const { dtype, lossNatsBefore: before, lossNatsAfter: after, notMeasured } = rounding;
+  if (notMeasured !== undefined) return [['rounding', `to ${dtype}, its cost not measured: ${notMeasured}`]];
   if (before === null || after === null)
     return [['rounding', `to ${dtype}, its cost not measured (that takes a --text)`]];
   const cost = after - before;
@@ -137,14 +138,15 @@ function roundingRow({ rounding }: PruneReport): string[][] {
 }
 
 export function renderSparsify(report: SparsifyReport): string {
-  const { nZeroed, nConsidered, lossBefore, lossAfter } = report;
+  const { nZeroed, nConsidered, lossBefore, lossAfter, notMeasured } = report;
+  const after = lossAfter === null ? `not measured: ${notMeasured}` : `${lossAfter.toFixed(4)} nats`;
   const share = ((nZeroed / Math.max(1, nConsidered)) * 100).toFixed(1);
   return table([
     [
       'zeroed',
       `${count(nZeroed)} of ${count(nConsidered)} weights in ${report.matrices.length} projections (${share} %)`,
     ],
-    ...(lossBefore === null ? [] : [['loss', `${lossBefore.toFixed(4)} -> ${lossAfter!.toFixed(4)} nats`]]),
+    ...(lossBefore === null ? [] : [['loss', `${lossBefore.toFixed(4)} -> ${after}`]]),
     ['written to', report.out],
   ]);
 }

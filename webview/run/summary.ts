@@ -56,7 +56,7 @@ const factsByKind: FactsOf = {
     ];
   },
 
-  prune({ model, dropSet, droppedSublayers, out, repair, ...report }) {
+  prune({ model, dropSet, droppedSublayers, out, repair, rounding, ...report }) {
     const { nParamsBefore, nParamsAfter, sizeBytesBefore, sizeBytesAfter } = report;
     const change = signedShare(nParamsAfter / nParamsBefore - 1);
     return [
@@ -65,14 +65,16 @@ const factsByKind: FactsOf = {
       ['Parameters', `${parameters(nParamsAfter)} from ${parameters(nParamsBefore)}, ${change}`],
       ['Size', `${size(sizeBytesAfter)} from ${size(sizeBytesBefore)}`],
       ['Linear repair', repair && `loss ${nats(repair.lossAfter)} from ${loss(repair.lossBefore)}`],
+      ['Rounding not measured', rounding?.notMeasured ?? null],
       ['Left behind', notUsed(model)],
     ];
   },
 
-  sparsify: ({ nZeroed, nConsidered, out, lossBefore, lossAfter }) => [
+  sparsify: ({ nZeroed, nConsidered, out, lossBefore, lossAfter, notMeasured }) => [
     ['Zeroed', `${share(nZeroed / nConsidered)} of the weights`],
     ['Written to', out],
     ['Loss', lossBefore === null || lossAfter === null ? null : `${nats(lossAfter)}, ${cost(lossAfter - lossBefore)}`],
+    ['Loss not measured', notMeasured ?? null],
   ],
 
   perplexity: ({ models }) =>

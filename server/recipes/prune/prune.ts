@@ -5,13 +5,14 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkStagedFile, writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
-import { isUserError, UserError } from '../../errors';
+import { UserError } from '../../errors';
 import { checkRule, type Choice, choose } from '../../pruning/choose';
 import { ofBlocks } from '../../shared/dropSets';
 import { toMergekitYaml } from '../../pruning/mergekit';
 import type { DropSet, Dtype } from '../../protocol/recipes';
 import type { PruneRecipe, PruneReport, RepairReport } from './recipe';
 import { type Measured, measureImportance } from '../analyze/analyze';
+import { afterWriting } from '../afterWriting';
 import { droppedFields, summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
@@ -124,14 +125,11 @@ async function lossBeforeRounding(
   return { dtype, lossNatsBefore, lossNatsAfter: null };
 }
 
-/** What narrower weights cost on the text, if there is one; the folder is complete by now, so an interrupt only ends this. */
+/** What narrower weights cost on the text, if there is one. */
 async function withLossAfter(recipe: PruneRecipe, before: Rounding, run: Run): Promise<Rounding> {
-  try {
-    return { ...before, lossNatsAfter: await lossOf(recipe.out, ofBlocks([]), recipe, run) };
-  } catch (error) {
-    if (isUserError(error) && error.code === 'cancelled') return { ...before, lossNatsBefore: null };
-    throw error;
-  }
+  const after = await afterWriting(recipe.out, () => lossOf(recipe.out, ofBlocks([]), recipe, run), run);
+  if ('reason' in after) return { ...before, notMeasured: after.reason };
+  return { ...before, lossNatsAfter: after.value };
 }
 
 /** null without a text. */

@@ -60,7 +60,13 @@ export interface PruneReport extends RunFacts {
   sizeBytesAfter: number;
   weightFiles: string[];
   /** Loss before and after the weights were rounded to a narrower dtype; nulls where no text was given to measure it. */
-  rounding: { dtype: Dtype; lossNatsBefore: number | null; lossNatsAfter: number | null } | null;
+  rounding: {
+    dtype: Dtype;
+    lossNatsBefore: number | null;
+    lossNatsAfter: number | null;
+    /** Why the loss of the written model, which is complete, is not there. Absent: it is, or there was no text. */
+    notMeasured?: string;
+  } | null;
 }
 
 export interface RepairReport {

@@ -27,6 +27,8 @@ export interface SparsifyReport extends RunFacts {
   matrices: { name: string; nZeroed: number; nWeights: number; threshold: number }[];
   lossBefore: number | null;
   lossAfter: number | null;
+  /** Why `lossAfter` of the written model, which is complete, is not there. Absent: it is, or there was no text. */
+  notMeasured?: string;
   weightFiles: string[];
 }
 

@@ -8,6 +8,7 @@ import { parseBlockWeightName } from '../../model/weights';
 import { ofBlocks } from '../../shared/dropSets';
 import { zeroSmallest } from '../../pruning/magnitude';
 import type { SparsifyRecipe, SparsifyReport } from './recipe';
+import { afterWriting } from '../afterWriting';
 import { summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
@@ -45,7 +46,7 @@ export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyR
       signal: run.signal,
     });
     const writeMs = performance.now() - began;
-    const lossAfter = await lossOf(out);
+    const after = await afterWriting(out, () => lossOf(out), run);
     const sum = (of: (matrix: (typeof matrices)[number]) => number) =>
       matrices.reduce((n, matrix) => n + of(matrix), 0);
     return {
@@ -57,7 +58,7 @@ export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyR
       nConsidered: sum((matrix) => matrix.nWeights),
       matrices,
       lossBefore,
-      lossAfter,
+      ...('reason' in after ? { lossAfter: null, notMeasured: after.reason } : { lossAfter: after.value }),
       weightFiles: [...written.weightFiles],
       ...runFacts(compute, null, 'streaming', { ...noTime, writeMs }),
       peakMemoryBytes: peakMemoryBytes(),
