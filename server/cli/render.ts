@@ -183,6 +183,7 @@ export function renderPerplexity(report: PerplexityReport): string {
   return [
     table([['model', 'blocks', 'loss, nats', 'perplexity', 'against the first'], ...rows]),
     '',
+    ...(report.notFinite ?? []).map(({ sentence }) => `Not in the table: ${sentence}`),
     ...definitions,
     timingLine(report),
   ].join('\n');

@@ -2,6 +2,7 @@
 import type { StudyPlan } from '../protocol/engine';
 import type { StudyReport } from '../recipes/study/recipe';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
+import { notFinite } from '../shared/finite';
 import { seconds } from './render';
 import { table } from './table';
 
@@ -28,7 +29,7 @@ export function renderStudy(report: StudyReport): string {
     return [
       variant.label,
       variant.without,
-      variant.loss ? variant.loss.lossNats.toFixed(4) : '-',
+      variant.loss ? variant.loss.lossNats.toFixed(4) : variant.notFinite ? notFinite : '-',
       variant.loss ? signed(variant.loss.costNats, 4) : '-',
       accuracy ? accuracy.mean.toFixed(4) : '-',
       accuracy?.difference ? signed(accuracy.difference.delta, 4) + plusMinus(accuracy.difference.interval95) : '',
@@ -37,6 +38,7 @@ export function renderStudy(report: StudyReport): string {
   return [
     table([['variant', 'without', 'loss, nats', 'cost', 'mean accuracy', 'against the base'], ...rows]),
     '',
+    ...report.variants.flatMap(({ label, notFinite: why }) => (why ? [`${label} is left out: ${why}`] : [])),
     `${steps.length} steps in ${seconds(spentMs / 1000)}${nBefore > 0 ? `, ${nBefore} of them done before` : ''}`,
     `report.html, report.md, report.json, ${evaluation ? 'results.json, ' : ''}recipe.yaml and charts/ are in ${out}`,
   ].join('\n');

@@ -32,6 +32,7 @@ const variant = z.looseObject({
   nParameters: z.number(),
   sizeBytes: z.number(),
   loss: loss.nullable(),
+  notFinite: z.string().optional(),
   model: count.nullable(),
 });
 

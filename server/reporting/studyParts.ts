@@ -8,6 +8,7 @@ import type { StudyLoss, StudyReport, StudyVariant } from '../recipes/study/reci
 import type { NamedChart } from './evaluationCharts';
 import { choosingMethods, isChoosingMethod } from '../shared/methods';
 import { counted, parameters, percent, signed } from '../shared/numbers';
+import { notFinite, withoutScores } from '../shared/finite';
 import { recoveredFraction } from '../shared/recovery';
 
 export interface StudyParts {
@@ -82,10 +83,10 @@ function lossTable(report: StudyReport): StudyPart {
     const some = (unhealed ?? healed)!;
     return [
       ...namesOf(some),
-      nats(unhealed?.loss),
+      natsOf(unhealed),
       unhealed?.loss?.perplexity.toPrecision(4) ?? '',
       cost(unhealed?.loss),
-      nats(healed?.loss),
+      natsOf(healed),
       cost(healed?.loss),
       recovered(unhealed?.loss, healed?.loss),
     ];
@@ -167,6 +168,8 @@ function limits({ recipe, evaluation, perplexity, calibration, variants }: Study
           'Mean accuracies take the tasks as independent; one interval in twenty misses by chance, and there are many.',
         ]
       : []),
+    ...variants.flatMap(({ label, notFinite: why }) => (why ? [`${label} is left out: ${why}`] : [])),
+    ...(evaluation?.notFinite ?? []).map((it) => withoutScores(evaluation!.models[it.model]!.label, it.sentence)),
     ...(evaluation?.warnings ?? []),
   ];
 }
@@ -204,6 +207,7 @@ function recovered(before: StudyLoss | null | undefined, after: StudyLoss | null
   const fraction = recoveredFraction({ original: 0, pruned: before.costNats, healed: after.costNats });
   return fraction === null ? '' : percent(fraction, 0);
 }
+const natsOf = (variant: StudyVariant | undefined) => (variant?.notFinite ? notFinite : nats(variant?.loss));
 const nats = (loss: StudyLoss | null | undefined) => loss?.lossNats.toFixed(3) ?? '';
 const cost = (loss: StudyLoss | null | undefined) =>
   loss

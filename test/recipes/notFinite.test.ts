@@ -312,6 +312,25 @@ describe('an evaluation with variants that are not finite', () => {
   });
 });
 
+it('measures the other models of several', async () => {
+  const at = { weight: 'model.norm.weight', at: 3 };
+  const lost = [];
+  for (const value of [Number.NaN, Number.POSITIVE_INFINITY])
+    lost.push(await writeFaulty(stories, place(), [{ ...at, value }]));
+  const recipe = { ...perplexityOf(stories), models: [lost[0]!, stories, lost[1]!] } as Extract<
+    Recipe,
+    { kind: 'perplexity' }
+  >;
+  const report = await runHere(recipe);
+  expect(report.models.map(({ folder }) => folder)).toEqual([stories]);
+  expect(report.notFinite!.map(({ folder }) => folder)).toEqual(lost);
+  for (const { sentence } of report.notFinite!) {
+    expect(sentence).toMatch(/because model\.norm\.weight\[3\] in model\.safetensors is (NaN|Inf);/);
+    expect(render(report)).toContain(sentence);
+  }
+  expect(await refusalOf({ ...recipe, models: lost })).toMatch(/^notFinite: .* is NaN;/);
+});
+
 describe('an empty number', () => {
   it.each([
     ['a score', { methods: { blockInfluence: { unit: '', of: 'block', paper: '', scores: [1, null, 1] } } }],

@@ -77,11 +77,15 @@ const factsByKind: FactsOf = {
     ['Loss not measured', notMeasured ?? null],
   ],
 
-  perplexity: ({ models }) =>
-    models.map(({ name, lossNats, perplexity: ofText }) => [
-      name,
-      `loss ${nats(lossNats)}, perplexity ${perplexity(ofText)}`,
-    ]),
+  perplexity: ({ models, notFinite: lost = [] }) => [
+    ...models.map(
+      ({ name, lossNats, perplexity: ofText }): Fact => [
+        name,
+        `loss ${nats(lossNats)}, perplexity ${perplexity(ofText)}`,
+      ],
+    ),
+    ...lost.map(({ name, sentence }): Fact => [name, sentence]),
+  ],
 
   generate: ({ text, tokensPerSecond: speed, nNewTokens }) => [
     ['Text', text],
@@ -113,6 +117,7 @@ const factsByKind: FactsOf = {
       .sort((a, b) => a.loss!.lossNats - b.loss!.lossNats)[0];
     return [
       ['Variants', `${others.length} beside ${original!.label}`],
+      ...others.flatMap(({ label, notFinite: sentence }): Fact[] => (sentence ? [[label, sentence]] : [])),
       ['Least loss', best ? `${best.label}: ${nats(best.loss!.lossNats)}, ${cost(best.loss!.costNats)}` : null],
       ['Tasks', evaluation === null ? null : evaluation.tasks.map(({ title }) => title).join(', ')],
       ['Steps', `${steps.length}, of which ${steps.filter(({ doneBefore }) => doneBefore).length} were done before`],

@@ -3,6 +3,7 @@ import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { perplexity } from '../../evaluation/perplexity';
 import type { PerplexityRecipe, PerplexityReport } from './recipe';
+import { isUserError, type UserError } from '../../errors';
 import type { RunFacts, Timing } from '../../protocol/reports';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
@@ -22,6 +23,7 @@ import { sequencesFor } from '../sequences';
 export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<PerplexityReport> =>
   withDevice(recipe.compute, async (device) => {
     const models: PerplexityReport['models'] = [];
+    const lost: { name: string; folder: string; error: UserError }[] = [];
     const total: Timing = { ...noTime };
     let memory: RunFacts['memory'] = 'resident';
     // The last model is refused before the first is measured.
@@ -37,12 +39,13 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
         const work = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length, keepStates: false, path };
         await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
           const options = { path, signal: run.signal, onProgress: progress(run, checkpoint.name) };
-          const { result, elapsedMs, compileMs } = await timed(device, () =>
-            perplexity(model, sequences, source, options),
-          );
+          const { name, folder: place } = checkpoint;
+          const measured = await timed(device, () => orNotFinite(perplexity(model, sequences, source, options)));
+          const { result, elapsedMs, compileMs } = measured;
+          if (isUserError(result)) return void lost.push({ name, folder: place, error: result });
           models.push({
-            name: checkpoint.name,
-            folder: checkpoint.folder,
+            name,
+            folder: place,
             ...droppedFields(drop),
             nBlocks: nBlocks - drop.blocks.length,
             ...result,
@@ -56,5 +59,15 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
       // Programs are compiled for one model's shapes.
       await device.forgetPrograms();
     }
-    return { kind: 'perplexity', models, ...runFacts(recipe.compute, device, memory, total) };
+    if (models.length === 0) throw lost[0]!.error;
+    const notFinite = lost.map(({ error, ...of }) => ({ ...of, sentence: error.message }));
+    const facts = runFacts(recipe.compute, device, memory, total);
+    return { kind: 'perplexity', models, ...(lost.length > 0 ? { notFinite } : {}), ...facts };
+  });
+
+/** The reason where a loss is not finite, since the other models may have one. */
+const orNotFinite = <T>(measuring: Promise<T>): Promise<T | UserError> =>
+  measuring.catch((error: unknown) => {
+    if (isUserError(error) && error.code === 'notFinite') return error;
+    throw error;
   });

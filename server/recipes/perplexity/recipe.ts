@@ -32,6 +32,8 @@ export interface PerplexityReport extends RunFacts {
     definition: string;
     source: TokenSourceReport;
   }[];
+  /** Models of several whose loss is not finite, each with what it comes from. Absent: none. */
+  notFinite?: { name: string; folder: string; sentence: string }[];
 }
 
 const command = {

@@ -15,10 +15,16 @@ import type { Report } from '../kinds';
 import { firstDifference } from '../firstDifference';
 import type { Step } from './steps';
 
+/** A step that came to a number that is not finite; or it was not carried out, since nothing is left that it is about. */
+export interface LostStep {
+  readonly kind: 'lost';
+  readonly sentence: string;
+}
+
 /** What is kept of a finished step. */
 export interface KeptStep {
   readonly elapsedMs: number;
-  readonly report: Report;
+  readonly report: Report | LostStep;
 }
 
 export interface CarriedStep extends KeptStep {

@@ -108,8 +108,10 @@ export interface StudyVariant {
   nParameters: number;
   /** Of its weights as the source has them. */
   sizeBytes: number;
-  /** null where no text was given. */
+  /** null where no text was given, or where it is not finite. */
   loss: StudyLoss | null;
+  /** Why there is no such model, or none with a loss: what of it is not finite. Absent: all is. */
+  notFinite?: string;
   healing: { adapter: string; steps: number; bestStep: number; stoppedBy: HealReport['stoppedBy'] } | null;
   /** Its folder, where there is one that stays. */
   folder: string | null;

@@ -1,9 +1,8 @@
 // What a study found, put together from the reports of its steps. Pure.
-import { UserError } from '../../errors';
+import { basename } from 'node:path';
 import { joinEvaluations } from '../../evaluation/joinEvaluations';
 import type { StudyRecipe, StudyLoss, StudyReport, StudyVariant } from './recipe';
-import type { DropSet } from '../../protocol/recipes';
-import type { MeasuredLoss, ModelSummary, RunFacts, Timing } from '../../protocol/reports';
+import type { ModelSummary, RunFacts, Timing } from '../../protocol/reports';
 import type { AnalyzeReport } from '../analyze/recipe';
 import type { EvaluateReport } from '../evaluate/recipe';
 import type { HealReport } from '../heal/recipe';
@@ -13,6 +12,7 @@ import { formatDropSet, ofBlocks } from '../../shared/dropSets';
 import { notFinite, perplexityOf } from '../../shared/finite';
 import { meanAndError } from '../../execution/sequenceStatistics';
 import type { CarriedStep } from './folder';
+import { lostInWriting } from './lost';
 import { modelsThatStay, type StudySteps } from './steps';
 import type { PlannedVariant } from './variants';
 
@@ -23,27 +23,35 @@ export function studyReport(
   plan: StudySteps,
   carried: ReadonlyMap<string, CarriedStep>,
 ): StudyReport {
-  const reportOf = <R extends Report>(id: string) => (carried.get(id)?.report ?? null) as R | null;
+  const reportOf = <R extends Report>(id: string) => {
+    const report = carried.get(id)?.report;
+    return report && report.kind !== 'lost' ? (report as R) : null;
+  };
+  const inWriting = new Map(plan.variants.map((variant) => [variant.id, lostInWriting(variant, plan, carried)]));
+  const written = { ...plan, isWritten: ({ id }: PlannedVariant) => inWriting.get(id) === null };
   const analysis = reportOf<AnalyzeReport>('analyze')!;
-  const losses = lossesOf(plan, reportOf);
-  const { evaluation, order } = evaluationOf(model, plan, reportOf);
+  const { losses, lost } = lossesOf(written, reportOf);
+  const { evaluation, order } = evaluationOf(model, written, reportOf);
   const kept = plan.batches.flatMap((batch) => modelsThatStay(recipe, batch));
   const variants = plan.variants.map((planned): StudyVariant => {
     const { id, label, set, repair, healed, folder, adapter } = planned;
-    const healing = healed ? reportOf<HealReport>(`heal-${id}`)! : null;
+    const healing = healed ? reportOf<HealReport>(`heal-${id}`) : null;
+    const sentence = inWriting.get(id) ?? lost.get(id);
+    const place = evaluation ? order.indexOf(id) : -1;
     return {
       ...{ id, label, methods: [...set.methods], count: set.count, drop: set.drop },
       ...{ without: formatDropSet(set.drop), repair, healed },
       ...sizeWithout(model, set.count),
       loss: losses.get(id) ?? null,
+      ...(sentence ? { notFinite: sentence } : {}),
       healing: healing && {
         adapter: adapter!,
         steps: healing.steps.length,
         bestStep: healing.bestStep,
         stoppedBy: healing.stoppedBy,
       },
-      folder: folder !== null && kept.includes(folder) ? folder : null,
-      model: evaluation ? order.indexOf(id) : null,
+      folder: folder !== null && kept.includes(folder) && inWriting.get(id) === null ? folder : null,
+      model: place >= 0 ? place : null,
     };
   });
   const base: StudyVariant = {
@@ -68,7 +76,7 @@ export function studyReport(
       const { elapsedMs, doneBefore } = carried.get(id)!;
       return { id, title, kind, elapsedMs, doneBefore };
     }),
-    ...factsOf(plan.steps.map(({ id }) => carried.get(id)!.report)),
+    ...factsOf(plan.steps.flatMap(({ id }) => reportOf(id) ?? [])),
   };
 }
 
@@ -79,56 +87,57 @@ const sizeWithout = ({ nParameters, nParametersPerBlock, sizeBytes }: ModelSumma
 
 type ReportOf = <R extends Report>(id: string) => R | null;
 
-const isWritten = ({ folder }: PlannedVariant) => folder !== null;
+const isLeftOut = ({ folder }: PlannedVariant) => folder === null;
 
-/** By id of the variant. What is left out was measured with the base, token by token; what was written, sequence by sequence. */
-function lossesOf({ variants, batches }: StudySteps, reportOf: ReportOf): Map<string, StudyLoss> {
+/** A plan of which some variants came to nothing. */
+type Written = StudySteps & { isWritten(variant: PlannedVariant): boolean };
+
+/** By id of the variant; `lost`: why it has none. What is left out was measured with the base, token by token; what was written, sequence by sequence. */
+function lossesOf({ variants, batches, isWritten }: Written, reportOf: ReportOf) {
   const losses = new Map<string, StudyLoss>();
+  const lost = new Map<string, string>();
   const whole = reportOf<AnalyzeReport>('losses');
-  if (!whole) return losses;
+  if (!whole) return { losses, lost };
   const { lossNats, lossStandardError: standardError, perplexity } = whole;
   losses.set('base', { lossNats, standardError, perplexity, costNats: 0, costStandardError: 0 });
-  const leftOut = variants.filter((variant) => !isWritten(variant));
-  for (const [i, { id }] of leftOut.entries()) {
+  for (const [i, { id }] of variants.filter(isLeftOut).entries()) {
     const { drop, ...loss } = whole.whatIf![i]!;
-    losses.set(id, studyLoss(drop, loss));
+    if (loss.lossNats === notFinite) lost.set(id, `The loss without ${formatDropSet(drop)} is not finite.`);
+    else losses.set(id, { ...loss, perplexity: perplexityOf(loss.lossNats) });
   }
   for (const [k, batch] of batches.entries()) {
-    const { models } = reportOf<PerplexityReport>(`losses-${k + 1}`)!;
-    for (const [i, { id }] of batch.variants.entries()) {
-      const measured = models[i]!;
+    const { models, notFinite: lostOnes = [] } = reportOf<PerplexityReport>(`losses-${k + 1}`) ?? { models: [] };
+    const measuredOnes = batch.variants.filter(isWritten).filter(({ id, folder }) => {
+      const found = lostOnes.find((it) => basename(it.folder) === basename(folder!));
+      if (found) lost.set(id, found.sentence);
+      return !found;
+    });
+    for (const [i, { id }] of measuredOnes.entries()) {
+      const measured = models[i];
+      if (!measured) continue;
       const costs = measured.lossPerSequence.map((nats, w) => nats - whole.lossPerSequence[w]!);
       const { mean: costNats, standardError: costStandardError } = meanAndError(costs);
       const { lossNats: nats, lossStandardError: error, perplexity: ofIt } = measured;
       losses.set(id, { lossNats: nats, standardError: error, perplexity: ofIt, costNats, costStandardError });
     }
   }
-  return losses;
-}
-
-/** Throws UserError('notFinite'): nothing can be set beside a loss that is no number. */
-function studyLoss(drop: DropSet, loss: MeasuredLoss): StudyLoss {
-  if (loss.lossNats !== notFinite) return { ...loss, perplexity: perplexityOf(loss.lossNats) };
-  throw new UserError(
-    'notFinite',
-    `The loss without ${formatDropSet(drop)} is not finite, so that the study has nothing to compare; leave out the method or count that drops it.`,
-  );
+  return { losses, lost };
 }
 
 /** All evaluations as one, and the ids of its models in their order. */
 function evaluationOf(
   model: ModelSummary,
-  { variants, batches }: StudySteps,
+  { variants, batches, isWritten }: Written,
   reportOf: ReportOf,
 ): { evaluation: EvaluateReport | null; order: string[] } {
   const whole = reportOf<EvaluateReport>('evaluate');
   if (!whole) return { evaluation: null, order: [] };
   const parts = [
-    { report: whole, variants: variants.filter((variant) => !isWritten(variant)) },
-    ...batches.map((batch, k) => ({
-      report: reportOf<EvaluateReport>(`evaluate-${k + 1}`)!,
-      variants: batch.variants,
-    })),
+    { report: whole, variants: variants.filter(isLeftOut) },
+    ...batches.flatMap((batch, k) => {
+      const report = reportOf<EvaluateReport>(`evaluate-${k + 1}`);
+      return report ? [{ report, variants: batch.variants.filter(isWritten) }] : [];
+    }),
   ];
   const labelled = parts.map((part) => ({
     report: part.report,

@@ -1,7 +1,7 @@
 // study: every method at every count, repaired and healed as asked for, measured beside the base. It is done in steps whose
 // reports are kept, so that a study that was ended goes on after its last finished step.
 import { join } from 'node:path';
-import { cancelled, isUserError, studyEnded } from '../../errors';
+import { cancelled, isUserError, studyEnded, UserError } from '../../errors';
 import { isFile, isFolder } from '../../checkpoint/folder';
 import { removeTree } from '../../files/remove';
 import type { StudyPlan } from '../../protocol/engine';
@@ -18,7 +18,7 @@ import { runPrune } from '../prune/prune';
 import { owningOutputs } from '../outputs';
 import { type Run, withDevice } from '../recipeContext';
 import { estimateStudy } from './estimate';
-import { type CarriedStep, type KeptStep, openStudyFolder, type StudyFolder } from './folder';
+import { type CarriedStep, type KeptStep, type LostStep, openStudyFolder, type StudyFolder } from './folder';
 import {
   analysisStep,
   type Batch,
@@ -28,6 +28,7 @@ import {
   type StepRecipe,
   type StudySteps,
 } from './steps';
+import { withoutLost } from './lost';
 import { studyProgress } from './progress';
 import { prepareStudy } from './inputs';
 import { studyReport } from './report';
@@ -77,7 +78,7 @@ export async function runStudy(
 
   const estimated = emitPlan(plan);
   for (const [i, step] of plan.steps.entries()) {
-    if (!carried.has(step.id)) carried.set(step.id, await carryOut(step, estimated));
+    if (!carried.has(step.id)) carried.set(step.id, await carryOutOrLose(step, estimated));
     const isLastOfBatch = step.batch !== null && plan.steps[i + 1]?.batch !== step.batch;
     if (isLastOfBatch) await removeModels(recipe, plan.batches[step.batch!]!);
   }
@@ -87,7 +88,24 @@ export async function runStudy(
   await folder.write(studyFiles(report, Date.now()));
   return report;
 
-  async function carryOut(step: Step, of: StudyPlan): Promise<CarriedStep> {
+  /** A variant that is not finite is lost with what is made of it, and the others go on. */
+  async function carryOutOrLose(step: Step, of: StudyPlan): Promise<CarriedStep> {
+    const left = withoutLost(step, plan, carried);
+    const began = performance.now();
+    try {
+      if ('sentence' in left) throw new UserError('notFinite', left.sentence);
+      return await carryOut(left, of, step);
+    } catch (error) {
+      if (step.batch === null || !isUserError(error) || error.code !== 'notFinite') throw error;
+      const report: LostStep = { kind: 'lost', sentence: error.message };
+      const kept: KeptStep = { elapsedMs: performance.now() - began, report };
+      await folder.keep(step, kept);
+      return { ...kept, doneBefore: false };
+    }
+  }
+
+  /** @param planned what it is kept as: which models are left follows from the steps before it */
+  async function carryOut(step: Step, of: StudyPlan, planned = step): Promise<CarriedStep> {
     const began = performance.now();
     try {
       if (run.signal.aborted) throw cancelled();
@@ -96,7 +114,7 @@ export async function runStudy(
         carry(await readyToRun(step.recipe), { signal: run.signal, emit: studyProgress(step, of, run.emit) }),
       );
       const kept: KeptStep = { elapsedMs: performance.now() - began, report };
-      await folder.keep(step, kept);
+      await folder.keep(planned, kept);
       return { ...kept, doneBefore: false };
     } catch (error) {
       throw isUserError(error) && error.code === 'cancelled' ? studyEnded(recipe.out) : error;
@@ -126,7 +144,11 @@ async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promis
   const finished: { id: string; kept: KeptStep }[] = [];
   for (const { id, recipe, batch } of steps) {
     const found = kept.get(id);
-    const isThere = !('out' in recipe) || (batch !== null && isComplete(batch)) || (await isFolder(recipe.out));
+    const isThere =
+      !('out' in recipe) ||
+      found?.report.kind === 'lost' ||
+      (batch !== null && isComplete(batch)) ||
+      (await isFolder(recipe.out));
     if (found && isThere) finished.push({ id, kept: found });
   }
   return finished;
