@@ -29,6 +29,7 @@ export interface Adapter {
 }
 
 export const adapterWeightsFile = 'adapter_model.safetensors';
+export const isPartOfAdapter = (name: string): boolean => [adapterWeightsFile, adapterConfigFile].includes(name);
 const tensorName = (key: string, part: 'A' | 'B') => `base_model.model.${key}.lora_${part}.weight`;
 
 /**

@@ -7,25 +7,9 @@ import { isUserError } from '../errors';
 import { exactJsonText, parseExactJson } from '../shared/exactJson';
 import { isRecord } from '../shared/records';
 import { generationWithoutBlocks } from './configWithoutBlocks';
-import { generationConfigFile } from './generationConfig';
 import { codeNamedIn, withoutMissingCode } from './namedCode';
+import { generationConfigFile, isVocabulary, namesBeside } from './partNames';
 
-const names = new Set([
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'tekken.json',
-  'chat_template.jinja',
-  'chat_template.json',
-  generationConfigFile,
-  'preprocessor_config.json',
-  'processor_config.json',
-]);
-/** Vocabularies of SentencePiece and tiktoken: tokenizer.model, tokenizer.model.v3, qwen.tiktoken. */
-const isVocabulary = (name: string) => /^[\w.-]*(\.model(\.v\d\w*)?|\.tiktoken)$/.test(name);
 const isLicence = (name: string) =>
   /^(LICENSE|LICENCE|NOTICE|USE_POLICY)([._-].*)?$/i.test(name) && !/\.(py|bin)$/i.test(name);
 
@@ -59,7 +43,7 @@ export async function findAuxiliaryFiles(
   keptBlocks: readonly number[] | null = null,
 ): Promise<AuxiliaryFiles> {
   const entries = (await readdir(folder)).sort();
-  const found = entries.filter((name) => names.has(name) || isVocabulary(name) || isLicence(name));
+  const found = entries.filter((name) => namesBeside.has(name) || isVocabulary(name) || isLicence(name));
   const templates = await readdir(join(folder, templateFolder)).catch((): string[] => []);
   const inTemplates = templates.filter((name) => name.endsWith('.jinja')).map((name) => `${templateFolder}/${name}`);
 

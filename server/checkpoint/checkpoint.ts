@@ -6,6 +6,7 @@ import { readTextInside } from '../files/contained';
 import type { BlockConfig, ModelConfig, WeightDtype } from '../model/config';
 import { readModelConfig } from '../model/readConfig';
 import { blockWeightName, embeddingName, headName, outputProjections } from '../model/weights';
+import { isPartOfModel } from './partNames';
 import { adapterConfigFile } from './adapterConfig';
 import { openFileSource } from './byteSource';
 import { checkpointName, findCheckpointFolder, isFile } from './folder';
@@ -14,9 +15,10 @@ import { matchWeights } from './matchWeights';
 import { type Provenance, parseProvenance, provenanceFile } from './provenance';
 import { sameNumbers } from './sameNumbers';
 import { closeAll, openShards } from './shards';
+import { type SourceIdentity, sourceIdentityOf } from './sourceIdentity';
 import { type WeightEntry, type WeightReader, weightReader } from './weightReader';
 
-export interface Checkpoint extends WeightReader {
+export interface Checkpoint extends WeightReader, SourceIdentity {
   /** The folder that holds config.json, absolute; inside Hugging Face's cache the snapshot. */
   readonly folder: string;
   /** The folder's last part, or `owner/name` in Hugging Face's cache. */
@@ -48,6 +50,7 @@ export async function openCheckpoint(
   openSource: typeof openFileSource = openFileSource,
 ): Promise<Checkpoint> {
   const folder = await findCheckpointFolder(given);
+  const identity = await sourceIdentityOf(folder, isPartOfModel);
   const configText = await readTextInside(folder, 'config.json');
   const configJson = parseConfig(folder, configText);
   const config = readModelConfig(configJson);
@@ -80,6 +83,7 @@ export async function openCheckpoint(
       provenance,
       sizeBytes: entries.reduce((sum, { nBytes }) => sum + nBytes, 0),
       ...reader,
+      ...identity,
       close: async () => void (await closeAll(shards)),
     };
   } catch (error) {

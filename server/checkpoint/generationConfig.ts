@@ -4,8 +4,7 @@ import * as z from 'zod';
 import { isUserError, UserError } from '../errors';
 import { readTextInside } from '../files/contained';
 import type { Checkpoint } from './checkpoint';
-
-export const generationConfigFile = 'generation_config.json';
+import { generationConfigFile } from './partNames';
 
 const schema = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 

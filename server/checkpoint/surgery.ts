@@ -15,6 +15,7 @@ import { configWithoutBlocks, formatConfig } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
 import { notFiniteIn, notFiniteWeight } from './notFiniteWeight';
+import type { SourceIdentity } from './sourceIdentity';
 import { withStagedFolder } from './stagedFolder';
 import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles';
 import type { WeightEntry } from './weightReader';
@@ -37,6 +38,8 @@ export interface SurgeryOptions {
   readonly provenance: Readonly<Record<string, unknown>>;
   readonly onProgress?: (bytesDone: number, bytesTotal: number) => void;
   readonly signal?: AbortSignal;
+  /** What is read beside `source`, to be unchanged in the end as that is. */
+  readonly others?: readonly SourceIdentity[];
 }
 
 export interface SurgeryResult {
@@ -53,7 +56,7 @@ export interface SurgeryResult {
 /**
  * Writes `source` without the blocks of the drop set to the folder `out`, which appears complete or not at all.
  * @throws UserError `badChoice` for a drop set that does not fit or numbers that `dtype` cannot hold, `notFinite` for
- *   numbers that may not be written, `cannotWrite` when the output cannot be made, `cancelled` after `signal`.
+ *   numbers that may not be written, `damagedCheckpoint` when `source` was changed meanwhile, `cannotWrite` when the output cannot be made, `cancelled` after `signal`.
  */
 export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOptions): Promise<SurgeryResult> {
   const { drop, out, dtype, maxShardBytes = defaultMaxShardBytes } = options;
@@ -91,7 +94,9 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
       await writeFile(join(stage, 'config.json'), formatConfig(config, source.configText));
       await writeFile(join(stage, provenanceFile), jsonText(provenance));
       await copyAuxiliaryFiles(auxiliaryFiles, source.folder, stage);
-      return writeWeightFiles(stage, weights, maxShardBytes, bytesOf);
+      const files = await writeWeightFiles(stage, weights, maxShardBytes, bytesOf);
+      for (const each of [source, ...(options.others ?? [])]) await each.refuseChanged();
+      return files;
     },
     { sources: [source.folder], neededBytes },
   );

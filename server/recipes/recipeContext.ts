@@ -117,7 +117,10 @@ export async function withPlannedModel<T>(
   const model: Model = { checkpoint, config, device, store, plan };
   const began = performance.now();
   await preload(model, cost.path);
-  return await body(model, performance.now() - began);
+  const result = await body(model, performance.now() - began);
+  // Weights may be read until the end.
+  await checkpoint.refuseChanged();
+  return result;
 }
 
 /** The most bytes to plan for. */

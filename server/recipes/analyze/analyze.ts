@@ -41,11 +41,15 @@ export const runAnalyze = (recipe: AnalyzeRecipe, run: Run): Promise<AnalyzeRepo
     const wanted = { ...recipe, methods: methodNames(recipe.methods) };
     return withMeasured(checkpoint, wanted, run, async (measured, measuring) => {
       const done = report(measured);
-      if (recipe.stay && measuring)
-        await run.stay?.(done, {
-          loss: (drop, signal, onEstimate) => answerWhatIf(measuring, drop, signal, onEstimate),
-          speed: (drop, signal) => measureSpeed(measuring, drop, signal),
-        });
+      if (!recipe.stay || !measuring) return done;
+      await checkpoint.refuseChanged();
+      await run.stay?.(done, {
+        async loss(drop, signal, onEstimate) {
+          await checkpoint.refuseChanged();
+          return answerWhatIf(measuring, drop, signal, onEstimate);
+        },
+        speed: (drop, signal) => measureSpeed(measuring, drop, signal),
+      });
       return done;
     });
   });

@@ -18,7 +18,7 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
   withDevice(recipe.compute, async (device) => {
     const resolved = resolveTasks(recipe.tasks);
     if (recipe.samples) await checkStagedFile(recipe.samples);
-    const { models, families } = await openModels(recipe);
+    const { models, families, sources } = await openModels(recipe);
     const tasks: LoadedTask[] = [];
     for (const task of resolved.tasks) tasks.push(await loadTask(task, recipe));
 
@@ -60,6 +60,7 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
       // Programs are compiled for one model's shapes.
       await device.forgetPrograms();
     }
+    for (const source of sources) await source.refuseChanged();
     const finite = models.flatMap(({ label }, model) => (lost.has(model) ? [] : [{ label, model }]));
     if (recipe.samples) await writeSamples(recipe.samples, finite, tasks, board);
     const { work, timing, memory } = sum.total();

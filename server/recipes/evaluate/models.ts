@@ -1,6 +1,7 @@
 // The models of an evaluation: which are only shorter paths through the first one, and what each is called.
 import { createHash } from 'node:crypto';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import type { SourceIdentity } from '../../checkpoint/sourceIdentity';
 import { pathWithinBase } from '../../checkpoint/withinBase';
 import { isUserError, UserError } from '../../errors';
 import { readInside } from '../../files/contained';
@@ -18,20 +19,23 @@ export interface Family {
   readonly members: readonly { readonly model: number; readonly path: Path }[];
 }
 
-/** In the order of the report: the base, its variants without having been written, the other folders. */
+/** Models in the order of the report: the base, its variants without having been written, the other folders. */
 export async function openModels({
   models: folders,
   drops,
   maxTokens,
-}: EvaluateRecipe): Promise<{ models: EvaluatedModel[]; families: Family[] }> {
+}: EvaluateRecipe): Promise<{ models: EvaluatedModel[]; families: Family[]; sources: SourceIdentity[] }> {
+  const sources: SourceIdentity[] = [];
   const found: { model: EvaluatedModel; folder: string; path: Path }[] = [];
   await withCheckpoint(folders[0]!, async (base) => {
+    sources.push(base);
     for (const drop of [ofBlocks([]), ...drops.map((drop) => checkDropSet(drop, base.config.nBlocks))]) {
       const path = pathWithout(base.config, drop);
       found.push({ model: await factsOf(base, drop, maxTokens), folder: base.folder, path });
     }
     for (const folder of folders.slice(1))
       await withCheckpoint(folder, async (variant) => {
+        sources.push(variant);
         const model = await factsOf(variant, ofBlocks([]), maxTokens);
         const isSameText = model.tokenizerSha256 === found[0]!.model.tokenizerSha256;
         const within = isSameText ? await pathWithinBase(base, variant) : null;
@@ -44,7 +48,7 @@ export async function openModels({
     folder,
     members: found.flatMap((it, model) => (it.folder === folder ? [{ model, path: it.path }] : [])),
   }));
-  return { models, families };
+  return { models, families, sources };
 }
 
 async function factsOf(checkpoint: Checkpoint, drop: DropSet, maxTokens: number | null): Promise<EvaluatedModel> {

@@ -167,11 +167,15 @@ function recording(
     async best() {
       const matrices = await adapter.matrices();
       refuseLostAdapter(matrices);
+      await model.checkpoint.refuseChanged();
       await folder.publish(adapterFile(model.checkpoint, inputs, matrices));
     },
     async snapshot(at) {
       const tensors = await adapter.save();
-      return () => folder.save(at, tensors);
+      return async () => {
+        await model.checkpoint.refuseChanged();
+        await folder.save(at, tensors);
+      };
     },
     stops: openControl(run).stops,
   };

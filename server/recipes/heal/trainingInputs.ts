@@ -1,9 +1,11 @@
 // What a healing works with, read and checked before anything is computed: data, held-out data, and the adapter.
-import { readAdapter } from '../../checkpoint/adapter';
+import { type Adapter, isPartOfAdapter, readAdapter } from '../../checkpoint/adapter';
 import { baseWarning } from '../../checkpoint/adapterBase';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
+import { sourceIdentityOf } from '../../checkpoint/sourceIdentity';
 import { readTrainingData, type TrainingSet } from '../../data/trainingData';
 import { UserError } from '../../errors';
+import type { ModelConfig } from '../../model/config';
 import { type AdaptedModule, type AdapterForm, adaptedModules } from '../../model/adapter';
 import type { HealRecipe } from './recipe';
 import { openTokenizer } from '../../tokenizer/tokenizer';
@@ -32,7 +34,7 @@ export interface TrainingInputs {
 /** Throws UserError with a sentence for whatever is not as it has to be. */
 export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRecipe): Promise<TrainingInputs> {
   const { config, folder, provenance } = checkpoint;
-  const init = recipe.adapter.init === null ? null : await readAdapter(recipe.adapter.init, config);
+  const init = recipe.adapter.init === null ? null : await readUnchanged(recipe.adapter.init, config);
   const form = init ? { ...init.options, dropout: recipe.adapter.dropout } : recipe.adapter;
   const modules = init?.modules ?? adaptedModules(config, recipe.adapter, provenance);
   const original = await findOriginal(checkpoint, recipe.dense);
@@ -53,6 +55,14 @@ export async function readTrainingInputs(checkpoint: Checkpoint, recipe: HealRec
     original,
     initWarning: init && (await baseWarning(recipe.adapter.init!, init.baseModelNameOrPath, checkpoint)),
   };
+}
+
+/** Both of its files are of one adapter. */
+async function readUnchanged(folder: string, config: ModelConfig): Promise<Adapter> {
+  const files = await sourceIdentityOf(folder, isPartOfAdapter);
+  const adapter = await readAdapter(folder, config);
+  await files.refuseChanged();
+  return adapter;
 }
 
 async function countedSequences(

@@ -1,13 +1,14 @@
 // merge: folds a LoRA adapter into the weights that it is for, so that every program can load the result.
 import { basename, resolve } from 'node:path';
 import { withCheckpoint } from '../../checkpoint/checkpoint';
-import { readAdapter } from '../../checkpoint/adapter';
+import { isPartOfAdapter, readAdapter } from '../../checkpoint/adapter';
 import { adapterSha256, baseWarning } from '../../checkpoint/adapterBase';
 import type { LowRank } from '../../checkpoint/adapterTensors';
 import { narrowInto, widenInto } from '../../checkpoint/dtype';
 import { readFinite } from '../../checkpoint/notFiniteWeight';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { writeWithoutBlocks } from '../../checkpoint/surgery';
+import { sourceIdentityOf } from '../../checkpoint/sourceIdentity';
 import { type AdaptedModule, moduleKey } from '../../model/adapter';
 import type { WeightDtype } from '../../model/config';
 import type { MergeRecipe, MergeReport } from './recipe';
@@ -22,6 +23,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
     const { out, dtype, compute } = recipe;
     warnOfDifferences(checkpoint, run);
     const adapterFolder = resolve(recipe.adapter);
+    const adapterFiles = await sourceIdentityOf(adapterFolder, isPartOfAdapter);
     const adapter = await readAdapter(adapterFolder, checkpoint.config);
     await checkOutput(out, [checkpoint.folder, adapterFolder]);
     const warning = await baseWarning(adapterFolder, adapter.baseModelNameOrPath, checkpoint);
@@ -45,6 +47,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
       },
       onProgress: (done, total) => writing(done / total),
       signal: run.signal,
+      others: [adapterFiles],
     });
     const writeMs = performance.now() - began;
     const changed = merged.filter(({ squaredChange }) => squaredChange > 0);

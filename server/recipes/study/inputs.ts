@@ -2,6 +2,7 @@
 // sequences of its texts, the sizes that an estimate is made from.
 import { stat } from 'node:fs/promises';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import type { SourceIdentity } from '../../checkpoint/sourceIdentity';
 import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
@@ -24,6 +25,8 @@ export interface ReadyStudy {
   readonly inputs: StudyInputs;
   /** What the data of each task contain; null without an evaluation. */
   readonly tasksSha256: TaskHashes | null;
+  /** The model, which stays the same from step to step. */
+  readonly source: SourceIdentity;
 }
 
 /** Throws UserError with a sentence for whatever could not be carried out. */
@@ -37,7 +40,14 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
     const filesSha256 = await hashFiles(filesOf(recipe));
     const weights = [...checkpoint.weights].map(([name, { shape, dtype }]) => [name, shape, dtype]);
     const modelSha256 = sha256(JSON.stringify({ config, weights, sizeBytes: checkpoint.sizeBytes }));
-    return { config, model: summarize(checkpoint), shapes, inputs: { modelSha256, filesSha256 }, tasksSha256 };
+    return {
+      config,
+      model: summarize(checkpoint),
+      shapes,
+      inputs: { modelSha256, filesSha256 },
+      tasksSha256,
+      source: checkpoint,
+    };
   });
 
 /** Reads every task as its evaluation will, and keeps no more than hashes. */

@@ -54,7 +54,7 @@ export async function runStudy(
   run: Run,
   runners: StepRunners = stepRunners,
 ): Promise<StudyReport> {
-  const { config, model, shapes, inputs, tasksSha256 } = await prepareStudy(recipe);
+  const { config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(recipe);
   const folder = await openStudyFolder(recipe, inputs, tasksSha256);
   const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
   const carried = new Map<string, CarriedStep>();
@@ -113,6 +113,7 @@ export async function runStudy(
       const report = await owningOutputs(step.recipe, async () =>
         carry(await readyToRun(step.recipe), { signal: run.signal, emit: studyProgress(step, of, run.emit) }),
       );
+      await source.refuseChanged();
       const kept: KeptStep = { elapsedMs: performance.now() - began, report };
       await folder.keep(planned, kept);
       return { ...kept, doneBefore: false };

@@ -1,0 +1,26 @@
+// Names of the files that a checkpoint is made of.
+import { provenanceFile } from './provenance';
+
+export const generationConfigFile = 'generation_config.json';
+
+/** Files beside configuration and weights. */
+export const namesBeside: ReadonlySet<string> = new Set([
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+  'tekken.json',
+  'chat_template.jinja',
+  'chat_template.json',
+  generationConfigFile,
+  'preprocessor_config.json',
+  'processor_config.json',
+]);
+/** Vocabularies of SentencePiece and tiktoken: tokenizer.model, tokenizer.model.v3, qwen.tiktoken. */
+export const isVocabulary = (name: string) => /^[\w.-]*(\.model(\.v\d\w*)?|\.tiktoken)$/.test(name);
+/** Whether a file of that name says something of the model: its configuration, weights, tokenizer and templates. */
+export const isPartOfModel = (name: string): boolean =>
+  namesBeside.has(name) || isVocabulary(name) || /\.safetensors(\.index\.json)?$/.test(name) || ownFiles.has(name);
+const ownFiles = new Set(['config.json', provenanceFile]);
