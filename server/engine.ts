@@ -4,6 +4,7 @@
 import { watchOwner } from './child/ownerWatch';
 import { isUserError } from './errors';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
+import { endingSignals } from './shared/endingSignals';
 import { checkFinite } from './shared/finite';
 import { runRecipe } from './recipes/runRecipe';
 import type { Answers } from './recipes/recipeContext';
@@ -27,8 +28,9 @@ process.on('message', (request: EngineRequest) => {
   else
     emit({ kind: 'refused', question: request.question, code: 'usage', message: 'There is no analysis to ask yet.' });
 });
-// Ctrl-C reaches the whole process group; the starter decides what it means.
-process.on('SIGINT', () => {});
+// Ctrl-C and the end of a terminal reach the whole process group; the starter decides what they mean. Who asks this process
+// alone to end is obeyed in the same orderly way.
+for (const signal of endingSignals) process.on(signal, () => signal === 'SIGTERM' && abort.abort());
 
 async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
   let last: EngineEvent | null = null;

@@ -1,6 +1,7 @@
 // The server's process: `server.cjs DATAFOLDER [IDLESECONDS]`. Secrets are in the lock file, never in the arguments, the
 // environment or the log.
 import { serve } from './rpc/serve';
+import { endingSignals } from './shared/endingSignals';
 import { stderr, stdout } from './terminal';
 
 const usage = 'usage: server.cjs DATAFOLDER [IDLESECONDS]';
@@ -15,9 +16,8 @@ async function main(): Promise<void> {
   const idleSeconds = Number(idleText);
   if (!dataFolder || !(idleSeconds > 0)) throw new Error(usage);
   const asked = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => asked.abort());
   // The terminal that it was started from may close.
-  process.on('SIGHUP', () => {});
+  for (const signal of endingSignals) process.on(signal, () => signal !== 'SIGHUP' && asked.abort());
   const serving = await serve({ dataFolder, idleSeconds, log, signal: asked.signal });
   if (serving.kind === 'other') log('another server holds this folder: ending');
   else await serving.ended;

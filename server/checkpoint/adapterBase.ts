@@ -1,7 +1,7 @@
 // Whether an adapter belongs to a model, by what is known of both: a word of warning, since the shapes say nothing.
+import { homeFolder } from '../files/homeFolder';
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { liesIn, openInside, readTextInside } from '../files/contained';
 import { adapterWeightsFile } from './adapter';
@@ -60,7 +60,7 @@ async function isMergedInto(folder: string, { provenance }: Checkpoint): Promise
 async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
   const there = named === null ? null : await realpath(named).catch(() => null);
   const own = await realpath(model.folder);
-  const { hub } = hubCaches(process.env, homedir());
+  const { hub } = hubCaches(process.env, homeFolder());
   const cache = await realpath(hub).catch(() => hub);
   const around = [dirname(own), dirname(await realpath(adapter)), cache];
   if (there === null || there === own || !around.some((folder) => liesIn(there, folder))) return null;

@@ -5,12 +5,13 @@ import { startEngine } from '../engineClient/engine';
 import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
 import type { Recipe, Report } from '../recipes/kinds';
+import { onEnding } from './endings';
 
 /** How long a cancelled engine may take to tidy up before it is ended. */
 const politeMs = 250;
 
 /**
- * Carries a recipe out. An interrupt (Ctrl-C) ends it at once and throws UserError('cancelled'); an engine that is killed
+ * Carries a recipe out. An interrupt (Ctrl-C, or another signal that asks for the end) ends it at once and throws UserError('cancelled'); an engine that is killed
  * from outside throws UserError('cannotFit'), one that dies otherwise an Error with the end of what it wrote to stderr.
  */
 export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (event: EngineEvent) => void): Promise<R> {
@@ -20,8 +21,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     engine.cancel(politeMs);
   };
   // Before the engine is there, so that there is no moment at which an interrupt ends this process alone.
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const unlisten = onEnding(interrupt);
   const engine = startEngine(recipe, (event) => {
     if (!interrupted) onEvent(event);
   });
@@ -34,8 +34,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
     if (outcome.code !== 'internal') throw new UserError(outcome.code as ErrorCode, outcome.message);
     throw new Error(outcome.stack ?? outcome.message);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    unlisten();
   }
 }
 

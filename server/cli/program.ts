@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { isUserError } from '../errors';
 import { nearNames } from '../shared/nearName';
 import { stderr, stdout } from '../terminal';
+import { endingCode } from './endings';
 import { addGraph } from './graph';
 import { addRecipeCommands } from './recipeCommands';
 import { addReport } from './report';
@@ -15,7 +16,7 @@ declare const __ESPALIER_VERSION__: string;
 
 /**
  * Carries out one command line. It prints on stdout and stderr, and gives back the exit code: 0 done, 2 a mistake the user
- * can mend, 130 interrupted, 1 a defect of ours.
+ * can mend, 128 and the number of the signal that ended it, 1 a defect of ours.
  * @param args what follows the program's name
  */
 export async function runCommandLine(args: readonly string[]): Promise<number> {
@@ -29,7 +30,7 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
       return 1;
     }
     stderr.message(`espalier: ${error.message}`);
-    return error.code === 'cancelled' ? 130 : 2;
+    return error.code === 'cancelled' ? endingCode() : 2;
   }
 }
 

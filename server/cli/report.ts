@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { withStagedFolder } from '../checkpoint/stagedFolder';
+import { unsealed } from '../checkpoint/sealed';
 import { UserError } from '../errors';
 import { harnessResults } from '../evaluation/harnessResults';
 import { harnessTable } from '../evaluation/harnessTable';
@@ -13,13 +14,12 @@ import { evaluationParts } from '../reporting/evaluationParts';
 import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';
 import { stdout } from '../terminal';
-import { withNamesOfNow } from '../shared/earlierNames';
 import { defaultDataFolder } from './serve';
 import { reportOf } from '../evaluation/reportFromHarness';
 
 interface ReportFlags {
   out?: string;
-  data: string;
+  data?: string;
   quiet?: boolean;
 }
 
@@ -88,8 +88,8 @@ function markdownOf(report: EvaluateReport | StudyReport): string {
 }
 
 /** @param place a file, a folder with report.json or results.json, or the id of a run in `dataFolder` */
-export async function readReport(place: string, dataFolder: string): Promise<Found> {
-  const runFolder = /^[\w-]+$/.test(place) ? [join(dataFolder, 'runs', place)] : [];
+export async function readReport(place: string, dataFolder: string | undefined): Promise<Found> {
+  const runFolder = dataFolder !== undefined && /^[\w-]+$/.test(place) ? [join(dataFolder, 'runs', place)] : [];
   const candidates = [place, ...[place, ...runFolder].flatMap((folder) => fileNames.map((name) => join(folder, name)))];
   for (const file of candidates) {
     const facts = await stat(file).catch(() => null);
@@ -136,10 +136,5 @@ async function study(json: unknown, file: string): Promise<StudyReport> {
   );
 }
 
-function parsed(text: string): unknown {
-  try {
-    return withNamesOfNow(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
+/** Reports of runs carry a checksum. */
+const parsed = (text: string): unknown => unsealed(text) ?? undefined;

@@ -1,14 +1,16 @@
 // serve: the compute server in the foreground, for whoever wants to watch it. The editor starts the same one by itself.
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import type { Command } from 'commander';
+import { UserError } from '../errors';
+import { knownHomeFolder } from '../files/homeFolder';
 import { stderr, stdout } from '../terminal';
+import { onEnding } from './endings';
 import { positive } from './readings';
 
 const lingerMs = 300;
 
 interface ServeFlags {
-  data: string;
+  data?: string;
   idle: number;
 }
 
@@ -19,10 +21,11 @@ export const addServe = (program: Command): Command =>
     .option('--data <folder>', 'where runs are kept', defaultDataFolder())
     .option('--idle <seconds>', 'end after so long without a client and without a run', positive, 60)
     .action(async ({ data, idle }: ServeFlags) => {
+      if (!data) throw new UserError('usage', 'There is no home folder to keep runs in; give a folder with --data.');
       // Only this command pays for the server.
       const { serve } = await import('../rpc/serve');
       const asked = new AbortController();
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort());
+      onEnding(() => asked.abort());
       const log = (text: string) => stderr.message(text);
       const serving = await serve({ dataFolder: data, idleSeconds: idle, log, signal: asked.signal });
       if (serving.kind === 'other') {
@@ -35,10 +38,14 @@ export const addServe = (program: Command): Command =>
       setTimeout(() => process.exit(), lingerMs).unref();
     });
 
-/** Where the platform keeps what belongs to a user's programs. */
-export function defaultDataFolder(): string {
-  const { XDG_DATA_HOME, LOCALAPPDATA } = process.env;
-  if (process.platform === 'win32') return join(LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'espalier');
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'espalier');
-  return join(XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'espalier');
+/** Where the platform keeps what belongs to a user's programs; undefined: there is no such place. */
+export function defaultDataFolder(): string | undefined {
+  const { XDG_DATA_HOME = '', LOCALAPPDATA = '' } = process.env;
+  const home = knownHomeFolder();
+  const own = process.platform === 'win32' ? LOCALAPPDATA : process.platform === 'darwin' ? '' : XDG_DATA_HOME;
+  if (isAbsolute(own)) return join(own, 'espalier');
+  if (home === null) return undefined;
+  if (process.platform === 'win32') return join(home, 'AppData', 'Local', 'espalier');
+  if (process.platform === 'darwin') return join(home, 'Library', 'Application Support', 'espalier');
+  return join(home, '.local', 'share', 'espalier');
 }

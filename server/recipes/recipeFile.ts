@@ -1,5 +1,5 @@
 // Recipe files: a recipe as YAML, field by field. Relative paths mean files beside the recipe, `~` the user's own folder.
-import { homedir } from 'node:os';
+import { homeFolder } from '../files/homeFolder';
 import { dirname, resolve } from 'node:path';
 import {
   type Alias,
@@ -72,7 +72,7 @@ export function parseRecipe(text: string, file: string): FileRecipe {
   }
   const unknown = unknownName(result.data);
   if (unknown) throw refuse(offsetOf(document, { code: 'custom', path: unknown.path }), unknown.sentence);
-  const beside = (path: string) => resolve(dirname(resolve(file)), path.replace(/^~(?=[/\\]|$)/, homedir()));
+  const beside = (path: string) => resolve(dirname(resolve(file)), path.replace(/^~(?=[/\\]|$)/, homeFolder()));
   return mapPaths(result.data, { model: beside, read: beside, write: beside });
 }
 

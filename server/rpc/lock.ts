@@ -1,17 +1,7 @@
 // Who is the server of a data folder on this host, or in this container: the one whose lock file is there, with process, port,
 // token, protocol and build, for its owner alone to read.
 import { randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../errors';
 import { linked, takePlace } from '../files/exclusive';
@@ -44,12 +34,6 @@ export async function takeLock(dataFolder: string, lock: ServerLock): Promise<bo
   } finally {
     rmSync(mine, { force: true });
   }
-}
-
-/** Makes the data folder, for its owner alone. */
-export function makeDataFolder(dataFolder: string): void {
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
-  if (process.platform !== 'win32' && (statSync(dataFolder).mode & 0o077) !== 0) chmodSync(dataFolder, 0o700);
 }
 
 /**

@@ -11,8 +11,9 @@ import { lockPath, serverIdentityOf } from '../protocol/serverLock';
 import { openReaders } from '../readerClient/readers';
 import { openRuns, type Runs } from '../runs/runs';
 import { admitClients } from './admission';
+import { cannotServe, makeDataFolder } from './dataFolder';
 import { openLifetime } from './lifetime';
-import { makeDataFolder, releaseLock, takeLock, tendLock } from './lock';
+import { releaseLock, takeLock, tendLock } from './lock';
 import { openSession, type SessionServer } from './session';
 import { type ClientSocket, openSockets } from './socket';
 
@@ -46,6 +47,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   let first = false;
   try {
     first = await takeLock(dataFolder, lock);
+  } catch (error) {
+    throw cannotServe(dataFolder, error);
   } finally {
     if (!first) closeHttp(http);
   }

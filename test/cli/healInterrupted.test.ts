@@ -102,14 +102,18 @@ describe.skipIf(process.platform !== 'linux')('a healing that is killed', () => 
     expect(contentsOf(join(root, 'runs')).filter((file) => file.includes('partial'))).toEqual([]);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('by %s says how it goes on, and does', async (signal) => {
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('by %s says how it goes on, and does', async (signal, exits) => {
     const out = `runs/${signal}`;
     const started = start(heal(out), root);
     await until('it is under way', () => existsSync(join(root, out, 'run/state.json')));
     process.kill(-started.pid, signal);
     const { code, stdout, stderr } = await started.ended;
     expect({ code, stdout, stderr }).toEqual({
-      code: 130,
+      code: exits,
       stdout: '',
       stderr: `espalier: Cancelled; the run in ${out} goes on from its last saved state with --resume.\n`,
     });

@@ -94,17 +94,22 @@ describe.skipIf(process.platform !== 'linux')('in the middle', () => {
     },
   ];
   const ways = [
-    { way: 'Ctrl-C, to all processes of the group', send: (pid: number) => process.kill(-pid, 'SIGINT') },
-    { way: 'SIGINT to the command line alone', send: (pid: number) => process.kill(pid, 'SIGINT') },
-    { way: 'SIGTERM', send: (pid: number) => process.kill(pid, 'SIGTERM') },
+    { way: 'Ctrl-C, to all processes of the group', exits: 130, send: (pid: number) => process.kill(-pid, 'SIGINT') },
+    { way: 'SIGINT to the command line alone', exits: 130, send: (pid: number) => process.kill(pid, 'SIGINT') },
+    { way: 'SIGTERM', exits: 143, send: (pid: number) => process.kill(pid, 'SIGTERM') },
+    { way: 'SIGTERM to all', exits: 143, send: (pid: number) => process.kill(-pid, 'SIGTERM') },
+    { way: 'a terminal that closes, to all', exits: 129, send: (pid: number) => process.kill(-pid, 'SIGHUP') },
+    { way: 'Ctrl-\\, to all', exits: 131, send: (pid: number) => process.kill(-pid, 'SIGQUIT') },
   ];
   // What an interrupt does to processes depends on how it comes, and what it leaves on what they do: all of both is long.
   const inEveryWay = ['analyze', 'prune while it writes'];
   const both = rows.flatMap((row) =>
-    ways.slice(0, long || inEveryWay.includes(row.what) ? undefined : 1).map((way) => ({ ...row, ...way })),
+    ways
+      .slice(0, long || row.what === 'prune while it writes' ? undefined : inEveryWay.includes(row.what) ? 3 : 1)
+      .map((way) => ({ ...row, ...way })),
   );
 
-  it.each(both)('$what, $way', async ({ args, middle, send }) => {
+  it.each(both)('$what, $way', async ({ args, middle, send, exits }) => {
     const { folder, out } = place();
     const started = start(args(out), folder);
     const engine = await engineOf(started);
@@ -114,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('in the middle', () => {
     send(started.pid);
     const { code, stdout, stderr } = await started.ended;
     expect(performance.now() - began).toBeLessThan(1000);
-    expect({ code, stdout }, stderr).toEqual({ code: 130, stdout: '' });
+    expect({ code, stdout }, stderr).toEqual({ code: exits, stdout: '' });
     expect(stderr).toMatch(/^(large: [^\n]*\n)?espalier: Cancelled; nothing was written\.\n$/);
     expect(isRunning(engine)).toBe(false);
     expect(contentsOf(folder)).toEqual([]);

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { sealed } from '../../server/checkpoint/sealed';
 import { harnessResults } from '../../server/evaluation/harnessResults';
 import { harnessTable } from '../../server/evaluation/harnessTable';
 import { readReport } from '../../server/cli/report';
@@ -27,7 +28,7 @@ const written = (name: string, content: unknown): string => {
 };
 const file = written('evaluation.json', results);
 const run = '6f1b2c3d-0000-4000-8000-123456789abc';
-written(`data/runs/${run}/report.json`, report);
+written(`data/runs/${run}/report.json`, sealed(JSON.stringify(report)));
 const study = madeStudy({ counts: [4, 5], methods: ['blockInfluence', 'greedy'], tasks: ['piqa', 'boolq'] });
 const studyFolder = join(root, 'study');
 written('study/report.json', study);

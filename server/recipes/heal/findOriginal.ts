@@ -1,5 +1,5 @@
 // The model that a pruned one was made from, where it still is.
-import { homedir } from 'node:os';
+import { homeFolder } from '../../files/homeFolder';
 import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
@@ -19,7 +19,7 @@ export async function findOriginal(pruned: Checkpoint, named: string | null): Pr
   }
   const base = pruned.provenance?.baseModel;
   if (!base) return null;
-  const { hub } = hubCaches(process.env, homedir());
+  const { hub } = hubCaches(process.env, homeFolder());
   if (!isPlain(base.name)) return null;
   const places = [
     { around: dirname(pruned.folder), name: basename(base.name) },
