@@ -59,17 +59,17 @@ export interface ReaderLimit {
 }
 
 const aModel = {
-  withinMs: 10_000,
+  withinMs: 20_000,
   what: 'Reading this model',
   remedy: 'get its files again from where it is published',
 };
-const aRecipe = { withinMs: 10_000, what: 'Reading this recipe', remedy: 'make it shorter and simpler' };
+const aRecipe = { withinMs: 20_000, what: 'Reading this recipe', remedy: 'make it shorter and simpler' };
 
 export const readerLimits: { readonly [M in ReaderMethod]: ReaderLimit } = {
   candidateFolders: { withinMs: 30_000, what: 'Looking for models', remedy: 'open a folder with fewer files in it' },
   openModel: aModel,
   inspectModel: aModel,
-  makePlan: { withinMs: 20_000, what: 'Planning this run', remedy: 'take smaller files of data, or fewer models' },
+  makePlan: { withinMs: 30_000, what: 'Planning this run', remedy: 'take smaller files of data, or fewer models' },
   resolveRecipe: { ...aRecipe, what: 'Following the paths of this recipe', remedy: 'name folders with fewer files' },
   parseRecipe: aRecipe,
   formatRecipe: { ...aRecipe, what: 'Writing this recipe' },

@@ -16,7 +16,7 @@ export interface Readers {
   end(): void;
 }
 
-const mostProcesses = 3;
+const mostProcesses = 4;
 const idleMs = 15_000;
 /** Of one client; more are refused. */
 const mostWaiting = 100;

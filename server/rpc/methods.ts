@@ -1,7 +1,7 @@
 // Every request that the server answers: what its params must look like, and what is done. A method that has no row here
 // does not exist.
 import * as z from 'zod';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import { findModels } from '../plan/findModels';
 import type { ServerRequests } from '../protocol/server';
 import type { Read } from '../readerClient/readers';
@@ -50,18 +50,31 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     },
   },
   'runs/list': { params: nothing, handle: (_, { runs }) => runs.list() },
-  'runs/get': { params: oneRun, handle: ({ runId }, { runs }) => runs.get(runId) },
+  'runs/get': {
+    params: oneRun,
+    async handle({ runId }, { runs }) {
+      await runs.load(runId);
+      return runs.get(runId);
+    },
+  },
   'runs/subscribe': {
     params: z.strictObject({ runId, since: z.int().nonnegative() }),
-    handle({ runId, since }, { runs, outbox }) {
-      const lastSeq = runs.lastSeq(runId);
-      if (since > lastSeq)
+    async handle({ runId, since }, { runs, outbox }) {
+      // First, since the client may take it back while the log is read.
+      outbox.follow(runId, since);
+      try {
+        // A log that cannot be read now may be later.
+        await runs.load(runId).catch(refuseUserErrors);
+        const lastSeq = runs.lastSeq(runId);
+        if (since <= lastSeq) return { lastSeq };
         throw new UserError(
           'badState',
           `The run has ${lastSeq} events, so none can be the ${since}th; subscribe from 0.`,
         );
-      outbox.follow(runId, since);
-      return { lastSeq };
+      } catch (error) {
+        outbox.unfollow(runId);
+        throw error;
+      }
     },
   },
   'runs/unsubscribe': {
@@ -78,6 +91,7 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
       // Links may have changed since: the recipe is checked again, by the roots that it began with.
       const own = runs.rootsOf(runId);
       await read('resolveRecipe', { recipe: runs.recipeOf(runId), roots: own.length > 0 ? own : roots.folders });
+      await runs.load(runId);
       return runs.resume(runId, roots.folders);
     },
   },
@@ -138,5 +152,9 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     },
   },
 };
+
+function refuseUserErrors(error: unknown): void {
+  if (isUserError(error)) throw error;
+}
 
 export const isMethod = (name: string): name is MethodName => Object.hasOwn(methods, name);

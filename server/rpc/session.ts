@@ -63,7 +63,7 @@ export function openSession(socket: ClientSocket, server: SessionServer): void {
     log: quiet,
   });
   const outbox = openOutbox({
-    eventsAfter: runs.eventsAfter,
+    eventsAfter: runs.eventsAtHand,
     // A socket may close between two events: what is not received is replayed when the client comes back.
     send: (method, params) => void connection.sendNotification(method, params).catch(() => {}),
     waitingBytes: socket.waitingBytes,

@@ -94,14 +94,33 @@ function open(parts: RunParts, run: Run): void {
   run.events = [...eventsOf(parts, run)];
   run.record.startedAtEpochMs = null;
   run.record.endedAtEpochMs = null;
-  parts.store.forgetEvents(run.runId);
+  parts.store.ended.forget(run.runId);
 }
 
 /** The events of a run; what its log lost is said in it, under a number of its own. */
-export function eventsOf({ store }: RunParts, run: Run): RunEvent[] {
+export function eventsOf({ store }: Pick<RunParts, 'store'>, run: Run): RunEvent[] {
   if (run.events) return run.events;
   if (run.life.state === 'elsewhere') return elsewhereEvents(store, run);
-  const events = store.events(run);
+  return counted(run, store.ended.events(run));
+}
+
+/** Those of them that are in memory, or are soon had; null: the log has to be loaded. */
+export function eventsAtHand({ store }: Pick<RunParts, 'store'>, run: Run): RunEvent[] | null {
+  return run.events ?? (run.life.state === 'elsewhere' ? elsewhereEvents(store, run) : store.ended.known(run.runId));
+}
+
+/** The same, read in turns with other work. */
+export async function loadedEvents({ store }: RunParts, run: Run): Promise<RunEvent[]> {
+  // A run that was begun again, or deleted, while its log was read is looked at anew.
+  for (let tries = 0; tries < 3; tries++) {
+    const events = eventsAtHand({ store }, run);
+    if (events) return counted(run, events);
+    await store.ended.load(run);
+  }
+  return eventsOf({ store }, run);
+}
+
+function counted(run: Run, events: RunEvent[]): RunEvent[] {
   run.record.lastSeq = Math.max(run.record.lastSeq, events.at(-1)?.seq ?? 0);
   return events;
 }
@@ -175,7 +194,7 @@ function close({ store, owners }: RunParts, run: Run): void {
   run.events = null;
   run.attempt = null;
   run.job = null;
-  store.forgetEvents(run.runId);
+  store.ended.forget(run.runId);
   run.free?.();
   run.free = null;
   owners.release(run.runId);

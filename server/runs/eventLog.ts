@@ -1,6 +1,8 @@
 // The log of a run, events.jsonl: an event a line, each with a checksum. A damaged line takes nothing with it but itself: the
 // others stay under their numbers, and an event behind them says what is missing. No number is given twice.
 import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, truncateSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import { setImmediate as turn } from 'node:timers/promises';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
 import { replaceText } from './jsonFile';
@@ -14,7 +16,28 @@ export const appendEvent = (path: string, event: RunEvent): void =>
  * @throws while too many files are open: a log that is taken for empty would be begun anew
  */
 export function readEvents(path: string, lastSeq: number): RunEvent[] {
-  const log = readLines(path);
+  const reading = readLines(path);
+  for (;;) {
+    const { done, value } = reading.next();
+    if (done) return mended(path, lastSeq, value);
+  }
+}
+
+/** As `readEvents`, and gives way to other work all the while. `isWanted` says at the end whether the log is still as it was. */
+export async function readEventsInTurns(
+  path: string,
+  lastSeq: number,
+  isWanted: () => boolean,
+): Promise<RunEvent[] | null> {
+  const reading = readLines(path);
+  for (;;) {
+    const { done, value } = reading.next();
+    if (done) return isWanted() ? mended(path, lastSeq, value) : null;
+    await turn();
+  }
+}
+
+function mended(path: string, lastSeq: number, log: Log): RunEvent[] {
   const { events, lines, nDamaged, nRepeated } = log;
   const lost = lostNumbers(log, lastSeq);
   const isWhole = nDamaged === 0 && nRepeated === 0 && lost.from > lost.last;
@@ -96,34 +119,51 @@ interface Log {
   readonly isEnded: boolean;
 }
 
-function readLines(path: string): Log {
-  const found = readText(path).split('\n');
-  const isEnded = found.at(-1) === '';
-  if (isEnded) found.pop();
-  const [events, lines]: [RunEvent[], string[]] = [[], []];
-  let [nDamaged, nDamagedAtEnd, nRepeated, newest] = [0, 0, 0, 0];
-  for (const [i, line] of found.entries()) {
+/** A piece at a time; whoever drives it may do other things between two. */
+function* readLines(path: string): Generator<void, Log> {
+  const log = { events: [] as RunEvent[], lines: [] as string[], nDamaged: 0, nDamagedAtEnd: 0, nRepeated: 0 };
+  const take = (line: string, isEnded: boolean) => {
     const event = unsealed(line) as RunEvent | null;
     if (!event || !Number.isInteger(event.seq)) {
-      nDamaged++;
-      if (isEnded || i < found.length - 1) nDamagedAtEnd++;
-    } else if (event.seq <= newest) nRepeated++;
+      log.nDamaged++;
+      if (isEnded) log.nDamagedAtEnd++;
+    } else if (event.seq <= (log.events.at(-1)?.seq ?? 0)) log.nRepeated++;
     else {
-      newest = event.seq;
-      nDamagedAtEnd = 0;
-      events.push(event);
-      lines.push(line);
+      log.nDamagedAtEnd = 0;
+      log.events.push(event);
+      log.lines.push(line);
     }
+  };
+  let rest = '';
+  for (const piece of textIn(path)) {
+    const lines = (rest + piece).split('\n');
+    rest = lines.pop()!;
+    for (const line of lines) take(line, true);
+    yield;
   }
-  return { events, lines, nDamaged, nDamagedAtEnd, nRepeated, isEnded };
+  if (rest !== '') take(rest, false);
+  return { ...log, isEnded: rest === '' };
 }
 
-function readText(path: string): string {
+/** Takes some 10 ms to parse. */
+const pieceBytes = 2 ** 17;
+
+function* textIn(path: string): Generator<string> {
+  const decoder = new StringDecoder('utf8');
+  const bytes = Buffer.alloc(pieceBytes);
+  let file: number | null = null;
   try {
-    return readFileSync(path, 'utf8');
+    file = openSync(path, 'r');
+    for (;;) {
+      const nRead = readSync(file, bytes);
+      if (nRead === 0) break;
+      yield decoder.write(bytes.subarray(0, nRead));
+    }
+    yield decoder.end();
   } catch (error) {
     if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    return '';
+  } finally {
+    if (file !== null) closeSync(file);
   }
 }
 

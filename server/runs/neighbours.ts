@@ -70,7 +70,7 @@ export function look(parts: RunParts, runId: string, dispatch: Dispatch): void {
 
 /** Takes over what is on disk of a run, and says what its life is by that. */
 function seen({ store }: RunParts, run: Run, record: RunRecord, other: Owner | null): Seen {
-  store.forgetEvents(run.runId);
+  store.ended.forget(run.runId);
   const tail = other ? (run.tail ?? { events: [], nBytes: 0 }) : null;
   if (tail) store.readFurther(run.runId, tail);
   const life = other && tail ? elsewhere(other, newestState(tail.events, record.state)) : (record.state as Seen);

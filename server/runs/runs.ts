@@ -12,7 +12,9 @@ import {
   append,
   diskSentence,
   errorCode,
+  eventsAtHand,
   eventsOf,
+  loadedEvents,
   openDispatch,
   type RunParts,
   type RunSubscriber,
@@ -45,6 +47,10 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     start: (runId: string, recipe: Recipe, roots: readonly string[]): RunSummary =>
       start(parts, dispatch, runId, recipe, roots),
     list: table.summaries,
+    /** Reads the events of a run in turns with other work, so that what needs them is done at once. */
+    async load(runId: string): Promise<void> {
+      await loadedEvents(parts, table.find(runId));
+    },
     get(runId: string): ServerRequests['runs/get']['result'] {
       const run = table.find(runId);
       const report = reportOf(parts, run, dispatch);
@@ -59,16 +65,20 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
     },
     rootsOf: (runId: string): readonly string[] => table.find(runId).record.roots,
     recipeOf: (runId: string): Recipe => table.find(runId).recipe,
-    lastSeq(runId: string): number {
-      const run = table.find(runId);
-      try {
-        eventsOf(parts, run); // a log that is mended has one more
-      } catch {} // it cannot be read now, and its events are sent when it can
-      return run.record.lastSeq;
-    },
+    /** A log that is mended when it is loaded has one more. */
+    lastSeq: (runId: string): number => table.find(runId).record.lastSeq,
     eventsAfter(runId: string, since: number): RunEvent[] {
       const run = table.get(runId);
       return run ? after(eventsOf(parts, run), since) : [];
+    },
+    /** As far as they are at hand. Where the log has to be read first, subscribers are told of events when that is done. */
+    eventsAtHand(runId: string, since: number): RunEvent[] {
+      const run = table.get(runId);
+      if (!run) return [];
+      const events = eventsAtHand(parts, run);
+      if (events) return after(events, since);
+      tellWhenLoaded(parts, run);
+      return [];
     },
     /** Ends a run that waits or works; of an analysis that is done, the warm engine is evicted. */
     async cancel(runId: string): Promise<RunSummary> {
@@ -144,7 +154,7 @@ function sayRestored(parts: RunParts, run: Run, said: string): void {
     parts.store.saveBoth(run);
     parts.owners.release(run.runId);
   } catch {}
-  parts.store.forgetEvents(run.runId);
+  parts.store.ended.forget(run.runId);
 }
 
 /** The server that had an active run has ended without writing that. */
@@ -153,7 +163,7 @@ function interrupt(parts: RunParts, run: Run, dispatch: Dispatch): void {
     parts.owners.take(run.runId);
     eventsOf(parts, run);
   } catch {} // its log cannot be read now; the record counts as far as it was saved
-  parts.store.forgetEvents(run.runId);
+  parts.store.ended.forget(run.runId);
   dispatch(run, { kind: 'serverEnds' });
 }
 
@@ -168,6 +178,16 @@ function reportOf({ store, owners }: RunParts, run: Run, dispatch: Dispatch): Re
   owners.take(run.runId);
   dispatch(run, { kind: 'fault', code: 'badData', message: `The report of this run ${why}; run it again.` });
   return null;
+}
+
+const againMs = 500;
+
+/** A log that cannot be read while too many files are open can be later. */
+function tellWhenLoaded(parts: RunParts, run: Run): void {
+  const tell = () => {
+    for (const subscriber of parts.subscribers) subscriber.onEvents(run.runId);
+  };
+  loadedEvents(parts, run).then(tell, () => void setTimeout(tell, againMs).unref());
 }
 
 /** Numbers ascend; one is missing only where its line was damaged. */

@@ -4,7 +4,8 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import type { Report } from '../recipes/kinds';
 import type { RunEvent } from '../protocol/server';
-import { appendEvent, cutHalfLine, type LogTail, readEvents, readFurther } from './eventLog';
+import { appendEvent, cutHalfLine, type LogTail, readFurther, readEvents } from './eventLog';
+import { openEventCache } from './eventCache';
 import { type ReadJson, readJson, replaceFile } from './jsonFile';
 import { type FoundRun, findRun, type StoredRun } from './storedRun';
 import { openTrash } from './trash';
@@ -16,8 +17,7 @@ export function openRunStore(dataFolder: string) {
   mkdirSync(top, { recursive: true, mode: 0o700 });
   const trash = openTrash(dataFolder);
   const fileOf = (runId: string, name: string) => join(top, runId, name);
-  /** The events of the run that has ended and was read last. */
-  let read: { runId: string; events: RunEvent[] } | null = null;
+  const ended = openEventCache((runId) => fileOf(runId, 'events.jsonl'));
   const saveRecord = ({ runId, recipe, record }: StoredRun): void =>
     replaceFile(fileOf(runId, 'state.json'), { ...record, recipe });
   const saveBoth = (run: StoredRun): void => {
@@ -70,15 +70,8 @@ export function openRunStore(dataFolder: string) {
         throw error;
       }
     },
-    /** The events of a run that is not active; numbers up to `lastSeq` have been given. */
-    events({ runId, record }: StoredRun): RunEvent[] {
-      if (read?.runId !== runId) read = { runId, events: readEvents(fileOf(runId, 'events.jsonl'), record.lastSeq) };
-      return read.events;
-    },
-    /** To be called when a run is written to, deleted or repaired. */
-    forgetEvents(runId: string): void {
-      if (read?.runId === runId) read = null;
-    },
+    /** The events of runs that are not active. */
+    ended,
     saveReport: (runId: string, report: Report): void => replaceFile(fileOf(runId, 'report.json'), report),
     report: (runId: string): ReadJson => readJson(fileOf(runId, 'report.json')),
     /** Moves it to the trash. Returns its size, which becomes free when the trash is emptied. */
@@ -86,7 +79,7 @@ export function openRunStore(dataFolder: string) {
       const folder = join(top, runId);
       const freedBytes = sizeOf(folder);
       trash.take(folder, runId);
-      if (read?.runId === runId) read = null;
+      ended.forget(runId);
       return freedBytes;
     },
   };

@@ -8,15 +8,40 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { isRunning, until } from '../cli/espalier';
 import { available } from '../fixtures';
-import { analyzeRecipe, connect, errorOf, newFolder, oneTo, reaches, startServer, stopServer, stories } from './client';
+import {
+  analyzeRecipe,
+  connect,
+  errorOf,
+  newFolder,
+  oneTo,
+  reaches,
+  type StartedServer,
+  startServer,
+  stopServer,
+  stories,
+} from './client';
 
 const root = newFolder();
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const inspect = { kind: 'inspect', model: stories } as const;
 
+/** Carries a run out and ends the server. Returns how many events it has. */
+async function doneBy(server: StartedServer, runId: string): Promise<number> {
+  const client = await connect(server.lock);
+  await client.request('runs/start', { runId, recipe: inspect });
+  const { lastSeq } = await reaches(client, runId, ['done']);
+  await client.close();
+  await stopServer(server);
+  return lastSeq;
+}
+
 describe.skipIf(!available('/usr/bin/prlimit'))('a server that may open no more files', () => {
   it('fails what needs one, with a sentence, and goes on', async () => {
-    const server = await startServer(join(root, 'files'));
+    const data = join(root, 'files');
+    const before = randomUUID();
+    const lastSeq = await doneBy(await startServer(data), before);
+    // Has not read the log of that run.
+    const server = await startServer(data);
     const limits = String(
       execFileSync('prlimit', ['--pid', `${server.pid}`, '--nofile', '-o', 'SOFT', '--noheadings']),
     );
@@ -29,9 +54,8 @@ describe.skipIf(!available('/usr/bin/prlimit'))('a server that may open no more 
       limitTo(limit);
     };
     const client = await connect(server.lock);
-    const before = randomUUID();
-    await client.request('runs/start', { runId: before, recipe: inspect });
-    const { lastSeq } = await reaches(client, before, ['done']);
+    // The reader is there.
+    await client.request('models/inspect', { folder: stories });
 
     leave(2);
     const runId = randomUUID();

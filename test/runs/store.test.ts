@@ -39,6 +39,6 @@ it('a run that called a sequence a window is read under the names of now', () =>
   const [found] = store.list();
   if (found?.kind !== 'whole') throw new Error('the run is not whole');
   expect(found.stored).toEqual({ runId: 'a', recipe, record: state });
-  expect(store.events(found.stored)).toEqual([event]);
+  expect(store.ended.events(found.stored)).toEqual([event]);
   expect(store.report('a')).toEqual({ kind: 'read', value: report });
 });
