@@ -21,6 +21,7 @@ export interface AdapterRanks {
 export function adapterRanks(options: RankOptions): AdapterRanks {
   const rankPatterns = patterns(options.rankPattern, refuseRank);
   const alphaPatterns = patterns(options.alphaPattern, refuseAlpha);
+  refuseSlow([...rankPatterns, ...alphaPatterns].map(({ key }) => key));
   refuseRank(options.rank);
   refuseAlpha(options.alpha);
   const first = (among: readonly Pattern[], name: string) => among.find(({ matches }) => matches(name))?.value;
@@ -47,26 +48,51 @@ interface Pattern {
   readonly matches: (name: string) => boolean;
 }
 
-const patterns = (values: Readonly<Record<string, number>>, refuse: (value: number) => void): Pattern[] =>
-  Object.entries(values).map(([key, value]) => {
+function patterns(values: Readonly<Record<string, number>>, refuse: (value: number) => void): Pattern[] {
+  const entries = Object.entries(values);
+  if (entries.length > mostPatterns)
+    throw new UserError(
+      'usage',
+      `An adapter with ${entries.length} patterns for its ranks or alphas is not taken, but at most ${mostPatterns}; give one for many modules.`,
+    );
+  return entries.map(([key, value]) => {
     refuse(value);
     return { key, value, matches: matcher(key) };
   });
+}
 
 const mostLetters = 200;
-const mostWays = 5;
+const mostWays = 4;
+/** More than the projections of the largest models, which some adapters name one by one. */
+const mostPatterns = 1000;
+/** How much longer a pattern takes with each way more; of a name's letters about as many can be the end of each. */
+const costOf = (nWays: number) => 8 ** nWays;
+const mostCost = 20_000;
+
+const waysOf = (key: string): number => bare(key).match(/[(*+?{]/g)?.length ?? 0;
+
+/** The pattern with a letter in the place of each that means one. */
+const bare = (key: string): string =>
+  key
+    .replace(/\\./g, '_')
+    .replace(/\[[^\]]*\]/g, '_')
+    .replaceAll('(?:', '(');
+
+/** All together, since each is tried on every module. */
+function refuseSlow(keys: readonly string[]): void {
+  if (keys.reduce((sum, key) => sum + costOf(waysOf(key)), 0) <= mostCost) return;
+  throw new UserError(
+    'usage',
+    `The ${keys.length} patterns for ranks and alphas take too long to try on every module; name modules in full, such as layers.3.mlp.up_proj.`,
+  );
+}
 
 /** Patterns come from strangers' files too: one that could try for ever is refused, as is one that is none. */
 function matcher(key: string): (name: string) => boolean {
   const wrong = (what: string) => new UserError('usage', `The pattern ${JSON.stringify(key)} ${what}.`);
   if (key.length > mostLetters)
     throw wrong(`has ${key.length} letters, but at most ${mostLetters} are taken; shorten it`);
-  const bare = key
-    .replace(/\\./g, '_')
-    .replace(/\[[^\]]*\]/g, '_')
-    .replaceAll('(?:', '(');
-  const nWays = bare.match(/[(*+?{]/g)?.length ?? 0;
-  if (/\\[1-9]/.test(key) || /\)[*+?{]|\(\?/.test(bare) || nWays > mostWays)
+  if (/\\[1-9]/.test(key) || /\)[*+?{]|\(\?/.test(bare(key)) || waysOf(key) > mostWays)
     throw wrong('is too involved; name the end of a module, such as layers.3.mlp.up_proj');
   try {
     const regex = new RegExp(`^(?:.*\\.)?(?:${key})$`);

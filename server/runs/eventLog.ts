@@ -31,9 +31,9 @@ export async function readEventsInTurns(
 ): Promise<RunEvent[] | null> {
   const reading = readLines(path);
   for (;;) {
+    await turn();
     const { done, value } = reading.next();
     if (done) return isWanted() ? mended(path, lastSeq, value) : null;
-    await turn();
   }
 }
 

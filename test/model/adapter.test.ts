@@ -36,6 +36,7 @@ const options = (change: Partial<AdapterForm> = {}): AdapterForm => ({
 /** A model of five blocks that was cut from one of `nBlocks`. */
 const cutFrom = (nBlocks: number, keptBlocks: number[]) => ({ keptBlocks, baseModel: { nBlocks } });
 
+const many = (n: number, key: string) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`${key}${i}`, 4]));
 const shortName = (key: string) => key.replace('model.layers.', '').replace(/\.(self_attn|mlp)\./, '.');
 
 describe('the modules', () => {
@@ -180,6 +181,11 @@ describe('refused', () => {
     { change: { rankPattern: { '(q_proj': 4 } }, says: /^usage: The pattern "\(q_proj" is no regular expression/ },
     { change: { rankPattern: { '(a+)+q_proj': 4 } }, says: /^usage: The pattern .* is too involved; name the end/ },
     { change: { rankPattern: { '.*.*.*.*.*.*q': 4 } }, says: /^usage: The pattern .* is too involved/ },
+    {
+      change: { rankPattern: many(1001, 'x') },
+      says: /^usage: An adapter with 1001 patterns .* at most 1000; give one for many/,
+    },
+    { change: { rankPattern: many(400, '.*[a-z]*') }, says: /^usage: The 400 patterns .* take too long to try/ },
     { change: { rankPattern: { '(a)\\1q_proj': 4 } }, says: /^usage: The pattern .* is too involved/ },
     { change: { alphaPattern: { ['q'.repeat(201)]: 4 } }, says: /^usage: The pattern .* has 201 letters/ },
   ])('$change', ({ change, pruned = null, config = stories, says }) => {
