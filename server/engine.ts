@@ -3,11 +3,12 @@
 // the one sure way to stop one.
 import { watchOwner } from './child/ownerWatch';
 import { isUserError } from './errors';
+import { confined } from './files/contained';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
 import { endingSignals } from './shared/endingSignals';
 import { checkFinite } from './shared/finite';
 import { runRecipe } from './recipes/runRecipe';
-import type { Answers } from './recipes/recipeContext';
+import type { Answers, Run } from './recipes/recipeContext';
 
 const abort = new AbortController();
 /** The one way out of the process: an empty number would arrive in the place of one that is not finite. */
@@ -32,11 +33,11 @@ process.on('message', (request: EngineRequest) => {
 // alone to end is obeyed in the same orderly way.
 for (const signal of endingSignals) process.on(signal, () => signal === 'SIGTERM' && abort.abort());
 
-async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
+async function start({ recipe, roots }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
   let last: EngineEvent | null = null;
   let isReported = false;
   try {
-    const report = await runRecipe(recipe, {
+    const run: Run = {
       signal: abort.signal,
       emit,
       onControl: controls.listen,
@@ -46,7 +47,8 @@ async function start({ recipe }: Extract<EngineRequest, { kind: 'start' }>): Pro
         questions = answering(answers);
         await questions.over;
       },
-    });
+    };
+    const report = await confined(roots, () => runRecipe(recipe, run));
     last = { kind: 'done', report };
     checkFinite(last);
   } catch (error) {

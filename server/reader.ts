@@ -2,6 +2,7 @@
 // moment.
 import { watchOwner } from './child/ownerWatch';
 import { isUserError } from './errors';
+import { confined } from './files/contained';
 import { candidateFolders } from './plan/candidateFolders';
 import { inspectModel } from './plan/inspectModel';
 import { makePlan } from './plan/makePlan';
@@ -52,7 +53,8 @@ type Answer = { result: unknown } | { error: { code: string; message: string; st
 async function answerTo({ method, params }: ReaderRequest): Promise<Answer> {
   try {
     // The row of a method takes that method's params.
-    const result = await (work[method] as (params: unknown) => unknown)(params);
+    const { roots = null } = params as { roots?: readonly string[] };
+    const result = await confined(roots, () => (work[method] as (params: unknown) => unknown)(params));
     return JSON.stringify(result).length > mostReplyLength
       ? overLimit(method, 'found too much to be shown')
       : { result };

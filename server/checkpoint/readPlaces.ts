@@ -1,8 +1,9 @@
 // What a command reads is never written over. Places are compared as the file system knows them, by device and number of what
 // lies there, so that links, `..` and another spelling make no difference.
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
+import { openToRead } from '../files/contained';
 
 /** A file or a folder that is read. */
 export interface ReadPlace {
@@ -100,7 +101,7 @@ async function holds(folder: string, id: string): Promise<boolean> {
 
 /** By how reports and logs of items begin. */
 async function isEarlierReport(path: string): Promise<boolean> {
-  const file = await open(path).catch(() => null);
+  const file = await openToRead(path).catch(() => null);
   if (!file) return false;
   try {
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(1024) });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { opendir, stat } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
 import { isUserError, UserError } from '../errors';
-import { openToRead } from '../files/contained';
+import { openToRead, refuseElsewhere } from '../files/contained';
 import type { TokenSourceReport } from '../protocol/recipes';
 import { someNames } from '../shared/someNames';
 import { nameWithin, unpacked } from './compressed';
@@ -67,6 +67,7 @@ export const endingOf = (file: string): string => extname(nameWithin(file)).toLo
 export async function readBytes(file: string): Promise<{ bytes: Buffer; report: FileReport }> {
   const found = await stat(file).catch(() => null);
   if (!found) throw new UserError('notFound', `There is no file ${file}; check the path.`);
+  await refuseElsewhere(file);
   if (!found.isFile()) throw await notAFile(file);
   if (found.size > maximumTextBytes) throw tooLong(basename(file), found.size, 'bytes');
   const bytes = await contentsOf(file).catch((error: NodeJS.ErrnoException) => {

@@ -1,6 +1,7 @@
 // The engine as a child process: starts it with one recipe, passes its events on, says how it ended. The process that
 // starts an engine owns it; the engine ends by itself when its owner is gone.
 import { removeAbandonedStages } from '../checkpoint/stagedFolder';
+import { confined } from '../files/contained';
 import { childExists, type Hindrance, startChild } from '../child/startChild';
 import { type EngineEvent, type EngineRequest, isOutcome, type Outcome } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
@@ -24,7 +25,12 @@ export type OngoingEvent = Exclude<EngineEvent, Outcome>;
 /** False where an update has removed the folder of this program. */
 export const engineExists = (): boolean => childExists('engine');
 
-export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
+/** @param roots resolved folders below which the recipe's paths have to lie when they are used; null: anywhere */
+export function startEngine(
+  recipe: Recipe,
+  onEvent: (event: OngoingEvent) => void,
+  roots: readonly string[] | null = null,
+): Engine {
   const execArgv = inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT);
   const started = startChild({ name: 'engine', execArgv });
   if ('hindrance' in started) return notStarted(started.hindrance);
@@ -55,10 +61,10 @@ export function startEngine(recipe: Recipe, onEvent: (event: OngoingEvent) => vo
   });
   const ended = gone.then(async (how) => {
     // An engine that was killed in the middle of writing could not remove what it had begun.
-    if ('out' in recipe && !reported) await removeAbandonedStages(recipe.out);
+    if ('out' in recipe && !reported) await confined(roots, () => removeAbandonedStages(recipe.out));
     settle(death(how, said));
   });
-  send({ kind: 'start', recipe });
+  send({ kind: 'start', recipe, roots });
 
   let cancelling = false;
   return {

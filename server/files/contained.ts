@@ -8,15 +8,26 @@ import { basename, dirname, join, sep } from 'node:path';
 import { UserError } from '../errors';
 import { refuseDeep, refuseLarge } from './limits';
 
-/** For each call of `confined` that we are within, the folders that it names. */
-const confinement = new AsyncLocalStorage<readonly (readonly string[])[]>();
+interface Bounds {
+  readonly folders: readonly string[];
+  readonly refusal: (path: string) => UserError;
+}
+
+/** Of each call of `confined` and `withinContent` that we are in. */
+const confinement = new AsyncLocalStorage<readonly Bounds[]>();
+const within = <T>(bounds: Bounds, body: () => T): T =>
+  confinement.run([...(confinement.getStore() ?? []), bounds], body);
 
 /**
- * Whatever `body` opens by this file lies below one of these folders, and below one of those of each call around this one.
- * @param folders with all links resolved
+ * Whatever `body` opens by this file lies below one of these folders, and within the bounds of each call around this one.
+ * @param folders with all links resolved; null: no further bounds
  */
-export const confined = <T>(folders: readonly string[], body: () => T): T =>
-  confinement.run([...(confinement.getStore() ?? []), folders], body);
+export const confined = <T>(folders: readonly string[] | null, body: () => T): T =>
+  folders === null ? body() : within({ folders, refusal: outsideRoots }, body);
+
+/** The same for what a folder holds: nothing in it leads out of it. */
+export const withinContent = async <T>(folder: string, body: () => Promise<T>): Promise<T> =>
+  within({ folders: await contentOf(folder), refusal: leadsOut }, body);
 
 export const liesIn = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
@@ -52,13 +63,21 @@ export async function resolveInside(folder: string, name: string): Promise<strin
 }
 
 /** Whether a path without links may be opened here. */
-export const isAllowed = (real: string): boolean =>
-  (confinement.getStore() ?? []).every((folders) => folders.some((folder) => liesIn(real, folder)));
+export const isAllowed = (real: string): boolean => brokenBounds(real) === null;
+
+function brokenBounds(real: string): Bounds | null {
+  const isIn = ({ folders }: Bounds) => folders.some((folder) => liesIn(real, folder));
+  return (confinement.getStore() ?? []).find((bounds) => !isIn(bounds)) ?? null;
+}
+
+/** @throws UserError `outsideRoots` for what leads elsewhere; whatever the file system says. */
+export const refuseElsewhere = async (path: string): Promise<void> => refuseOutside(path, await realpath(path), null);
 
 /** @throws UserError `outsideRoots` for what may not be opened here. */
 function refuseOutside(path: string, real: string, within: readonly string[] | null): void {
   if (within && !within.some((folder) => liesIn(real, folder))) throw leadsOut(path);
-  if (!isAllowed(real)) throw outsideRoots(path);
+  const broken = brokenBounds(real);
+  if (broken) throw broken.refusal(path);
 }
 
 const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0 } = constants;

@@ -55,7 +55,8 @@ export interface StudyPlan {
  * `withdraw` cancels it where there is no newer one.
  */
 export type EngineRequest =
-  | { kind: 'start'; recipe: Recipe }
+  /** `roots`: the resolved folders below which the recipe's paths have to lie when they are used; null: anywhere. */
+  | { kind: 'start'; recipe: Recipe; roots: readonly string[] | null }
   | { kind: 'cancel' }
   | { kind: 'ask'; question: number; drop: DropSet }
   | { kind: 'time'; question: number; drop: DropSet }

@@ -1,8 +1,9 @@
 // The folders below which a connection may name paths. Every path is resolved with all links before it is checked, and from
 // then on the resolved one is used.
 import { lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, extname, isAbsolute, join, resolve, sep } from 'node:path';
+import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../errors';
+import { liesIn, outsideRoots } from '../files/contained';
 import type { Recipe } from '../recipes/kinds';
 import { mapPaths } from '../recipes/recipePaths';
 
@@ -23,12 +24,11 @@ export const rootsOf = (folders: readonly string[]): Roots =>
 
 /** Of folders that are resolved: what became of them since makes no difference. */
 export function rootsWithin(resolved: readonly string[]): Roots {
-  const within = (path: string) =>
-    resolved.some((root) => path === root || path.startsWith(root.endsWith(sep) ? root : root + sep));
+  const within = (path: string) => resolved.some((root) => liesIn(path, root));
   const checked = (path: string): string => {
     if (!isAbsolute(path)) throw new UserError('outsideRoots', `${path} is not an absolute path; give one.`);
     const real = realPath(path);
-    if (!within(real)) throw outside(path);
+    if (!within(real)) throw outsideRoots(path);
     return real;
   };
   /** Blobs of Hugging Face's cache have no ending, which says what a file holds: the link's own name stays. */
@@ -40,7 +40,7 @@ export function rootsWithin(resolved: readonly string[]): Roots {
     const folder = checked(path);
     for (const entry of entriesOf(folder))
       if (entry.isSymbolicLink() && !within(realPath(join(folder, entry.name))))
-        throw outside(join(folder, entry.name));
+        throw outsideRoots(join(folder, entry.name));
     return folder;
   };
   return {
@@ -50,12 +50,6 @@ export function rootsWithin(resolved: readonly string[]): Roots {
     resolveRecipe: (recipe) => mapPaths(recipe, { model, read: named, write: checked }),
   };
 }
-
-const outside = (path: string) =>
-  new UserError(
-    'outsideRoots',
-    `${path} lies outside the folders that are open here; open its folder, or add it to Espalier's model folders.`,
-  );
 
 function realFolder(folder: string): string | null {
   try {

@@ -17,17 +17,23 @@ export interface Attempt {
   readonly over: Promise<void>;
 }
 
-export function startAttempt(recipe: Recipe, emit: (event: RunLifeEvent, attempt: Attempt) => void): Attempt {
+/** @param roots see startEngine */
+export function startAttempt(
+  recipe: Recipe,
+  roots: readonly string[],
+  emit: (event: RunLifeEvent, attempt: Attempt) => void,
+): Attempt {
   const progressOf = progressReader();
   const pacing = paceEvents((event) => emit({ kind: 'emitted', event, progress: progressOf(event) }, attempt));
-  const engine = startEngine(recipe, (event) => {
+  const onEvent = (event: OngoingEvent) => {
     if (attempt.onWarmEvent) attempt.onWarmEvent(event);
     else if (isWorkEvent(event)) pacing.push(event);
     else if (event.kind === 'paused') {
       pacing.flush();
       emit({ kind: event.paused ? 'paused' : 'continued' }, attempt);
     }
-  });
+  };
+  const engine = startEngine(recipe, onEvent, roots);
   const end = async () => {
     const outcome = await engine.outcome;
     pacing.flush();

@@ -153,7 +153,7 @@ function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
 
 function startEngineOf(run: Run, dispatch: Dispatch, log: RunReporting['log']): void {
   const recipe = run.resumes ? resumed(run.recipe) : run.recipe;
-  run.attempt = startAttempt(recipe, (event, attempt) => {
+  run.attempt = startAttempt(recipe, run.record.roots, (event, attempt) => {
     if (event.kind === 'outcome' && event.outcome.kind === 'failed' && event.outcome.stack)
       log(`run ${run.runId} failed: ${event.outcome.stack}`);
     // A warm engine ends later than its run, which may have a new attempt by then.

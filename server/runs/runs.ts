@@ -285,7 +285,7 @@ async function remove(
 function ask<T>({ warm, devices }: RunParts, { runId, recipe, record }: Run, query: Query<T>): Promise<T> {
   if (recipe.kind !== 'analyze') throw new UserError('badState', 'Only an analysis can be asked.');
   if (record.state.state !== 'done') throw new UserError('badState', 'This analysis is not done; ask when it is.');
-  return warm.ask(runId, recipe, query, devices);
+  return warm.ask(runId, { recipe, roots: record.roots }, query, devices);
 }
 
 const warningsIn = (events: readonly RunEvent[]): string[] =>

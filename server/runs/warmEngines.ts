@@ -7,7 +7,7 @@ import { isAnswer } from '../protocol/engine';
 import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
 import { deviceOf, type DeviceQueue } from './deviceQueue';
 import { openQueryQueue, type Query, type QueryQueue, superseded } from './queryQueue';
-import { openWarmStarts } from './warmStarts';
+import { type Analysed, openWarmStarts } from './warmStarts';
 
 const idleMs = 5 * 60_000;
 const graceMs = 2000;
@@ -62,9 +62,9 @@ export function openWarmEngines() {
   return {
     keep,
     /** Asks the warm engine of a run, or one that is started for it when the device is free. */
-    ask<T>(runId: string, recipe: AnalyzeRecipe, query: Query<T>, devices: DeviceQueue): Promise<T> {
+    ask<T>(runId: string, analysed: Analysed, query: Query<T>, devices: DeviceQueue): Promise<T> {
       const warm = engines.get(runId);
-      if (!warm) return starts.ask(runId, recipe, query, devices);
+      if (!warm) return starts.ask(runId, analysed, query, devices);
       restartTimer(warm);
       return warm.queries.ask(query);
     },

@@ -21,6 +21,12 @@ interface Start {
   engine: Engine | null;
 }
 
+/** What was analysed, and the folders below which its run may read. */
+export interface Analysed {
+  readonly recipe: AnalyzeRecipe;
+  readonly roots: readonly string[];
+}
+
 export interface WarmStartsWiring {
   /** Makes an engine the warm engine of a run; returns the listener for its events. */
   keep(runId: string, recipe: AnalyzeRecipe, engine: Engine): (event: OngoingEvent) => void;
@@ -44,9 +50,9 @@ export function openWarmStarts(wiring: WarmStartsWiring) {
   };
 
   /** The job of a start: ends when the device is free again. */
-  async function carryOut(runId: string, recipe: AnalyzeRecipe, start: Start): Promise<void> {
+  async function carryOut(runId: string, analysed: Analysed, start: Start): Promise<void> {
     if (start.queries.length === 0) return;
-    const failure = await startWarmEngine(runId, recipe, start, wiring).catch((error: unknown) => error);
+    const failure = await startWarmEngine(runId, analysed, start, wiring).catch((error: unknown) => error);
     if (start.queries.length === 0) return;
     starts.delete(runId);
     const queries = wiring.queriesOf(runId);
@@ -56,7 +62,7 @@ export function openWarmStarts(wiring: WarmStartsWiring) {
     }
   }
 
-  function add(runId: string, recipe: AnalyzeRecipe, query: WaitingQuery, devices: DeviceQueue): void {
+  function add(runId: string, analysed: Analysed, query: WaitingQuery, devices: DeviceQueue): void {
     const known = starts.get(runId);
     if (known) {
       replaceOlder(known, query);
@@ -64,11 +70,11 @@ export function openWarmStarts(wiring: WarmStartsWiring) {
     }
     const start: Start = { queries: [query], engine: null };
     starts.set(runId, start);
-    devices.add(deviceOf(recipe), { start: () => carryOut(runId, recipe, start) });
+    devices.add(deviceOf(analysed.recipe), { start: () => carryOut(runId, analysed, start) });
   }
 
   return {
-    ask: <T>(runId: string, recipe: AnalyzeRecipe, query: Query<T>, devices: DeviceQueue): Promise<T> =>
+    ask: <T>(runId: string, analysed: Analysed, query: Query<T>, devices: DeviceQueue): Promise<T> =>
       new Promise((resolve, rejectQuery) => {
         if (query.signal.aborted) return rejectQuery(queryCancelled());
         const waiting: WaitingQuery = {
@@ -79,7 +85,7 @@ export function openWarmStarts(wiring: WarmStartsWiring) {
         query.signal.addEventListener('abort', () => reject(runId, (other) => other === waiting, queryCancelled()), {
           once: true,
         });
-        add(runId, recipe, waiting, devices);
+        add(runId, analysed, waiting, devices);
       }),
     /** Rejects the queries that are meant; an engine that is left without one is cancelled. */
     reject,
@@ -98,12 +104,12 @@ function replaceOlder({ queries }: Start, query: WaitingQuery): void {
 /** Returns why there is no engine; null: there is one. */
 async function startWarmEngine(
   runId: string,
-  recipe: AnalyzeRecipe,
+  { recipe, roots }: Analysed,
   start: Start,
   { keep, evicted }: WarmStartsWiring,
 ): Promise<Error | null> {
   let onEvent: (event: OngoingEvent) => void = () => {};
-  const engine = startEngine(statesOnly(recipe), (event) => onEvent(event));
+  const engine = startEngine(statesOnly(recipe), (event) => onEvent(event), roots);
   start.engine = engine;
   const outcome = await engine.outcome;
   if (outcome.kind === 'failed' || start.queries.length === 0) {

@@ -4,7 +4,7 @@ import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, posix, resolve, sep } from 'node:path';
 import type { FileReport } from '../../data/textSource';
 import { isUserError, UserError } from '../../errors';
-import { confined, contentOf, readTextInside, resolveInside } from '../../files/contained';
+import { refuseElsewhere, withinContent, readTextInside, resolveInside } from '../../files/contained';
 import type { Form, Question, Task } from './task';
 import type { Split } from '../../shared/tasks';
 
@@ -97,9 +97,7 @@ async function readAll(
     if (beside && !paths.includes(beside))
       throw new UserError('notFound', `There is no ${form.beside} beside ${path} in ${folder}; put both there.`);
     for (const each of beside ? [path, beside] : [path]) await resolveInside(folder, each);
-    const part = await confined(await contentOf(folder), () =>
-      form.read(join(folder, path), beside && join(folder, beside)),
-    );
+    const part = await withinContent(folder, () => form.read(join(folder, path), beside && join(folder, beside)));
     if (!part) return null;
     for (const question of part.questions) all.questions.push(question);
     all.files.push(...part.files);
@@ -133,6 +131,7 @@ async function listed(folder: string): Promise<Listing> {
     throw new UserError('notFound', `${folder} is a file; name the folder with the data of the tasks that it lies in.`);
   if (!found?.isDirectory())
     throw new UserError('notFound', `There is no folder ${folder}; name the one with the data of the tasks.`);
+  await refuseElsewhere(folder);
   const files: Listed[] = [];
   const linksOut: string[] = [];
   let level = [''];

@@ -1,11 +1,12 @@
 // best.json of a healing: sums of the weights that may lie at the folder's root. The new one is written down before its weights take
 // their place, so that a run that is killed in between has either.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Adapter, adapterSpecs, adapterWeightsFile } from '../../checkpoint/adapter';
 import { safetensorsSha256 } from '../../checkpoint/safetensors';
 import { sealed, unsealed } from '../../checkpoint/sealed';
+import { isUserError } from '../../errors';
+import { readBytes, readText } from '../../files/text';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 
 const bestFile = 'best.json';
@@ -26,14 +27,21 @@ export async function recordAdapter(folder: string, adapter: Adapter): Promise<v
 /** Whether the weights at the root are what was written there. Nothing speaks against them where the record is missing. */
 export async function isRecordedAdapter(out: string, folder: string): Promise<boolean> {
   const sums = await recorded(folder);
-  const bytes = await readFile(join(out, adapterWeightsFile)).catch(() => null);
+  const bytes = await readBytes(join(out, adapterWeightsFile)).catch(unlessOutside(null));
   if (bytes === null) return false;
   return sums === null || sums.includes(createHash('sha256').update(bytes).digest('hex'));
 }
 
+const unlessOutside =
+  <T>(instead: T) =>
+  (error: unknown): T => {
+    if (isUserError(error)) throw error;
+    return instead;
+  };
+
 /** The newest first; null: it is missing, as in folders of earlier versions, or damaged. */
 async function recorded(folder: string): Promise<string[] | null> {
-  const text = await readFile(join(folder, bestFile), 'utf8').catch(() => '');
+  const text = await readText(join(folder, bestFile)).catch(unlessOutside(''));
   const { weightsSha256 } = (unsealed(text) ?? {}) as { weightsSha256?: string[] };
   return Array.isArray(weightsSha256) ? weightsSha256 : null;
 }

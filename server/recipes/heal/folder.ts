@@ -1,13 +1,16 @@
 // The folder of a healing: a PEFT folder from its first moment on, with the state of the run in `run/`. Whatever ends a run,
 // what lies here is whole, and the run goes on from its last saved state as if nothing had been.
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Adapter, adapterWeightsFile, writeAdapterConfig, writeAdapterFiles } from '../../checkpoint/adapter';
+import { isFolder } from '../../checkpoint/folder';
 import { writeBaseRecord } from '../../checkpoint/adapterBase';
 import { sealed } from '../../checkpoint/sealed';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../../errors';
+import { withinContent } from '../../files/contained';
+import { appendText, readText } from '../../files/text';
 import type { HealRecipe } from './recipe';
 import { atTheBeginning, type Progress } from '../../training/loop';
 import { isRecordedAdapter, recordAdapter } from './bestAdapter';
@@ -55,21 +58,28 @@ export async function createHealFolder(recipe: HealRecipe, begun: Begun, fresh: 
 
 /** What the run in a folder was begun with. Throws UserError('notFound') where there is none. */
 export async function begunIn(out: string): Promise<Begun> {
+  if (await isFolder(out)) return withinContent(out, () => begunWithin(out));
+  throw noRun(out);
+}
+
+async function begunWithin(out: string): Promise<Begun> {
   const path = join(out, runFolder, files.begun);
   const text = await begunTextIn(path);
   const begun = readBegun(text ?? '') ?? (await begunInStates(join(out, runFolder)));
   if (begun) return begun;
-  if (text === null)
-    throw new UserError(
-      'notFound',
-      `${resolve(out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
-    );
+  if (text === null) throw noRun(out);
   throw new UserError('badData', `${path} is damaged, so that its run cannot be resumed; begin a new one.`);
 }
 
+const noRun = (out: string) =>
+  new UserError(
+    'notFound',
+    `${resolve(out)} holds no run to resume; leave out --resume to begin one, or give the folder of one.`,
+  );
+
 /** null: there is none. */
 const begunTextIn = (path: string): Promise<string | null> =>
-  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  readText(path).catch((error: NodeJS.ErrnoException) => {
     if (['ENOENT', 'ENOTDIR'].includes(error.code ?? '')) return null;
     if (['EISDIR', 'ELOOP'].includes(error.code ?? '')) return '';
     throw error;
@@ -79,8 +89,10 @@ const begunTextIn = (path: string): Promise<string | null> =>
  * Opens the folder of a run that ended early. Throws UserError `notFound` where there is none, `usage` where the run was begun
  * with other settings or data.
  */
-export async function resumeHealFolder(recipe: HealRecipe, begun: Begun, fresh: Adapter): Promise<HealFolder> {
-  const { out } = recipe;
+export const resumeHealFolder = ({ out }: HealRecipe, begun: Begun, fresh: Adapter): Promise<HealFolder> =>
+  withinContent(out, () => resumeWithin(out, begun, fresh));
+
+async function resumeWithin(out: string, begun: Begun, fresh: Adapter): Promise<HealFolder> {
   const at = (file: string) => join(out, runFolder, file);
   refuseOtherRun(await begunIn(out), begun, out);
   for (const folder of [out, join(out, runFolder)]) await removeAbandonedIn(folder);
@@ -110,7 +122,7 @@ function opened(out: string, begun: Begun): Pick<HealFolder, 'record' | 'publish
   const at = (file: string) => join(out, runFolder, file);
   const guarded = async (work: () => Promise<void>) => {
     try {
-      await work();
+      await withinContent(out, work);
     } catch (error) {
       throw isUserError(error) && error.code !== 'cannotWrite' ? error : cannotGoOn(out, error);
     }
@@ -118,8 +130,8 @@ function opened(out: string, begun: Begun): Pick<HealFolder, 'record' | 'publish
   return {
     record: (line) =>
       guarded(async () => {
-        await appendFile(at(files.metrics), jsonLine(line));
-        await appendFile(at(files.csv), csvLine(line));
+        await appendText(at(files.metrics), jsonLine(line));
+        await appendText(at(files.csv), csvLine(line));
       }),
     publish: (adapter) =>
       guarded(async () => {

@@ -1,7 +1,7 @@
 // metrics.jsonl of a healing: a line for every step, every evaluation and the references, each with a checksum. A damaged line is
 // missing from the curve, and nothing else is.
-import { readFile } from 'node:fs/promises';
 import { sealed, unsealed } from '../../checkpoint/sealed';
+import { readText } from '../../files/text';
 import { finiteJson } from '../../shared/finite';
 import type { Progress } from '../../training/loop';
 import type { HealEval, HealStep } from '../../protocol/reports';
@@ -47,7 +47,7 @@ const isNext = (before: readonly { step: number }[], { step }: { step: number },
 
 /** Without the file all of its lines are missing. */
 const textOf = (path: string): Promise<string> =>
-  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  readText(path).catch((error: NodeJS.ErrnoException) => {
     if (['ENOENT', 'EISDIR', 'ELOOP'].includes(error.code ?? '')) return '';
     throw error;
   });

@@ -1,14 +1,16 @@
 // The saved state of a healing: state.json says where the run is, with a checksum, and names the file of the optimizer's tensors and
 // its sum. The last two states are kept: where the newer one is damaged, the run goes on from the older one.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openFileSource } from '../../checkpoint/byteSource';
 import { readSafetensorsHeader, safetensorsSha256, writeTensors } from '../../checkpoint/safetensors';
 import { sealed, unsealed } from '../../checkpoint/sealed';
 import { writeStaged, writeStagedFile } from '../../checkpoint/stagedFile';
 import { isUserError, UserError } from '../../errors';
+import { openToRead } from '../../files/contained';
+import { removeTree } from '../../files/remove';
+import { readText } from '../../files/text';
 import { finiteJson } from '../../shared/finite';
 import type { Progress } from '../../training/loop';
 import type { Begun } from './identity';
@@ -49,7 +51,7 @@ export async function saveState(
   const older = lastIsAnother ? last : await readStateFile(join(folder, before));
   const kept = [file, older.kind === 'read' ? older.file.tensors : file];
   for (const other of await readdir(folder))
-    if (/^state-\d+\.safetensors$/.test(other) && !kept.includes(other)) await rm(join(folder, other));
+    if (/^state-\d+\.safetensors$/.test(other) && !kept.includes(other)) await removeTree(join(folder, other));
 }
 
 /**
@@ -109,7 +111,7 @@ type FoundFile =
 async function readStateFile(path: string): Promise<FoundFile> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readText(path);
   } catch (error) {
     if (isMissing(error)) return { kind: 'absent' };
     if (isNoFile(error)) return { kind: 'damaged' };
@@ -141,6 +143,7 @@ async function readTensors(path: string, sha256: string | undefined): Promise<Ma
       await source.close();
     }
   } catch (error) {
+    if (isUserError(error) && error.code === 'outsideRoots') throw error;
     if (isUserError(error) || isMissing(error) || isNoFile(error)) return null;
     throw error;
   }
@@ -148,7 +151,8 @@ async function readTensors(path: string, sha256: string | undefined): Promise<Ma
 
 async function fileSha256(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
+  const file = await openToRead(path);
+  for await (const chunk of file.createReadStream({ highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer);
   return hash.digest('hex');
 }
 

@@ -1,14 +1,16 @@
 // The folder of a study: what was asked for in study.json, the report of every finished step in steps/, adapters, and models
 // for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isFile } from '../../checkpoint/folder';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
+import { holdFolder, openToRead, withinContent } from '../../files/contained';
+import { withOutputPlace } from '../../files/outputPlace';
 import { removeTree } from '../../files/remove';
+import { readText } from '../../files/text';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
@@ -61,15 +63,11 @@ export async function openStudyFolder(
   tasksSha256: TaskHashes | null,
 ): Promise<StudyFolder> {
   const out = resolve(recipe.out);
-  const begunFile = join(out, 'study.json');
-  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), { recipe, inputs, tasksSha256 });
-  else {
+  if (!(await isFile(join(out, 'study.json')))) {
     await checkOutput(out, [recipe.model]);
-    await mkdir(out, { recursive: true });
-    await writeStagedFile(begunFile, asJson({ recipe, inputs, tasksSha256 }));
+    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere));
   }
-  for (const part of parts) await mkdir(join(out, part), { recursive: true });
-  for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
+  await withinContent(out, () => makeReady(out, { recipe, inputs, tasksSha256 }));
 
   const fileOf = ({ id }: Step) => join(out, 'steps', `${id}.json`);
   const prints = new Map<string, string>();
@@ -84,28 +82,50 @@ export async function openStudyFolder(
     async kept(step) {
       const inputSha256 = fingerprint(step);
       if (!(await isFile(fileOf(step)))) return null;
-      const kept = parsed(await readFile(fileOf(step), 'utf8')) as (KeptStep & { inputSha256: string }) | null;
+      const kept = parsed(await withinContent(out, () => readText(fileOf(step)))) as
+        | (KeptStep & { inputSha256: string })
+        | null;
       return kept?.inputSha256 === inputSha256 ? { elapsedMs: kept.elapsedMs, report: kept.report } : null;
     },
     keep: (step, { elapsedMs, report }) =>
-      writeStagedFile(
-        fileOf(step),
-        asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
+      withinContent(out, () =>
+        writeStagedFile(
+          fileOf(step),
+          asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
+        ),
       ),
-    async write(files) {
-      const inside = Object.keys(files).filter((path) => dirname(path) !== '.');
-      for (const folder of new Set(inside.map(dirname))) {
-        // A folder cannot take another's place in one step; a study that is ended here writes it when it is run again.
-        await removeTree(join(out, folder));
-        await withStagedFolder(join(out, folder), async (stage) => {
-          for (const path of inside.filter((it) => dirname(it) === folder))
-            await writeFile(join(stage, basename(path)), files[path]!);
-        });
-      }
-      for (const [path, text] of Object.entries(files))
-        if (!inside.includes(path)) await writeStagedFile(join(out, path), text);
-    },
+    write: (files) => withinContent(out, () => writeFiles(out, files)),
   };
+}
+
+/** Writes down what was asked for, or sees that it is the same, and makes the folders in the study's own. */
+async function makeReady(out: string, begun: Begun): Promise<void> {
+  const begunFile = join(out, 'study.json');
+  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), begun);
+  else await writeStagedFile(begunFile, asJson(begun));
+  const held = await holdFolder(out);
+  for (const part of parts) await mkdir(held.at(part)).catch(unlessThere);
+  await held.close();
+  // A link out of the study is refused by this, too.
+  for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
+}
+
+async function writeFiles(out: string, files: Readonly<Record<string, string>>): Promise<void> {
+  const inside = Object.keys(files).filter((path) => dirname(path) !== '.');
+  for (const folder of new Set(inside.map(dirname))) {
+    // A folder cannot take another's place in one step; a study that is ended here writes it when it is run again.
+    await removeTree(join(out, folder));
+    await withStagedFolder(join(out, folder), async (stage) => {
+      for (const path of inside.filter((it) => dirname(it) === folder))
+        await writeFile(join(stage, basename(path)), files[path]!);
+    });
+  }
+  for (const [path, text] of Object.entries(files))
+    if (!inside.includes(path)) await writeStagedFile(join(out, path), text);
+}
+
+function unlessThere(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error;
 }
 
 /** Hashes of files that may be large. */
@@ -114,7 +134,7 @@ export async function hashFiles(paths: readonly string[]): Promise<Record<string
   for (const path of [...new Set(paths)]) {
     const hash = createHash('sha256');
     try {
-      for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+      for await (const chunk of (await openToRead(path)).createReadStream()) hash.update(chunk as Buffer);
     } catch {
       throw new UserError('notFound', `${path} cannot be read; give another file, or its right place.`);
     }
@@ -133,7 +153,7 @@ interface Begun {
 }
 
 async function readBegun(path: string): Promise<Begun> {
-  const begun = parsed(await readFile(path, 'utf8')) as Begun | null;
+  const begun = parsed(await readText(path)) as Begun | null;
   if (begun?.recipe && begun.inputs) return begun;
   throw new UserError('badData', `${path} is damaged, so that its study cannot go on; give the study another out.`);
 }

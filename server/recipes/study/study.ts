@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { cancelled, isUserError, studyEnded, UserError } from '../../errors';
 import { isFile, isFolder } from '../../checkpoint/folder';
+import { withinContent } from '../../files/contained';
 import { removeTree } from '../../files/remove';
 import type { StudyPlan } from '../../protocol/engine';
 import type { RecipeOf, ReportOf } from '../kinds';
@@ -157,5 +158,6 @@ async function finishedSteps({ steps }: StudySteps, folder: StudyFolder): Promis
 
 async function removeModels(recipe: StudyRecipe, batch: Batch): Promise<void> {
   const stay = modelsThatStay(recipe, batch);
-  for (const folder of batch.folders) if (!stay.includes(folder)) await removeTree(folder);
+  for (const folder of batch.folders)
+    if (!stay.includes(folder)) await withinContent(recipe.out, () => removeTree(folder));
 }
