@@ -45,6 +45,7 @@ export async function unpacked(bytes: Buffer, file: string, mostBytes: number): 
     for await (const part of found.unpack(chunksOf(bytes))) {
       length += part.length;
       if (length > mostBytes) throw tooMuch(name, mostBytes);
+      if (length > Math.max(smallBytes, mostTimes * bytes.length)) throw bomb(name);
       parts.push(part);
     }
   } catch (error) {
@@ -54,6 +55,10 @@ export async function unpacked(bytes: Buffer, file: string, mostBytes: number): 
   }
   return Buffer.concat(parts, length);
 }
+
+/** Text becomes a tenth or so. What unpacks to far more is made to fill a memory; little of it does no harm. */
+const mostTimes = 200;
+const smallBytes = 64_000_000;
 
 const chunkBytes = 1 << 16;
 
@@ -74,13 +79,22 @@ async function feed(chunks: Iterable<Buffer>, gunzip: ReturnType<typeof createGu
   try {
     for (const chunk of chunks) {
       if (gunzip.destroyed) return;
-      if (!gunzip.write(chunk)) await new Promise<void>((ready) => gunzip.once('drain', ready).once('close', ready));
+      if (!gunzip.write(chunk)) await drained(gunzip);
     }
     gunzip.end();
   } catch (error) {
     gunzip.destroy(error as Error);
   }
 }
+
+const drained = (gunzip: ReturnType<typeof createGunzip>): Promise<void> =>
+  new Promise((ready) => {
+    const goOn = () => {
+      gunzip.off('drain', goOn).off('close', goOn);
+      ready();
+    };
+    gunzip.on('drain', goOn).on('close', goOn);
+  });
 
 async function* unzstd(chunks: Iterable<Buffer>): AsyncIterable<Uint8Array> {
   let made: Uint8Array[] = [];
@@ -93,6 +107,9 @@ async function* unzstd(chunks: Iterable<Buffer>): AsyncIterable<Uint8Array> {
   stream.push(new Uint8Array(0), true);
   yield* made;
 }
+
+const bomb = (name: string) =>
+  new UserError('badData', `${name} unpacks to more than ${mostTimes} times its size, as no text does; get it again.`);
 
 const tooMuch = (name: string, mostBytes: number) =>
   new UserError('badData', `${name} unpacks to more than the ${mostBytes} bytes we read; give a part of it.`);

@@ -1,11 +1,15 @@
 // CSV with quoted fields. The only file that touches csv-parse.
 import { CsvError, parse } from 'csv-parse/sync';
 import { UserError } from '../errors';
+import { mostRows, refuseManyInCsv, refuseManyRows } from './rowLimits';
 
 /** All rows, the header first; every row is as long as the header. @throws UserError badData that names a damaged row */
 export function parseCsv(text: string, name: string): string[][] {
+  refuseManyInCsv(text, name);
   try {
-    return parse(text, { skip_empty_lines: true });
+    const rows = parse(text, { skip_empty_lines: true, to: mostRows + 1 });
+    refuseManyRows(rows.length, name);
+    return rows;
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const reason = error.message.split('\n')[0]?.replace(/\.$/, '');

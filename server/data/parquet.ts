@@ -1,7 +1,12 @@
 // Parquet by column. The only file that touches hyparquet.
 import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
+import { refuseLargeColumn } from './parquetLimits';
+import { refuseManyRows } from './rowLimits';
+
+/** What fits in a text. */
+const mostBytes = 500_000_000;
 
 export interface Parquet {
   /** Names of the top-level columns. */
@@ -20,9 +25,15 @@ export async function openParquet(bytes: Buffer, name: string): Promise<Parquet>
   const metadata = await parquetMetadataAsync(file).catch((cause: unknown) => {
     throw damaged(name, cause);
   });
+  refuseManyRows(Number(metadata.num_rows), name);
   return {
     columns: parquetSchema(metadata).children.map((column) => column.element.name),
     async read(column) {
+      try {
+        refuseLargeColumn(bytes, metadata, column, name, mostBytes);
+      } catch (cause) {
+        throw isUserError(cause) ? cause : damaged(name, cause);
+      }
       // Rows as lists: a column may have a name that every object has.
       let rows: unknown[][] = [];
       const onComplete = (found: unknown[][]) => {

@@ -3,6 +3,7 @@ import { UserError } from '../errors';
 import { keyMark, parseExactJson } from '../shared/exactJson';
 import { parseCsv } from './csv';
 import { openParquet } from './parquet';
+import { refuseManyInJson } from './rowLimits';
 import { type JsonRow, jsonRows } from './jsonRows';
 import { decodeUtf8, endingOf, type FileReport, readBytes } from './textSource';
 
@@ -34,7 +35,10 @@ export async function openRows(file: string): Promise<Rows | null> {
 
 type Opener = (bytes: Buffer, name: string) => Promise<Omit<Rows, 'report'> | null>;
 
-const openJson: Opener = async (bytes, name) => objects(jsonRows(decodeUtf8(bytes, name), name, parseExactJson));
+const openJson: Opener = async (bytes, name) => {
+  refuseManyInJson(bytes, name);
+  return objects(jsonRows(decodeUtf8(bytes, name), name, parseExactJson));
+};
 
 const openCsv: Opener = async (bytes, name) => {
   const [columns = [], ...cells] = parseCsv(decodeUtf8(bytes, name), name);

@@ -10,6 +10,7 @@ import { someNames } from '../shared/someNames';
 import { nameWithin, unpacked } from './compressed';
 import { parseCsv } from './csv';
 import { jsonRows } from './jsonRows';
+import { refuseManyInJson } from './rowLimits';
 import { openParquet } from './parquet';
 
 export type FileReport = TokenSourceReport['files'][number];
@@ -137,8 +138,10 @@ type Reader = (bytes: Buffer, name: string, field: string) => string[] | Promise
 
 const readPlain: Reader = (bytes, name) => [decodeUtf8(bytes, name)];
 
-const readJson: Reader = (bytes, name, field) =>
-  jsonRows(decodeUtf8(bytes, name), name).map(({ where, value }) => documentOf(value, field, where));
+const readJson: Reader = (bytes, name, field) => {
+  refuseManyInJson(bytes, name);
+  return jsonRows(decodeUtf8(bytes, name), name).map(({ where, value }) => documentOf(value, field, where));
+};
 
 const readCsv: Reader = (bytes, name, field) => {
   const [header = [], ...rows] = parseCsv(decodeUtf8(bytes, name), name);

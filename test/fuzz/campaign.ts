@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { isUserError } from '../../server/errors';
+import { type Cost, costOf } from './cost';
 import { randomOf } from './mutate';
 import type { Target } from './targets';
 
@@ -17,14 +18,10 @@ export interface Finding {
   readonly what: string;
 }
 
-export interface Cost {
+export interface InputCost extends Cost {
   readonly target: string;
   readonly seed: number;
   readonly inputBytes: number;
-  /** Of the processor, since machines are seldom quiet. */
-  readonly seconds: number;
-  /** By how much the process grew beyond what it ever was. */
-  readonly grownBytes: number;
 }
 
 export interface Summary {
@@ -32,8 +29,8 @@ export interface Summary {
   /** Inputs that became a value, and such as became a sentence. */
   readonly nAccepted: number;
   readonly nRefused: number;
-  readonly slowest: Cost;
-  readonly largest: Cost;
+  readonly slowest: InputCost;
+  readonly largest: InputCost;
   readonly findings: readonly Finding[];
 }
 
@@ -41,7 +38,7 @@ export interface Summary {
 export async function campaign(target: Target, nInputs: number, firstSeed = 1): Promise<Summary> {
   const watch = startWatch(target.name);
   const findings: Finding[] = [];
-  const none: Cost = { target: target.name, seed: 0, inputBytes: 0, seconds: 0, grownBytes: 0 };
+  const none: InputCost = { target: target.name, seed: 0, inputBytes: 0, seconds: 0, grownBytes: 0 };
   let [nAccepted, nRefused, slowest, largest] = [0, 0, none, none];
   try {
     for (let seed = firstSeed; seed < firstSeed + nInputs; seed++) {
@@ -67,21 +64,8 @@ export async function campaign(target: Target, nInputs: number, firstSeed = 1): 
 const longestSentence = 2_000;
 
 async function measured(target: Target, seed: number, input: Uint8Array) {
-  const cpuBefore = process.cpuUsage();
-  const residentBefore = process.memoryUsage.rss();
-  const mostBefore = process.resourceUsage().maxRSS;
-  const outcome = await outcomeOf(target, input);
-  const { user, system } = process.cpuUsage(cpuBefore);
-  const most = process.resourceUsage().maxRSS;
-  // A peak that was there before says nothing about this input.
-  const grownBytes = most > mostBefore ? Math.max(0, most * 1024 - residentBefore) : 0;
-  const cost: Cost = {
-    target: target.name,
-    seed,
-    inputBytes: input.length,
-    seconds: (user + system) / 1e6,
-    grownBytes,
-  };
+  const { result: outcome, seconds, grownBytes } = await costOf(() => outcomeOf(target, input));
+  const cost: InputCost = { target: target.name, seed, inputBytes: input.length, seconds, grownBytes };
   return { outcome, cost };
 }
 
