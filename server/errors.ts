@@ -4,6 +4,7 @@
 export type ErrorCode =
   | 'usage' // a command line or recipe that makes no sense
   | 'notFound' // a file or folder that is not there
+  | 'cannotRead' // a file or folder that the system does not give, though it may be there
   | 'unsupportedModel' // a real model that we cannot compute
   | 'damagedCheckpoint' // a folder whose files contradict themselves or each other
   | 'notFinite' // a loss, score or gradient that is NaN or infinite

@@ -14,6 +14,7 @@ import { openFileSource } from './byteSource';
 import { isFile, isThere } from './folder';
 import { writeTensors } from './safetensors';
 import { writeStaged, writeStagedFile } from './stagedFile';
+import { nullIfMissing } from '../shared/systemErrors';
 
 export interface Adapter {
   /** `blocks` is `all` or a list. The modules say more exactly which they are: not every adapter is targets by blocks. */
@@ -158,7 +159,7 @@ function refuseRevived(
 async function configText(folder: string): Promise<string> {
   const path = join(folder, adapterConfigFile);
   if (await isThere(path)) return readTextInside(folder, adapterConfigFile);
-  const stats = await stat(folder).catch(() => null);
+  const stats = await stat(folder).catch(nullIfMissing);
   if (await isFile(join(folder, 'config.json'))) {
     throw new UserError(
       'notFound',

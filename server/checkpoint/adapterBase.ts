@@ -11,6 +11,7 @@ import { isFile } from './folder';
 import { hubCaches } from '../shared/hubCache';
 import { provenanceFile } from './provenance';
 import { writeStagedFile } from './stagedFile';
+import { cannotRead, nullIfMissing } from '../shared/systemErrors';
 
 /** Writes beside an adapter which model it is trained on. @throws UserError `cannotWrite`. */
 export const writeBaseRecord = async (folder: string, base: BaseRecord): Promise<void> =>
@@ -20,7 +21,11 @@ export const writeBaseRecord = async (folder: string, base: BaseRecord): Promise
 export async function adapterSha256(folder: string): Promise<string> {
   const hash = createHash('sha256');
   const handle = await openInside(folder, adapterWeightsFile);
-  for await (const chunk of handle.createReadStream()) hash.update(chunk);
+  try {
+    for await (const chunk of handle.createReadStream()) hash.update(chunk);
+  } catch (error) {
+    throw cannotRead(error, join(folder, adapterWeightsFile));
+  }
   return hash.digest('hex');
 }
 
@@ -58,7 +63,7 @@ async function isMergedInto(folder: string, { provenance }: Checkpoint): Promise
  * written the name, so that nothing is opened but what lies beside the adapter or the model, or in Hugging Face's cache.
  */
 async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
-  const there = named === null ? null : await realpath(named).catch(() => null);
+  const there = named === null ? null : await realpath(named).catch(nullIfMissing);
   const own = await realpath(model.folder);
   const { hub } = hubCaches(process.env, homeFolder());
   const cache = await realpath(hub).catch(() => hub);

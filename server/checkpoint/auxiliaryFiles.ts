@@ -3,12 +3,12 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readInside, readTextInside, resolveInside } from '../files/contained';
-import { isUserError } from '../errors';
 import { exactJsonText, parseExactJson } from '../shared/exactJson';
 import { isRecord } from '../shared/records';
 import { generationWithoutBlocks } from './configWithoutBlocks';
 import { codeNamedIn, withoutMissingCode } from './namedCode';
 import { generationConfigFile, isVocabulary, namesBeside } from './partNames';
+import { nullIfMissing } from '../shared/systemErrors';
 
 const isLicence = (name: string) =>
   /^(LICENSE|LICENCE|NOTICE|USE_POLICY)([._-].*)?$/i.test(name) && !/\.(py|bin)$/i.test(name);
@@ -44,7 +44,7 @@ export async function findAuxiliaryFiles(
 ): Promise<AuxiliaryFiles> {
   const entries = (await readdir(folder)).sort();
   const found = entries.filter((name) => namesBeside.has(name) || isVocabulary(name) || isLicence(name));
-  const templates = await readdir(join(folder, templateFolder)).catch((): string[] => []);
+  const templates = (await readdir(join(folder, templateFolder)).catch(nullIfMissing)) ?? [];
   const inTemplates = templates.filter((name) => name.endsWith('.jinja')).map((name) => `${templateFolder}/${name}`);
 
   const said = new Map<string, Record<string, unknown>>();
@@ -55,7 +55,7 @@ export async function findAuxiliaryFiles(
   const code = await codeNamedIn(folder, [config, ...said.values()]);
   const files: AuxiliaryFile[] = [];
   for (const name of [...new Set([...found, ...inTemplates.sort(), ...[...code.values()].flat().sort()])]) {
-    const stats = await stat(join(folder, name)).catch(() => null);
+    const stats = await stat(join(folder, name)).catch(nullIfMissing);
     if (!stats?.isFile()) continue;
     await resolveInside(folder, name);
     const one = said.get(name);
@@ -76,11 +76,11 @@ export async function copyAuxiliaryFiles(files: readonly AuxiliaryFile[], from: 
 
 /** null: it is no JSON object, and whoever reads it will say so. */
 async function objectIn(folder: string, name: string): Promise<Record<string, unknown> | null> {
+  const text = await readTextInside(folder, name);
   try {
-    const json = parseExactJson(await readTextInside(folder, name));
+    const json = parseExactJson(text);
     return isRecord(json) ? json : null;
-  } catch (error) {
-    if (isUserError(error)) throw error;
+  } catch {
     return null;
   }
 }

@@ -2,6 +2,7 @@
 import { readSync } from 'node:fs';
 import { isUserError, UserError } from '../errors';
 import { openToRead } from '../files/contained';
+import { cannotRead } from '../shared/systemErrors';
 
 export interface ByteSource {
   /** For sentences: the path. */
@@ -25,7 +26,10 @@ export async function openFileSource(path: string, within: readonly string[] | n
     const reason = error.code === 'ENOENT' ? 'it does not exist' : `the system says ${error.code}`;
     throw new UserError('notFound', `Cannot open ${path}: ${reason}.`);
   });
-  const stats = await handle.stat();
+  const stats = await handle.stat().catch(async (error) => {
+    await handle.close();
+    throw cannotRead(error, path);
+  });
   return {
     name: path,
     sizeBytes: stats.size,

@@ -4,6 +4,7 @@ import { readdir, readlink, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
 import { readTextInside, resolveInside } from '../files/contained';
+import { nullIfMissing } from '../shared/systemErrors';
 import { quote } from './strictJson';
 
 /**
@@ -12,7 +13,7 @@ import { quote } from './strictJson';
  */
 export async function findCheckpointFolder(given: string): Promise<string> {
   const folder = resolve(given);
-  const stats = await stat(folder).catch(() => null);
+  const stats = await stat(folder).catch(nullIfMissing);
   if (!stats) throw new UserError('notFound', `There is no folder ${folder}.`);
   if (!stats.isDirectory())
     throw new UserError('notFound', `${folder} is a file; give the folder that holds config.json and *.safetensors.`);
@@ -31,8 +32,8 @@ export function checkpointName(folder: string): string {
 }
 
 async function findSnapshot(repository: string): Promise<string | null> {
-  const main = await readTextInside(repository, join('refs', 'main')).catch(() => null);
-  const snapshots = await readdir(join(repository, 'snapshots')).catch((): string[] => []);
+  const main = await readTextInside(repository, join('refs', 'main')).catch(nullIfMissing);
+  const snapshots = (await readdir(join(repository, 'snapshots')).catch(nullIfMissing)) ?? [];
   const revision = main === null ? (snapshots.length === 1 ? snapshots[0]! : null) : main.trim();
   // The revision must be one of the names listed, so it cannot lead out of the cache.
   if (revision === null || !snapshots.includes(revision)) return null;
@@ -72,7 +73,8 @@ async function baseOfAdapter(folder: string): Promise<string | null> {
 /** The first of few folders inside that holds a config.json. */
 async function folderBelow(folder: string, names: readonly string[]): Promise<string | null> {
   for (const name of [...names].sort().slice(0, 100)) {
-    if (name.startsWith('models--') || (await isFile(join(folder, name, 'config.json')))) return name;
+    if (name.startsWith('models--') || (await isFile(join(folder, name, 'config.json')).catch(() => false)))
+      return name;
   }
   return null;
 }
@@ -83,7 +85,7 @@ async function folderBelow(folder: string, names: readonly string[]): Promise<st
  */
 export async function isThere(path: string): Promise<boolean> {
   if (await isFile(path)) return true;
-  const target = await readlink(path).catch(() => null);
+  const target = await readlink(path).catch(nullIfMissing);
   if (target === null || (await isFolder(path))) return false;
   if (await stat(path).catch(() => null))
     throw new UserError('damagedCheckpoint', `${path} is a link to ${target}, which is no file; put the file there.`);
@@ -93,14 +95,9 @@ export async function isThere(path: string): Promise<boolean> {
   );
 }
 
-export const isFile = (path: string) =>
-  stat(path).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );
+/** Both throw UserError `cannotRead` where the system does not say: that is not the same as nothing. */
+export const isFile = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(nullIfMissing))?.isFile() ?? false;
 
-export const isFolder = (path: string) =>
-  stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+export const isFolder = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(nullIfMissing))?.isDirectory() ?? false;

@@ -5,6 +5,7 @@ import { isUserError, UserError } from '../errors';
 import { readTextInside } from '../files/contained';
 import type { Checkpoint } from './checkpoint';
 import { generationConfigFile } from './partNames';
+import { nullIfMissing, systemCode } from '../shared/systemErrors';
 
 const schema = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 
@@ -20,8 +21,7 @@ export async function endIdsOf(
   tokenizerEos: number | null,
 ): Promise<number[]> {
   const text = await readTextInside(folder, generationConfigFile).catch((error: NodeJS.ErrnoException) => {
-    if (isUserError(error)) throw error;
-    if (error.code === 'ENOENT') return null;
+    if (isUserError(error) || systemCode(error)) return nullIfMissing(error);
     throw damaged(folder, `cannot be read (${error.code})`);
   });
   // A negative id stands for none.

@@ -4,6 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
 import { openToRead } from '../files/contained';
+import { nullIfMissing } from '../shared/systemErrors';
 
 /** A file or a folder that is read. */
 export interface ReadPlace {
@@ -52,7 +53,7 @@ interface Identity {
 
 /** Of what lies at the end of all links; null: nothing. */
 async function identityOf(path: string): Promise<Identity | null> {
-  const stats = await stat(resolve(path), { bigint: true }).catch(() => null);
+  const stats = await stat(resolve(path), { bigint: true }).catch(nullIfMissing);
   if (!stats) return null;
   return { id: `${stats.dev}:${stats.ino}`, kind: stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other' };
 }
@@ -70,7 +71,7 @@ async function foldersAround(path: string): Promise<Set<string>> {
 /** With all links resolved, as far as there is something. */
 async function realPlace(path: string): Promise<string> {
   const whole = resolve(path);
-  const real = await realpath(whole).catch(() => null);
+  const real = await realpath(whole).catch(nullIfMissing);
   return (
     real ??
     (dirname(whole) === whole ? whole : join(await realPlace(dirname(whole)), whole.slice(dirname(whole).length)))

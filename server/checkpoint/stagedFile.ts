@@ -4,6 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, isAllowed, outsideRoots, withParent } from '../files/contained';
 import { removeAbandoned, stageName } from '../files/stages';
+import { nullIfMissing, refusalOf } from '../shared/systemErrors';
 
 /** Writes `text` beside its place and renames it. Throws UserError('cannotWrite') and leaves what was there before. */
 export const writeStagedFile = (path: string, text: string): Promise<void> =>
@@ -66,7 +67,7 @@ export async function checkStagedFile(path: string, made?: string): Promise<void
   try {
     // Opening a pipe would wake whoever reads it.
     if (kind === 'stream') return await access(target, constants.W_OK);
-    if ((await stat(target).catch(() => null))?.isDirectory()) throw new Error('it is a folder');
+    if ((await stat(target).catch(nullIfMissing))?.isDirectory()) throw new Error('it is a folder');
     await withParent(target, async (parent) => {
       const stage = parent.at(stageName(basename(target)));
       await (await create(stage)).close();
@@ -87,7 +88,7 @@ const openedNames = /^\/(dev\/(stdout|stderr|fd\/\d+)|proc\/self\/fd\/\d+)$/;
 
 async function placeOf(path: string): Promise<Place> {
   const given = resolve(path);
-  const stats = await stat(given).catch(() => null);
+  const stats = await stat(given).catch(nullIfMissing);
   const isStream = openedNames.test(given) || (stats !== null && !stats.isFile() && !stats.isDirectory());
   if (isStream && !isAllowed(given)) throw outsideRoots(path);
   if (isStream) return { kind: 'stream', target: given };
@@ -96,6 +97,10 @@ async function placeOf(path: string): Promise<Place> {
 
 function cannotWrite(target: string, error: unknown): UserError {
   if (isUserError(error)) return error;
-  const reason = error instanceof Error ? error.message.split(',')[0] : String(error);
-  return new UserError('cannotWrite', `${target} cannot be written (${reason}); choose another place.`);
+  const refusal = refusalOf(error);
+  const reason = refusal ? `${refusal.code}: ${refusal.why}` : error instanceof Error ? error.message : String(error);
+  return new UserError(
+    'cannotWrite',
+    `${target} cannot be written (${reason}); ${refusal?.remedy ?? 'choose another place'}.`,
+  );
 }

@@ -5,9 +5,10 @@ import { relative, resolve, sep } from 'node:path';
 import { UserError } from '../errors';
 import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
 import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
-import { isLockInside, withOwner } from '../files/owner';
+import { isLockInside, removeVoidLocks, withOwner } from '../files/owner';
 import { removeIn } from '../files/remove';
 import { removeStages, stageName } from '../files/stages';
+import { cannotWrite } from '../shared/systemErrors';
 
 export interface StagingOptions {
   /** Folders that are read meanwhile; the output may not be one of them or lie inside. */
@@ -38,7 +39,7 @@ export async function withStagedFolder<Result>(
   try {
     return await withOwner(out, 'write a folder', () => withOutputPlace(out, inPlace));
   } catch (error) {
-    throw asCannotWrite(error, resolve(out));
+    throw cannotWrite(error, resolve(out));
   }
 }
 
@@ -83,7 +84,7 @@ export async function checkOutput(out: string, sources: readonly string[]): Prom
       await refuseInsideSources(place.target, sources);
     });
   } catch (error) {
-    throw asCannotWrite(error, resolve(out));
+    throw cannotWrite(error, resolve(out));
   }
 }
 
@@ -98,6 +99,7 @@ export async function removeAbandonedIn(folder: string): Promise<void> {
   const held = await holdFolder(folder);
   try {
     await removeStages(held, null);
+    await removeVoidLocks(held);
   } finally {
     await held.close();
   }
@@ -166,26 +168,3 @@ const syncFolder = (folder: HeldFolder) =>
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;
 }
-
-/** What the file system refuses, as a sentence; anything else stays what it is. */
-function asCannotWrite(error: unknown, target: string): unknown {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (error instanceof UserError || code === undefined || !Object.hasOwn(reasons, code)) return error;
-  return new UserError('cannotWrite', `Cannot write ${target}: ${reasons[code]}.`);
-}
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; free some space or choose another folder',
-  EDQUOT: 'your disk quota is used up; free some space or choose another folder',
-  EFBIG: 'the file system does not take files of that size; choose smaller shards or another folder',
-  EACCES: 'you have no permission there; choose another folder',
-  EPERM: 'you have no permission there; choose another folder',
-  EROFS: 'the file system is read-only; choose another folder',
-  ENOTDIR: 'a part of that path is a file; choose another folder',
-  EEXIST: 'a part of that path is a file; choose another folder',
-  ENOTEMPTY: 'something was put there meanwhile; choose another folder',
-  ENAMETOOLONG: 'the name is too long; choose another folder',
-  ENOENT: 'a folder on the way vanished; was something deleted meanwhile?',
-  ELOOP: 'the links on that path go in circles; choose another folder',
-  EIO: 'the disk reports an error; choose another disk',
-};

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { Command, CommanderError } from 'commander';
 import { isUserError } from '../errors';
+import { cannotRead } from '../shared/systemErrors';
 import { nearNames } from '../shared/nearName';
 import { stderr, stdout } from '../terminal';
 import { endingCode } from './endings';
@@ -23,7 +24,8 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
   try {
     await espalierProgram().parseAsync(args, { from: 'user' });
     return 0;
-  } catch (error) {
+  } catch (thrown) {
+    const error = cannotRead(thrown);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (!isUserError(error)) {
       stderr.line(inspect(error));

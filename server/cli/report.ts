@@ -16,6 +16,7 @@ import { studyMarkdown } from '../reporting/studyMarkdown';
 import { stdout } from '../terminal';
 import { defaultDataFolder } from './serve';
 import { reportOf } from '../evaluation/reportFromHarness';
+import { nullIfMissing } from '../shared/systemErrors';
 
 interface ReportFlags {
   out?: string;
@@ -92,7 +93,7 @@ export async function readReport(place: string, dataFolder: string | undefined):
   const runFolder = dataFolder !== undefined && /^[\w-]+$/.test(place) ? [join(dataFolder, 'runs', place)] : [];
   const candidates = [place, ...[place, ...runFolder].flatMap((folder) => fileNames.map((name) => join(folder, name)))];
   for (const file of candidates) {
-    const facts = await stat(file).catch(() => null);
+    const facts = await stat(file).catch(nullIfMissing);
     if (facts?.isFile()) return understood(await readText(file), file, facts.mtimeMs);
   }
   throw new UserError(

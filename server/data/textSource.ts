@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { opendir, stat } from 'node:fs/promises';
 import { basename, extname, join, relative } from 'node:path';
-import { isUserError, UserError } from '../errors';
+import { UserError } from '../errors';
 import { openToRead, refuseElsewhere } from '../files/contained';
 import type { TokenSourceReport } from '../protocol/recipes';
 import { someNames } from '../shared/someNames';
@@ -12,6 +12,7 @@ import { parseCsv } from './csv';
 import { jsonRows } from './jsonRows';
 import { refuseManyInJson } from './rowLimits';
 import { openParquet } from './parquet';
+import { cannotRead, nullIfMissing } from '../shared/systemErrors';
 
 export type FileReport = TokenSourceReport['files'][number];
 
@@ -66,14 +67,13 @@ export const endingOf = (file: string): string => extname(nameWithin(file)).toLo
  * @throws UserError notFound, badData when it is too large
  */
 export async function readBytes(file: string): Promise<{ bytes: Buffer; report: FileReport }> {
-  const found = await stat(file).catch(() => null);
+  const found = await stat(file).catch(nullIfMissing);
   if (!found) throw new UserError('notFound', `There is no file ${file}; check the path.`);
   await refuseElsewhere(file);
   if (!found.isFile()) throw await notAFile(file);
   if (found.size > maximumTextBytes) throw tooLong(basename(file), found.size, 'bytes');
   const bytes = await contentsOf(file).catch((error: NodeJS.ErrnoException) => {
-    if (isUserError(error)) throw error;
-    throw new UserError('badData', `${file} cannot be read (${error.code}); check its permissions.`);
+    throw cannotRead(error, file);
   });
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const report = { name: basename(file), sha256, sizeBytes: bytes.length };

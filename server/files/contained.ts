@@ -6,6 +6,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import { UserError } from '../errors';
+import { cannotRead } from '../shared/systemErrors';
 import { refuseDeep, refuseLarge } from './limits';
 
 interface Bounds {
@@ -94,7 +95,12 @@ const mostTries = 5;
  */
 export async function openToRead(path: string, within: readonly string[] | null = null): Promise<FileHandle> {
   const { handle } = await opened(path, within, O_RDONLY | O_NONBLOCK);
-  if ((await handle.stat()).isFile()) return handle;
+  try {
+    if ((await handle.stat()).isFile()) return handle;
+  } catch (error) {
+    await handle.close();
+    throw cannotRead(error, path);
+  }
   await handle.close();
   throw Object.assign(new Error(`${path} is not a file`), { code: 'EISDIR' });
 }
@@ -115,6 +121,8 @@ export async function readInside(folder: string, name: string): Promise<Buffer> 
     const bytes = await handle.readFile();
     if (name.endsWith('.json')) refuseDeep(path, bytes);
     return bytes;
+  } catch (error) {
+    throw cannotRead(error, join(folder, name));
   } finally {
     await handle.close();
   }

@@ -73,11 +73,13 @@ export async function takePlace(
  */
 export function tryFile(path: string, text: string, isHeld: (path: string, text: string) => boolean): Taking {
   const mine = `${path}.${randomUUID()}`;
-  writeFileSync(mine, text, { mode: 0o600, flag: 'wx' });
   try {
+    writeFileSync(mine, text, { mode: 0o600, flag: 'wx' });
     return tryPlace(path, (at) => linked(mine, at), isHeld);
   } finally {
-    rmSync(mine, { force: true });
+    try {
+      rmSync(mine, { force: true });
+    } catch {} // what happened before it counts
   }
 }
 

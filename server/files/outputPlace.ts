@@ -2,6 +2,7 @@
 import { mkdir, realpath, rmdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
+import { nullIfMissing } from '../shared/systemErrors';
 import { type HeldFolder, holdChild, holdFolder } from './contained';
 
 export interface OutputPlace {
@@ -14,7 +15,7 @@ export interface OutputPlace {
 /** @throws UserError `outsideRoots`, or `cannotWrite` where no folder can be made; whatever the file system says. */
 export async function withOutputPlace<T>(out: string, body: (place: OutputPlace) => Promise<T>): Promise<T> {
   const given = resolve(out);
-  const target = (await realpath(given).catch(() => null)) ?? given;
+  const target = (await realpath(given).catch(nullIfMissing)) ?? given;
   const ways: Way[] = [];
   try {
     const parent = await made(dirname(target), ways);

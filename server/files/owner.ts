@@ -1,12 +1,14 @@
 // Whoever makes an output, or goes on with one, owns it for as long: a file beside it names the process, and is void once that
 // process is gone. So nobody works on what another is writing, whether by the command line, a server, or on another host.
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../errors';
 import { identityOf, standingOf } from '../protocol/processIdentity';
-import { holdFolder, isAllowed } from './contained';
+import { cannotWrite } from '../shared/systemErrors';
+import { type HeldFolder, holdFolder, isAllowed } from './contained';
 import { readOrNull, takePlace } from './exclusive';
 import { withOutputPlace } from './outputPlace';
 
@@ -39,9 +41,10 @@ export async function withOwner<T>(out: string, work: string, body: () => Promis
     return await withOutputPlace(out, ({ target, name, parent }) => owning(target, parent.at(nameBeside(name))));
   } catch (error) {
     // The folder around it may take no files, such as that of a mounted disk.
-    if (began || !isRefused(error)) throw error;
+    if (began) throw error;
+    if (!isRefused(error)) throw cannotWrite(error, resolve(out));
     const folder = await holdFolder(out).catch(() => {
-      throw error;
+      throw cannotWrite(error, resolve(out));
     });
     try {
       return await owning(folder.path, folder.at(nameInside));
@@ -82,14 +85,31 @@ const nameInside = '.espalier-lock';
 export const isLockOf = (entry: string, name: string): boolean => entry.startsWith(nameBeside(name));
 export const isLockInside = (entry: string): boolean => entry.startsWith(nameInside);
 
+/** Removes the locks in a folder that no living owner holds, whose unlinking the system once refused. */
+export async function removeVoidLocks(folder: HeldFolder): Promise<void> {
+  for (const entry of await readdir(folder.at('.'))) {
+    const text = entry.includes(nameInside) ? readOrNull(folder.at(entry)) : null;
+    if (text !== null && !(await isHeld(folder.at(entry), text))) rmSync(folder.at(entry), { force: true });
+  }
+}
+
 function put(path: string, text: string): boolean {
+  let file: number;
   try {
-    writeFileSync(path, text, { flag: 'wx', mode: 0o644 });
-    return true;
+    file = openSync(path, 'wx', 0o644);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
+  try {
+    writeFileSync(file, text);
+    closeSync(file);
+  } catch (error) {
+    // Half a lock, as on a full disk, would be taken for one that is being written.
+    rmSync(path, { force: true });
+    throw error;
+  }
+  return true;
 }
 
 /** One that is being written is not whole for a moment. */

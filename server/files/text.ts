@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { cannotRead } from '../shared/systemErrors';
 import { openToRead, withParent } from './contained';
 
 /** @throws UserError `outsideRoots`; whatever the file system says. */
@@ -11,6 +12,8 @@ export async function readBytes(path: string): Promise<Buffer> {
   const file = await openToRead(path);
   try {
     return await file.readFile();
+  } catch (error) {
+    throw cannotRead(error, path);
   } finally {
     await file.close();
   }

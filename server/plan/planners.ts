@@ -24,6 +24,7 @@ import { analysisStep, planStudy } from '../recipes/study/steps';
 import { supposedSets } from '../recipes/study/variants';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { checkDropSet } from '../shared/dropSets';
+import { nullIfMissing } from '../shared/systemErrors';
 
 /** Recipes that compute something. */
 export type ComputingRecipe = Exclude<Recipe, { kind: KindPlanned<'nothing'> }>;
@@ -180,7 +181,7 @@ async function shapeOf(
   if (source.kind === 'ids') return shapeOfIds(source, config);
   let nBytes = 0;
   for (const file of source.files) {
-    const stats = await stat(file).catch(() => null);
+    const stats = await stat(file).catch(nullIfMissing);
     if (!stats?.isFile()) throw new UserError('notFound', `There is no file ${file}; choose another text.`);
     nBytes += stats.size;
   }

@@ -1,14 +1,20 @@
 // Carries out a recipe of any kind. What carries one of KIND out is the function runKIND of recipes/KIND/KIND.ts, such as runPrune
 // of prune/prune.ts; it is loaded when it is asked for. Only the engine uses this file, since it leads to onnxruntime.
 import type { Kind, Recipe, RecipeOf, Report, ReportOf } from './kinds';
+import { cannotRead } from '../shared/systemErrors';
 import { checkOutputPlaces, owningOutputs } from './outputs';
 import type { Run } from './recipeContext';
 
 /** Throws UserError with a sentence for what the user can mend. */
 export async function runRecipe<R extends Recipe>(recipe: R, run: Run): Promise<Report> {
-  await checkOutputPlaces(recipe);
   const runner = (await runnerOf(recipe.kind)) as (recipe: R, run: Run) => Promise<Report>;
-  return owningOutputs(recipe, () => runner(recipe, run));
+  try {
+    await checkOutputPlaces(recipe);
+    return await owningOutputs(recipe, () => runner(recipe, run));
+  } catch (error) {
+    // Whoever writes says so; what is left was to be read.
+    throw cannotRead(error);
+  }
 }
 
 export async function runnerOf<K extends Kind>(

@@ -3,6 +3,7 @@
 import { type CancellationToken, createMessageConnection, ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
 import * as z from 'zod';
 import { isUserError } from '../errors';
+import { cannotRead } from '../shared/systemErrors';
 import { incompatibilityOf, incompatibilitySentence, type Peer, protocolName } from '../protocol/compatibility';
 import type { ClientOptions, ErrorData, ServerFacts } from '../protocol/server';
 import type { Readers } from '../readerClient/readers';
@@ -164,10 +165,11 @@ async function callMethod(session: Session, roots: Roots, { method, params, toke
 
 function responseError(
   method: string,
-  error: unknown,
+  thrown: unknown,
   aborted: boolean,
   log: SessionServer['log'],
 ): ResponseError<ErrorData> {
+  const error = cannotRead(thrown);
   if (isUserError(error)) {
     const code = aborted && error.code === 'cancelled' ? requestCancelled : requestFailed;
     return new ResponseError<ErrorData>(code, error.message, { code: error.code });

@@ -5,6 +5,7 @@ import { isUserError } from '../errors';
 import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import { resumed, startAttempt } from './attempt';
+import { refusalOf } from '../shared/systemErrors';
 import { deviceOf, type DeviceQueue } from './deviceQueue';
 import { goesOnElsewhere, isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
 import { type Run, type RunTable, summaryOf } from './runTable';
@@ -209,13 +210,10 @@ function faultOf(effect: RunEffect, error: unknown): RunLifeEvent {
     : { kind: 'fault', code: 'internal', message: String(error) };
 }
 
-export const errorCode = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? String(error);
-export const diskSentence = (error: unknown): string => {
-  const code = errorCode(error);
-  return `The run cannot be kept on disk (${code}); ${diskRemedies[code] ?? 'free some space'}.`;
-};
-
-const diskRemedies: Readonly<Record<string, string>> = {
-  EMFILE: 'too many files are open, so close other windows or raise the limit (ulimit -n)',
-  ENFILE: 'too many files are open on this machine, so close other programs',
-};
+/** @param what cannot be done to the run */
+export function diskSentence(error: unknown, what = 'kept on disk'): string {
+  const refusal = refusalOf(error);
+  if (!refusal) return `The run cannot be ${what} (${String(error)}); look into the server's data folder.`;
+  const { path } = error as NodeJS.ErrnoException;
+  return `The run cannot be ${what} (${refusal.code} at ${path}): ${refusal.why}; ${refusal.remedy}.`;
+}

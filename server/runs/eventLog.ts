@@ -1,19 +1,30 @@
 // The log of a run, events.jsonl: an event a line, each with a checksum. A damaged line takes nothing with it but itself: the
 // others stay under their numbers, and an event behind them says what is missing. No number is given twice.
-import { appendFileSync, closeSync, fstatSync, openSync, readFileSync, readSync, truncateSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
 import { setImmediate as turn } from 'node:timers/promises';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
-import { replaceText } from './jsonFile';
+import { replaceText, withPath } from './jsonFile';
 
-export const appendEvent = (path: string, event: RunEvent): void =>
-  appendFileSync(path, `${lineOf(event)}\n`, { mode: 0o600 });
+/** Throws what the system says, and leaves the log as it was: the number of the event is free again. */
+export function appendEvent(path: string, event: RunEvent): void {
+  const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    appendFileSync(path, `${lineOf(event)}\n`, { mode: 0o600 });
+  } catch (error) {
+    // A full disk takes half of a line, and closing may fail behind a whole one. What takes no new file lets one be cut.
+    try {
+      truncateSync(path, sizeBytes);
+    } catch {}
+    throw withPath(error, path);
+  }
+}
 
 /**
  * The events of a log, which is mended where it is damaged.
  * @param lastSeq the last number that is known to have been given
- * @throws while too many files are open: a log that is taken for empty would be begun anew
+ * @throws what the system says where it does not give the log: one that is taken for empty would be begun anew
  */
 export function readEvents(path: string, lastSeq: number): RunEvent[] {
   const reading = readLines(path);
@@ -87,8 +98,8 @@ function bytesBehind(path: string, at: number): { from: number; bytes: Buffer } 
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { from: 0, bytes: Buffer.alloc(0) };
-    throw error;
+    if (noLog.includes((error as NodeJS.ErrnoException).code ?? '')) return { from: 0, bytes: Buffer.alloc(0) };
+    throw withPath(error, path);
   }
   try {
     const { size } = fstatSync(file);
@@ -98,13 +109,6 @@ function bytesBehind(path: string, at: number): { from: number; bytes: Buffer } 
   } finally {
     closeSync(file);
   }
-}
-
-/** Takes away what a write that failed has left of a line. A full disk takes no new file, but lets one be cut. */
-export function cutHalfLine(path: string): void {
-  const bytes = readFileSync(path);
-  const nWhole = bytes.lastIndexOf('\n') + 1;
-  if (nWhole < bytes.length) truncateSync(path, nWhole);
 }
 
 interface Log {
@@ -161,11 +165,14 @@ function* textIn(path: string): Generator<string> {
     }
     yield decoder.end();
   } catch (error) {
-    if (['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!noLog.includes((error as NodeJS.ErrnoException).code ?? '')) throw withPath(error, path);
   } finally {
     if (file !== null) closeSync(file);
   }
 }
+
+/** There is none, or something else lies in its place. */
+const noLog = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ELOOP'];
 
 const lineOf = (event: RunEvent): string => sealed(JSON.stringify(event));
 const replaceLines = (path: string, lines: readonly string[]) =>

@@ -1,5 +1,6 @@
 // Small JSON files that are read and replaced as a whole. Each carries a checksum.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { sealed, unsealed } from '../checkpoint/sealed';
 
 /** `unreadable`: the system says why not, and may say otherwise later. */
@@ -32,16 +33,30 @@ export const replaceFile = (path: string, content: object): void =>
 export function replaceText(path: string, text: string): void {
   const stage = `${path}.partial`;
   try {
-    writeFileSync(stage, text, { mode: 0o600 });
-    const file = openSync(stage, 'r+');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
+    writeFileSync(stage, text, { mode: 0o600, flush: true });
     renameSync(stage, path);
+    syncFolder(dirname(path));
   } catch (error) {
-    rmSync(stage, { force: true });
-    throw error;
+    try {
+      rmSync(stage, { force: true });
+    } catch {} // the next one goes over it
+    throw withPath(error, path);
   }
 }
+
+/** Brings the names in a folder to the disk: without that a file that was renamed may have its old name after a loss of power. */
+export function syncFolder(folder: string): void {
+  // Windows opens no folders, and keeps the order of names by itself.
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } catch (error) {
+    throw withPath(error, folder);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** The system does not tell the path of what is open. */
+export const withPath = (error: unknown, path: string): unknown => Object.assign(error as Error, { path });

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { readOrNull, tryFile } from '../files/exclusive';
 import { lockFolder, lockPath, type ServerIdentity, serverIdentityOf, serverLives } from '../protocol/serverLock';
+import { withPath } from './jsonFile';
 import { goesOnElsewhere } from './runLife';
 
 /** Another server. */
@@ -31,12 +32,15 @@ export function openOwners(dataFolder: string, self: ServerIdentity = serverIden
       mkdirSync(folderOf(runId), { recursive: true, mode: 0o700 });
       const path = fileOf(runId);
       if (textAt(path) === mine) return;
-      const taking = tryFile(path, mine, (_, text) => another(text)?.lives ?? false);
+      const taking = takingOf(path, mine, (_, text) => another(text)?.lives ?? false);
       if (taking !== 'taken') throw goesOnElsewhere(another(textAt(path))?.host ?? 'another host');
     },
     isMine: (runId: string): boolean => textAt(fileOf(runId)) === mine,
     release(runId: string): void {
-      if (readOrNull(fileOf(runId)) === mine) rmSync(fileOf(runId), { force: true });
+      if (readOrNull(fileOf(runId)) !== mine) return;
+      try {
+        rmSync(fileOf(runId), { force: true });
+      } catch {} // void once this server is gone
     },
     /** null: nobody but this server, or one before it. */
     otherOf: (runId: string): Owner | null => another(textAt(fileOf(runId))),
@@ -62,9 +66,17 @@ function textAt(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
+    throw withPath(error, path);
   }
 }
+
+const takingOf: typeof tryFile = (path, ...rest) => {
+  try {
+    return tryFile(path, ...rest);
+  } catch (error) {
+    throw withPath(error, path);
+  }
+};
 
 function parsed(text: string): unknown {
   try {

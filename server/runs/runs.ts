@@ -2,7 +2,7 @@
 // be read again. A run belongs to the server, not to the client that started it. Here are the requests about runs; what
 // happens to a run is in runLife.ts.
 import { engineExists } from '../engineClient/engine';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import type { Plan, RunControl } from '../protocol/engine';
 import { isResumable, type Recipe, type Report } from '../recipes/kinds';
 import type { RunEvent, RunSummary, ServerRequests } from '../protocol/server';
@@ -11,7 +11,6 @@ import {
   type Dispatch,
   append,
   diskSentence,
-  errorCode,
   eventsAtHand,
   eventsOf,
   loadedEvents,
@@ -216,6 +215,8 @@ function start(
     owners.take(runId);
     store.create(run);
   } catch (error) {
+    if (isUserError(error)) throw error;
+    store.discard(runId);
     throw new UserError('cannotWrite', diskSentence(error));
   }
   table.add(run);
@@ -275,7 +276,7 @@ async function remove(
     if (!table.isLost(runId)) owners.release(runId);
     freedBytes = store.remove(runId);
   } catch (error) {
-    throw new UserError('cannotWrite', `The run cannot be deleted (${errorCode(error)}); look into the data folder.`);
+    throw new UserError('cannotWrite', diskSentence(error, 'deleted'));
   }
   table.remove(runId);
   for (const subscriber of subscribers) subscriber.onDeleted(runId);

@@ -4,9 +4,10 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import type { Report } from '../recipes/kinds';
 import type { RunEvent } from '../protocol/server';
-import { appendEvent, cutHalfLine, type LogTail, readFurther, readEvents } from './eventLog';
+import { appendEvent, type LogTail, readFurther, readEvents } from './eventLog';
 import { openEventCache } from './eventCache';
-import { type ReadJson, readJson, replaceFile } from './jsonFile';
+import { type ReadJson, readJson, replaceFile, syncFolder } from './jsonFile';
+import { cannotRead, cannotWrite } from '../shared/systemErrors';
 import { type FoundRun, findRun, type StoredRun } from './storedRun';
 import { openTrash } from './trash';
 
@@ -14,7 +15,11 @@ export type RunStore = ReturnType<typeof openRunStore>;
 
 export function openRunStore(dataFolder: string) {
   const top = join(dataFolder, 'runs');
-  mkdirSync(top, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(top, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw cannotWrite(error, top);
+  }
   const trash = openTrash(dataFolder);
   const fileOf = (runId: string, name: string) => join(top, runId, name);
   const ended = openEventCache((runId) => fileOf(runId, 'events.jsonl'));
@@ -25,7 +30,13 @@ export function openRunStore(dataFolder: string) {
     saveRecord(run);
   };
 
-  const ids = (): string[] => readdirSync(top).filter((name) => isRun(top, name));
+  /** What could not be made. What the system does not let go is empty, and no run. */
+  const discard = (runId: string): void => {
+    try {
+      rmSync(join(top, runId), { recursive: true, force: true });
+    } catch {}
+  };
+  const ids = (): string[] => namesIn(top).filter((name) => isRun(top, name));
   /** The log is read, and mended, only where another file is damaged. */
   const find = (runId: string): FoundRun =>
     findRun(join(top, runId), () => readEvents(fileOf(runId, 'events.jsonl'), 0));
@@ -51,25 +62,17 @@ export function openRunStore(dataFolder: string) {
       mkdirSync(join(top, run.runId), { recursive: true, mode: 0o700 });
       try {
         saveBoth(run);
+        syncFolder(top);
       } catch (error) {
-        rmSync(join(top, run.runId), { recursive: true, force: true });
+        discard(run.runId);
         throw error;
       }
     },
+    discard,
     saveRecord,
     /** Writes both files of a run that was restored. */
     saveBoth,
-    append(runId: string, event: RunEvent): void {
-      const file = fileOf(runId, 'events.jsonl');
-      try {
-        appendEvent(file, event);
-      } catch (error) {
-        try {
-          cutHalfLine(file);
-        } catch {}
-        throw error;
-      }
-    },
+    append: (runId: string, event: RunEvent): void => appendEvent(fileOf(runId, 'events.jsonl'), event),
     /** The events of runs that are not active. */
     ended,
     saveReport: (runId: string, report: Report): void => replaceFile(fileOf(runId, 'report.json'), report),
@@ -83,6 +86,14 @@ export function openRunStore(dataFolder: string) {
       return freedBytes;
     },
   };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    throw cannotRead(error, folder);
+  }
 }
 
 /** Folders, and what stands in the place of one; other files were put there by somebody else. */

@@ -7,6 +7,7 @@ import * as z from 'zod';
 import { checkpointName } from '../checkpoint/folder';
 import type { RunEvent, RunState, RunSummary } from '../protocol/server';
 import { modelsOf, type Recipe, recipeSchema, titleOf } from '../recipes/kinds';
+import { systemCode } from '../shared/systemErrors';
 import { type ReadJson, readJson } from './jsonFile';
 
 /** state.json, which holds the recipe as well. */
@@ -64,7 +65,12 @@ export function findRun(folder: string, eventsOf: () => RunEvent[]): FoundRun {
   }
   if (recipe && isGone(files.state)) {
     const said = `state.json of this run ${inWords(files.state)}; it was restored from its recipe and its log.`;
-    return { kind: 'restored', stored: { runId, recipe, record: recordFrom(recipe, folder, eventsOf()) }, said };
+    try {
+      return { kind: 'restored', stored: { runId, recipe, record: recordFrom(recipe, folder, eventsOf()) }, said };
+    } catch (error) {
+      const why = `state.json of this run ${inWords(files.state)}, and its log cannot be read (${systemCode(error)})`;
+      return { kind: 'lost', summary: lostSummary(runId, folder, why, null) };
+    }
   }
   const name = recipe ? 'state.json' : 'recipe.json';
   const why = `${name} of this run ${inWords(recipe ? files.state : files.recipe)}`;

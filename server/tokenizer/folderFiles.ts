@@ -6,6 +6,7 @@ import { readTextInside } from '../files/contained';
 import { refuseForeignContent } from '../shared/foreignContent';
 import { addedTokensJson, type SpecialTokenFiles, specialTokensMap, tokenizerConfig } from './specialTokens';
 import { tokenizerJson } from './tokenizerJson';
+import { nullIfMissing, systemCode } from '../shared/systemErrors';
 
 // A negative id stands for none.
 const tokenId = z.int();
@@ -50,8 +51,7 @@ const readText = (folder: string, name: string): Promise<string | null> =>
       return text;
     },
     (error: NodeJS.ErrnoException) => {
-      if (isUserError(error)) throw error;
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+      if (isUserError(error) || systemCode(error)) return nullIfMissing(error);
       throw badTokenizer(folder, name, `it cannot be read (${error.code})`);
     },
   );

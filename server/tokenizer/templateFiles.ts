@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { isUserError, UserError } from '../errors';
 import { readTextInside } from '../files/contained';
+import { nullIfMissing, systemCode } from '../shared/systemErrors';
 
 /**
  * What `chatTemplateOf` takes. chat_template.jinja is the default one and additional_chat_templates/ has others by name;
@@ -31,8 +32,7 @@ const additional = 'additional_chat_templates';
 /** null: the file is not there. */
 const readText = (folder: string, name: string): Promise<string | null> =>
   readTextInside(folder, name).catch((error: NodeJS.ErrnoException) => {
-    if (isUserError(error)) throw error;
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return null;
+    if (isUserError(error) || systemCode(error)) return nullIfMissing(error);
     const reason = `it cannot be read (${error.code})`;
     throw new UserError('damagedCheckpoint', `${name} in ${basename(folder)} is not usable: ${reason}; get it again.`);
   });

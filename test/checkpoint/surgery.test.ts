@@ -475,7 +475,7 @@ describe('refused', () => {
       ['EROFS', 'read-only'],
       ['EACCES', 'no permission'],
     ] as const) {
-      expect(await refusal(fail(Object.assign(new Error(code), { code })))).toContain(reason);
+      expect(await refusal(fail(Object.assign(new Error(code), { code, syscall: 'write' })))).toContain(reason);
     }
     await expect(fail(new TypeError('ours'))).rejects.toThrow(new TypeError('ours'));
   });

@@ -58,6 +58,7 @@ describe('the checklists of CONTRIBUTING.md', () => {
       'A metric',
       'A task',
       'A kind of recipe',
+      'Work that is swept by faults',
       'An option of healing',
       'A command of the editor',
       'A page',

@@ -7,6 +7,7 @@ import { isUserError, UserError } from '../../errors';
 import { refuseElsewhere, withinContent, readTextInside, resolveInside } from '../../files/contained';
 import type { Form, Question, Task } from './task';
 import type { Split } from '../../shared/tasks';
+import { nullIfMissing } from '../../shared/systemErrors';
 
 export interface Documents {
   questions: Question[];
@@ -126,7 +127,7 @@ interface Listing {
 }
 
 async function listed(folder: string): Promise<Listing> {
-  const found = await stat(folder).catch(() => null);
+  const found = await stat(folder).catch(nullIfMissing);
   if (found?.isFile())
     throw new UserError('notFound', `${folder} is a file; name the folder with the data of the tasks that it lies in.`);
   if (!found?.isDirectory())
@@ -139,12 +140,12 @@ async function listed(folder: string): Promise<Listing> {
     const below: string[] = [];
     const here: Listed[] = [];
     for (const path of level) {
-      const entries = await readdir(join(folder, path), { withFileTypes: true }).catch(() => []);
+      const entries = (await readdir(join(folder, path), { withFileTypes: true }).catch(nullIfMissing)) ?? [];
       for (const entry of entries) {
         if (entry.name.startsWith('.') || notData.test(entry.name)) continue;
         const inside = posix.join(path, entry.name);
         // A snapshot of the hub is made of links.
-        const kind = entry.isSymbolicLink() ? await stat(join(folder, inside)).catch(() => null) : entry;
+        const kind = entry.isSymbolicLink() ? await stat(join(folder, inside)).catch(nullIfMissing) : entry;
         if (kind?.isDirectory()) ((await leadsOut(folder, inside)) ? linksOut : below).push(inside);
         else if (kind?.isFile()) here.push({ path: inside, changedMs: await changedAt(folder, inside) });
       }

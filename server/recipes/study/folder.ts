@@ -11,6 +11,7 @@ import { holdFolder, openToRead, withinContent } from '../../files/contained';
 import { withOutputPlace } from '../../files/outputPlace';
 import { removeTree } from '../../files/remove';
 import { readText } from '../../files/text';
+import { cannotRead, systemCode } from '../../shared/systemErrors';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
@@ -135,8 +136,9 @@ export async function hashFiles(paths: readonly string[]): Promise<Record<string
     const hash = createHash('sha256');
     try {
       for await (const chunk of (await openToRead(path)).createReadStream()) hash.update(chunk as Buffer);
-    } catch {
-      throw new UserError('notFound', `${path} cannot be read; give another file, or its right place.`);
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw cannotRead(error, path);
+      throw new UserError('notFound', `There is no file ${path}; give another file, or its right place.`);
     }
     hashes[path] = hash.digest('hex');
   }

@@ -17,6 +17,7 @@ import type { StudyShapes } from './estimate';
 import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
 import { sequencesFor } from '../sequences';
 import { refuseUnfoldable } from '../../pruning/repair';
+import { nullIfMissing } from '../../shared/systemErrors';
 
 export interface ReadyStudy {
   readonly config: ModelConfig;
@@ -52,7 +53,7 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
 
 /** Reads every task as its evaluation will, and keeps no more than hashes. */
 async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Promise<TaskHashes> {
-  const there = await stat(data).catch(() => null);
+  const there = await stat(data).catch(nullIfMissing);
   if (!there?.isDirectory())
     throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data as evaluate.data.`);
   const hashes: Record<string, string> = {};
