@@ -76,10 +76,10 @@ function matched(
       `${path} holds ${quote(name)} in the shape [${shape}], but for this model and rank ${R} it is [${expected}]; is it the adapter of another model?`,
     );
   }
-  if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
+  if (dtype !== 'F64' && dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16') {
     throw new UserError(
       'unsupportedModel',
-      `${path} holds ${quote(name)} as ${dtype}; supported are F32, F16 and BF16.`,
+      `${path} holds ${quote(name)} as ${dtype}; supported are F64, F32, F16 and BF16.`,
     );
   }
   return { ...tensor, dtype, file: path, key, part: letter === 'A' ? 'a' : 'b' };

@@ -52,7 +52,12 @@ export async function findAuxiliaryFiles(
     const one = await objectIn(folder, name);
     if (one) said.set(name, one);
   }
-  const code = await codeNamedIn(folder, [config, ...said.values()]);
+  const naming = [config, ...said.values()];
+  const there = await codeNamedIn(folder, naming);
+  const code = await codeNamedIn(
+    folder,
+    naming.map((one) => withoutMissingCode(one, there)),
+  );
   const files: AuxiliaryFile[] = [];
   for (const name of [...new Set([...found, ...inTemplates.sort(), ...[...code.values()].flat().sort()])]) {
     const stats = await stat(join(folder, name)).catch(nullIfMissing);

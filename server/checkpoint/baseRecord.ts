@@ -6,7 +6,7 @@ import { UserError } from '../errors';
 import type { WeightDtype } from '../model/config';
 import { dropSetInWords, isEmpty } from '../shared/dropSets';
 import type { Checkpoint } from './checkpoint';
-import { bytesPerWeight, narrowInto, widenInto } from './dtype';
+import { bytesPerWeight, narrowInto, roundInto, widenInto } from './dtype';
 import type { Provenance } from './provenance';
 
 const list = z.array(z.int().nonnegative());
@@ -105,7 +105,8 @@ function rounded(bytes: Uint8Array, dtype: WeightDtype): Uint8Array {
   const copy = bytes.slice().buffer;
   const n = bytes.length / bytesPerWeight[dtype];
   const floats = dtype === 'F32' ? new Float32Array(copy) : new Float32Array(n);
-  if (dtype !== 'F32') widenInto(dtype, new Uint16Array(copy), floats);
+  if (dtype === 'F64') roundInto(new Float64Array(copy), floats);
+  else if (dtype !== 'F32') widenInto(dtype, new Uint16Array(copy), floats);
   const halves = new Uint16Array(n);
   narrowInto('BF16', floats, halves);
   return new Uint8Array(halves.buffer);

@@ -104,7 +104,7 @@ export async function withCheckpoint<T>(folder: string, body: (checkpoint: Check
 
 /** The dtype of most of the numbers. */
 function mostUsed(weights: readonly WeightEntry[]): WeightDtype {
-  const numbers = { F32: 0, F16: 0, BF16: 0 };
+  const numbers = { F64: 0, F32: 0, F16: 0, BF16: 0 };
   for (const { dtype, shape } of weights) numbers[dtype] += shape.reduce((n, side) => n * side, 1);
   return (Object.keys(numbers) as WeightDtype[]).reduce((most, dtype) =>
     numbers[dtype] > numbers[most] ? dtype : most,

@@ -1,8 +1,13 @@
-// The three dtypes of weights as bits: widening to f32 in place, narrowing with round to nearest, ties to even.
+// The dtypes of weights as bits: widening to f32 in place, narrowing with round to nearest, ties to even.
 // Typed arrays have the machine's byte order; every platform with onnxruntime is little-endian, as safetensors is.
 import type { WeightDtype } from '../model/config';
 
-export const bytesPerWeight: Readonly<Record<WeightDtype, number>> = { F32: 4, F16: 2, BF16: 2 };
+export const bytesPerWeight: Readonly<Record<WeightDtype, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
+
+/** f64 rounded to f32, as torch does it: to the nearest, ties to even, beyond the range to an infinity. */
+export function roundInto(source: Float64Array, target: Float32Array): void {
+  target.set(source);
+}
 
 /**
  * Widens 16-bit numbers that lie in the upper half of `target`'s bytes to f32 over all of it, in place.

@@ -88,7 +88,7 @@ function checked(
   const holds = `${folder}/${tensor.file} holds ${storedName}`;
   if (!isWeightDtype(dtype)) {
     refuseQuantised(folder, stored);
-    throw new UserError('unsupportedModel', `${holds} as ${dtype}; supported are F32, F16 and BF16.`);
+    throw new UserError('unsupportedModel', `${holds} as ${dtype}; supported are F64, F32, F16 and BF16.`);
   }
   if (String(tensor.shape) !== String(shape)) {
     throw new UserError(
@@ -116,7 +116,7 @@ function refuseQuantised(folder: string, stored: ReadonlyMap<string, StoredTenso
   if (form === null) return;
   throw new UserError(
     'unsupportedModel',
-    `${folder} holds quantised weights (${form}, by the names and dtypes of its tensors), though its config.json has no quantization_config; take the model that is not quantised (F32, F16 or BF16).`,
+    `${folder} holds quantised weights (${form}, by the names and dtypes of its tensors), though its config.json has no quantization_config; take the model that is not quantised (F64, F32, F16 or BF16).`,
   );
 }
 

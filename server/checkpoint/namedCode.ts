@@ -19,17 +19,24 @@ export async function codeNamedIn(folder: string, configs: readonly Json[]): Pro
   return modules;
 }
 
-/** The same content without references to modules that are not there; the very same object where it has none. */
+/**
+ * The same content without references to modules that are not there; the very same object where it has none. A configuration and
+ * models of one folder know each other alone, so that they stay together or go together: transformers has its own for the type.
+ */
 export function withoutMissingCode<T extends Json>(json: T, there: ReadonlyMap<string, unknown>): T {
   const map = json.auto_map;
   if (!isRecord(map)) return json;
   const stays = (reference: unknown) => typeof reference !== 'string' || isOpenable(reference, there);
   // A tokenizer has a slow and a fast class, of which one may be null.
-  const kept = Object.entries(map).filter(([, value]) => [value].flat().every(stays));
+  const isThere = (value: unknown) => [value].flat().every(stays);
+  const isWhole = Object.entries(map).every(([name, value]) => !ofModel.test(name) || isThere(value));
+  const kept = Object.entries(map).filter(([name, value]) => isThere(value) && (isWhole || !ofModel.test(name)));
   if (kept.length === Object.keys(map).length) return json;
   const { auto_map: _, ...rest } = json;
   return (kept.length === 0 ? rest : { ...json, auto_map: Object.fromEntries(kept) }) as unknown as T;
 }
+
+const ofModel = /^Auto(?:Config$|Model)/;
 
 const isOpenable = (reference: string, there: ReadonlyMap<string, unknown>): boolean => {
   const name = moduleOf(reference);

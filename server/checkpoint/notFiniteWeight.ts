@@ -17,6 +17,8 @@ export interface NotFiniteWeight {
 
 /** The exponent's bits, all of which are set in NaN and the infinities, and those of the fraction and the sign. */
 const layouts: Readonly<Record<WeightDtype, { exponent: number; fraction: number; sign: number }>> = {
+  // Of the upper half, as it is read; a payload in the lower half alone is looked at, too.
+  F64: { exponent: 0x7ff00000, fraction: 0x000fffff, sign: 0x80000000 },
   F32: { exponent: 0x7f800000, fraction: 0x007fffff, sign: 0x80000000 },
   F16: { exponent: 0x7c00, fraction: 0x03ff, sign: 0x8000 },
   BF16: { exponent: 0x7f80, fraction: 0x007f, sign: 0x8000 },
@@ -47,12 +49,15 @@ export function notFiniteIn(weight: WeightEntry, bytes: Uint8Array, start: numbe
   const { dtype, shape, name, file } = weight;
   const { exponent, fraction, sign } = layouts[dtype];
   const each = bytesPerWeight[dtype];
-  const at = [bytes.buffer, bytes.byteOffset, bytes.length / each] as const;
-  const numbers = each === 4 ? new Uint32Array(...at) : new Uint16Array(...at);
-  for (let i = 0; i < numbers.length; i++) {
-    const bits = numbers[i]!;
+  const wordBytes = Math.min(each, 4);
+  const at = [bytes.buffer, bytes.byteOffset, bytes.length / wordBytes] as const;
+  const words = wordBytes === 4 ? new Uint32Array(...at) : new Uint16Array(...at);
+  const perNumber = each / wordBytes;
+  for (let i = 0; i < bytes.length / each; i++) {
+    const bits = words[i * perNumber + perNumber - 1]!;
     if ((bits & exponent) !== exponent) continue;
-    const value = (bits & fraction) !== 0 ? 'NaN' : (bits & sign) !== 0 ? '-Inf' : 'Inf';
+    const below = perNumber === 2 ? words[2 * i]! : 0;
+    const value = (bits & fraction) !== 0 || below !== 0 ? 'NaN' : (bits & sign) !== 0 ? '-Inf' : 'Inf';
     return { name, file, value, index: indexOf(start / each + i, shape) };
   }
   return null;

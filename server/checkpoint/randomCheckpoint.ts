@@ -90,7 +90,7 @@ function normalTable(dtype: WeightDtype, deviation: number): Uint32Array {
 }
 
 function bitsOf(dtype: WeightDtype, numbers: Float32Array): Uint32Array {
-  if (dtype === 'F32') return new Uint32Array(numbers.buffer);
+  if (dtype === 'F32' || dtype === 'F64') return new Uint32Array(numbers.buffer);
   const narrowed = new Uint16Array(numbers.length);
   narrowInto(dtype, numbers, narrowed);
   return Uint32Array.from(narrowed);

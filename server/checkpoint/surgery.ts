@@ -12,7 +12,7 @@ import { finiteJson } from '../shared/finite';
 import type { Checkpoint } from './checkpoint';
 import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
 import { configWithoutBlocks, formatConfig } from './configWithoutBlocks';
-import { bytesPerWeight, narrowInto, widenInto } from './dtype';
+import { bytesPerWeight, narrowInto, roundInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
 import { notFiniteIn, notFiniteWeight } from './notFiniteWeight';
 import type { SourceIdentity } from './sourceIdentity';
@@ -155,7 +155,7 @@ const chunkElements = 2 ** 20;
 
 /** A weight's bytes in its new dtype, chunk by chunk; all weights share the same three small buffers. */
 function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: SurgeryOptions) {
-  const raw = new Uint8Array(4 * chunkElements);
+  const raw = new Uint8Array(8 * chunkElements);
   const asFloat = new Float32Array(chunkElements);
   const asHalf = new Uint16Array(chunkElements);
   return async function* ({ dtype, entry, zeroed }: KeptWeight) {
@@ -169,7 +169,7 @@ function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: S
         const floats = numbers ? numbers.subarray(first, first + n) : asFloat.fill(0, 0, n).subarray(0, n);
         const lost = notFiniteIn({ ...entry, dtype: 'F32' }, bytesUnder(floats), 4 * first);
         if (lost) throw notFiniteWeight(lost, 'computed');
-        yield dtype === 'F32' ? bytesUnder(floats) : narrowed(dtype, entry.name, floats);
+        yield converted(dtype, entry.name, floats);
         continue;
       }
       const bytes = await source.readBytes(
@@ -186,16 +186,15 @@ function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: S
       }
       const n = bytes.length / elementBytes;
       const floats = entry.dtype === 'F32' ? new Float32Array(bytes.buffer, 0, n) : asFloat.subarray(0, n);
-      if (entry.dtype !== 'F32') widenInto(entry.dtype, new Uint16Array(bytes.buffer, 0, n), floats);
-      if (dtype === 'F32') {
-        yield bytesUnder(floats);
-        continue;
-      }
-      yield narrowed(dtype, entry.name, floats);
+      if (entry.dtype === 'F64') roundInto(new Float64Array(bytes.buffer, 0, n), floats);
+      else if (entry.dtype !== 'F32') widenInto(entry.dtype, new Uint16Array(bytes.buffer, 0, n), floats);
+      yield converted(dtype, entry.name, floats);
     }
   };
 
-  function narrowed(dtype: 'F16' | 'BF16', name: string, floats: Float32Array): Uint8Array {
+  function converted(dtype: WeightDtype, name: string, floats: Float32Array): Uint8Array {
+    if (dtype === 'F32') return bytesUnder(floats);
+    if (dtype === 'F64') return bytesUnder(Float64Array.from(floats));
     const halves = asHalf.subarray(0, floats.length);
     const nOverflowed = narrowInto(dtype, floats, halves);
     if (nOverflowed > 0) {
@@ -208,7 +207,7 @@ function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: S
   }
 }
 
-const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array | Uint16Array) =>
+const bytesUnder = ({ buffer, byteOffset, byteLength }: Float64Array | Float32Array | Uint16Array) =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
 const jsonText = (value: object) => `${finiteJson(value, 2)}\n`;

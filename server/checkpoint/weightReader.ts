@@ -2,7 +2,7 @@
 import { UserError } from '../errors';
 import type { WeightDtype } from '../model/config';
 import type { ByteSource } from './byteSource';
-import { bytesPerWeight, widenInPlace } from './dtype';
+import { bytesPerWeight, roundInto, widenInPlace } from './dtype';
 import type { SafetensorsDtype } from './safetensors';
 import { quote } from './strictJson';
 
@@ -51,8 +51,9 @@ export function weightReader(
   const readF32 = async (name: string, first: number, n: number, into?: Float32Array) => {
     const { entry, source } = find(name);
     const target = room(n, into);
-    await source.read(rawPart(entry.dtype, target), entry.offset + first * bytesPerWeight[entry.dtype]);
-    if (entry.dtype !== 'F32') widenInPlace(entry.dtype, target);
+    const raw = rawPart(entry.dtype, target);
+    await source.read(raw, entry.offset + first * bytesPerWeight[entry.dtype]);
+    asF32(entry.dtype, raw, target);
     return target;
   };
   return {
@@ -76,8 +77,9 @@ export function weightReader(
         }
         firstPlace.set(row, i);
         const place = target.subarray(i * rowWidth, (i + 1) * rowWidth);
-        source.readSync(rawPart(entry.dtype, place), entry.offset + row * rowWidth * bytesPerWeight[entry.dtype]);
-        if (entry.dtype !== 'F32') widenInPlace(entry.dtype, place);
+        const raw = rawPart(entry.dtype, place);
+        source.readSync(raw, entry.offset + row * rowWidth * bytesPerWeight[entry.dtype]);
+        asF32(entry.dtype, raw, place);
       }
       return target;
     },
@@ -99,11 +101,19 @@ function room(n: number, into?: Float32Array): Float32Array {
   return into ? into.subarray(0, n) : new Float32Array(n);
 }
 
-/** Where the raw bytes go before widening: for 16 bits the upper half of the target, so that no second buffer is needed. */
+/** Where the raw bytes go first: for 16 bits the upper half of the target, so that no second buffer is needed. */
 const rawPart = (dtype: WeightDtype, { buffer, byteOffset, byteLength }: Float32Array) => {
   const nBytes = (byteLength / 4) * bytesPerWeight[dtype];
-  return new Uint8Array(buffer, byteOffset + byteLength - nBytes, nBytes);
+  return nBytes > byteLength
+    ? new Uint8Array(nBytes)
+    : new Uint8Array(buffer, byteOffset + byteLength - nBytes, nBytes);
 };
+
+/** Makes f32 of the raw bytes of a target. */
+function asF32(dtype: WeightDtype, raw: Uint8Array, target: Float32Array): void {
+  if (dtype === 'F64') roundInto(new Float64Array(raw.buffer, raw.byteOffset, target.length), target);
+  else if (dtype !== 'F32') widenInPlace(dtype, target);
+}
 
 function checkRange(name: string, start: number, length: number, end: number) {
   if (Number.isSafeInteger(start) && Number.isSafeInteger(length) && start >= 0 && length >= 0 && start + length <= end)

@@ -75,10 +75,23 @@ export async function readBytes(file: string): Promise<{ bytes: Buffer; report: 
   const bytes = await contentsOf(file).catch((error: NodeJS.ErrnoException) => {
     throw cannotRead(error, file);
   });
+  if (isArrow(file, bytes)) throw arrowFile(file);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   const report = { name: basename(file), sha256, sizeBytes: bytes.length };
   return { bytes: await unpacked(bytes, file, maximumTextBytes), report };
 }
+
+/** As a file of its own, or as the stream that Hugging Face's datasets writes. */
+const isArrow = (file: string, bytes: Buffer): boolean =>
+  bytes.subarray(0, 6).equals(Buffer.from('ARROW1')) || endingOf(file) === '.arrow';
+
+/** Of a data set's cache or of `save_to_disk`. */
+export const arrowFile = (file: string): UserError =>
+  new UserError(
+    'badData',
+    `${file} is an Arrow file, which is not read; write it as Parquet in Python: ` +
+      `datasets.Dataset.from_file(${JSON.stringify(basename(file))}).to_parquet("train.parquet").`,
+  );
 
 async function contentsOf(file: string): Promise<Buffer> {
   const handle = await openToRead(file);
@@ -92,6 +105,8 @@ async function contentsOf(file: string): Promise<Buffer> {
 /** A folder, such as that of a data set in Hugging Face's cache: some of what could be meant is named. */
 async function notAFile(path: string): Promise<UserError> {
   const inside = await someInside(path);
+  const arrow = inside.filter((name) => endingOf(name) === '.arrow').sort()[0];
+  if (arrow !== undefined) return arrowFile(join(path, arrow));
   const files = inside.filter((name) => endingOf(name) in readers || /\.(txt|raw)$/i.test(nameWithin(name))).sort();
   const such = files.length > 0 ? `, such as ${files.slice(0, 3).join(', ')}` : '';
   const what = inside.length > 0 ? 'a folder' : 'not a file';

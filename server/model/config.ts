@@ -4,7 +4,8 @@
 
 import type { WeightWidth } from '../protocol/recipes';
 
-export type WeightDtype = 'F32' | 'F16' | 'BF16';
+/** F64 is kept where weights are copied, and rounded to f32 where they are computed with. */
+export type WeightDtype = 'F64' | 'F32' | 'F16' | 'BF16';
 
 /** Rotary position embedding; `default` is the plain one, the others rescale its frequencies. */
 export type Rope = { readonly theta: number } & (

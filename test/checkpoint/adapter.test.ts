@@ -510,7 +510,7 @@ describe('refused', () => {
     {
       what: 'whole numbers',
       change: only(q0, () => ({ dtype: 'I32' })),
-      says: /^unsupportedModel: .* as I32; supported are F32, F16 and BF16\.$/,
+      says: /^unsupportedModel: .* as I32; supported are F64, F32, F16 and BF16\.$/,
     },
     {
       what: 'numbers that are none',

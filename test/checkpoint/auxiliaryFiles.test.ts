@@ -114,14 +114,15 @@ describe('code that a folder names', () => {
 
   const without = (name: string) => Object.fromEntries(Object.entries(whole).filter(([file]) => file !== name));
   it.each([
-    { what: 'is not there', files: without('modeling_own.py'), kept: { AutoConfig: auto.AutoConfig } },
-    { what: 'imports what is not there', files: without('kernels/tables.py'), kept: { AutoConfig: auto.AutoConfig } },
-    { what: 'is needed by all and not there', files: without('configuration_own.py'), kept: undefined },
-  ])('is not named any more where it $what', async ({ files, kept }) => {
+    // transformers finds no model for a configuration of the folder's own (test/long/namedCode.test.ts).
+    { what: 'is not there', files: without('modeling_own.py') },
+    { what: 'imports what is not there', files: without('kernels/tables.py') },
+    { what: 'is needed by all and not there', files: without('configuration_own.py') },
+  ])('is not named any more where it $what', async ({ files }) => {
     const { config, names } = await copied(folderOf(files), { hidden_size: 8, auto_map: auto });
-    expect(config.auto_map).toEqual(kept);
+    expect(config.auto_map).toBeUndefined();
     expect(config.hidden_size).toBe(8);
-    expect(names).toEqual(kept ? ['configuration_own.py'] : []);
+    expect(names).toEqual([]);
   });
 
   it.each([

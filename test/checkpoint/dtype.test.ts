@@ -1,7 +1,8 @@
 // Widening is exact and narrowing goes to the nearest, held against values known by heart and against exact arithmetic.
 import fc from 'fast-check';
+import { notFiniteIn } from '../../server/checkpoint/notFiniteWeight';
 import { describe, expect, it } from 'vitest';
-import { narrowInto, widenInPlace, widenInto } from '../../server/checkpoint/dtype';
+import { narrowInto, roundInto, widenInPlace, widenInto } from '../../server/checkpoint/dtype';
 
 type Sixteen = 'F16' | 'BF16';
 
@@ -120,5 +121,30 @@ describe('properties', () => {
       }),
       { seed: 3, numRuns: 500 },
     );
+  });
+
+  it('F64 is rounded to the nearest f32, as Math.fround does, and copied as it is', () => {
+    const numbers = [1 + 2 ** -24, 1 + 2 ** -24 + 2 ** -50, -0.1, 1e300, 5e-324, 0];
+    const target = new Float32Array(numbers.length);
+    roundInto(Float64Array.from(numbers), target);
+    expect([...target]).toEqual(numbers.map(Math.fround));
+  });
+
+  it.each([
+    ['NaN', Number.NaN],
+    ['Inf', Number.POSITIVE_INFINITY],
+    ['-Inf', Number.NEGATIVE_INFINITY],
+  ])('%s is found among f64', (value, number) => {
+    const numbers = Float64Array.from([1.5, -1e308, 0, number, 2, Number.NaN]);
+    const entry = { name: 'w', dtype: 'F64', shape: [3, 2], nBytes: 48, file: 'f', offset: 0 } as const;
+    const bytes = new Uint8Array(numbers.buffer);
+    expect(notFiniteIn(entry, bytes, 0)).toMatchObject({ value, index: [1, 1] });
+    expect(notFiniteIn(entry, bytes.subarray(0, 24), 0)).toBeNull();
+  });
+
+  it('a NaN of f64 whose payload lies in the lower half alone is no infinity', () => {
+    const numbers = new BigUint64Array([0x7ff0_0000_0000_0001n]);
+    const entry = { name: 'w', dtype: 'F64', shape: [1], nBytes: 8, file: 'f', offset: 0 } as const;
+    expect(notFiniteIn(entry, new Uint8Array(numbers.buffer), 0)).toMatchObject({ value: 'NaN' });
   });
 });

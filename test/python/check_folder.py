@@ -8,6 +8,7 @@ predictions, then the mean over sequences. No bos is put before a sequence.
   check_folder.py --original DIR --pruned DIR --ids FILE --expected-loss X [--tolerance 1e-5]
 
 FILE is JSON: rows of token ids of equal length, or an object with such rows under "ids". Prints one JSON object.
+--trust-remote-code is what transformers is told of the folder's own code: no, yes, or ask, which is an error here.
 Exits with 1 when the loss is off by more than the tolerance (nats) or the folder does not fit the original.
 """
 import argparse
@@ -22,10 +23,13 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 
+trust = {"no": False, "yes": True, "ask": None}
+
+
 def main():
     args = arguments()
     model, loading = AutoModelForCausalLM.from_pretrained(
-        args.pruned, dtype=torch.float32, attn_implementation="eager", trust_remote_code=False, output_loading_info=True)
+        args.pruned, dtype=torch.float32, attn_implementation="eager", trust_remote_code=trust[args.trust_remote_code], output_loading_info=True)
     n_layers = len(model.model.layers)
     n_layers_original = AutoConfig.from_pretrained(args.original).num_hidden_layers
     loss = mean_loss(model.eval(), rows(args.ids))
@@ -62,6 +66,7 @@ def arguments():
     p.add_argument("--pruned", type=Path, required=True)
     p.add_argument("--ids", type=Path, required=True)
     p.add_argument("--expected-loss", type=float, required=True)
+    p.add_argument("--trust-remote-code", choices=[*trust], default="no")
     p.add_argument("--tolerance", type=float, default=1e-5)
     return p.parse_args()
 

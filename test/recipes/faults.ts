@@ -38,6 +38,7 @@ export async function writeFaulty(
   for (const { entry, at, value } of entries) {
     const bytes = readFileSync(join(out, entry.file));
     if (entry.dtype === 'F32') bytes.writeFloatLE(value, entry.offset + 4 * at);
+    else if (entry.dtype === 'F64') bytes.writeDoubleLE(value, entry.offset + 8 * at);
     else bytes.writeUInt16LE(narrowBits[entry.dtype][String(value) as 'NaN'], entry.offset + 2 * at);
     writeFileSync(join(out, entry.file), bytes);
   }

@@ -2,7 +2,7 @@
 // they lie.
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, posix, resolve, sep } from 'node:path';
-import type { FileReport } from '../../data/textSource';
+import { arrowFile, type FileReport } from '../../data/textSource';
 import { isUserError, UserError } from '../../errors';
 import { refuseElsewhere, withinContent, readTextInside, resolveInside } from '../../files/contained';
 import type { Form, Question, Task } from './task';
@@ -31,6 +31,8 @@ export async function readQuestions(folder: string, task: Task, split: Split): P
     }
   }
   if (strange.length > 0) throw strangeFile(task, strange);
+  const arrow = paths.find((path) => path.endsWith('.arrow'));
+  if (arrow !== undefined) throw arrowFile(join(folder, arrow));
   throw noData(folder, task, split, forms, linksOut);
 }
 

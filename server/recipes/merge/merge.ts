@@ -103,7 +103,7 @@ export function addLowRank(weight: Float32Array, module: AdaptedModule, { a, b }
 
 /** The squared L2 norm of what narrowing to a dtype changes. */
 function squaredRounding(weight: Float32Array, dtype: WeightDtype): number {
-  if (dtype === 'F32') return 0;
+  if (dtype === 'F32' || dtype === 'F64') return 0;
   const chunk = 2 ** 16;
   const [halves, back] = [new Uint16Array(chunk), new Float32Array(chunk)];
   let sum = 0;

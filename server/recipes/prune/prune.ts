@@ -119,6 +119,7 @@ async function lossBeforeRounding(
   repair: RepairReport | null,
   run: Run,
 ): Promise<Rounding | null> {
+  if (config.dtype === 'F64' && recipe.dtype === null) return null;
   const dtype = recipe.dtype ?? (config.dtype.toLowerCase() as Dtype);
   if (dtype === 'f32' || (dtype === config.dtype.toLowerCase() && !repair)) return null;
   const lossNatsBefore = repair?.lossAfter ?? (await lossOf(recipe.model, drop, recipe, run));
