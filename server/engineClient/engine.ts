@@ -101,6 +101,13 @@ function death(how: string, said: string): Outcome {
       message:
         'The engine was killed from outside, most likely because memory ran out; use --memory streaming or fewer --tokens.',
     };
+  if (/heap out of memory|Reached heap limit/.test(said))
+    return {
+      kind: 'failed',
+      code: 'cannotFit',
+      message:
+        'The engine ran out of memory for what it read; use smaller files of data, or fewer items, or give Node more (NODE_OPTIONS=--max-old-space-size=MEGABYTES).',
+    };
   const panic = /^thread .* panicked at [^\n]*\n(.*)/m.exec(said);
   if (panic)
     return {

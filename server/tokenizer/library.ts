@@ -1,6 +1,6 @@
 // Hugging Face's own tokenizers, a native library. The only file that touches it: everything else sees texts and ids.
 import type { AddedToken as NativeToken, Tokenizer as NativeTokenizer } from 'tokenizers';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import type { AddedToken } from './tokenizerJson';
 
 export interface Library {
@@ -25,7 +25,10 @@ export interface LibraryOptions {
  * Cuts and pads nothing, whatever tokenizer.json says of it: transformers does neither unless it is asked to.
  * @throws UserError device where there is no binary for this machine, Error with the library's reason for a bad tokenizer
  */
-export async function openLibrary({ json, toAdd, firstToken }: LibraryOptions): Promise<Library> {
+export async function openLibrary(
+  { json, toAdd, firstToken }: LibraryOptions,
+  limitMs: (nCharacters: number) => number = generousMs,
+): Promise<Library> {
   const { AddedToken: Token, Tokenizer, templateProcessing } = await load();
   const tokenizer: NativeTokenizer = Tokenizer.fromString(json);
   for (const list of toAdd) tokenizer.addAddedTokens(list.map(nativeToken));
@@ -40,9 +43,13 @@ export async function openLibrary({ json, toAdd, firstToken }: LibraryOptions): 
     async encode(texts, addSpecialTokens) {
       const options = { addSpecialTokens };
       const [first] = texts;
-      const encodings = await (texts.length === 1
-        ? tokenizer.encode(first, null, options).then((encoding) => [encoding])
-        : tokenizer.encodeBatch([...texts], options)
+      const nCharacters = texts.reduce((sum, text) => sum + text.length, 0);
+      const encodings = await within(
+        limitMs(nCharacters),
+        nCharacters,
+        texts.length === 1
+          ? tokenizer.encode(first, null, options).then((encoding) => [encoding])
+          : tokenizer.encodeBatch([...texts], options),
       ).catch(refused);
       return encodings.map((encoding) => encoding.getIds());
     },
@@ -63,7 +70,21 @@ export async function openLibrary({ json, toAdd, firstToken }: LibraryOptions): 
   }
 }
 
+/** Its patterns may try for ever. The library's thread cannot be ended, and ends with the process. */
+async function within<T>(ms: number, nCharacters: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const sentence = `The model's tokenizer does not come to an end with ${nCharacters} characters within ${Math.round(ms / 1000)} s; take another model's tokenizer.json.`;
+    timer = setTimeout(() => reject(new UserError('overLimit', sentence)), ms);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/** A hundredth of the pace that real ones have on one quiet core. */
+const generousMs = (nCharacters: number): number => 60_000 + nCharacters / 10;
+
 function refused(cause: unknown): never {
+  if (isUserError(cause)) throw cause;
   throw new UserError(
     'badData',
     `The model's tokenizer has no token for a part of the text (${reasonOf(cause)}); change the text, or take another model's tokenizer.json.`,

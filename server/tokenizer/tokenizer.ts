@@ -9,7 +9,7 @@ import { remembering } from './remembering';
 import { type SpecialTokens, specialTokensOf } from './specialTokens';
 import { readTemplates } from './templateFiles';
 import { rebuiltJson, type TokenizerClass, tokenizerClassOf } from './tokenizerClass';
-import { plainReason, type TokenizerJson } from './tokenizerJson';
+import { growthOf, plainReason, type TokenizerJson } from './tokenizerJson';
 
 export interface Tokenizer {
   /**
@@ -79,8 +79,11 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
   };
 }
 
+/** Real ones replace a space by a character of three bytes, or a letter by two. */
+const mostGrowth = 1000;
+
 /** What transformers does by these settings is not done here. */
-function refuseUnsupported({ config, model }: TokenizerFiles): void {
+function refuseUnsupported({ config, model, json }: TokenizerFiles): void {
   const refuse = (what: string) => {
     throw new UserError(
       'unsupportedModel',
@@ -90,6 +93,12 @@ function refuseUnsupported({ config, model }: TokenizerFiles): void {
   if (config.split_special_tokens) refuse('says split_special_tokens, so that special tokens in a text are text');
   if (config.fast_tokenizer_files?.some((name) => name !== 'tokenizer.json'))
     refuse('names several tokenizer.json by version in fast_tokenizer_files');
+  const growth = growthOf(json.normalizer);
+  if (growth > mostGrowth)
+    throw new UserError(
+      'overLimit',
+      `The normalizer of tokenizer.json makes a text up to ${growth.toExponential(0)} times as long, more than ${mostGrowth} times; take another model's tokenizer.json.`,
+    );
   if (config.fix_mistral_regex && model.model_type === 'mistral') refuse('says fix_mistral_regex');
 }
 

@@ -53,6 +53,31 @@ export function plainReason(json: TokenizerJson, message: string): string {
   return `its ${name} (${someNames(types)}) is none that Hugging Face's library understands`;
 }
 
+/**
+ * How much longer a normalizer can make a text at most: replacements in a row multiply.
+ * @returns 1 for one that lengthens nothing
+ */
+export function growthOf(normalizer: TokenizerPart | null): number {
+  if (normalizer === null) return 1;
+  if (normalizer.type === 'Sequence')
+    return partsOf(normalizer, 'normalizers').reduce((growth, each) => growth * growthOf(each), 1);
+  if (normalizer.type !== 'Replace') return 1;
+  const content = typeof normalizer.content === 'string' ? normalizer.content.length : 0;
+  const replaced = stringOf(normalizer).length;
+  if (replaced > 0) return Math.max(1, content / replaced);
+  // One that matches the empty text does so beside every letter.
+  return Math.max(1, content) + (matchesNothing(regexOf(normalizer)) ? 1 : 0);
+}
+
+/** Of the library's patterns most are JavaScript's, too. */
+function matchesNothing(pattern: string): boolean {
+  try {
+    return new RegExp(pattern, 'u').test('');
+  } catch {
+    return false;
+  }
+}
+
 const parts = z.array(part);
 export const partsOf = (of: TokenizerPart, key: string): TokenizerPart[] => parts.catch([]).parse(of[key]);
 export const regexOf = (of: TokenizerPart): string =>
