@@ -1,7 +1,7 @@
 // The packages carry the notices of what others wrote: of every package in the bundles, by esbuild's own account, and of what is
 // shipped as it is.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,6 +9,8 @@ import { bundledFolders, type Metafile, noticesFile, thirdPartyNotices } from '.
 import { long, repoRoot } from '../fixtures';
 
 const read = (...path: string[]) => readFileSync(join(repoRoot, ...path), 'utf8');
+if (!existsSync(join(repoRoot, 'dist', noticesFile)))
+  throw new Error(`dist/${noticesFile} is missing; npm run build makes it`);
 const notices = read('dist', noticesFile);
 const metafiles: Metafile[] = JSON.parse(read('dist/metafiles.json'));
 const factsOf = (folder: string): { name: string; version: string } => JSON.parse(read(folder, 'package.json'));
