@@ -56,6 +56,7 @@ describe.skipIf(!available('/usr/bin/prlimit'))('a server that may open no more 
     const client = await connect(server.lock);
     // The reader is there.
     await client.request('models/inspect', { folder: stories });
+    const other = await connect(server.lock);
 
     leave(2);
     const runId = randomUUID();
@@ -65,6 +66,20 @@ describe.skipIf(!available('/usr/bin/prlimit'))('a server that may open no more 
       code: 'cannotFit',
       message:
         'The engine cannot be started (EMFILE): too many files are open; close other windows, or raise the limit (ulimit -n).',
+    });
+
+    // What reads models of others is a process, too: the one that is there serves one client at a time.
+    const inspected = await Promise.allSettled(
+      [client, other].map((each) => each.request('models/inspect', { folder: stories })),
+    );
+    expect(inspected.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(inspected.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: {
+        data: { code: 'cannotFit' },
+        message: expect.stringMatching(
+          /^The reader cannot be started \(EMFILE\): too many files are open; close other/,
+        ),
+      },
     });
 
     leave(0);
@@ -86,7 +101,9 @@ describe.skipIf(!available('/usr/bin/prlimit'))('a server that may open no more 
     const after = randomUUID();
     await client.request('runs/start', { runId: after, recipe: inspect });
     expect(await reaches(client, after, ['failed', 'done'])).toMatchObject({ state: 'done' });
+    expect(await client.request('models/inspect', { folder: stories })).toMatchObject({ nBlocks: 5 });
     await (await connect(server.lock)).close();
+    await other.close();
     await client.close();
     await stopServer(server);
   });
@@ -110,6 +127,10 @@ it('a server whose Node was removed refuses runs with a sentence, and goes on', 
       reason: 'otherBuild',
       message:
         'The reader cannot be started (ENOENT): the Node that runs this is gone, most likely by an update; restart the server.',
+    });
+    expect(await errorOf(client.request('models/inspect', { folder: stories }))).toMatchObject({
+      reason: 'otherBuild',
+      message: expect.stringMatching(/^The reader cannot be started \(ENOENT\): the Node that runs this is gone/),
     });
   }
   expect(isRunning(server.pid)).toBe(true);
