@@ -7,8 +7,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import type { RunEvent } from '../server/protocol/server';
-import { recipeSchema } from '../server/recipes/kinds';
-import type { openRunStore } from '../server/runs/store';
 import { type BenchClient, type BenchServer, startBenchServer } from './serverClient';
 import type { Setting } from './setting';
 
@@ -83,18 +81,22 @@ function writtenStore(root: string): { data: string; followed: string; replayed:
   const data = mkdtempSync(join(tmpdir(), 'bench-server-'));
   const bundle = join(data, 'store.cjs');
   buildSync({
-    entryPoints: [join(root, 'server/runs/store.ts')],
+    stdin: {
+      contents: "export * from './server/runs/store'; export { recipeSchema } from './server/recipes/kinds';",
+      resolveDir: root,
+    },
     outfile: bundle,
     bundle: true,
     platform: 'node',
     external: ['onnxruntime-node', 'tokenizers'],
     logLevel: 'error',
   });
-  const module = createRequire(bundle)(bundle) as { openRunStore: typeof openRunStore };
-  const store = module.openRunStore(data);
+  const build = createRequire(bundle)(bundle) as Pick<typeof import('../server/runs/store'), 'openRunStore'> &
+    Pick<typeof import('../server/recipes/kinds'), 'recipeSchema'>;
+  const store = build.openRunStore(data);
   const write = (nEvents: number): string => {
     const runId = randomUUID();
-    const recipe = recipeSchema.parse({
+    const recipe = build.recipeSchema.parse({
       kind: 'heal',
       model: '/models/some',
       data: { files: ['/data/some.txt'] },
