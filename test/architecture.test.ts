@@ -534,9 +534,21 @@ function fileOf(it: Import, files: ReadonlySet<string>): string | undefined {
 }
 
 /** `start` and all that steps lead to from it. */
-function reachedFrom(start: string, steps: readonly { from: string; to: string }[]): Set<string> {
+type Steps = readonly { readonly from: string; readonly to: string }[];
+const known = new WeakMap<Steps, Map<string, string[]>>();
+
+/** Where the steps lead from each place; the same steps are asked for again and again. */
+function nextOf(steps: Steps): Map<string, string[]> {
+  const next = known.get(steps) ?? new Map<string, string[]>();
+  if (!known.has(steps)) for (const { from, to } of steps) next.set(from, [...(next.get(from) ?? []), to]);
+  known.set(steps, next);
+  return next;
+}
+
+function reachedFrom(start: string, steps: Steps): Set<string> {
+  const next = nextOf(steps);
   const reached = new Set([start]);
-  for (const place of reached) for (const { from, to } of steps) if (from === place) reached.add(to);
+  for (const place of reached) for (const to of next.get(place) ?? []) reached.add(to);
   return reached;
 }
 

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import {
   AbstractMessageReader,
   AbstractMessageWriter,
@@ -77,8 +77,10 @@ export async function startHarness(): Promise<Harness> {
   const server = await serve();
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const browser = await chromium.launch({ executablePath: chromiumFile, args: ['--headless=new', '--no-sandbox'] });
+  // One for all pages, so that the script is fetched and compiled once; what a page stores is its own.
+  const context = await browser.newContext();
   return {
-    open: (options) => openPage(browser, origin, options),
+    open: (options) => openPage(context, origin, options),
     async close() {
       await browser.close();
       await new Promise((done) => server.close(done));
@@ -86,13 +88,11 @@ export async function startHarness(): Promise<Harness> {
   };
 }
 
-async function openPage(browser: Browser, origin: string, options: OpenOptions): Promise<OpenPage> {
+async function openPage(context: BrowserContext, origin: string, options: OpenOptions): Promise<OpenPage> {
   const { theme = 'dark', width = 900, height = 900, reducedMotion = false } = options;
-  const context = await browser.newContext({
-    viewport: { width, height },
-    reducedMotion: reducedMotion ? 'reduce' : 'no-preference',
-  });
   const page = await context.newPage();
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
   const asked: OpenPage['asked'] = [];
   const told: OpenPage['told'] = { 'page/painted': [], 'page/violation': [], 'page/error': [] };
   const complaints: string[] = [];
@@ -131,7 +131,7 @@ async function openPage(browser: Browser, origin: string, options: OpenOptions):
     notify: async (method, params) => void (await connection!.sendNotification(method, params)),
     async close() {
       connection?.dispose();
-      await context.close();
+      await page.close();
     },
   };
 }
@@ -168,7 +168,7 @@ async function serve(): Promise<Server> {
     const type = files[url.pathname];
     if (type)
       void readFile(join(repoRoot, 'dist', url.pathname)).then((content) =>
-        response.writeHead(200, { 'content-type': type }).end(content),
+        response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=3600' }).end(content),
       );
     else if (url.pathname === '/theme.css') response.writeHead(200, { 'content-type': 'text/css' }).end(themeSheet());
     else if (url.pathname === '/favicon.ico') response.writeHead(204).end();
