@@ -35,7 +35,7 @@ export async function benchEvaluate(setting: Setting): Promise<void> {
 
 const drops = '12-15;12-16;12-17;12-18;12-23';
 
-/** What the base and five variants take together, over the base alone, against the operations that both need. */
+/** What the original and five variants take together, over the original alone, against the operations that both need. */
 export async function benchVariants(setting: Setting): Promise<void> {
   const ratios: number[] = [];
   let bound = Number.NaN;
@@ -47,9 +47,9 @@ export async function benchVariants(setting: Setting): Promise<void> {
   }
   const ratio = Math.min(...ratios);
   console.log(
-    `variants: base and 5 drop sets together take ${ratio.toFixed(2)} times as long as the base ` +
+    `variants: original and 5 drop sets together take ${ratio.toFixed(2)} times as long as the original ` +
       `(${ratios.map((r) => r.toFixed(2)).join(', ')}); the blocks and heads that they need are ${bound.toFixed(2)} times ` +
-      `the base's; ratio to that ${(ratio / bound).toFixed(3)} (asked at most 1.1); six runs alone would be about ` +
+      `the original's; ratio to that ${(ratio / bound).toFixed(3)} (asked at most 1.1); six runs alone would be about ` +
       `${plainly.toFixed(2)}`,
   );
 }

@@ -25,7 +25,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
   heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },
   evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
-  variants: { what: 'five drop sets evaluated with the base against the base alone', run: benchVariants },
+  variants: { what: 'five drop sets evaluated with the original against the original alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
   server: { what: 'the server with many runs, clients and events, against another build (--before)', run: benchServer },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },

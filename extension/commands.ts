@@ -143,7 +143,7 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
   return (await pick(items, { title: 'Model' }))?.folder ?? null;
 }
 
-/** The base first. */
+/** The original first. */
 const evaluate = ({ panels }: CommandHost, folders: string[]): void =>
   panels.open(evaluatePage, placeToEvaluate(folders));
 

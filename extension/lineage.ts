@@ -13,7 +13,7 @@ export function ancestorsOf(folder: string, models: readonly FoundModel[]): stri
 export const originalOf = (folder: string, models: readonly FoundModel[]): string | null =>
   ancestorsOf(folder, models).at(-1) ?? null;
 
-/** A model with those that it was made from and those made from it in one list: the oldest is the base. */
+/** A model with those that it was made from and those made from it in one list: the oldest is the original. */
 export function baseFirst(folders: readonly string[], models: readonly FoundModel[]): string[] {
   const distinct = [...new Set(folders)];
   const depth = new Map(distinct.map((folder) => [folder, ancestorsOf(folder, models).length]));
@@ -26,7 +26,7 @@ export function evaluatedWith(folder: string, models: readonly FoundModel[]): st
   return original === null ? [folder] : [original, folder];
 }
 
-/** What may stand beside the base: first what was made from it, then others that read the same tokens. */
+/** What may stand beside the original: first what was made from it, then others that read the same tokens. */
 export function candidatesFor(folders: readonly string[], models: readonly FoundModel[]): FoundModel[] {
   const base = models.find(({ summary }) => summary.folder === folders[0]);
   const others = models.filter(({ summary }) => !folders.includes(summary.folder));

@@ -16,7 +16,7 @@ const lines = [
   '',
   `Made by Espalier on ${model.name} (${model.nBlocks} blocks, ${(model.nParameters / 1e6).toFixed(1)} M parameters), ` +
     `${source.nSequences} sequences of ${source.tokensPerSequence} tokens of ${source.files.map((it) => it.name).join(', ')}; ` +
-    `the loss of the whole model is ${lossNats.toFixed(4)} nats. One command measures everything on this page:`,
+    `the loss of the original is ${lossNats.toFixed(4)} nats. One command measures everything on this page:`,
   '',
   '```sh',
   `npx espalier analyze MODEL --text ${source.files.map((it) => it.name).join(' ')} --sequences ${source.nSequences} --tokens ${source.tokensPerSequence} \\`,

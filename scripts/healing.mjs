@@ -89,7 +89,7 @@ const lines = [
   `Made by Espalier. SmolLM2-135M without 5 of its 30 blocks, healed by LoRA of rank ${first.adapter.rank}, alpha ${first.adapter.alpha}, ` +
     `in ${first.steps.length} steps of ${perStep} tokens of WikiText-2's training text (${first.steps.length * perStep} tokens in all), AdamW with a peak rate of ` +
     `${optimizer.learningRate}, ${optimizer.warmupSteps} steps of warm-up and a ${optimizer.schedule} descent, in float32. Held out: the first 8 x 512 tokens of the ` +
-    `test text. The whole model has ${nats(first.dense.lossNats)} nats there (perplexity ${first.dense.perplexity.toFixed(1)}).`,
+    `test text. The original has ${nats(first.dense.lossNats)} nats there (perplexity ${first.dense.perplexity.toFixed(1)}).`,
   '',
   '```sh',
   'npx espalier prune SmolLM2-135M --drop 13-15,17,26 --out pruned          # add --repair linear --text TRAIN for the repaired one',
@@ -116,7 +116,7 @@ const lines = [
       .filter((run) => run.set === set && existsSync(`docs/results/healing/${run.name}.svg`))
       .flatMap(({ way, name }) => [`![${way}, without blocks ${set}](healing/${name}.svg)`, '']),
   ]),
-  'Distillation aims at what the whole model expects, so it cannot come below that model; the next token of the training text',
+  'Distillation aims at what the original expects, so it cannot come below that model; the next token of the training text',
   'also teaches its style, which the held-out text shares. PEFT had the peak rate of the first row: a higher one, and not another',
   'program, makes the difference between the first two.',
   '',

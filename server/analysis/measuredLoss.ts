@@ -1,19 +1,19 @@
-// A loss beside that of the whole model on the same tokens.
+// A loss beside that of the original on the same tokens.
 import type { LossNotFinite, MeasuredLoss } from '../protocol/reports';
 import { meanAndError } from '../execution/sequenceStatistics';
 import { allFinite, notFinite } from '../shared/finite';
 
 /**
- * From the losses of all predictions, [sequences x predictions], of a variant and of the whole model. The error of the loss
+ * From the losses of all predictions, [sequences x predictions], of a variant and of the original. The error of the loss
  * is taken over sequences, that of the cost over the paired differences of single predictions: what makes a text hard is
  * hard for both. A variant with a prediction that is NaN or infinite has no loss.
  */
-export function measuredLoss(nats: Float32Array, dense: Float32Array, nSequences: number): MeasuredLoss {
+export function measuredLoss(nats: Float32Array, original: Float32Array, nSequences: number): MeasuredLoss {
   if (!allFinite(nats)) return lossNotFinite;
   const each = nats.length / nSequences;
   const sequenceMeans = Array.from({ length: nSequences }, (_, w) => mean(nats.subarray(w * each, (w + 1) * each)));
   const { mean: lossNats, standardError } = meanAndError(sequenceMeans);
-  const { mean: costNats, standardError: costStandardError } = pairedDifference(nats, dense);
+  const { mean: costNats, standardError: costStandardError } = pairedDifference(nats, original);
   return { lossNats, standardError, costNats, costStandardError };
 }
 

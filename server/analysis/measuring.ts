@@ -35,14 +35,14 @@ export type LossOptions = Pick<VariantOptions, 'keeps' | 'signal' | 'onProgress'
 /** Paths that are measured together at most: each has a hidden state of its own while it waits for the others. */
 export const pathsAtOnce = 32;
 
-/** @param cacheBytes the most to hold of hidden states in memory; those of the whole model go to disk beyond it. */
+/** @param cacheBytes the most to hold of hidden states in memory; those of the original go to disk beyond it. */
 export function openMeasuring(model: Model, sequences: readonly Int32Array[], cacheBytes: number): Measuring {
   const { config, device } = model;
   const cache = openStateCache(device, cacheBytes);
   const meter = openWorkMeter();
   const nSequences = sequences.length;
   const nPredictions = sequences[0]!.length - 1;
-  const dense = new Float32Array(nSequences * nPredictions);
+  const original = new Float32Array(nSequences * nPredictions);
   const memory = new Map<string, MeasuredLoss>();
   const all = { first: 0, end: nSequences };
   const whole = buildTrie([pathWithout(config)]);
@@ -52,7 +52,7 @@ export function openMeasuring(model: Model, sequences: readonly Int32Array[], ca
     meter.asked(paths, range);
     return measurePaths(model, sequences, paths, { cache, meter, range, ...options });
   };
-  const compare = (of: Float32Array) => measuredLoss(of, dense.subarray(0, of.length), of.length / nPredictions);
+  const compare = (of: Float32Array) => measuredLoss(of, original.subarray(0, of.length), of.length / nPredictions);
 
   return {
     model,
@@ -61,7 +61,7 @@ export function openMeasuring(model: Model, sequences: readonly Int32Array[], ca
     cache,
     observer: {
       async tokens(tokenNats, { firstSequence }) {
-        dense.set(await device.read(tokenNats), firstSequence * nPredictions);
+        original.set(await device.read(tokenNats), firstSequence * nPredictions);
       },
       async states(states, batch) {
         // h[0] is made anew from the ids; h[k + 1] is the state after block k.

@@ -9,7 +9,7 @@ export interface Provenance {
   readonly format: 1;
   /** The first model of all, never pruned by us. */
   readonly baseModel: { readonly name: string; readonly nBlocks: number };
-  /** The checkpoint that was read to write this one; the base itself after the first step. */
+  /** The checkpoint that was read to write this one; the original itself after the first step. */
   readonly sourceModel: { readonly name: string; readonly nBlocks: number };
   /** Blocks of `baseModel` that are gone. */
   readonly removedBlocks: readonly number[];

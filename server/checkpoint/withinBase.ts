@@ -1,5 +1,5 @@
-// Whether a pruned model is a base without some of its blocks, weight for weight. Then it need not be read: it is a shorter
-// path through the base.
+// Whether a pruned model is an original without some of its blocks, weight for weight. Then it need not be read: it is a shorter
+// path through the original.
 import type { ModelConfig } from '../model/config';
 import { blockWeightName, blockWeights, embeddingName, finalNormName, headName } from '../model/weights';
 import type { Path } from '../model/path';
@@ -28,7 +28,7 @@ export async function pathWithinBase(base: Checkpoint, variant: Checkpoint): Pro
   return blocks.map(({ sublayers }, k) => ({ block: kept[k]!, sublayers }));
 }
 
-/** The block of the base that each block of the variant was, by what both say of their origin. */
+/** The block of the original that each block of the variant was, by what both say of their origin. */
 function keptOfBase(base: Checkpoint, variant: Checkpoint): number[] | null {
   if (!variant.provenance) return null;
   const original = base.provenance?.keptBlocks ?? base.config.blocks.map((_, k) => k);

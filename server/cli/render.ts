@@ -33,7 +33,7 @@ export function renderModel(model: ModelSummary): string {
 const headInWords = ({ tiedEmbeddings, ownHeadDespiteTie }: ModelSummary) =>
   tiedEmbeddings ? ', tied embeddings' : ownHeadDespiteTie ? ', a head of its own, though config.json ties it' : '';
 
-/** `SmolLM2-135M, without blocks 12-16, healed`; of a sparsified model the base alone. */
+/** `SmolLM2-135M, without blocks 12-16, healed`; of a sparsified model the original alone. */
 function history({ model, removedBlocks }: NonNullable<ModelSummary['prunedFrom']>, healed: boolean): string {
   const without = removedBlocks.length > 0 ? [`without blocks ${formatBlockList(removedBlocks)}`] : [];
   return [model, ...without, ...(healed ? ['healed'] : [])].join(', ');

@@ -17,7 +17,7 @@ export function renderHealing(report: HealReport): string {
     ...(evals.length > 0 ? [evaluationTable(evals), ''] : []),
     table([
       ['model', 'loss', 'perplexity'],
-      ...(dense ? [['dense', nats(dense.lossNats), dense.perplexity.toFixed(2)]] : []),
+      ...(dense ? [['original', nats(dense.lossNats), dense.perplexity.toFixed(2)]] : []),
       ...(pruned ? [['pruned', nats(pruned.lossNats), pruned.perplexity.toFixed(2)]] : []),
       ...(healed ? [[`healed (step ${report.bestStep})`, nats(healed.lossNats), healed.perplexity.toFixed(2)]] : []),
     ]),

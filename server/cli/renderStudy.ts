@@ -36,7 +36,7 @@ export function renderStudy(report: StudyReport): string {
     ];
   });
   return [
-    table([['variant', 'without', 'loss, nats', 'cost', 'mean accuracy', 'against the base'], ...rows]),
+    table([['variant', 'without', 'loss, nats', 'cost', 'mean accuracy', 'against the original'], ...rows]),
     '',
     ...report.variants.flatMap(({ label, notFinite: why }) => (why ? [`${label} is left out: ${why}`] : [])),
     `${steps.length} steps in ${seconds(spentMs / 1000)}${nBefore > 0 ? `, ${nBefore} of them done before` : ''}`,

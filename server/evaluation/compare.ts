@@ -1,4 +1,4 @@
-// A variant beside the base on the same items. Pairing takes out how hard the items are, which is most of the variance,
+// A variant beside the original on the same items. Pairing takes out how hard the items are, which is most of the variance,
 // so differences are seen that two separate intervals would hide.
 import type { Comparison, EvaluatedGroup, EvaluatedTask } from '../recipes/evaluate/recipe';
 import { allFinite, finiteOrNull } from '../shared/finite';
@@ -75,7 +75,7 @@ function pairItems(base: ItemScores, variant: ItemScores): Pair {
   const placeOf = new Map(variant.docIds.map((docId, i) => [docId, i]));
   const places = base.docIds.map((docId) => placeOf.get(docId));
   if (placeOf.size !== base.docIds.length || places.includes(undefined))
-    throw new Error(`${task}, ${metric}: base and variant were scored on different items`);
+    throw new Error(`${task}, ${metric}: original and variant were scored on different items`);
   return {
     task,
     metric,

@@ -1,5 +1,5 @@
 // An evaluation as lm-evaluation-harness writes its results.json, so that what reads those reads ours. The harness knows
-// one model: the base is where it has its own. All models, the comparisons and the run's facts stand beside it under names
+// one model: the original is where it has its own. All models, the comparisons and the run's facts stand beside it under names
 // that the harness does not use, complete, so that the report can be had back.
 import type {
   ItemRange,

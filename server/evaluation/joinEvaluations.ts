@@ -1,15 +1,15 @@
-// Several evaluations of one base with different variants, joined as if they had been one. Pure.
+// Several evaluations of one original with different variants, joined as if they had been one. Pure.
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { settingsWarnings } from './settingsWarnings';
 import { addedTiming, addedWork } from './spent';
 
 export interface LabelledEvaluation {
   readonly report: EvaluateReport;
-  /** What its models are called in the whole, the base first. */
+  /** What its models are called in the whole, the original first. */
   readonly labels: readonly string[];
 }
 
-/** The base of the first stands for all; where another finds other numbers for it, a warning says so. */
+/** The original of the first stands for all; where another finds other numbers for it, a warning says so. */
 export function joinEvaluations(parts: readonly LabelledEvaluation[]): EvaluateReport {
   const [first, ...rest] = parts.map(relabelled);
   let joined: EvaluateReport = { ...first!, generation: null };
@@ -53,11 +53,11 @@ function relabelled({ report, labels }: LabelledEvaluation): EvaluateReport {
   };
 }
 
-/** Where the same base got two values. */
+/** Where the same original got two values. */
 function baseWarnings(one: EvaluateReport, other: EvaluateReport): string[] {
   const baseOf = ({ scores }: EvaluateReport) =>
     new Map(scores.filter(({ model }) => model === 0).map((it) => [`${it.task} ${it.metric}`, it.value]));
   const [before, after] = [baseOf(one), baseOf(other)];
   const differs = [...before].find(([key, value]) => after.has(key) && Math.abs(after.get(key)! - value) > 1e-9);
-  return differs ? [`The base scored ${differs[1]} and then ${after.get(differs[0])} in ${differs[0]}.`] : [];
+  return differs ? [`The original scored ${differs[1]} and then ${after.get(differs[0])} in ${differs[0]}.`] : [];
 }

@@ -1,4 +1,4 @@
-// One number for many tasks: the mean of their accuracies, beside the base's on the same items. Pure.
+// One number for many tasks: the mean of their accuracies, beside the original's on the same items. Pure.
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import { interval95 } from '../shared/statistics';
 import { quotedAccuracy } from '../shared/metrics';
@@ -7,7 +7,7 @@ export interface MeanAccuracy {
   readonly mean: number;
   /** Of how many tasks, where a group counts as one. */
   readonly nTasks: number;
-  /** Against the base; null for the base itself, and the interval where a task has no paired error. */
+  /** Against the original; null for the original itself, and the interval where a task has no paired error. */
   readonly difference: { readonly delta: number; readonly interval95: [number, number] | null } | null;
 }
 

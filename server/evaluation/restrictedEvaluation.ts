@@ -1,7 +1,7 @@
 // An evaluation as if only some of its models had been there. Pure.
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
 
-/** @param models indices in `evaluation.models`, in the order in which they shall come; the base, 0, first */
+/** @param models indices in `evaluation.models`, in the order in which they shall come; the original, 0, first */
 export function restrictedEvaluation(evaluation: EvaluateReport, models: readonly number[]): EvaluateReport {
   const place = new Map(models.map((model, i) => [model, i]));
   const moved = <Of extends { model: number }>(of: readonly Of[]): Of[] =>

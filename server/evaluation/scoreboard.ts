@@ -10,11 +10,11 @@ export interface Scoreboard {
   add(model: number, task: LoadedTask, answers: readonly (readonly Answer[])[]): void;
   answers(model: number, task: LoadedTask): readonly (readonly Answer[])[];
   scores(): Score[];
-  /** Of every variant that has been scored with the base, model 0. */
+  /** Of every variant that has been scored with the original, model 0. */
   comparisons(): Comparison[];
 }
 
-/** @param labels of the models, the base first */
+/** @param labels of the models, the original first */
 export function openScoreboard(
   labels: readonly string[],
   tasks: readonly LoadedTask[],

@@ -82,7 +82,7 @@ function accuracyLost({ evaluation, variants }: StudyReport, count: number): str
         ? 'which its interval does not tell from nothing; that is no proof that nothing was lost'
         : 'more than its interval explains';
   return [
-    `Without ${counted(count, 'block')}, ${best.label} has the highest mean accuracy: ${points} against the whole model, ${sure}. Being the best of ${compared.length}, it is a little flattered.`,
+    `Without ${counted(count, 'block')}, ${best.label} has the highest mean accuracy: ${points} against the original, ${sure}. Being the best of ${compared.length}, it is a little flattered.`,
   ];
 }
 
@@ -94,6 +94,6 @@ function starred({ evaluation }: StudyReport): string[] {
   if (single.length === 0) return [];
   const marked = single.filter(({ significant }) => significant).length;
   return [
-    `${marked} of ${single.length} single differences to the whole model are significant after correction; the others are not shown to be none, only not shown to be there.`,
+    `${marked} of ${single.length} single differences to the original are significant after correction; the others are not shown to be none, only not shown to be there.`,
   ];
 }

@@ -1,5 +1,5 @@
-// The loss and its gradients: up through all blocks, over the head, and down again. What a block needs on the way down is
-// either saved on the way up or computed again from the state that entered it.
+// The loss and its gradients: forward through all blocks and the head, and backward through the blocks. What a block's
+// backward pass needs is either saved by its forward pass or computed again from the state that entered it.
 import type { Graph } from '../graph/value';
 import type { BatchShape } from '../model/blockInputs';
 import {
@@ -63,7 +63,7 @@ function backwardVisitor(
 ): Visitor<WeightedBatch, LossAndGradient> & { loss(): number } {
   const derivatives = derivativesOf(nodes, options);
   const program = blockPrograms(derivatives, options);
-  /** The gradient that goes down, and what was saved for it on the way up, by block. */
+  /** The gradient that goes backward, and what the forward pass has saved for it, by block. */
   const gradients = new Map<WeightedBatch, Tensor>();
   const savedActivations = new Map(batches.map((batch) => [batch, new Map<TrieNode, Tensors>()]));
   let loss = 0;
@@ -89,7 +89,7 @@ function backwardVisitor(
       scope.adopt(found.gradient);
       gradients.set(batch, found.gradient);
     },
-    back: {
+    backward: {
       passes: (node) => derivatives.has(node),
       async block(visit) {
         const { node, batch, weights } = visit;
@@ -109,7 +109,7 @@ function backwardVisitor(
 
 type Way = 'forward' | 'backward';
 
-/** What is wanted of the stages that the gradient comes back to: those with a target, and those behind one. */
+/** What is wanted of the stages that the backward pass visits: those with a target, and those behind one. */
 function derivativesOf(nodes: readonly TrieNode[], { wrt }: BackwardOptions): Map<TrieNode, GradientTargets> {
   const inputs = nodes.map(({ stage }) => wrt(stage.block));
   const first = inputs.findIndex((names) => names.length > 0);
@@ -119,7 +119,7 @@ function derivativesOf(nodes: readonly TrieNode[], { wrt }: BackwardOptions): Ma
   );
 }
 
-/** The program of a block, there or back. */
+/** The program of a block, forward or backward. */
 function blockPrograms(
   derivatives: ReadonlyMap<TrieNode, GradientTargets>,
   { adapters, masks, activations }: BackwardOptions,

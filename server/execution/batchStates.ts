@@ -22,7 +22,7 @@ export interface StateUses<B> {
   readonly known?: KnownStates<B> | undefined;
   /** The state before the first block. */
   first(): Promise<Tensor>;
-  /** Uses of the state after a node (null: before all) by the head, on the way back, and after all. */
+  /** Uses of the state after a node (null: before all) by the head, by the backward pass, and after all. */
   more(node: TrieNode | null): number;
 }
 

@@ -59,8 +59,8 @@ interface Run<B extends Batch, Result> extends Common {
   advance(operations: number): void;
 }
 
-/** A batch on its way. */
-interface Passenger<B> {
+/** A batch that goes through the model. */
+interface RunningBatch<B> {
   readonly batch: B;
   readonly states: BatchStates;
 }
@@ -70,18 +70,18 @@ async function runRound<B extends Batch, Result>(run: Run<B, Result>, batches: r
   const round = { ...run, model: within(scope, run.model) };
   const { model, nodes, visitor, norm } = round;
   await visitor.begin?.(model);
-  const passengers = batches.map((batch) => ({ batch, states: statesOf(round, batch) }));
+  const runningBatches = batches.map((batch) => ({ batch, states: statesOf(round, batch) }));
   try {
     const heads: OpenHead<B, Result>[] = [];
-    const forth = blockSteps(round, passengers, heads);
-    const over = visitor.head ? headSteps(round, passengers, heads) : [];
-    const back = visitor.back ? backSteps(round, passengers) : [];
-    await model.store.run([...forth, ...over, ...back]);
+    const forward = blockSteps(round, runningBatches, heads);
+    const head = visitor.head ? headSteps(round, runningBatches, heads) : [];
+    const backward = visitor.backward ? backwardSteps(round, runningBatches) : [];
+    await model.store.run([...forward, ...head, ...backward]);
     if (visitor.states)
-      for (const { batch, states } of passengers)
+      for (const { batch, states } of runningBatches)
         await visitor.states(await Promise.all([null, ...nodes].map(states.after)), batch, norm);
   } finally {
-    for (const { states } of passengers) states[Symbol.dispose]();
+    for (const { states } of runningBatches) states[Symbol.dispose]();
   }
 }
 
@@ -89,7 +89,7 @@ async function runRound<B extends Batch, Result>(run: Run<B, Result>, batches: r
 function statesOf<B extends Batch, Result>({ model, nodes, visitor }: Run<B, Result>, batch: B): BatchStates {
   const roots = nodes.filter(({ parent }) => parent === null);
   const back = (node: TrieNode | null) =>
-    (node?.children ?? roots).filter((child) => visitor.back?.passes(child)).length;
+    (node?.children ?? roots).filter((child) => visitor.backward?.passes(child)).length;
   return openBatchStates(model, nodes, batch, {
     known: visitor.known,
     first: () => visitor.first?.(model, batch) ?? embed(model, batch.ids),
@@ -100,20 +100,20 @@ function statesOf<B extends Batch, Result>({ model, nodes, visitor }: Run<B, Res
 /** Through the blocks in order. */
 function blockSteps<B extends Batch, Result>(
   round: Run<B, Result>,
-  passengers: readonly Passenger<B>[],
+  runningBatches: readonly RunningBatch<B>[],
   heads: OpenHead<B, Result>[],
 ): Step[] {
   const { visitor, model } = round;
-  const toRun = round.nodes.filter((node) => passengers.some(({ states }) => states.runs(node)));
+  const toRun = round.nodes.filter((node) => runningBatches.some(({ states }) => states.runs(node)));
   return [...new Set(toRun.map(({ stage }) => stage.block))].map((block) => ({
     group: blockGroup(model.config, block),
     async visit(weights) {
       for (const node of toRun.filter(({ stage }) => stage.block === block)) {
-        for (const passenger of passengers) {
-          if (!passenger.states.runs(node)) continue;
-          await passBlock(round, node, passenger, weights);
-          if (endsHere(visitor, node, passenger.batch)) heads.push(await openHead(round, node, passenger));
-          round.advance(round.operations(passenger.batch).block * stageRuns(node.stage));
+        for (const running of runningBatches) {
+          if (!running.states.runs(node)) continue;
+          await runBlock(round, node, running, weights);
+          if (endsHere(visitor, node, running.batch)) heads.push(await openHead(round, node, running));
+          round.advance(round.operations(running.batch).block * stageRuns(node.stage));
         }
       }
       await visitor.passed?.(block, weights);
@@ -121,10 +121,10 @@ function blockSteps<B extends Batch, Result>(
   }));
 }
 
-async function passBlock<B extends Batch, Result>(
+async function runBlock<B extends Batch, Result>(
   round: Run<B, Result>,
   node: TrieNode,
-  { batch, states }: Passenger<B>,
+  { batch, states }: RunningBatch<B>,
   weights: Weights,
 ): Promise<void> {
   const { model, visitor } = round;
@@ -141,7 +141,7 @@ async function passBlock<B extends Batch, Result>(
 /** Through the slices of the head, with all that wait at the ends of their paths. */
 function headSteps<B extends Batch, Result>(
   round: Run<B, Result>,
-  passengers: readonly Passenger<B>[],
+  runningBatches: readonly RunningBatch<B>[],
   heads: OpenHead<B, Result>[],
 ): Step[] {
   const { model, nodes, visitor, operations, advance } = round;
@@ -151,10 +151,10 @@ function headSteps<B extends Batch, Result>(
     async visit(weights) {
       const { firstRow, shape } = group.parts[0]!;
       if (s === 0)
-        for (const passenger of passengers)
+        for (const running of runningBatches)
           for (const node of nodes)
-            if (!passenger.states.runs(node) && endsHere(visitor, node, passenger.batch))
-              heads.push(await openHead(round, node, passenger));
+            if (!running.states.runs(node) && endsHere(visitor, node, running.batch))
+              heads.push(await openHead(round, node, running));
       for (const { visit, pass } of heads) {
         await pass.pass(weights.head!, firstRow!);
         if (s === slices.length - 1) {
@@ -175,7 +175,7 @@ interface OpenHead<B, Result> {
 async function openHead<B extends Batch, Result>(
   { model, visitor, norm }: Run<B, Result>,
   node: TrieNode,
-  { batch, states }: Passenger<B>,
+  { batch, states }: RunningBatch<B>,
 ): Promise<OpenHead<B, Result>> {
   const visit = { model: within(model.device.scope(), model), node, batch, hidden: await states.after(node), norm };
   const pass = await visitor.head!(visit);
@@ -183,29 +183,32 @@ async function openHead<B extends Batch, Result>(
   return { visit, pass };
 }
 
-/** Through the blocks in reverse order, as far as the visitor goes back. */
-function backSteps<B extends Batch, Result>(round: Run<B, Result>, passengers: readonly Passenger<B>[]): Step[] {
+/** Through the blocks in reverse order, as far as the visitor goes. */
+function backwardSteps<B extends Batch, Result>(
+  round: Run<B, Result>,
+  runningBatches: readonly RunningBatch<B>[],
+): Step[] {
   const { model, nodes, operations, advance } = round;
-  const back = round.visitor.back!;
+  const backward = round.visitor.backward!;
   const step = (node: TrieNode): Step => ({
     group: blockGroup(model.config, node.stage.block),
     async visit(weights) {
-      for (const passenger of passengers) {
+      for (const running of runningBatches) {
         using scope = model.device.scope();
-        await back.block(await blockVisit(round, scope, node, passenger, weights));
-        passenger.states.used(node.parent);
-        advance(operations(passenger.batch).block * stageRuns(node.stage));
+        await backward.block(await blockVisit(round, scope, node, running, weights));
+        running.states.used(node.parent);
+        advance(operations(running.batch).block * stageRuns(node.stage));
       }
     },
   });
-  return nodes.filter(back.passes).reverse().map(step);
+  return nodes.filter(backward.passes).reverse().map(step);
 }
 
 async function blockVisit<B extends Batch, Result>(
   { model, visitor, tables }: Run<B, Result>,
   scope: Model['device'],
   node: TrieNode,
-  { batch, states }: Passenger<B>,
+  { batch, states }: RunningBatch<B>,
   weights: Weights,
 ): Promise<BlockVisit<B>> {
   const inputs = await (visitor.inputs?.(batch, node.stage) ?? tables.for(batch));
@@ -239,7 +242,7 @@ function totalOperations<B extends Batch, Result>(
   for (const batch of batches) {
     const { block, head } = operations(batch);
     for (const node of nodesToRun(nodes, ({ key }) => visitor.known?.has(key, batch) ?? false))
-      total += block * stageRuns(node.stage) * (visitor.back?.passes(node) ? 2 : 1);
+      total += block * stageRuns(node.stage) * (visitor.backward?.passes(node) ? 2 : 1);
     total += head * nodes.filter((node) => endsHere(visitor, node, batch)).length;
   }
   return total;

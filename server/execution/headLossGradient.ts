@@ -32,7 +32,7 @@ export interface LossAndGradient {
   readonly gradient: Tensor;
 }
 
-/** Takes the hidden state over: the way back through the final norm needs it. A loss that is not finite is refused. */
+/** Takes the hidden state over: the backward pass through the final norm needs it. A loss that is not finite is refused. */
 export async function openHeadGradient(visit: HeadVisit<WeightedBatch>): Promise<HeadPass<LossAndGradient>> {
   const { model, batch, hidden, norm } = visit;
   const { config, device } = model;

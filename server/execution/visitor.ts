@@ -24,8 +24,8 @@ export interface Visitor<B extends Batch, Result = void> {
   hasHead?(batch: B): boolean;
   /** Told what the head found. */
   take?(result: Result, visit: HeadVisit<B>): Promise<void>;
-  /** The way back, from the last of the nodes that it passes to the first; their states are held for it. */
-  readonly back?: { passes(node: TrieNode): boolean; block(visit: BlockVisit<B>): Promise<void> };
+  /** The backward pass, from the last of the nodes that it passes to the first; their states are held for it. */
+  readonly backward?: { passes(node: TrieNode): boolean; block(visit: BlockVisit<B>): Promise<void> };
   /** Told all states of a batch on a single path, h[0] first, and the final norm's weight. They are held for it. */
   states?(states: readonly Tensor[], batch: B, norm: Tensor): Promise<void>;
   /** States that need not be computed. */

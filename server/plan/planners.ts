@@ -115,7 +115,7 @@ function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: E
 
 const packedTokens = 512;
 
-/** The time of all its steps, and the memory of the largest that reads the base: the analysis, or the first healing. */
+/** The time of all its steps, and the memory of the largest that reads the original: the analysis, or the first healing. */
 async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedWork> {
   const { config } = checkpoint;
   checkStudy(recipe, config.nBlocks);

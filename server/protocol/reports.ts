@@ -77,7 +77,7 @@ export interface FiniteLoss {
   lossNats: number;
   /** Of the loss, over sequences; null with a single sequence. */
   standardError: number | null;
-  /** lossNats - the whole model's loss on the same tokens, and its standard error, paired by token. */
+  /** lossNats - the original's loss on the same tokens, and its standard error, paired by token. */
   costNats: number;
   costStandardError: number;
 }
@@ -152,6 +152,6 @@ export interface HealStep {
 /** After so many steps; 0 is before the first. */
 export interface HealEval extends LossPoint {
   step: number;
-  /** (pruned - now) / (pruned - dense), in nats; null where the dense loss is unknown or not below the pruned one. */
+  /** (pruned - now) / (pruned - dense), in nats; null where the original's loss is unknown or not below the pruned one. */
   recoveredFraction: number | null;
 }

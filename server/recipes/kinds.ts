@@ -59,5 +59,5 @@ export const isResumable = (kind: Kind): boolean => kinds[kind].resumable;
 /** How a run of a kind is called, by the name of its model. */
 export const titleOf = (kind: Kind, modelName: string): string => `${kinds[kind].title} ${modelName}`;
 
-/** Folders of the models that a recipe is about, the base first. */
+/** Folders of the models that a recipe is about, the original first. */
 export const modelsOf = (recipe: Recipe): readonly string[] => ('models' in recipe ? recipe.models : [recipe.model]);

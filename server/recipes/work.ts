@@ -63,7 +63,7 @@ export function analysisWork(
 const mostCacheBytes = 1.5e9;
 const cacheShare = 0.2;
 
-/** The states of the whole model, and, for a search and for questions, those of a round of candidates. */
+/** The states of the original, and, for a search and for questions, those of a round of candidates. */
 function cacheBytesFor(
   { nBlocks, width }: ModelConfig,
   nTokens: number,

@@ -101,7 +101,7 @@ function scoreCharts(name: string, title: string, rows: readonly ScoreRow[], rep
   ];
 }
 
-/** Bars from 0, the base's value as a line. A variant's interval is that of its difference to the base. */
+/** Bars from 0, the original's value as a line. A variant's interval is that of its difference to the original. */
 function recoveryCharts(report: Drawn): NamedChart[] {
   return perplexityRows(report).flatMap((row) => {
     const recovered = recoveries(report, row);

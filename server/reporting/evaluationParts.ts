@@ -44,7 +44,7 @@ export function evaluationParts(report: EvaluateReport): EvaluationParts {
 const leftOut = ({ models, notFinite: lost = [] }: EvaluateReport): string[] =>
   lost.map(({ model, sentence }) => withoutScores(models[model]!.label, sentence));
 
-/** @param variants the indices in `models` to show beside the base; absent: all */
+/** @param variants the indices in `models` to show beside the original; absent: all */
 export function scoreTable(
   report: EvaluateReport,
   variants: readonly number[] = report.models.slice(1).map((_, k) => k + 1),
@@ -86,7 +86,7 @@ const withUnit = ({ metric }: ScoreRow, value: number) =>
 const aboveChance = ({ metric, base, chance }: ScoreRow) => !isShare(metric) || chance === null || base.value > chance;
 
 const legend = [
-  '▼ worse, ▲ better than the base: McNemar’s exact test (Student’s t for perplexities) at 5 % after Holm’s correction over all tasks of the variant; only the metric that speaks for a task is marked (acc_norm, else acc, else its first). A group is marked where its own interval leaves out zero.',
+  '▼ worse, ▲ better than the original: McNemar’s exact test (Student’s t for perplexities) at 5 % after Holm’s correction over all tasks of the variant; only the metric that speaks for a task is marked (acc_norm, else acc, else its first). A group is marked where its own interval leaves out zero.',
   '± is a 95 % interval, paired by item. Flipped: right answers lost ▾ and won ▴. Accuracies are in percent, their differences in points.',
 ];
 

@@ -6,7 +6,7 @@ import { type ScoreRow, scoreOfModel } from './scoreTable';
 
 /**
  * (pruned - healed) / (pruned - base) by the index of the healed model, in nats for a perplexity. Only where the model
- * that lacks the same blocks and was not healed is there, too, and is worse than the base.
+ * that lacks the same blocks and was not healed is there, too, and is worse than the original.
  */
 export function recoveries({ models }: EvaluateReport, row: ScoreRow): Map<number, number> {
   const { kind, higherIsBetter } = metricOf(row.metric);

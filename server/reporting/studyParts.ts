@@ -59,7 +59,7 @@ const list = (items: string[]): StudyPart => ({ kind: 'list', items });
 const charts = (topic: StudyTopic): StudyPart => ({ kind: 'charts', topic });
 
 const toReadIt =
-  'Blocks count from 0. Intervals are 95 %; those of losses and mean accuracies are of the difference to the whole model.';
+  'Blocks count from 0. Intervals are 95 %; those of losses and mean accuracies are of the difference to the original.';
 
 const inWords = (method: string) => (isChoosingMethod(method) ? choosingMethods[method] : method);
 
@@ -74,7 +74,7 @@ function introduction({ model, variants, methods, recipe, calibration }: StudyRe
 }
 
 const lossNote = (perplexity: TokenSourceReport) =>
-  `Mean loss in nats a token on ${sequencesOf(perplexity)}; cost is the difference to the whole model on the same tokens.`;
+  `Mean loss in nats a token on ${sequencesOf(perplexity)}; cost is the difference to the original on the same tokens.`;
 
 /** A row for a set and its repair, healed beside unhealed. */
 function lossTable(report: StudyReport): StudyPart {
@@ -103,7 +103,7 @@ function accuracyNote({ evaluation, recipe }: StudyReport): string {
   const tasks = countedTasks(evaluation!).map(({ title, metric }) => `${title} (${metric})`);
   const items = recipe.evaluate!.items;
   const range = items === null ? 'all items' : `items ${items.first} to ${items.end - 1}`;
-  return `Mean accuracy over ${tasks.join(', ')}; ${range} of every task. Differences are to the whole model on the same items.`;
+  return `Mean accuracy over ${tasks.join(', ')}; ${range} of every task. Differences are to the original on the same items.`;
 }
 
 function accuracyTable(report: StudyReport): StudyPart {
@@ -144,7 +144,7 @@ function taskTable(report: StudyReport, count: number): StudyPart[] {
   return [
     { kind: 'heading', text: `Without ${counted(count, 'block')}` },
     table(1, ['variant', ...tasks.map(({ title }) => title)], rows),
-    text('★: differs from the whole model at 5 % after Holm’s correction over the tasks of the variant.'),
+    text('★: differs from the original at 5 % after Holm’s correction over the tasks of the variant.'),
   ];
 }
 

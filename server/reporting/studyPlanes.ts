@@ -13,13 +13,13 @@ export function studyPlanes(report: StudyReport): StudyChart[] {
     topic: 'loss',
     yAxis: { name: 'loss, nats a token' },
     yOf: lossPoint,
-    says: 'mean loss in nats a token, with the 95 % interval of its difference to the whole model',
+    says: 'mean loss in nats a token, with the 95 % interval of its difference to the original',
   } as const;
   const accuracy = {
     topic: 'accuracy',
     yAxis: { name: 'mean accuracy, %' },
     yOf: accuracyPoint(report),
-    says: 'mean accuracy in percent, with the 95 % interval of its difference to the whole model, paired by item',
+    says: 'mean accuracy in percent, with the 95 % interval of its difference to the original, paired by item',
   } as const;
   const sizes = {
     xOf: ({ nParameters }: StudyVariant) => nParameters / 1e6,

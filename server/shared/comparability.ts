@@ -109,7 +109,7 @@ export type Mismatched = keyof typeof rules;
 
 export interface Mismatch {
   readonly what: Mismatched;
-  /** How it was with the base and with the variant, in words. */
+  /** How it was with the original and with the variant, in words. */
   readonly base: string;
   readonly variant: string;
 }

@@ -1,4 +1,4 @@
-// The styles of models in charts and tables: the base is grey, pruned models have warm colours, healed ones cold colours,
+// The styles of models in charts and tables: the original is grey, pruned models have warm colours, healed ones cold colours,
 // and every style has a shape of its own.
 import type { EvaluatedModel } from '../recipes/evaluate/recipe';
 
@@ -86,7 +86,7 @@ export interface Style {
   shape: Shape;
 }
 
-/** In the order of the models, the base first. */
+/** In the order of the models, the original first. */
 export function stylesOf(models: readonly Pick<EvaluatedModel, 'healed'>[]): Style[] {
   const used = { pruned: 0, healed: 0 };
   return models.map(({ healed }, k) => {

@@ -1,4 +1,4 @@
-// Items of training data as batches that a model can be derived on. Items of different lengths are filled up at their ends,
+// Items of training data as batches that a loss can be differentiated on. Items of different lengths are filled up at their ends,
 // where no loss is taken and, attention being causal, nothing before is touched.
 import type { Expected, WeightedBatch } from '../execution/headLossGradient';
 

@@ -39,7 +39,7 @@ const evaluate = (...more: string[]) => {
   ];
 };
 
-describe('a base and a variant', () => {
+describe('an original and a variant', () => {
   it('are written as the harness writes results, with comparisons and a line for every item', async () => {
     const args = evaluate('--drops', '2,3', '--limit', '6', '--tasks', 'hellaswag,arc_easy', '--generate');
     const files = ['--json', 'all.json', '--samples', 'all.jsonl'];

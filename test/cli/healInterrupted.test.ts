@@ -41,7 +41,7 @@ function numbersOf(out: string) {
 
 let expected: ReturnType<typeof numbersOf>;
 beforeAll(async () => {
-  // The dense model lies beside the pruned one, so that references are recorded too.
+  // The original lies beside the pruned one, so that references are recorded too.
   cpSync(modelFolder('stories260k'), join(root, 'stories260k'), { recursive: true });
   writeFileSync(join(root, 'text.txt'), storyText(400));
   mkdirSync(join(root, 'runs'));

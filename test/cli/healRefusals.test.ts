@@ -33,7 +33,7 @@ beforeAll(async () => {
   file('odd.jsonl', '{"question": "Say hi.", "reply": "Hi."}\n');
   mkdirSync(join(root, 'taken'));
   file('taken/something', '');
-  // Apart from the dense model, so that nobody finds it.
+  // Apart from the original, so that nobody finds it.
   for (const [drop, name] of [
     ['3', 'pruned'],
     ['2,3', 'smaller'],
@@ -117,11 +117,11 @@ const data: Row[] = [
     /^Distillation learns from the original model: say where it is by --dense FOLDER\.$/,
   ],
   [
-    'a dense model that is smaller',
+    'an original that is smaller',
     heal('out', '--dense', 'smaller'),
     /^smaller has 3 blocks, fewer than the 4 of pruned; give/,
   ],
-  ['a dense model that is none', heal('out', '--dense', 'taken'), /taken has no config\.json/],
+  ['an original that is none', heal('out', '--dense', 'taken'), /taken has no config\.json/],
   [
     'too little memory',
     heal('out', '--memory-limit', '100'),

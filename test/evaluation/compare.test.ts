@@ -109,7 +109,7 @@ describe('for any items', () => {
     return [items(metric, one!, weights!), items(metric, other!, weights!)] as const;
   };
 
-  it('base and variant in each other’s place turn the sign and nothing else', () =>
+  it('original and variant in each other’s place turn the sign and nothing else', () =>
     fc.assert(
       fc.property(cases, (made) => {
         const [one, other] = sides(made);

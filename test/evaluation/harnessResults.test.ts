@@ -61,7 +61,7 @@ describe('results.json', () => {
     expect(few).not.toHaveProperty('groups');
     expect(few.group_subtasks).toEqual({});
   });
-  it('has all models, the base first and at the top', () => {
+  it('has all models, the original first and at the top', () => {
     expect(results.models.map(({ label }) => label)).toEqual(report.models.map(({ label }) => label));
     expect(results.models[1]).toMatchObject({ dropSet: [12, 13, 14, 15, 16] });
     expect(results.models[0]!.results.boolq).toEqual(results.results.boolq);

@@ -1,4 +1,4 @@
-// A report as an evaluation of a base and three variants would give it, from items drawn by a seed: what pages and files
+// A report as an evaluation of an original and three variants would give it, from items drawn by a seed: what pages and files
 // are tried on. Scores come from the items, comparisons from the real code.
 import { compareWithBase, type ItemScores } from '../../server/evaluation/compare';
 import { isShare, metricOf } from '../../server/shared/metrics';
@@ -88,7 +88,7 @@ const model = (change: Partial<EvaluatedModel>): EvaluatedModel => ({
 
 const cut = { removedBlocks: [12, 13, 14, 15, 16], nBlocks: 25, nParameters: 116_814_528, sizeBytes: 233_658_400 };
 
-/** The base, five blocks left out, the same healed, and seven left out. */
+/** The original, five blocks left out, the same healed, and seven left out. */
 export const madeModels: readonly EvaluatedModel[] = [
   model({}),
   model({

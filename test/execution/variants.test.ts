@@ -150,7 +150,7 @@ describe('the work', () => {
       const meter = openWorkMeter();
       meter.asked(paths, { first: 0, end: 5 });
       await measurePaths(model, tinySequences, paths, { meter });
-      // 5 blocks of the whole model, and behind each left-out block k the 4 - k that follow.
+      // 5 blocks of the original, and behind each left-out block k the 4 - k that follow.
       const least = { blockRuns: 5 * (5 + 4 + 3 + 2 + 1), headRuns: 5 * 6 };
       expect(meter.counts()).toEqual({
         ...least,

@@ -120,7 +120,7 @@ describe('models that belong together', () => {
     },
     { given: ['/w/tiny', '/w/tiny', '/w/other'], is: ['/w/tiny', '/w/other'] },
     { given: ['/elsewhere/new', '/w/tiny'], is: ['/elsewhere/new', '/w/tiny'] },
-  ])('stand with their base first: $given', ({ given, is }) => {
+  ])('stand with their original first: $given', ({ given, is }) => {
     expect(baseFirst(given, models)).toEqual(is);
   });
 
@@ -141,7 +141,7 @@ describe('models that belong together', () => {
     expect(originalOf(folder, models)).toBe(is);
   });
 
-  it('are offered beside a base: its own variants first, then what reads the same tokens', () => {
+  it('are offered beside an original: its own variants first, then what reads the same tokens', () => {
     const offered = (folders: string[]) => candidatesFor(folders, models).map(({ summary }) => summary.folder);
     expect(offered(['/w/tiny'])).toEqual(['/w/tiny-pruned', '/w/tiny-pruned-healed', '/w/other']);
     expect(offered(['/w/tiny', '/w/tiny-pruned'])).toEqual(['/w/tiny-pruned-healed', '/w/other']);

@@ -54,7 +54,7 @@ describe.each(rows)('$name without $drop, repair $repair', ({ name, drop, repair
     console.log(`${name} without ${drop}${how ? ', repaired' : ''}: ours ${ours}, transformers ${found.loss}`);
     expect(found).toMatchObject({ layers: models[0]!.nBlocks, problems: [] });
     expect(Math.abs(found.loss - ours)).toBeLessThan(tolerance);
-    // It would notice: the loss of the whole model is another one.
+    // It would notice: the loss of the original is another one.
     expect(askTransformers(original, original, ids, ours).problems).toHaveLength(1);
   });
 });

@@ -173,7 +173,7 @@ describe('several models', () => {
       scores.filter((score) => score.model === model).map(({ model: _, ...rest }) => rest);
     expect(of(report, 1)).toEqual(of(report, 2));
     for (const [i, score] of of(report, 1).entries()) expect(score.value).toBeCloseTo(of(alone, 0)[i]!.value, 4);
-    // The folder is a path through the base: nothing more is computed than for the drop set.
+    // The folder is a path through the original: nothing more is computed than for the drop set.
     expect(report.work.headRuns).toBe(2 * report.work.base.headRuns);
     expect(report.comparisons.filter(({ task }) => task === 'hellaswag').map(({ variant }) => variant)).toHaveLength(4);
   });

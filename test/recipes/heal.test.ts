@@ -76,7 +76,7 @@ describe('a healing', () => {
     expect(Math.abs(found - report.healed!.lossNats)).toBeLessThan(1e-5);
   });
 
-  it('knows no dense model where none lies beside it, unless it is named', async () => {
+  it('knows no original where none lies beside it, unless it is named', async () => {
     const loop = { steps: 1 };
     expect((await heal({ model: orphan, loop })).report.dense).toBeNull();
     expect((await heal({ model: orphan, loop, dense })).report.dense!.perplexity).toBeGreaterThan(1);

@@ -1,4 +1,4 @@
-// What a healing may learn: text in order as PEFT does, what a dense model expects, and answers to instructions.
+// What a healing may learn: text in order as PEFT does, what an original expects, and answers to instructions.
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -76,7 +76,7 @@ describe('distillation', () => {
     for (const { lossNats } of report.steps) expect(Math.abs(lossNats)).toBeLessThan(1e-4);
   });
 
-  it('without a dense model is refused, and nothing is left', async () => {
+  it('without an original is refused, and nothing is left', async () => {
     const out = place();
     await expect(heal({ model: orphan, out, objective })).rejects.toThrow(/say where it is by --dense/);
     expect(existsSync(out)).toBe(false);

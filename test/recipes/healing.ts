@@ -13,7 +13,7 @@ import { onCpu, runHere } from './runHere';
 /** Makes models and texts before the tests of a file, and removes all of it after them. */
 export function openHealings() {
   const root = mkdtempSync(join(tmpdir(), 'heal-'));
-  // The dense model lies beside the pruned one, as espalier.json names it; beside the orphan it does not.
+  // The original lies beside the pruned one, as espalier.json names it; beside the orphan it does not.
   const [pruned, dense, orphan] = [join(root, 'pruned'), join(root, 'stories260k'), join(root, 'alone', 'pruned')];
   const [text, other] = [join(root, 'text.txt'), join(root, 'other.txt')];
   beforeAll(async () => {

@@ -123,7 +123,7 @@ describe('an engine that stays', () => {
     expect(await engine.ask(2, ofBlocks([]))).toMatchObject({ kind: 'estimate', estimate: { costNats: 0 } });
   });
 
-  it('times the whole model beside what is left of it, on one micro-batch', async () => {
+  it('times the original beside what is left of it, on one micro-batch', async () => {
     const engine = await staying();
     engine.send({ kind: 'time', question: 1, drop: ofBlocks([1, 2, 3, 4]) });
     const timed = await engine.answerTo(1);

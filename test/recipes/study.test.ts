@@ -37,7 +37,7 @@ describe('a study', () => {
     first = await carryOut(recipe);
   });
 
-  it('measures every variant beside the base, and methods that choose alike once', () => {
+  it('measures every variant beside the original, and methods that choose alike once', () => {
     const { report, calls, events } = first;
     expect(calls).toEqual(allCalls);
     expect(report.variants.map(({ id, methods }) => [id, methods])).toEqual([
@@ -114,7 +114,7 @@ describe('a study', () => {
     expect(namesIn(join(recipe.out, 'models'))).toEqual(names);
     expect(calls.filter((name) => name === 'evaluate')).toHaveLength(1 + 2);
     expect(report.variants.filter(({ id, folder }) => id !== 'base' && folder).map(({ id }) => id)).toEqual(
-      names.filter((name) => name !== '1-greedy'), // what is left out is measured on the base
+      names.filter((name) => name !== '1-greedy'), // what is left out is measured on the original
     );
   });
 });

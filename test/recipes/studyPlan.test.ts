@@ -85,7 +85,7 @@ describe('the steps of a study', () => {
     }
   });
 
-  it('evaluate all sets that are left out together, and written models beside the base', () => {
+  it('evaluate all sets that are left out together, and written models beside the original', () => {
     const { steps } = planStudy({ ...base, healing: { ...heal, counts: [1] } }, model, alike);
     const evaluations = steps.flatMap(({ recipe }) => (recipe.kind === 'evaluate' ? [recipe] : []));
     expect(evaluations.map(({ models, drops }) => [models, drops])).toEqual([

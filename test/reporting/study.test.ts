@@ -16,7 +16,7 @@ import { parseXml } from './xml';
 
 const tasks = ['one', 'two', 'physics', 'law'];
 
-/** A base and variants with the same difference in every task. */
+/** An original and variants with the same difference in every task. */
 function evaluationOf(deltas: Record<string, number>): EvaluateReport {
   const labels = ['base', ...Object.keys(deltas)];
   const all = [...tasks, 'mmlu'];
@@ -113,8 +113,8 @@ describe('the page of a study', () => {
     expect(studyReading(report)).toEqual([
       'Without 2 blocks and without healing, greedy 2 costs least (0.400 nats), 0.010 less than other 2: which is not sure on this text.',
       'Healing won back 75 % of the loss that leaving blocks out cost, in 1 variant.',
-      'Without 2 blocks, greedy 2 has the highest mean accuracy: −2.0 points against the whole model, which its interval does not tell from nothing; that is no proof that nothing was lost. Being the best of 2, it is a little flattered.',
-      '2 of 8 single differences to the whole model are significant after correction; the others are not shown to be none, only not shown to be there.',
+      'Without 2 blocks, greedy 2 has the highest mean accuracy: −2.0 points against the original, which its interval does not tell from nothing; that is no proof that nothing was lost. Being the best of 2, it is a little flattered.',
+      '2 of 8 single differences to the original are significant after correction; the others are not shown to be none, only not shown to be there.',
     ]);
   });
 });
@@ -234,7 +234,7 @@ describe('files of a study', () => {
 });
 
 describe('joined evaluations', () => {
-  it('have the base once, and every variant as it was', () => {
+  it('have the original once, and every variant as it was', () => {
     const [one, other] = [evaluationOf({ a: -0.1 }), evaluationOf({ b: 0.1, c: 0.2 })];
     const joined = joinEvaluations([
       { report: one, labels: ['whole', 'A'] },
@@ -251,7 +251,7 @@ describe('joined evaluations', () => {
     expect(joined.work.nTokens).toBe(2);
   });
 
-  it('warn where the base got other numbers', () => {
+  it('warn where the original got other numbers', () => {
     const other = evaluationOf({ b: 0 });
     const moved = { ...other, scores: other.scores.map((it) => ({ ...it, value: it.value + 0.01 })) };
     const labels = ['whole', 'A'];
@@ -260,7 +260,7 @@ describe('joined evaluations', () => {
         { report: evaluationOf({ a: 0 }), labels },
         { report: moved, labels },
       ]).warnings,
-    ).toEqual(['The base scored 0.5 and then 0.51 in one acc.']);
+    ).toEqual(['The original scored 0.5 and then 0.51 in one acc.']);
   });
 
   it('warn where the settings differ', () => {

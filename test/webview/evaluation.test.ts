@@ -139,7 +139,7 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     const it = await open(state, { 'evaluate/again': () => null, 'evaluate/remove': () => null });
     const note = (await it.page.textContent('#mismatch'))!.replace(/\s+/g, ' ');
     expect(note).toContain(
-      'HellaSwag, ARC easy and 6 more tasks were scored on different questions: base on 40, Healed on 80.',
+      'HellaSwag, ARC easy and 6 more tasks were scored on different questions: original on 40, Healed on 80.',
     );
     expect(await textOf(it, 'hellaswag')).toMatch(/42\.5 n differs/);
     expect(await textOf(it, 'mmlu_philosophy')).toMatch(/– not run/);
@@ -188,7 +188,7 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     expect(asks(it, 'text/copy')).toEqual([
       {
         text: [
-          '| Task | n | Base % | Without 12–16 % | Difference | Healed % | Difference |',
+          '| Task | n | Original % | Without 12–16 % | Difference | Healed % | Difference |',
           '|---|--:|--:|--:|--:|--:|--:|',
           '| BoolQ | 40 | 25.0 | 50.0 | +25.0 ± 16.8 ▲ | 45.0 | +20.0 ± 16.1 ▲ |',
           '',

@@ -72,7 +72,7 @@ describe('columns', () => {
     },
   ])('are called $what', ({ models, names }) => {
     const columns = columnsOf([withReport({ models: [base, ...models] })]);
-    expect(columns.map(({ name }) => name)).toEqual(['Base', ...names]);
+    expect(columns.map(({ name }) => name)).toEqual(['Original', ...names]);
   });
 
   it('have a shape of their own among those of their colour', () => {
@@ -178,7 +178,7 @@ describe('what was scored otherwise', () => {
     expect(mismatchNotes(rows, columns)).toEqual([
       {
         lead: 'HellaSwag, ARC easy and 6 more tasks were scored on different questions: ',
-        rest: 'base on 40, Healed on 80.',
+        rest: 'original on 40, Healed on 80.',
       },
     ]);
     expect(row(rows, 'mean').cells.map(({ difference }) => difference.state)).toEqual(['known', 'differs']);
@@ -186,7 +186,7 @@ describe('what was scored otherwise', () => {
     const halved = [evaluatedModels[0]!, { ...evaluatedModels[1]!, dtype: 'f16' }, evaluatedModels[2]!];
     const all = columnsOf([withReport({ models: halved })]);
     expect(mismatchNotes(rowsOf(all), all)).toEqual([
-      { lead: 'All tasks were scored in different precision: ', rest: 'base bf16, Without 12–16 f16.' },
+      { lead: 'All tasks were scored in different precision: ', rest: 'original bf16, Without 12–16 f16.' },
     ]);
     expect(row(rowsOf(all), 'mmlu').cells.map(({ difference }) => difference.state)).toEqual(['differs', 'known']);
   });

@@ -44,7 +44,7 @@ describe.skipIf(!workbenchAvailable())('evaluating models in the editor', () => 
     expect(await window.panel.locator('#data-folder').textContent()).toBe('no folder yet');
   });
 
-  it('adds the variants that were found under the base', async () => {
+  it('adds the variants that were found under the original', async () => {
     await window.panel.locator('#add-variant').click();
     await window.input.waitFor();
     for (const name of ['Without 1', 'Without 2']) await window.inputRows.filter({ hasText: name }).first().click();
@@ -122,7 +122,7 @@ describe.skipIf(!workbenchAvailable())('evaluating models in the editor', () => 
     expect(await cells('hellaswag')).toBe(before);
   });
 
-  it('compares several models that are selected, the base first', async () => {
+  it('compares several models that are selected, the original first', async () => {
     await window.command('View: Close Editor');
     await window.row('Models', 'Without 2').click({ modifiers: ['ControlOrMeta'] });
     await window

@@ -1,4 +1,4 @@
-// A cell of the table: the value of one model and one task, and its difference to the base. Shares of right answers become
+// A cell of the table: the value of one model and one task, and its difference to the original. Shares of right answers become
 // percent here, and their differences points.
 import type { Comparison, EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import type { Mismatch } from '../../server/shared/comparability';

@@ -1,4 +1,4 @@
-// The columns of the table: the base (the model that all others are compared with), its variants, and the variants of other
+// The columns of the table: the original (the model that all others are compared with), its variants, and the variants of other
 // runs beside this one. Each has a name by what it lacks, a colour by whether it was healed, and its own shape.
 import type { EvaluationRun, ScoredSoFar } from '../../server/protocol/pages/evaluate';
 import type { EvaluatedModel, EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
@@ -26,7 +26,7 @@ export interface Sheet {
   readonly over: boolean;
 }
 
-/** The base first; nothing while no score is known. */
+/** The original first; nothing while no score is known. */
 export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
   const sheets = runs.flatMap((run) => sheetOf(run) ?? []);
   const [first] = sheets;
@@ -41,7 +41,10 @@ export function columnsOf(runs: readonly EvaluationRun[]): Column[] {
     const { shape } = variantStyle(variant.kind, nth[variant.kind]++);
     return { ...variant, name: names[i]!, shape };
   });
-  return [{ name: 'Base', kind: 'base', shape: baseStyle.shape, model: base, index: 0, sheet: first }, ...withShape];
+  return [
+    { name: 'Original', kind: 'base', shape: baseStyle.shape, model: base, index: 0, sheet: first },
+    ...withShape,
+  ];
 }
 
 export function sheetOf({ run, recipe, report, scored }: EvaluationRun): Sheet | null {

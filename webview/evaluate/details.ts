@@ -33,7 +33,7 @@ function changesOf({ key, metric, cells }: Row, column: Column, i: number) {
   if (difference?.state === 'differs')
     return html`<li><bdi>${column.name}</bdi> cannot be compared here: ${difference.mismatches
       .slice(0, 3)
-      .map(({ base, variant }) => `base ${base}, this ${variant}`)
+      .map(({ base, variant }) => `original ${base}, this ${variant}`)
       .join('; ')}</li>`;
   const comparison = comparisonOf(column, key, metric);
   if (!comparison) return nothing;

@@ -13,7 +13,7 @@ export function markdownOf(view: TableView): string {
   const heads = [
     ['Task', '---'],
     ['n', '--:'],
-    ['Base %', '--:'],
+    ['Original %', '--:'],
     ...variants.flatMap(({ name }) => [
       [`${escaped(name)} %`, '--:'],
       ['Difference', '--:'],

@@ -20,7 +20,7 @@ export function form(
   const ready = dataFolder !== null && settings.tasks.length > 0;
   return html`
     <p class="quiet intro">Every model answers the same questions, scored as lm-evaluation-harness scores them, and each
-      variant is compared with the base question by question.</p>
+      variant is compared with the original question by question.</p>
     <section id="form" aria-label="Settings of the evaluation">
       ${models(host.models, off, act)} ${tasks(settings, act)} ${questions(settings, act)}
       <fieldset>

@@ -21,7 +21,7 @@ export function mismatchNotes(rows: readonly Row[], columns: readonly Column[]):
   }
   return [...found.values()].map(({ mismatch, column, titles, nShown }) => ({
     lead: `${subject(titles, nShown)} scored ${rules[mismatch.what].scored}: `,
-    rest: `base ${mismatch.base}, ${column.name} ${mismatch.variant}.`,
+    rest: `original ${mismatch.base}, ${column.name} ${mismatch.variant}.`,
   }));
 }
 

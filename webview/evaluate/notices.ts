@@ -72,7 +72,7 @@ function warningNote({ rows, columns, evaluation, state }: TableView, act: Evalu
       ${lines.length === 1 ? html`<span class="text">${lines[0]}</span>` : html`<ul class="text grow-list">${lines.map((text) => html`<li>${text}</li>`)}</ul>`}
       ${
         mismatches.length > 0
-          ? html`<span class="grow"></span><span class="nowrap">${link('Evaluate All Alike…', () => act.again({}), 'Evaluates all of these models again, with the settings of the base')}</span>`
+          ? html`<span class="grow"></span><span class="nowrap">${link('Evaluate All Alike…', () => act.again({}), 'Evaluates all of these models again, with the settings of the original')}</span>`
           : nothing
       }
     </div>`;

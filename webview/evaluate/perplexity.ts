@@ -1,4 +1,4 @@
-// The perplexity of each model on a text as a bar from 0, with a line for the base, and the share that healing recovered.
+// The perplexity of each model on a text as a bar from 0, with a line for the original, and the share that healing recovered.
 import { html, nothing, svg, type TemplateResult } from 'lit';
 import { metricOf } from '../../server/shared/metrics';
 import { share } from '../../server/shared/numbers';
@@ -8,7 +8,7 @@ import { scoreOf } from './cell';
 import { type Column, lacksOf } from './columns';
 import type { TableView } from './view';
 
-/** The longest bar, as a multiple of the base; larger perplexities are shown by their number only. */
+/** The longest bar, as a multiple of the original; larger perplexities are shown by their number only. */
 const longestRatio = 8;
 
 export function perplexity(view: TableView): TemplateResult | typeof nothing {

@@ -40,16 +40,16 @@ function head(view: TableView, act: EvaluateActions): TemplateResult {
     <thead>
       <tr>
         <td></td><td class="wide"></td><td></td>
-        <th class="num strong" scope="col">Base</th>
+        <th class="num strong" scope="col">Original</th>
         ${variants.map(
           (column) => html`<th class="variant" scope="colgroup" colspan="2" title=${column.model.label}>
             <span class="named">${sign(column)}<bdi>${column.name}</bdi>${removeButton(column, view, act)}</span></th>`,
         )}
-        ${variants.length > 0 ? html`<th class="plot">Difference to base, points</th>` : nothing}
+        ${variants.length > 0 ? html`<th class="plot">Difference to original, points</th>` : nothing}
       </tr>
       <tr>
         ${heading('task', 0, 'Task', 'by name', '')}<th class="num wide" scope="col">Shots</th><th class="num" scope="col">n</th>
-        ${heading('base', 0, '%', 'base', 'num')}
+        ${heading('base', 0, '%', 'original', 'num')}
         ${variants.map((column, i) => [
           heading('value', i, '%', column.name, 'num first'),
           heading('difference', i, 'difference', column.name, 'num'),
@@ -126,11 +126,11 @@ function aside(row: Row) {
 
 function cannotShow({ base, chance, kind }: Row) {
   if (kind !== 'task' || chance === null || base.state !== 'known' || base.value > chance) return nothing;
-  const why = `Base scores ${plain(base.value, 1)} %, chance is ${plain(chance, 1)} %: this task cannot show a loss`;
+  const why = `The original scores ${plain(base.value, 1)} %, chance is ${plain(chance, 1)} %: this task cannot show a loss`;
   return html` <span title=${why}>${icon('info', 's')}<span class="sr">base is not above chance</span></span>`;
 }
 
-/** Instead of the plot, whose scale is points: a perplexity as a multiple of that of the base. */
+/** Instead of the plot, whose scale is points: a perplexity as a multiple of that of the original. */
 function times({ base, cells: own }: Row, variants: readonly Column[]) {
   if (base.state !== 'known') return nothing;
   const ratios = own.map(({ difference, value }) =>

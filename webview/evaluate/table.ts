@@ -1,4 +1,4 @@
-// The rows of the table: a task with the value of each model and its difference to the base, groups with their tasks under
+// The rows of the table: a task with the value of each model and its difference to the original, groups with their tasks under
 // them, and the mean.
 import type { EvaluatedGroup, EvaluatedTask } from '../../server/recipes/evaluate/recipe';
 import { isShare, primaryMetric } from '../../server/shared/metrics';
@@ -141,6 +141,6 @@ export const leavesOf = (rows: readonly Row[]): Row[] =>
 /** Every row, also those under others. */
 export const allRows = (rows: readonly Row[]): Row[] => rows.flatMap((row) => [row, ...allRows(row.children)]);
 
-/** How many items of a task or group the base was scored on; of the whole task while that is not known. */
+/** How many items of a task or group the original was scored on; of the whole task while that is not known. */
 export const nItemsOf = ({ base, task }: Row): number | null =>
   base.state === 'known' ? base.nItems : (task?.nItems ?? null);

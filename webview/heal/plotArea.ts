@@ -120,7 +120,7 @@ function apart({ original, pruned, state }: RunView, pixel: (nats: number) => nu
           },
         ]
       : []),
-    ...(original ? [{ name: 'dense', lossNats: original.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
+    ...(original ? [{ name: 'original', lossNats: original.lossNats, shiftPx: prunedAbove ? shift : -shift }] : []),
   ];
 }
 

@@ -143,7 +143,7 @@ function factsOf(model: ModelSummary, original: ModelSummary | null): string {
   const removed = model.prunedFrom?.removedBlocks;
   return [
     ...(model.healed ? ['healed'] : []),
-    original && removed?.length ? `without ${blockRanges(removed)}` : original ? 'variant' : 'base',
+    original && removed?.length ? `without ${blockRanges(removed)}` : original ? 'variant' : 'original',
     counted(model.nBlocks, 'block'),
     parameters(model.nParameters),
     size(model.sizeBytes),

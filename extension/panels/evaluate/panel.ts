@@ -28,7 +28,7 @@ export const evaluatePage = definePage<EvaluatePage>({
   fill: fillEvaluation,
 });
 
-/** The form for an evaluation of these models, the base first. */
+/** The form for an evaluation of these models, the original first. */
 export const placeToEvaluate = (folders: string[]): EvaluationPlace => ({ folders, runId: null, beside: [] });
 
 function fillEvaluation(

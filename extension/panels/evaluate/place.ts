@@ -2,7 +2,7 @@
 // of other runs beside it; pure.
 import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 
-/** Also what the window remembers. Of a run, `folders` are its models, the base first. */
+/** Also what the window remembers. Of a run, `folders` are its models, the original first. */
 export type EvaluationPlace = EvaluatePage['memory'];
 
 export type PlaceEvent =

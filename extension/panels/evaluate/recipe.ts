@@ -13,7 +13,7 @@ export const defaultEvaluation: EvaluationSettings = {
 export const defaultEvaluationView: EvaluationView = { sort: null, filter: '', significant: false, opened: {} };
 
 export interface EvaluationPlaces {
-  /** The base first. */
+  /** The original first. */
   readonly models: readonly string[];
   readonly data: string;
 }

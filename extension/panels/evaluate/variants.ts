@@ -1,4 +1,4 @@
-// The list in which variants to compare with a base are picked: models, and earlier evaluations of the same base.
+// The list in which variants to compare with an original are picked: models, and earlier evaluations of the same original.
 import type { QuickPickItem } from 'vscode';
 import { UserError } from '../../../server/errors';
 import type { EvaluateReport } from '../../../server/recipes/evaluate/recipe';
@@ -11,7 +11,7 @@ import { candidatesFor } from '../../lineage';
 
 export type PickedVariant = { kind: 'model'; folder: string } | { kind: 'evaluation'; runId: string };
 
-const title = 'Variants to Compare With the Base';
+const title = 'Variants to Compare With the Original';
 const mostEarlier = 10;
 
 /** `shown`: runs whose variants are there already; null: earlier evaluations are not offered. */
@@ -32,7 +32,7 @@ export async function pickVariants(
   return (picked ?? []).map(({ variant }) => variant);
 }
 
-/** Which of the models found under a base to compare with it; null: cancelled by the user. */
+/** Which of the models found under an original to compare with it; null: cancelled by the user. */
 export async function pickCompared(base: string, library: Library): Promise<string[] | null> {
   const items = candidatesFor([base], library.models).map((model) => ({
     ...modelItem(model, library.models),

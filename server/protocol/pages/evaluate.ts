@@ -36,7 +36,7 @@ export interface EvaluatePage extends PageProtocol {
 
 /** What the page shows: a form, or the table of a run and of those beside it. */
 export interface EvaluationState {
-  /** The base first; of a form those that will be evaluated, of a run those that are still here. */
+  /** The original first; of a form those that will be evaluated, of a run those that are still here. */
   models: ModelSummary[];
   view: EvaluationView;
   connection: ConnectionState;

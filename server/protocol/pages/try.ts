@@ -22,7 +22,7 @@ export interface TryPage extends PageProtocol {
 }
 
 export interface TryState {
-  /** The base first. */
+  /** The original first. */
   models: ModelSummary[];
   prompt: string;
   maxTokens: number;

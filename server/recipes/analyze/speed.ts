@@ -1,4 +1,4 @@
-// How much time a drop set saves: forward passes of the whole model and of the path without the set, over one micro-batch
+// How much time a drop set saves: forward passes of the original and of the path without the set, over one micro-batch
 // of the analysed sequences. They are taken in turns, because a machine drifts more than they differ.
 import { pathWithout, type Path } from '../../model/path';
 import type { DropSet } from '../../protocol/recipes';

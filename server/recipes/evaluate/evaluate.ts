@@ -1,4 +1,4 @@
-// evaluate: models on tasks, each item scored as lm-evaluation-harness does, variants beside the base.
+// evaluate: models on tasks, each item scored as lm-evaluation-harness does, variants beside the original.
 import { isUserError, type UserError } from '../../errors';
 import { withStoredCheckpoint } from '../../execution/storedWeights';
 import { checkStagedFile } from '../../checkpoint/stagedFile';
@@ -79,7 +79,7 @@ function openLost() {
   const sentences = new Map<number, string>();
   return {
     has: (model: number) => sentences.has(model),
-    /** @throws the reason where it is the base, without which nothing can be compared */
+    /** @throws the reason where it is the original, without which nothing can be compared */
     add(model: number, reason: UserError) {
       if (model === 0) throw reason;
       if (!sentences.has(model)) sentences.set(model, reason.message);

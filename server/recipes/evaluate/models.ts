@@ -19,7 +19,7 @@ export interface Family {
   readonly members: readonly { readonly model: number; readonly path: Path }[];
 }
 
-/** Models in the order of the report: the base, its variants without having been written, the other folders. */
+/** Models in the order of the report: the original, its variants without having been written, the other folders. */
 export async function openModels({
   models: folders,
   drops,

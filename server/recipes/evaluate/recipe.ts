@@ -27,9 +27,9 @@ export const evaluation = {
 
 const schema = z.strictObject({
   kind: z.literal('evaluate'),
-  /** The first is the base that all others are compared with. */
+  /** The first is the original that all others are compared with. */
   models: z.array(path('modelFolder')).min(1).max(100),
-  /** More variants: the base without each of these, which need not be written. */
+  /** More variants: the original without each of these, which need not be written. */
   drops: z.array(dropSet).max(1000).default([]),
   ...evaluation,
   /** Lets every model continue a few prompts afterwards, and checks whether it repeats itself. */
@@ -42,13 +42,13 @@ export type EvaluateRecipe = z.output<typeof schema>;
 
 export interface EvaluateReport extends RunFacts {
   kind: 'evaluate';
-  /** The base first. */
+  /** The original first. */
   models: EvaluatedModel[];
   tasks: EvaluatedTask[];
   groups: EvaluatedGroup[];
   /** Of every model on every task and group. */
   scores: Score[];
-  /** Of every variant with the base. */
+  /** Of every variant with the original. */
   comparisons: Comparison[];
   generation: GenerationCheck[] | null;
   /** Models that are left out of scores, comparisons and texts, since what they compute is not finite. Absent: none. */
@@ -80,7 +80,7 @@ export interface EvaluatedModel {
 }
 
 export interface NotFiniteModel {
-  /** Index in `models`; never the base, without which there is no evaluation. */
+  /** Index in `models`; never the original, without which there is no evaluation. */
   model: number;
   /** Names the weight or block that it comes from. */
   sentence: string;
@@ -126,14 +126,14 @@ export interface Score {
   nItems: number;
 }
 
-/** A variant against the base on the same items. */
+/** A variant against the original on the same items. */
 export interface Comparison {
   task: string;
   metric: string;
   /** Labels. */
   base: string;
   variant: string;
-  /** Value of the variant - value of the base. */
+  /** Value of the variant - value of the original. */
   delta: number;
   /** Paired by item; null with fewer than two. */
   pairedStderr: number | null;
@@ -176,13 +176,13 @@ export interface ScoringWork {
   headRuns: number;
   /** Floating-point operations of them. */
   operations: number;
-  /** The same for the base alone. */
+  /** The same for the original alone. */
   base: { blockRuns: number; headRuns: number; operations: number };
 }
 
 const command = {
-  summary: "scores on benchmarks, with lm-evaluation-harness' numbers, variants beside the base item by item",
-  arguments: [{ name: '<model...>', field: 'models', help: 'the base, and the models to compare with it' }],
+  summary: "scores on benchmarks, with lm-evaluation-harness' numbers, variants beside the original item by item",
+  arguments: [{ name: '<model...>', field: 'models', help: 'the original, and the models to compare with it' }],
   options: [
     {
       flags: '--tasks <names>',

@@ -41,7 +41,7 @@ export function estimateStudy(
   };
 }
 
-/** How many blocks a folder's model has; the base's where it is none of the study's. */
+/** How many blocks a folder's model has; the original's where it is none of the study's. */
 function blocksWritten({ nBlocks }: ModelConfig, { variants }: Pick<StudySteps, 'variants'>) {
   const left = new Map(variants.map(({ folder, set }) => [folder, nBlocks - set.count]));
   return (folder: string) => left.get(folder) ?? nBlocks;
@@ -64,7 +64,7 @@ function operationsOfStep(
     case 'evaluate': {
       const each = sequenceOperations(config, scoredSequence);
       const sequences = evaluationTokens(recipe.tasks, recipe.items, recipe.fewShot) / scoredSequence;
-      // A set shares what comes before its first block with the base: of one that nobody knows yet, half.
+      // A set shares what comes before its first block with the original: of one that nobody knows yet, half.
       const sharing = recipe.drops.map((drop) => (config.nBlocks - drop.blocks.length) / 2);
       const blocks = [...recipe.models.map(blocksOf), ...sharing].reduce((sum, n) => sum + n, 0);
       const nModels = recipe.models.length + recipe.drops.length;

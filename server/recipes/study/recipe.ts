@@ -1,5 +1,5 @@
 // study: a grid of variants of one model, chosen by every method at every count, repaired or not, healed or not, all measured
-// beside the base. It is carried out in steps whose reports stay in `out`, so that it goes on where it was left: what has
+// beside the original. It is carried out in steps whose reports stay in `out`, so that it goes on where it was left: what has
 // been done is not done again, as long as the recipe (but for `compute`) and the texts are the same.
 import * as z from 'zod';
 import {
@@ -86,7 +86,7 @@ export interface StudyReport extends RunFacts {
   calibration: TokenSourceReport;
   /** What losses were measured on. */
   perplexity: TokenSourceReport | null;
-  /** The base first, then by count. */
+  /** The original first, then by count. */
   variants: StudyVariant[];
   /** Base and variants together; null where nothing was evaluated. Labels are those of the variants. */
   evaluation: EvaluateReport | null;
@@ -97,11 +97,11 @@ export interface StudyVariant {
   /** Unique, and fit for the name of a file, such as `base` or `5-greedy-linear-healed`. */
   id: string;
   label: string;
-  /** All methods that chose this set; none for the base. */
+  /** All methods that chose this set; none for the original. */
   methods: string[];
   count: number;
   drop: DropSet;
-  /** The set as people write it, such as `3,12-15`; empty for the base. */
+  /** The set as people write it, such as `3,12-15`; empty for the original. */
   without: string;
   repair: RepairName;
   healed: boolean;
@@ -124,7 +124,7 @@ export interface StudyLoss {
   /** Over sequences; null with a single sequence. */
   standardError: number | null;
   perplexity: number;
-  /** Loss - the base's, and its standard error, paired by token or, for models that were written, by sequence. */
+  /** Loss - the original's, and its standard error, paired by token or, for models that were written, by sequence. */
   costNats: number;
   costStandardError: number | null;
 }

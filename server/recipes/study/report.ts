@@ -92,7 +92,7 @@ const isLeftOut = ({ folder }: PlannedVariant) => folder === null;
 /** A plan of which some variants came to nothing. */
 type Written = StudySteps & { isWritten(variant: PlannedVariant): boolean };
 
-/** By id of the variant; `lost`: why it has none. What is left out was measured with the base, token by token; what was written, sequence by sequence. */
+/** By id of the variant; `lost`: why it has none. What is left out was measured with the original, token by token; what was written, sequence by sequence. */
 function lossesOf({ variants, batches, isWritten }: Written, reportOf: ReportOf) {
   const losses = new Map<string, StudyLoss>();
   const lost = new Map<string, string>();

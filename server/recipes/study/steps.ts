@@ -76,7 +76,7 @@ export function analysisStep({
   return { id: 'analyze', title: `score blocks by ${methods.join(', ')}`, recipe, after: [], batch: null };
 }
 
-/** What is measured on the base alone, leaving blocks out of its passes. */
+/** What is measured on the original alone, leaving blocks out of its passes. */
 function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): Step[] {
   const { model, perplexity, evaluate, compute } = recipe;
   const drops = variants.filter((variant) => !isWritten(variant)).map(({ set }) => set.drop);
@@ -111,7 +111,7 @@ function wholeSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[]): S
 
 const evaluationRest = { generate: false, samples: null };
 
-/** Writes the models of a batch, then measures them together; the base is evaluated beside them, item by item. */
+/** Writes the models of a batch, then measures them together; the original is evaluated beside them, item by item. */
 function batchSteps(recipe: StudyRecipe, variants: readonly PlannedVariant[], batch: number): Step[] {
   const { model, evaluate, perplexity, compute } = recipe;
   const made = variants.flatMap((variant) => writingSteps(recipe, variant, batch));

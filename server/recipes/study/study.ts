@@ -1,4 +1,4 @@
-// study: every method at every count, repaired and healed as asked for, measured beside the base. It is done in steps whose
+// study: every method at every count, repaired and healed as asked for, measured beside the original. It is done in steps whose
 // reports are kept, so that a study that was ended goes on after its last finished step.
 import { join } from 'node:path';
 import { cancelled, isUserError, studyEnded, UserError } from '../../errors';

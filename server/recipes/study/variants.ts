@@ -22,7 +22,7 @@ export interface PlannedVariant {
   readonly set: ChosenSet;
   readonly repair: RepairName;
   readonly healed: boolean;
-  /** Where it is written; null: it is measured by leaving blocks out of the base. */
+  /** Where it is written; null: it is measured by leaving blocks out of the original. */
   readonly folder: string | null;
   readonly adapter: string | null;
 }

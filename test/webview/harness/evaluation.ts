@@ -1,4 +1,4 @@
-// An evaluation of SmolLM2-135M and of two variants without blocks 12 to 16. Real: scores of base and pruned on the eight
+// An evaluation of SmolLM2-135M and of two variants without blocks 12 to 16. Real: scores of original and pruned on the eight
 // tasks with their paired intervals, base scores of MMLU, perplexities on 8 sequences. Made up: every score of the healed
 // variant, the pruned scores of MMLU, which items changed, sizes of files and times.
 import type { EvaluationForm, EvaluationRun, EvaluationState } from '../../../server/protocol/pages/evaluate';
@@ -108,7 +108,7 @@ const wikitext = (nItems: number): EvaluatedTask => ({
 });
 
 export interface EvaluationShape {
-  /** Indices in `evaluatedModels`; the base is always there. */
+  /** Indices in `evaluatedModels`; the original is always there. */
   variants?: number[];
   nItems?: number;
   mmlu?: boolean;

@@ -256,7 +256,7 @@ export function answerTo(report: AnalyzeReport, drop: DropSet): Estimate {
 
 const readReference = (name: ModelName): Reference => JSON.parse(readFileSync(referenceFile(name), 'utf8'));
 
-/** Costs of all sets that the greedy search looked at, against the whole model on the same two sequences. */
+/** Costs of all sets that the greedy search looked at, against the original on the same two sequences. */
 function searchedSets({ greedy, dense, settings }: Reference): Map<string, number> {
   const sequences = (settings as { greedy_windows?: number }).greedy_windows ?? settings.windows;
   const whole = dense.loss_per_window.slice(0, sequences).reduce((a, b) => a + b, 0) / sequences;
