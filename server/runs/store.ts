@@ -16,7 +16,7 @@ export type RunStore = ReturnType<typeof openRunStore>;
 export function openRunStore(dataFolder: string) {
   const top = join(dataFolder, 'runs');
   try {
-    mkdirSync(top, { recursive: true, mode: 0o700 });
+    if (mkdirSync(top, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dataFolder);
   } catch (error) {
     throw cannotWrite(error, top);
   }
