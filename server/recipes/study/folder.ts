@@ -11,7 +11,7 @@ import { holdFolder, openToRead, withinContent } from '../../files/contained';
 import { withOutputPlace } from '../../files/outputPlace';
 import { removeTree } from '../../files/remove';
 import { readText } from '../../files/text';
-import { cannotRead, systemCode } from '../../shared/systemErrors';
+import { cannotRead, cannotWrite, systemCode } from '../../shared/systemErrors';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
@@ -64,11 +64,14 @@ export async function openStudyFolder(
   tasksSha256: TaskHashes | null,
 ): Promise<StudyFolder> {
   const out = resolve(recipe.out);
+  const refuse = (error: unknown): never => {
+    throw cannotWrite(error, out);
+  };
   if (!(await isFile(join(out, 'study.json')))) {
     await checkOutput(out, [recipe.model]);
-    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere));
+    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere)).catch(refuse);
   }
-  await withinContent(out, () => makeReady(out, { recipe, inputs, tasksSha256 }));
+  await withinContent(out, () => makeReady(out, { recipe, inputs, tasksSha256 })).catch(refuse);
 
   const fileOf = ({ id }: Step) => join(out, 'steps', `${id}.json`);
   const prints = new Map<string, string>();
@@ -95,7 +98,7 @@ export async function openStudyFolder(
           asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
         ),
       ),
-    write: (files) => withinContent(out, () => writeFiles(out, files)),
+    write: (files) => withinContent(out, () => writeFiles(out, files)).catch(refuse),
   };
 }
 
@@ -105,8 +108,11 @@ async function makeReady(out: string, begun: Begun): Promise<void> {
   if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), begun);
   else await writeStagedFile(begunFile, asJson(begun));
   const held = await holdFolder(out);
-  for (const part of parts) await mkdir(held.at(part)).catch(unlessThere);
-  await held.close();
+  try {
+    for (const part of parts) await mkdir(held.at(part)).catch(unlessThere);
+  } finally {
+    await held.close();
+  }
   // A link out of the study is refused by this, too.
   for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
 }
