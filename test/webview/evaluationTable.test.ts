@@ -13,6 +13,7 @@ import { plotScale } from '../../webview/evaluate/plot';
 import { allRows, type Row, rowsOf } from '../../webview/evaluate/table';
 import { mmluChoiceOf, taskChoices, withMmlu, withTask } from '../../webview/evaluate/tasks';
 import { tableViewOf } from '../../webview/evaluate/view';
+import { differenceText, valueText } from '../../webview/evaluate/words';
 import {
   evaluated,
   evaluatedInPart,
@@ -22,12 +23,23 @@ import {
   evaluationReport,
   evaluationState,
   wholeMmlu,
+  withoutHealed,
 } from './harness/evaluation';
 
 const view: EvaluationView = { sort: null, filter: '', significant: false, opened: {} };
 const table = (...runs: EvaluationRun[]) => rowsOf(columnsOf(runs));
 const withReport = (change: Partial<EvaluateReport>) => evaluated({ report: evaluationReport({}, change) });
 const row = (rows: readonly Row[], key: string) => allRows(rows).find((it) => it.key === key)!;
+
+it('says of a variant that is not finite that it is, in every task, group and mean', () => {
+  for (const each of allRows(table(withoutHealed()))) {
+    const [pruned, healed] = each.cells;
+    expect(pruned!.value.state, each.key).toBe('known');
+    expect(healed!.value.state, each.key).toBe('notFinite');
+    expect(valueText(each, healed!.value)).toBe('–');
+    expect(differenceText(each, healed!.difference, healed!.value)).toBe('not finite');
+  }
+});
 const pageOf = (run: EvaluationRun, some: Partial<EvaluationView> = {}, beside: EvaluationRun[] = []) =>
   tableViewOf({
     host: evaluationState({ kind: 'run', evaluation: run, beside }, { view: { ...view, ...some } }),

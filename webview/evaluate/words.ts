@@ -8,7 +8,6 @@ import type { Row } from './table';
 export function valueText(row: Row, value: Value): string {
   if (value.state === 'known') return textInUnit(row.metric, value.value);
   if (value.state === 'partial') return `${value.nItems} of ${value.ofItems}`;
-  if (value.state === 'notFinite') return notFinite;
   return value.state === 'waiting' ? '…' : '–';
 }
 
@@ -16,6 +15,7 @@ export function valueText(row: Row, value: Value): string {
 export function differenceText(row: Row, difference: Difference, value: Value): string {
   if (difference.state === 'known') return signedInUnit(row.metric, difference.delta);
   if (difference.state === 'differs') return rules[difference.mismatches[0]!.what].short;
+  if (value.state === 'notFinite') return notFinite;
   return value.state === 'absent' ? 'not run' : '';
 }
 

@@ -6,6 +6,9 @@ import type { TryState } from '../../../server/protocol/pages/try';
 import type { ModelSummary } from '../../../server/protocol/reports';
 import type { AnalyzeReport } from '../../../server/recipes/analyze/recipe';
 import type { Answers, OpenOptions, OpenPage } from './browser';
+import { ofBlocks } from '../../../server/shared/dropSets';
+import { notFinite } from '../../../server/shared/finite';
+import { ownHeadInWords, unusedTensorsInWords } from '../../../server/shared/tensorNames';
 import { evaluationCases } from './evaluation';
 import { healCases } from './healing';
 import { answerTo, type ModelName, runOf, stateOf, stretched } from './fixture';
@@ -81,6 +84,10 @@ export function cases(
       { ...chosen, pruning: { run: runOf({ state: 'done' }, 'prune'), out: '/models/SmolLM2-135M-without-12-16' } },
       { width: 500 },
     ),
+    choose('choose-not-finite', {
+      ...stateOf(notFiniteWithout(report, 11), model),
+      choice: { ...chosen.choice, drop: ofBlocks([11]) },
+    }),
     choose('measuring', chosen, { answers: { 'choose/ask': () => new Promise(() => {}) } }),
   ];
   return [...looks, ...states, ...tryCases(model), ...runCases(report), ...healCases(), ...evaluationCases()];
@@ -143,6 +150,20 @@ function partial(report: AnalyzeReport): Partial<AnalyzeReport> {
   };
 }
 
+/** The loss without a block overflows, and so does the score of one by a method. */
+function notFiniteWithout(report: AnalyzeReport, block: number): AnalyzeReport {
+  const { blockInfluence: _, ...methods } = report.methods;
+  const lost = { lossNats: notFinite, standardError: null, costNats: notFinite, costStandardError: null };
+  const blocks = report.removals!.blocks.map((loss, k) => (k === block ? lost : loss));
+  return {
+    ...report,
+    methods,
+    removals: { ...report.removals!, blocks },
+    notFinite: [{ method: 'blockInfluence', block }],
+    whatIf: [],
+  };
+}
+
 function tryCases(model: ModelSummary): Case[] {
   const variant: ModelSummary = {
     ...model,
@@ -193,6 +214,8 @@ function tryCases(model: ModelSummary): Case[] {
   ];
 }
 
+const unusedTensors = [0, 1, 2].map((k) => `model.layers.${30 + k}.mlp.down_proj.weight`);
+
 function runCases(report: AnalyzeReport): Case[] {
   const recipeYaml =
     'kind: analyze\nmodel: /models/smollm2-135m\nsource:\n  kind: text\n  files:\n    - /texts/wiki.test.raw\n  sequences: 8\n  tokens: 512\nmethods: [blockInfluence, angularDistance, relativeMagnitude]\n';
@@ -214,6 +237,15 @@ function runCases(report: AnalyzeReport): Case[] {
   return [
     run('run-running', {}),
     run('run-done', { run: runOf({ state: 'done', endedAtEpochMs: Date.now() }), report }),
+    run('run-warnings', {
+      run: runOf({ state: 'done', endedAtEpochMs: Date.now() }),
+      report: { ...report, model: { ...report.model, ownHeadDespiteTie: true, unusedTensors } },
+      warnings: [
+        ownHeadInWords('SmolLM2-135M'),
+        unusedTensorsInWords('SmolLM2-135M', unusedTensors),
+        'The adapter was trained on SmolLM2-135M without blocks 12-16, and this is SmolLM2-135M without blocks 10-14; merge it into the model that it was trained on.',
+      ],
+    }),
     run(
       'run-failed-light',
       {

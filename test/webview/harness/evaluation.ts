@@ -255,6 +255,22 @@ export const evaluatedOtherwise = (): EvaluationRun =>
     report: evaluationReport({ variants: [2], nItems: 80, mmlu: false }),
   });
 
+/** The healed variant is not finite. */
+export function withoutHealed(): EvaluationRun {
+  const report = evaluationReport();
+  const { label } = report.models[2]!;
+  const sentence = `The log-likelihood of ${label} is not finite, because model.layers.11.mlp.down_proj.weight[3, 1407] in model.safetensors is NaN; get the weights again, or make them anew.`;
+  return evaluated({
+    report: {
+      ...report,
+      scores: report.scores.filter(({ model: index }) => index !== 2),
+      comparisons: report.comparisons.filter(({ variant }) => variant !== label),
+      generation: report.generation?.filter(({ model: index }) => index !== 2) ?? null,
+      notFinite: [{ model: 2, sentence }],
+    },
+  });
+}
+
 const summaryOf = ({
   name,
   folder,
@@ -418,6 +434,8 @@ export function evaluationCases(): Case[] {
     ),
     made('evaluate-all-subjects', shown(wholeMmlu())),
     made('evaluate-four-variants', shown(many)),
+    made('evaluate-not-finite', shown(withoutHealed())),
+    made('evaluate-not-finite-narrow', shown(withoutHealed()), narrow),
     made('evaluate-written', shown(evaluated({ report: written }))),
     made('evaluate-base-alone', shown(evaluated({ report: evaluationReport({ variants: [] }) }))),
     made('evaluate-1240', evaluationState(), { width: 1240 }),
