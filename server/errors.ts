@@ -27,9 +27,15 @@ export class UserError extends Error {
     readonly code: ErrorCode,
     message: string,
   ) {
-    super(message);
+    super(withoutMiddle(message));
   }
 }
+
+/** A sentence may name what strangers wrote, and that may be endless. */
+const mostCharacters = 1500;
+
+const withoutMiddle = (message: string): string =>
+  message.length <= mostCharacters ? message : `${message.slice(0, 1200)} ... ${message.slice(-200)}`;
 
 export const isUserError = (error: unknown): error is UserError => error instanceof UserError;
 

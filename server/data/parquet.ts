@@ -26,8 +26,11 @@ export async function openParquet(bytes: Buffer, name: string): Promise<Parquet>
     throw damaged(name, cause);
   });
   refuseManyRows(Number(metadata.num_rows), name);
+  const columns = parquetSchema(metadata).children.map((column) => column.element.name);
+  // The footer is taken as it is; what is no name there is nothing.
+  if (columns.some((column) => typeof column !== 'string')) throw damaged(name, 'a column has no name');
   return {
-    columns: parquetSchema(metadata).children.map((column) => column.element.name),
+    columns,
     async read(column) {
       try {
         refuseLargeColumn(bytes, metadata, column, name, mostBytes);

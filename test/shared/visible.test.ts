@@ -1,6 +1,7 @@
 // What a terminal or an editor acts on becomes its code; everything else stays.
 import { describe, expect, it } from 'vitest';
 import { withoutIcons, withoutLinks } from '../../extension/markup';
+import { UserError } from '../../server/errors';
 import { visible, visibleLine, visibleMessage } from '../../server/shared/visible';
 
 const rows: [what: string, text: string, shown: string][] = [
@@ -35,5 +36,13 @@ describe("the editor's own marks", () => {
   it('become letters', () => {
     expect(withoutIcons('$(check) done')).toBe('\\$(check) done');
     expect(withoutLinks('[a](command:b)')).toBe('[a] (command:b)');
+  });
+});
+
+describe('a sentence', () => {
+  it('is not endless, whatever it names', () => {
+    const { message } = new UserError('badData', `${'a'.repeat(1e6)} has no rows; give a file that has some.`);
+    expect(message.length).toBeLessThan(1500);
+    expect(message).toMatch(/^a+ \.\.\. a+ has no rows; give a file that has some\.$/);
   });
 });
