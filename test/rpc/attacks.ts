@@ -15,7 +15,7 @@ export interface Sizes {
   readonly nCounts: number;
   readonly idBytes: number;
   readonly nSteps: number;
-  readonly nPatterns: number;
+  readonly nNames: number;
   readonly depth: number;
 }
 
@@ -28,7 +28,7 @@ export const sizes = {
     nCounts: 1000,
     idBytes: 20e6,
     nSteps: 20_000,
-    nPatterns: 20_000,
+    nNames: 20_000,
     depth: 5000,
   },
   full: {
@@ -39,7 +39,7 @@ export const sizes = {
     nCounts: 1000,
     idBytes: 450e6,
     nSteps: 100_000,
-    nPatterns: 200_000,
+    nNames: 200_000,
     depth: 1_000_000,
   },
 } satisfies Record<string, Sizes>;
@@ -114,7 +114,7 @@ export interface Attack {
 export function attacksOn(
   workspace: string,
   longRun: string,
-  { nAliases, nMethods, nCounts, nPatterns }: Sizes,
+  { nAliases, nMethods, nCounts, nNames }: Sizes,
 ): Attack[] {
   const file = join(workspace, 'r.yaml');
   const good = join(workspace, 'good');
@@ -149,14 +149,14 @@ export function attacksOn(
     },
     { what: 'aliases in aliases', carryOut: parse(bomb.join('\n')) },
     { what: 'many aliases', carryOut: parse(`kind: &k analyze\nmethods: [${Array(nAliases).fill('*k').join(',')}]`) },
-    { what: 'a deep recipe', carryOut: parse('['.repeat(500_000)) },
+    { what: 'a deep recipe', carryOut: parse('['.repeat(250_000)) },
     { what: 'a study of many methods and counts', carryOut: planned(study) },
     { what: 'a plan for many ids', carryOut: planned(analyzeRecipe({ model: good, source: ids })) },
     {
-      what: 'an evaluation of many drop sets',
+      what: 'a recipe of very many names',
       carryOut: (client) =>
         client.request('recipes/format', {
-          recipe: { ...study, methods: Array(nPatterns).fill('a'.repeat(10)) } as unknown as Recipe,
+          recipe: { ...study, methods: Array(nNames).fill('a'.repeat(10)) } as unknown as Recipe,
         }),
     },
     {
