@@ -35,6 +35,22 @@ export function quantiseInto(
   }
 }
 
+/** The inverse: what the whole numbers and scales stand for, rows [n, nIn]. */
+export function dequantiseInto(
+  numbers: Uint8Array,
+  scales: Float32Array,
+  { bits, blockSize, nIn }: QuantisedLayout,
+  rows: Float32Array,
+): void {
+  const rowBlocks = Math.ceil(nIn / blockSize);
+  for (let i = 0; i < rows.length; i++) {
+    const [row, column] = [Math.floor(i / nIn), i % nIn];
+    const place = row * rowBlocks * blockSize + column;
+    const whole = bits === 8 ? numbers[place]! - 128 : ((numbers[place >> 1]! >> (4 * (place & 1))) & 15) - 8;
+    rows[i] = whole * scales[row * rowBlocks + Math.floor(column / blockSize)]!;
+  }
+}
+
 /** Numbers [first, end) of some rows. */
 interface Values {
   readonly rows: Float32Array;

@@ -156,7 +156,7 @@ function headSteps<B extends Batch, Result>(
             if (!running.states.runs(node) && endsHere(visitor, node, running.batch))
               heads.push(await openHead(round, node, running));
       for (const { visit, pass } of heads) {
-        await pass.pass(weights.head!, firstRow!);
+        await pass.pass({ weights, firstRow: firstRow!, nRows: shape[0]! });
         if (s === slices.length - 1) {
           await visitor.take?.(await pass.finish(), visit);
           visit.model.device[Symbol.dispose]();

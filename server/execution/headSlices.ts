@@ -7,6 +7,8 @@ import type { Program } from '../runtime/sessions';
 import type { Tensor, Tensors } from '../runtime/tensor';
 import { shapeOf } from './blockProgram';
 import type { Model } from './model';
+import { asHeld } from './storedWeights';
+import type { HeadSlice } from './visitor';
 
 /** What is kept from slice to slice: a value for every prediction, [rows, width], and what it begins with. */
 export interface Running {
@@ -22,7 +24,7 @@ export interface HeadSlices {
   readonly rows: number;
   /** normed [rows, D] and the running values, by the names of the graphs' inputs. */
   tensors(): Tensors;
-  pass(slice: Tensor, firstRow: number): Promise<void>;
+  pass(slice: HeadSlice): Promise<void>;
 }
 
 export interface SliceOptions {
@@ -61,11 +63,10 @@ export async function headSlicesOf(
   return {
     rows,
     tensors: () => ({ normed, ...running }),
-    async pass(head, firstRow) {
+    async pass({ weights, firstRow, nRows }) {
       using scope = device.scope();
-      const sliceRows = head.shape[0]!;
-      const own = (await feeds?.(scope, sliceRows, firstRow)) ?? {};
-      const next = await device.run(await program(rows, sliceRows, firstRow), { normed, head, ...running, ...own });
+      const own = (await feeds?.(scope, nRows, firstRow)) ?? {};
+      const next = await device.run(await program(rows, nRows, firstRow), { normed, ...weights, ...running, ...own });
       device.release(...Object.values(running));
       running = Object.fromEntries(Object.keys(kept).map((name) => [name, next[nextOf(name)]!]));
     },
@@ -74,13 +75,15 @@ export async function headSlicesOf(
 
 const nextOf = (name: string) => `next${name[0]!.toUpperCase()}${name.slice(1)}`;
 
-/** The head's rows of some tokens, [ids, D]. */
-export const headRowsOf = (
+/** The head's rows of some tokens, [ids, D], as the head that is held has them. */
+export function headRowsOf(
   { checkpoint, config, device }: Model,
   ids: Int32Array,
   shape: readonly number[] = [ids.length, config.width],
-): Promise<Tensor> =>
-  device.upload(checkpoint.gatherRowsF32(config.tiedEmbeddings ? embeddingName : headName, ids), shape, 'table');
+): Promise<Tensor> {
+  const rows = checkpoint.gatherRowsF32(config.tiedEmbeddings ? embeddingName : headName, ids);
+  return device.upload(asHeld(config.storage?.head ?? 'f32', rows, [ids.length, config.width]), shape, 'table');
+}
 
 /** The tokens that are predicted, sequence after sequence: all but the first of each. */
 export const predicted = (ids: Int32Array, tokens: number): Int32Array => ids.filter((_, i) => i % tokens !== 0);

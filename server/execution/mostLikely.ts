@@ -23,10 +23,10 @@ export async function openMostLikely(visit: HeadVisit<Batch>, row: number): Prom
   let best = 0;
   let bestLogit = Number.NEGATIVE_INFINITY;
   return {
-    async pass(head, firstRow) {
+    async pass({ weights, firstRow, nRows }) {
       using scope = device.scope();
-      const program = await scope.program(logitsSlice, config, 1, head.shape[0]!);
-      const { logits } = await scope.run(program, { hidden: state!, norm, head });
+      const program = await scope.program(logitsSlice, config, 1, nRows);
+      const { logits } = await scope.run(program, { hidden: state!, norm, ...weights });
       const values = await scope.read(logits!);
       refuseNotFinite(values, 'logits', visit);
       for (const [i, logit] of values.entries()) {

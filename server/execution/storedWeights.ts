@@ -1,10 +1,10 @@
 // Weights on the way from a checkpoint to a device, in the width in which the device is to hold them.
 import { type Checkpoint, withCheckpoint } from '../checkpoint/checkpoint';
-import { halvesOfBfloats, narrowInto } from '../checkpoint/dtype';
+import { halvesOfBfloats, narrowInto, widenInto } from '../checkpoint/dtype';
 import { matricesBeyondHalf } from '../checkpoint/halfRange';
-import { quantiseInto } from '../checkpoint/quantise';
+import { dequantiseInto, quantiseInto } from '../checkpoint/quantise';
 import { size } from '../graph/value';
-import { quantisation, storageOf, storedBytes } from '../model/storage';
+import { configHeldAs, quantisation, storedBytes } from '../model/storage';
 import { embeddingName, headName, parseBlockWeightName } from '../model/weights';
 import type { WeightWidth } from '../protocol/recipes';
 import type { HostNumbers } from '../runtime/tensor';
@@ -28,9 +28,9 @@ async function heldIn(checkpoint: Checkpoint, width: WeightWidth): Promise<Check
   }
   const blocks = config.blocks.map((block, k) => ({ ...block, float32Weights: float32Weights[k]! }));
   const headBeyond = beyond.has(config.tiedEmbeddings ? embeddingName : headName);
-  const storage = storageOf(width);
-  const held = headBeyond ? { ...storage, head: 'f32' as const } : storage;
-  return { ...checkpoint, config: { ...config, blocks, storage: held } };
+  const { storage, ...held } = configHeldAs(config, width);
+  const head = headBeyond ? 'f32' : storage!.head;
+  return { ...checkpoint, config: { ...held, blocks, storage: { ...storage!, head } } };
 }
 
 /** A weight, or rows of it. */
@@ -55,7 +55,11 @@ export async function readStored(checkpoint: Checkpoint, part: StoredWeight, roo
 }
 
 /** What is fed for a weight, given its numbers. */
-export function stored({ width, shape }: StoredWeight, data: Float32Array, room: Room): HostNumbers[] {
+export function stored(
+  { width, shape }: Pick<StoredWeight, 'width' | 'shape'>,
+  data: Float32Array,
+  room: Room,
+): HostNumbers[] {
   if (width === 'f32') return [data];
   const bytes = room(storedBytes(width, shape));
   if (width === 'f16') {
@@ -68,6 +72,16 @@ export function stored({ width, shape }: StoredWeight, data: Float32Array, room:
   const numbers = bytes.subarray(4 * layout.nBlocks);
   quantiseInto(data, layout, numbers, scales);
   return [numbers, scales];
+}
+
+/** Numbers of a matrix as the device sees them once they are widened. */
+export function asHeld(width: WeightWidth, data: Float32Array, shape: readonly number[]): Float32Array {
+  if (width === 'f32') return data;
+  const [numbers, scales] = stored({ width, shape }, data, (nBytes) => new Uint8Array(nBytes));
+  const widened = new Float32Array(data.length);
+  if (width === 'f16') widenInto('F16', numbers as Uint16Array, widened);
+  else dequantiseInto(numbers as Uint8Array, scales as Float32Array, quantisation(width, shape), widened);
+  return widened;
 }
 
 function readFloats(checkpoint: Checkpoint, { weight, shape, firstRow }: StoredWeight, into?: Float32Array) {

@@ -64,9 +64,16 @@ export interface HeadVisit<B> {
   readonly norm: Tensor;
 }
 
+/** Rows [firstRow, firstRow + nRows) of the head, and what is fed for them. */
+export interface HeadSlice {
+  readonly weights: Tensors;
+  readonly firstRow: number;
+  readonly nRows: number;
+}
+
 /** What goes on at the end of a path while the head [V, D] passes in slices. */
 export interface HeadPass<Result> {
-  pass(slice: Tensor, firstRow: number): Promise<void>;
+  pass(slice: HeadSlice): Promise<void>;
   finish(): Promise<Result>;
 }
 

@@ -84,7 +84,7 @@ export const llamaForm: ModelForm = {
 /** In how many bits a device holds matrices. */
 export interface WeightStorage {
   readonly blocks: WeightWidth;
-  readonly head: 'f32' | 'f16';
+  readonly head: WeightWidth;
 }
 
 export interface ModelConfig {

@@ -10,11 +10,8 @@ import type { ModelConfig, WeightStorage } from './config';
 export const configHeldAs = (config: ModelConfig, width: WeightWidth): ModelConfig =>
   width === 'f32' ? config : { ...config, storage: storageOf(width) };
 
-/** The head has as many rows as the vocabulary and decides on every token: it is not quantised. */
-export const storageOf = (width: WeightWidth): WeightStorage => ({
-  blocks: width,
-  head: width === 'f32' ? 'f32' : 'f16',
-});
+/** The head decides on every token: it has 8 bits at the least. */
+const storageOf = (width: WeightWidth): WeightStorage => ({ blocks: width, head: width === 'int4' ? 'int8' : width });
 
 /** `blockSize` numbers share a scale. Blocks of 32 numbers of 4 bits cost half as many nats again (docs/measurements.md). */
 const layouts = { int8: { bits: 8, blockSize: 32 }, int4: { bits: 4, blockSize: 16 } } as const;

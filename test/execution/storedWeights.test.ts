@@ -17,6 +17,7 @@ import {
   withReplaced,
 } from '../../server/execution/weightStore';
 import { pathWithout } from '../../server/model/path';
+import { embeddingName, headName } from '../../server/model/weights';
 import type { WeightWidth } from '../../server/protocol/recipes';
 import { modelFolder } from '../fixtures';
 import { deviceOfFile } from './setting';
@@ -56,17 +57,36 @@ const roundedTo: Record<(typeof widths)[number], (data: Float32Array, nIn: numbe
   int4: (data, nIn) => dequantised(data, nIn, 4, 16),
 };
 
-/** The checkpoint with its matrices rounded; the head to halves, whatever the width. */
+/** The head has 8 bits at the least. */
+const headOf = { f16: 'f16', int8: 'int8', int4: 'int8' } as const;
+
+/** With a head of its own, so that the head can be rounded while the embeddings stay as they are. */
+function untied(checkpoint: Checkpoint): Checkpoint {
+  const stored = (name: string) => (name === headName ? embeddingName : name);
+  return {
+    ...checkpoint,
+    config: { ...checkpoint.config, tiedEmbeddings: false },
+    weights: new Map([...checkpoint.weights, [headName, checkpoint.weights.get(embeddingName)!]]),
+    readF32: (name, into) => checkpoint.readF32(stored(name), into),
+    readRowsF32: (name, first, n, into) => checkpoint.readRowsF32(stored(name), first, n, into),
+    gatherRowsF32: (name, rows, into) => checkpoint.gatherRowsF32(stored(name), rows, into),
+    readBytes: (name, start, length, into) => checkpoint.readBytes(stored(name), start, length, into),
+  };
+}
+
+/** The checkpoint with its matrices rounded. */
 function roundedCheckpoint(checkpoint: Checkpoint, width: (typeof widths)[number]): Checkpoint {
   const put = (name: string, numbers: Float32Array): Float32Array => {
     const { shape } = checkpoint.weights.get(name)!;
-    if (shape.length === 2) numbers.set((name.includes('.layers.') ? roundedTo[width] : toHalf)(numbers, shape[1]!));
+    if (shape.length === 2 && name !== embeddingName)
+      numbers.set(roundedTo[name === headName ? headOf[width] : width](numbers, shape[1]!));
     return numbers;
   };
   return {
     ...checkpoint,
     readF32: async (name, into) => put(name, await checkpoint.readF32(name, into)),
     readRowsF32: async (name, first, n, into) => put(name, await checkpoint.readRowsF32(name, first, n, into)),
+    gatherRowsF32: (name, rows, into) => put(name, checkpoint.gatherRowsF32(name, rows, into)),
   };
 }
 
@@ -85,10 +105,10 @@ async function both<T>(
   mode: 'resident' | 'streaming',
   work: (model: Model) => Promise<T>,
 ): Promise<[T, T]> {
-  const held = await withStoredCheckpoint(folder, width, (checkpoint) => on(checkpoint, mode, work));
+  const held = await withStoredCheckpoint(folder, width, (checkpoint) => on(untied(checkpoint), mode, work));
   const plain = await openCheckpoint(folder);
   try {
-    return [held, await on(roundedCheckpoint(plain, width), mode, work)];
+    return [held, await on(roundedCheckpoint(untied(plain), width), mode, work)];
   } finally {
     await plain.close();
   }

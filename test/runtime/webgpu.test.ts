@@ -71,4 +71,13 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
     expect(Math.abs(here.lossNats - there.lossNats)).toBeLessThan(1e-4);
     expect(there.dropSet).toEqual([2]);
   });
+  test.each(['int8', 'int4'])('loss and gradients of matrices held as %s are those of the CPU', (width) => {
+    const on = (device: string) =>
+      report<AnalyzeReport>('analyze', device, '--weights', width, '--methods', 'taylor', '--sequences', '1');
+    const [here, there] = [on('cpu'), on('webgpu')];
+    expect(there.weights).toBe(width);
+    expect(relative(there.lossPerSequence, here.lossPerSequence)).toBeLessThan(1e-5);
+    expect(relative(there.methods.taylor!.scores, here.methods.taylor!.scores)).toBeLessThan(1e-4);
+    expect(there.transfers!.readBytes.weight).toBe(0);
+  });
 });
