@@ -3,7 +3,7 @@ import { access, constants, type FileHandle, open, realpath, rename, rm, stat } 
 import { basename, dirname, resolve } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, isAllowed, outsideRoots, withParent } from '../files/contained';
-import { removeAbandoned, stageName } from '../files/stages';
+import { forgetStage, removeAbandoned, stageName } from '../files/stages';
 import { nullIfMissing, refusalOf } from '../shared/systemErrors';
 
 /** Writes `text` beside its place and renames it. Throws UserError('cannotWrite') and leaves what was there before. */
@@ -32,7 +32,8 @@ export async function writeStagedIn(
   name: string,
   write: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
-  const stage = folder.at(stageName(name));
+  const ownName = stageName(name);
+  const stage = folder.at(ownName);
   try {
     await removeAbandoned(folder, name);
     await closing(await create(stage), async (file) => {
@@ -43,6 +44,8 @@ export async function writeStagedIn(
   } catch (error) {
     await rm(stage, { force: true }).catch(() => {});
     throw cannotWrite(`${folder.path}/${name}`, error);
+  } finally {
+    forgetStage(ownName);
   }
 }
 
@@ -69,9 +72,10 @@ export async function checkStagedFile(path: string, made?: string): Promise<void
     if (kind === 'stream') return await access(target, constants.W_OK);
     if ((await stat(target).catch(nullIfMissing))?.isDirectory()) throw new Error('it is a folder');
     await withParent(target, async (parent) => {
-      const stage = parent.at(stageName(basename(target)));
-      await (await create(stage)).close();
-      await rm(stage);
+      const stage = stageName(basename(target));
+      await (await create(parent.at(stage))).close();
+      await rm(parent.at(stage));
+      forgetStage(stage);
     });
   } catch (error) {
     throw cannotWrite(target, error);

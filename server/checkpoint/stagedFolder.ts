@@ -7,7 +7,7 @@ import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
 import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
 import { isLockInside, removeVoidLocks, withOwner } from '../files/owner';
 import { removeIn } from '../files/remove';
-import { removeStages, stageName } from '../files/stages';
+import { forgetStage, removeStages, stageName } from '../files/stages';
 import { cannotWrite } from '../shared/systemErrors';
 
 export interface StagingOptions {
@@ -67,6 +67,8 @@ async function staged<Result>(
   } catch (error) {
     await removeIn(parent, stage).catch(() => {});
     throw error;
+  } finally {
+    forgetStage(stage);
   }
 }
 

@@ -1,17 +1,21 @@
 // What is not complete yet lies beside its place under a hidden name that nobody can foresee, so that nobody has put something
 // there. The name says whose it is, so that what the dead have left can be told from what the living write.
 import { createHash, randomBytes } from 'node:crypto';
+import { lstatSync, readdirSync, rmSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { identityOf, isAlive, placeHere } from '../protocol/processIdentity';
 import type { HeldFolder } from './contained';
 import { removeIn } from './remove';
 
-/** Of the file or folder that will have this name. */
+/** Of the file or folder that will have this name. `forgetStage` is to be called once it is renamed or removed. */
 export function stageName(name: string): string {
   const stage = `${stagePrefix(name)}${process.pid}-${placeMark()}${randomBytes(8).toString('hex')}`;
   ours.add(stage);
   return stage;
 }
+
+export const forgetStage = (stage: string): void => void ours.delete(stage);
 
 /** File systems take names of 255 bytes. */
 const stagePrefix = (name: string) => `.${Buffer.from(name).subarray(0, 200).toString()}.partial-`;
@@ -19,7 +23,7 @@ const stagePrefix = (name: string) => `.${Buffer.from(name).subarray(0, 200).toS
 /** In stages of earlier versions the number of the process stands alone. */
 const form = /^\..+\.partial-(\d+)(?:-([0-9a-f]{8})[0-9a-f]{16})?$/;
 
-/** Names that this process has given. */
+/** Stages that this process is writing. */
 const ours = new Set<string>();
 
 /** Where process numbers mean the same as here. */
@@ -42,6 +46,23 @@ export const removeAbandoned = (folder: HeldFolder, name: string): Promise<void>
     return stats !== null && Date.now() - stats.mtimeMs > longestMs;
   });
 
+/** The same at once, by names alone, in a folder of our own that nobody else can write to. */
+export function removeAbandonedSync(folder: string, name: string): void {
+  for (const entry of readdirSync(folder)) {
+    const stage = stageIn(entry, name);
+    const at = join(folder, entry);
+    const isOld = () => Date.now() - (lstatSync(at, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > longestMs;
+    if (stage && (stage.isHere ? !livesHere(stage.pid) : isOld())) rmSync(at, { force: true });
+  }
+}
+
+/** Whose stage of `name` an entry is; null: none, or one of this process. */
+function stageIn(entry: string, name: string | null): { pid: number; isHere: boolean } | null {
+  const [, pid, place] = form.exec(entry) ?? [];
+  if (pid === undefined || ours.has(entry) || (name !== null && !entry.startsWith(stagePrefix(name)))) return null;
+  return { pid: Number(pid), isHere: place === undefined || place === placeMark() };
+}
+
 async function removeGone(
   folder: HeldFolder,
   name: string | null,
@@ -49,10 +70,8 @@ async function removeGone(
 ): Promise<void> {
   // A folder that cannot be read may be written to.
   for (const entry of await readdir(folder.at('.')).catch((): string[] => [])) {
-    const [, pid, place] = form.exec(entry) ?? [];
-    if (pid === undefined || ours.has(entry) || (name !== null && !entry.startsWith(stagePrefix(name)))) continue;
-    const isHere = place === undefined || place === placeMark();
-    if (isHere ? !livesHere(Number(pid)) : await isGoneElsewhere(entry)) await removeIn(folder, entry);
+    const stage = stageIn(entry, name);
+    if (stage && (stage.isHere ? !livesHere(stage.pid) : await isGoneElsewhere(entry))) await removeIn(folder, entry);
   }
 }
 

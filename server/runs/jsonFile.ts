@@ -1,7 +1,8 @@
 // Small JSON files that are read and replaced as a whole. Each carries a checksum.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { sealed, unsealed } from '../checkpoint/sealed';
+import { forgetStage, removeAbandonedSync, stageName } from '../files/stages';
 
 /** `unreadable`: the system says why not, and may say otherwise later. */
 export type ReadJson =
@@ -31,17 +32,29 @@ export const replaceFile = (path: string, content: object): void =>
   replaceText(path, `${sealed(JSON.stringify(content))}\n`);
 
 export function replaceText(path: string, text: string): void {
-  const stage = `${path}.partial`;
+  const [folder, name] = [dirname(path), basename(path)];
+  const ownName = stageName(name);
+  const stage = join(folder, ownName);
   try {
-    writeFileSync(stage, text, { mode: 0o600, flush: true });
+    removeLeft(folder, name);
+    writeFileSync(stage, text, { mode: 0o600, flag: 'wx', flush: true });
     renameSync(stage, path);
     syncFolder(dirname(path));
   } catch (error) {
     try {
       rmSync(stage, { force: true });
-    } catch {} // the next one goes over it
+    } catch {} // the next one removes it
     throw withPath(error, path);
+  } finally {
+    forgetStage(ownName);
   }
+}
+
+/** What cannot be removed now is left to the next one. */
+function removeLeft(folder: string, name: string): void {
+  try {
+    removeAbandonedSync(folder, name);
+  } catch {}
 }
 
 /** Brings the names in a folder to the disk: without that a file that was renamed may have its old name after a loss of power. */

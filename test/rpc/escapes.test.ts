@@ -15,10 +15,12 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeStagedFile } from '../../server/checkpoint/stagedFile';
 import { isUserError } from '../../server/errors';
 import { removeTree } from '../../server/files/remove';
 import { type Recipe, recipeSchema } from '../../server/recipes/kinds';
 import { runRecipe } from '../../server/recipes/runRecipe';
+import { replaceText } from '../../server/runs/jsonFile';
 import { storyText } from '../recipes/healing';
 import { connect, errorOf, newFolder, reaches, startServer, stopServer, stories } from './client';
 
@@ -345,6 +347,41 @@ describe('what is removed', () => {
     await carryOut(prune(here));
     expect(stateOf(outside)).toEqual(before);
     expect(existsSync(join(here.out, 'config.json'))).toBe(true);
+  });
+});
+
+describe('a temporary name', () => {
+  const planted = (name: string) => [`.${name}.partial-${process.pid}`, `${name}.partial`, `.${name}.partial`];
+  it.each([
+    { what: 'of a report', write: (path: string) => writeStagedFile(path, 'text') },
+    { what: 'of a file of a run', write: async (path: string) => replaceText(path, 'text') },
+  ])('$what is none that somebody could have put a link under', async ({ write }) => {
+    const { at, folder } = place();
+    const before = stateOf(outside);
+    for (const name of planted('report.json')) link(at(name), join(outside, 'secret.txt'));
+    await write(at('report.json'));
+    expect(stateOf(outside)).toEqual(before);
+    expect(readFileSync(at('report.json'), 'utf8')).toBe('text');
+    expect(
+      readdirSync(folder).filter((name) => name.includes('report.json') && !planted('report.json').includes(name)),
+    ).toEqual(['report.json']);
+  });
+
+  it('of a dead process goes with the next writing, one of a living process stays', async () => {
+    const { at, folder } = place();
+    const stage = (pid: number) => `.report.json.partial-${pid}`;
+    for (const pid of [999_999_999, process.ppid]) writeFileSync(at(stage(pid)), '');
+    for (const write of [
+      () => writeStagedFile(at('report.json'), 'a'),
+      async () => replaceText(at('report.json'), 'b'),
+    ]) {
+      await write();
+      expect(readdirSync(folder).filter((name) => name.includes('report'))).toEqual([
+        stage(process.ppid),
+        'report.json',
+      ]);
+      writeFileSync(at(stage(999_999_999)), '');
+    }
   });
 });
 
