@@ -1,7 +1,7 @@
 // JSON that says itself whether it is what was written: its last field is a checksum of all that stands before it. Text of
 // earlier versions has none, and is taken as it is.
 import { createHash } from 'node:crypto';
-import { withNamesOfNow } from '../shared/earlierNames';
+import { namedAsNow } from '../shared/earlierNames';
 import { isRecord } from '../shared/records';
 
 /** @param json an object with at least one field, in one line or in several */
@@ -37,7 +37,7 @@ function parsedObject(text: string): object | null {
   // An error of the parser takes longer than a line: a damaged log may have a million of them.
   if (!/^\s*\{\s*["}]/.test(text)) return null;
   try {
-    const value = withNamesOfNow(JSON.parse(text));
+    const value = namedAsNow(text);
     return isRecord(value) ? value : null;
   } catch {
     return null;

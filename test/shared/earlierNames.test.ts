@@ -1,6 +1,6 @@
 // Fields under the names that they had before.
 import { describe, expect, it } from 'vitest';
-import { withNamesOfNow } from '../../server/shared/earlierNames';
+import { namedAsNow, withNamesOfNow } from '../../server/shared/earlierNames';
 
 describe('names of before', () => {
   it.each([
@@ -10,5 +10,8 @@ describe('names of before', () => {
     ['values stay', { kind: 'windows', files: ['nWindows'] }, { kind: 'windows', files: ['nWindows'] }],
     ['nothing that every object has', { toString: 1 }, { toString: 1 }],
     ['no object', 'windows', 'windows'],
-  ])('%s', (_, before, now) => expect(withNamesOfNow(before)).toEqual(now));
+  ])('%s', (_, before, now) => {
+    expect(withNamesOfNow(before)).toEqual(now);
+    expect(namedAsNow(JSON.stringify(before))).toEqual(now);
+  });
 });
