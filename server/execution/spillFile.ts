@@ -18,6 +18,8 @@ export function openSpillFile(): SpillFile {
       if (!open) {
         const folder = mkdtempSync(join(tmpdir(), `espalier-states-${process.pid}-`));
         open = { folder, handle: openSync(join(folder, 'states'), 'wx+', 0o600) };
+        // Where an open file needs no name, a process that is killed leaves none.
+        if (process.platform !== 'win32') rmSync(folder, { recursive: true });
       }
       const at = end;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

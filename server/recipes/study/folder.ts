@@ -1,22 +1,21 @@
 // The folder of a study: what was asked for in study.json, the report of every finished step in steps/, adapters, and models
 // for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isFile } from '../../checkpoint/folder';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
 import { holdFolder, openToRead, withinContent } from '../../files/contained';
 import { withOutputPlace } from '../../files/outputPlace';
 import { removeTree } from '../../files/remove';
-import { readText } from '../../files/text';
 import { cannotRead, cannotWrite, systemCode } from '../../shared/systemErrors';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
 import { firstDifference } from '../firstDifference';
-import type { Step } from './steps';
+import { analysisStep, type Step } from './steps';
+import { asJson, readStudyFile, sealedJson } from './studyFile';
 
 /** A step that came to a number that is not finite; or it was not carried out, since nothing is left that it is about. */
 export interface LostStep {
@@ -62,17 +61,12 @@ export async function openStudyFolder(
   recipe: StudyRecipe,
   inputs: StudyInputs,
   tasksSha256: TaskHashes | null,
+  say: (text: string) => void,
 ): Promise<StudyFolder> {
   const out = resolve(recipe.out);
   const refuse = (error: unknown): never => {
     throw cannotWrite(error, out);
   };
-  if (!(await isFile(join(out, 'study.json')))) {
-    await checkOutput(out, [recipe.model]);
-    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere)).catch(refuse);
-  }
-  await withinContent(out, () => makeReady(out, { recipe, inputs, tasksSha256 })).catch(refuse);
-
   const fileOf = ({ id }: Step) => join(out, 'steps', `${id}.json`);
   const prints = new Map<string, string>();
   /** What a step's result depends on: its recipe, the inputs, and the steps whose results it reads. */
@@ -82,31 +76,62 @@ export async function openStudyFolder(
     prints.set(id, print);
     return print;
   }
+  const stepIn = (step: Step) => withinContent(out, () => readStudyFile<StepFile>(fileOf(step)));
+  const isOwn = async (step: Step) => {
+    const found = await stepIn(step);
+    return found.kind === 'read' && found.value.inputSha256 === fingerprint(step);
+  };
+  if (!(await lstat(join(out, 'study.json')).catch(() => null))) {
+    await checkOutput(out, [recipe.model]);
+    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere)).catch(refuse);
+  }
+  const begun: Begun = { recipe, inputs, tasksSha256 };
+  const isRestored = await withinContent(out, () => makeReady(out, begun, () => isOwn(analysisStep(recipe)))).catch(
+    refuse,
+  );
+  if (isRestored)
+    say(`${join(out, 'study.json')} was damaged; it is written anew, since the analysis beside it is its own.`);
+
+  /** A step may be looked for more than once. */
+  const told = new Set<string>();
   return {
     async kept(step) {
       const inputSha256 = fingerprint(step);
-      if (!(await isFile(fileOf(step)))) return null;
-      const kept = parsed(await withinContent(out, () => readText(fileOf(step)))) as
-        | (KeptStep & { inputSha256: string })
-        | null;
-      return kept?.inputSha256 === inputSha256 ? { elapsedMs: kept.elapsedMs, report: kept.report } : null;
+      const found = await stepIn(step);
+      if (found.kind === 'damaged' && !told.has(step.id)) {
+        told.add(step.id);
+        say(`${fileOf(step)} is damaged; its step is done again.`);
+      }
+      if (found.kind !== 'read' || found.value.inputSha256 !== inputSha256) return null;
+      return { elapsedMs: found.value.elapsedMs, report: found.value.report };
     },
     keep: (step, { elapsedMs, report }) =>
       withinContent(out, () =>
         writeStagedFile(
           fileOf(step),
-          asJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
+          sealedJson({ id: step.id, inputSha256: fingerprint(step), elapsedMs, recipe: step.recipe, report }),
         ),
       ),
     write: (files) => withinContent(out, () => writeFiles(out, files)).catch(refuse),
   };
 }
 
-/** Writes down what was asked for, or sees that it is the same, and makes the folders in the study's own. */
-async function makeReady(out: string, begun: Begun): Promise<void> {
+/**
+ * Writes down what was asked for, or sees that it is the same, and makes the folders in the study's own. True: what was written down
+ * is damaged, and was restored, since `isOwn` says whose steps these are.
+ */
+async function makeReady(out: string, begun: Begun, isOwn: () => Promise<boolean>): Promise<boolean> {
   const begunFile = join(out, 'study.json');
-  if (await isFile(begunFile)) refuseOther(out, await readBegun(begunFile), begun);
-  else await writeStagedFile(begunFile, asJson(begun));
+  const found = await readStudyFile<Begun>(begunFile);
+  const then = found.kind === 'read' && found.value.recipe && found.value.inputs ? found.value : null;
+  const isRestored = !then && found.kind !== 'absent';
+  if (then) refuseOther(out, then, begun);
+  else if (isRestored && !(await isOwn()))
+    throw new UserError(
+      'badData',
+      `${begunFile} is damaged, so that its study cannot go on; give the study another out.`,
+    );
+  else await writeStagedFile(begunFile, sealedJson(begun));
   const held = await holdFolder(out);
   try {
     for (const part of parts) await mkdir(held.at(part)).catch(unlessThere);
@@ -115,6 +140,7 @@ async function makeReady(out: string, begun: Begun): Promise<void> {
   }
   // A link out of the study is refused by this, too.
   for (const folder of [out, ...parts.map((part) => join(out, part))]) await removeAbandonedIn(folder);
+  return isRestored;
 }
 
 async function writeFiles(out: string, files: Readonly<Record<string, string>>): Promise<void> {
@@ -160,14 +186,12 @@ interface Begun {
   readonly tasksSha256?: TaskHashes | null;
 }
 
-async function readBegun(path: string): Promise<Begun> {
-  const begun = parsed(await readText(path)) as Begun | null;
-  if (begun?.recipe && begun.inputs) return begun;
-  throw new UserError('badData', `${path} is damaged, so that its study cannot go on; give the study another out.`);
+interface StepFile extends KeptStep {
+  readonly inputSha256: string;
 }
 
 function refuseOther(out: string, then: Begun, now: Begun): void {
-  const asWritten = parsed(asJson(now.recipe)) as object;
+  const asWritten = withNamesOfNow(JSON.parse(asJson(now.recipe))) as object;
   const other = firstDifference(then.recipe, asWritten);
   if (other)
     throw new UserError(
@@ -183,16 +207,4 @@ function refuseOther(out: string, then: Begun, now: Begun): void {
       'badData',
       `${what} is not what it was when the study in ${out} was begun; put it back, or give this study another out.`,
     );
-}
-
-/** How the work is computed is no part of what was asked for. */
-const asJson = (value: object): string =>
-  `${JSON.stringify(value, (key, inner) => (key === 'compute' ? undefined : inner), 1)}\n`;
-
-function parsed(text: string): object | null {
-  try {
-    return withNamesOfNow(JSON.parse(text)) as object;
-  } catch {
-    return null;
-  }
 }

@@ -56,7 +56,7 @@ export async function runStudy(
   runners: StepRunners = stepRunners,
 ): Promise<StudyReport> {
   const { config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(recipe);
-  const folder = await openStudyFolder(recipe, inputs, tasksSha256);
+  const folder = await openStudyFolder(recipe, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
   const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
   const carried = new Map<string, CarriedStep>();
   const emitPlan = (plan: StudySteps): StudyPlan => {
