@@ -1,6 +1,7 @@
 // Where --json writes a report: a file that appears complete or not at all, or standard output. What is for people then goes to
 // standard error, so that a program can read the other.
 import { checkStagedFile, writeStagedFile } from '../checkpoint/stagedFile';
+import { withNamesOfBefore } from '../shared/earlierNames';
 import { finiteJson } from '../shared/finite';
 import { visible } from '../shared/visible';
 import { type Output, stderr, stdout } from '../terminal';
@@ -25,7 +26,7 @@ export async function checkReport(place: string | undefined, made?: string): Pro
 export async function writeReport(place: string | undefined, report: object): Promise<void> {
   if (place === undefined) return;
   // What a terminal would act on becomes its code in files, too, so that they can be looked at.
-  const text = `${visible(finiteJson(report, 1))}\n`;
+  const text = `${visible(finiteJson(withNamesOfBefore(report), 1))}\n`;
   if (!isStandardOutput(place)) return writeStagedFile(place, text);
   await new Promise<void>((done) => stdout.write(text, done));
 }

@@ -12,6 +12,10 @@ const fields: Readonly<Record<string, string>> = {
   judgedAt: 'evaluatedAtStep',
 };
 
+const fieldsBefore: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(fields).map(([before, now]) => [now, before]),
+);
+
 /** Options of the command line: the earlier name -> that of now. */
 export const earlierOptions: Readonly<Record<string, string>> = {
   '--windows': '--sequences',
@@ -26,14 +30,37 @@ export function namedAsNow(json: string): unknown {
   return anyField.test(json) ? withNamesOfNow(value) : value;
 }
 
-/** What was read from a file, with its fields under the names of now. A field that is there under both stays as it is. */
+/** A report for programs that read it: its fields under the names of now, and once more under those of before. */
+export function withNamesOfBefore(value: object): object;
+export function withNamesOfBefore(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withNamesOfBefore);
+  if (!isRecord(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      const made = withNamesOfBefore(inner as object);
+      const before = Object.hasOwn(fieldsBefore, key) ? fieldsBefore[key]! : key;
+      return Object.hasOwn(value, before)
+        ? [[key, made]]
+        : [
+            [key, made],
+            [before, made],
+          ];
+    }),
+  );
+}
+
+/**
+ * What was read from a file, with its fields under the names of now. A field that is there under both names stays under both
+ * where they differ, and is taken once where they agree.
+ */
 export function withNamesOfNow(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withNamesOfNow);
   if (!isRecord(value)) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => {
+    Object.entries(value).flatMap(([key, inner]) => {
       const now = Object.hasOwn(fields, key) ? fields[key]! : key;
-      return [Object.hasOwn(value, now) ? key : now, withNamesOfNow(inner)];
+      if (now === key || !Object.hasOwn(value, now)) return [[now, withNamesOfNow(inner)]];
+      return JSON.stringify(inner) === JSON.stringify(value[now]) ? [] : [[key, withNamesOfNow(inner)]];
     }),
   );
 }
