@@ -373,7 +373,7 @@ describe('a folder that something happened to', () => {
     });
     expect(await errorOf(again.request('runs/resume', { runId }))).toMatchObject({
       reason: 'cannotWrite',
-      message: expect.stringContaining('(EISDIR)'),
+      message: expect.stringContaining('(EISDIR at '),
     });
     const other = randomUUID();
     await again.request('runs/start', { runId: other, recipe: { kind: 'inspect', model: stories } });
