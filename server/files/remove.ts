@@ -1,6 +1,7 @@
 // Removes folders with all that is in them. Links are removed and never followed, also where a folder becomes a link meanwhile.
 import { lstat, readdir, rmdir, unlink } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { cannotWrite } from '../shared/systemErrors';
 import { type HeldFolder, holdChild, withParent } from './contained';
 
 /** Does nothing where there is nothing. @throws UserError `outsideRoots`; whatever the file system says. */
@@ -9,7 +10,7 @@ export async function removeTree(path: string): Promise<void> {
   try {
     await withParent(whole, (parent) => removeIn(parent, basename(whole)));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw cannotWrite(error, whole);
   }
 }
 
