@@ -137,8 +137,11 @@ describe('a model that is changed meanwhile', () => {
       await until('it computes', () => started.stderr().includes('on cpu'));
       const engine = childrenOf(started.pid)[0]!;
       process.kill(engine, 'SIGSTOP');
-      changes['its weights, replaced by others of the same size']!.change(join(model, 'model.safetensors'));
-      process.kill(engine, 'SIGCONT');
+      try {
+        changes['its weights, replaced by others of the same size']!.change(join(model, 'model.safetensors'));
+      } finally {
+        process.kill(engine, 'SIGCONT');
+      }
       const { code, stderr } = await started.ended;
       expect({ code }, stderr).toEqual({ code: 2 });
       expect(stderr).toContain('model.safetensors was changed while it was being read');
