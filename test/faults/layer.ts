@@ -1,6 +1,6 @@
 // A layer under Node's file calls and process starts that counts them by kind, fails the n-th of a kind, and keeps a journal of
-// what changed the disk. It sees only what lies below one folder. Tests install it in their own process; `preload.ts` installs
-// it in others. Node's modules are changed for all who import them, which `syncBuiltinESMExports` makes true for `import`, too.
+// what changed the disk. It sees only what lies below one folder, in the process that installs it. Node's modules are changed for
+// all who import them, which `syncBuiltinESMExports` makes true for `import`, too.
 import { syncBuiltinESMExports } from 'node:module';
 import { resolve, sep } from 'node:path';
 import { callbackCalls, promiseCalls } from './asyncCalls';
