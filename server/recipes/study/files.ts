@@ -1,6 +1,5 @@
 // What lies in a study's folder at the end, beside its steps. Pure.
 import { harnessResults } from '../../evaluation/harnessResults';
-import { withNamesOfBefore } from '../../shared/earlierNames';
 import { finiteJson } from '../../shared/finite';
 import type { StudyReport } from './recipe';
 import { studyCharts } from '../../reporting/studyCharts';
@@ -22,7 +21,7 @@ export function studyFiles(report: StudyReport, dateEpochMs: number): Record<str
     'report.md': studyMarkdown(report, charts, ({ name }) => `charts/${name}.svg`),
     'report.html': studyHtml(report, charts),
     // Last: where it is, all is there.
-    'report.json': asJson(withNamesOfBefore(report)),
+    'report.json': asJson(report),
   };
 }
 
