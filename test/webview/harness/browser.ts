@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import {
   AbstractMessageReader,
   AbstractMessageWriter,
@@ -77,10 +77,8 @@ export async function startHarness(): Promise<Harness> {
   const server = await serve();
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const browser = await chromium.launch({ executablePath: chromiumFile, args: ['--headless=new', '--no-sandbox'] });
-  // One for all pages, so that the script is fetched and compiled once; what a page stores is its own.
-  const context = await browser.newContext();
   return {
-    open: (options) => openPage(context, origin, options),
+    open: (options) => openPage(browser, origin, options),
     async close() {
       await browser.close();
       await new Promise((done) => server.close(done));
@@ -88,11 +86,14 @@ export async function startHarness(): Promise<Harness> {
   };
 }
 
-async function openPage(context: BrowserContext, origin: string, options: OpenOptions): Promise<OpenPage> {
+async function openPage(browser: Browser, origin: string, options: OpenOptions): Promise<OpenPage> {
   const { theme = 'dark', width = 900, height = 900, reducedMotion = false } = options;
+  // One for each page: of pages in one context a browser draws the one in front alone.
+  const context = await browser.newContext({
+    viewport: { width, height },
+    reducedMotion: reducedMotion ? 'reduce' : 'no-preference',
+  });
   const page = await context.newPage();
-  await page.setViewportSize({ width, height });
-  await page.emulateMedia({ reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
   const asked: OpenPage['asked'] = [];
   const told: OpenPage['told'] = { 'page/painted': [], 'page/violation': [], 'page/error': [] };
   const complaints: string[] = [];
@@ -131,7 +132,7 @@ async function openPage(context: BrowserContext, origin: string, options: OpenOp
     notify: async (method, params) => void (await connection!.sendNotification(method, params)),
     async close() {
       connection?.dispose();
-      await page.close();
+      await context.close();
     },
   };
 }
