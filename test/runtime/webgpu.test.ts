@@ -71,11 +71,11 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
     expect(Math.abs(here.lossNats - there.lossNats)).toBeLessThan(1e-4);
     expect(there.dropSet).toEqual([2]);
   });
-  test.each(['int8', 'int4'])('loss and gradients of matrices held as %s are those of the CPU', (width) => {
+  test('loss and gradients of matrices held as int4, and the head as int8, are those of the CPU', () => {
     const on = (device: string) =>
-      report<AnalyzeReport>('analyze', device, '--weights', width, '--methods', 'taylor', '--sequences', '1');
+      report<AnalyzeReport>('analyze', device, '--weights', 'int4', '--methods', 'taylor', '--sequences', '1');
     const [here, there] = [on('cpu'), on('webgpu')];
-    expect(there.weights).toBe(width);
+    expect(there.weights).toBe('int4');
     expect(relative(there.lossPerSequence, here.lossPerSequence)).toBeLessThan(1e-5);
     expect(relative(there.methods.taylor!.scores, here.methods.taylor!.scores)).toBeLessThan(1e-4);
     expect(there.transfers!.readBytes.weight).toBe(0);
