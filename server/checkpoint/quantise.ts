@@ -10,7 +10,8 @@ export interface QuantisedLayout {
 /**
  * Quantises rows [n, nIn] to the nearest whole numbers. 8 bits: the largest magnitude of a block is 127 steps. 4 bits: of the
  * scales that put the largest magnitude at about 7 and at about -8 steps, each then fitted to the rounded numbers by least
- * squares, the one with the smallest squared error (compare the search of GGUF's Q4_0).
+ * squares, the one with the smallest squared error (compare the search of GGUF's Q4_0). The scale of a block with a number that
+ * is not finite is NaN.
  * @param numbers [n, blocks, blockSize * bits / 8], filled
  * @param scales [n, blocks], filled
  */
@@ -69,7 +70,7 @@ const stepsOfExtreme = [-8, -8.8, 7, 7.8];
 
 function roundToHalfBytes(values: Values, rounded: Float64Array): number {
   const most = extreme(values);
-  if (most === 0) return 0;
+  if (most === 0 || Number.isNaN(most)) return most;
   let least = Number.POSITIVE_INFINITY;
   let best = 0;
   for (const steps of stepsOfExtreme) {
@@ -85,10 +86,14 @@ function roundToHalfBytes(values: Values, rounded: Float64Array): number {
   return best;
 }
 
-/** The number of the largest magnitude. */
+/** The number of the largest magnitude; NaN where one is not finite, so that all that is made of the block says so. */
 function extreme({ rows, first, end }: Values): number {
   let most = 0;
-  for (let i = first; i < end; i++) if (Math.abs(rows[i]!) > Math.abs(most)) most = rows[i]!;
+  for (let i = first; i < end; i++) {
+    const number = rows[i]!;
+    if (!Number.isFinite(number)) return Number.NaN;
+    if (Math.abs(number) > Math.abs(most)) most = number;
+  }
   return most;
 }
 

@@ -93,7 +93,7 @@ function readFloats(checkpoint: Checkpoint, { weight, shape, firstRow }: StoredW
 async function readHalves(checkpoint: Checkpoint, part: StoredWeight, into: Uint16Array): Promise<Uint16Array> {
   const { weight, shape, firstRow } = part;
   const { dtype } = checkpoint.weights.get(weight)!;
-  if (dtype === 'F32') {
+  if (dtype !== 'F16' && dtype !== 'BF16') {
     narrowInto('F16', await readFloats(checkpoint, part), into);
     return into;
   }

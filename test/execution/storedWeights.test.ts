@@ -1,6 +1,9 @@
 // A model whose matrices are held in fewer bits computes what a float32 model of the rounded matrices does. The rounded
 // matrices are made here, number by number, from what is fed to the device.
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
 import { taylorScores } from '../../server/analysis/taylor';
 import { type Checkpoint, openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { quantiseInto } from '../../server/checkpoint/quantise';
@@ -19,7 +22,9 @@ import {
 import { pathWithout } from '../../server/model/path';
 import { embeddingName, headName } from '../../server/model/weights';
 import type { WeightWidth } from '../../server/protocol/recipes';
+import { makeVariant, variants } from '../checkpoint/variants';
 import { modelFolder } from '../fixtures';
+import { writeFaulty } from '../recipes/faults';
 import { deviceOfFile } from './setting';
 
 const device = deviceOfFile(1);
@@ -173,4 +178,40 @@ it('holds as many bytes as planned', async () => {
     '0.29',
     '0.19',
   ]);
+});
+
+describe('what a width cannot hold', () => {
+  const root = mkdtempSync(join(tmpdir(), 'stored-weights-'));
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  let n = 0;
+  const weight = 'model.layers.2.mlp.down_proj.weight';
+  const faulty = (value: number) => writeFaulty(folder, join(root, `${n++}`), [{ weight, at: 173, value }]);
+  const lossesOf = (model: string, width: WeightWidth) =>
+    withStoredCheckpoint(model, width, (checkpoint) =>
+      on(checkpoint, 'resident', async (open) => [...(await forward(open, sequences))]),
+    );
+
+  it.each([
+    [65_519, []],
+    [65_520, ['mlp.down_proj.weight']],
+  ])('a matrix with the number %s stays float32 where halves would be infinite', async (value, kept) => {
+    const model = await faulty(value);
+    await withStoredCheckpoint(model, 'f16', async ({ config }) => {
+      expect(config.blocks[2]!.float32Weights).toEqual(kept);
+      expect(config.blocks.filter(({ float32Weights }) => float32Weights!.length > 0).length).toBe(kept.length);
+    });
+    for (const [i, loss] of (await lossesOf(model, 'f16')).entries())
+      expect(Math.abs(loss - (await lossesOf(model, 'f32'))[i]!)).toBeLessThan(5e-3);
+  });
+
+  it.each(widths)('a NaN is not hidden by %s', async (width) => {
+    const model = await faulty(Number.NaN);
+    await expect(lossesOf(model, width)).rejects.toThrow(`${weight}[1, 1] in model.safetensors is NaN`);
+  });
+
+  it.each(['f16', 'int8'] as const)('float64 is held as %s like the float32 that it is rounded to', async (width) => {
+    const model = join(root, `${n++}`);
+    await makeVariant(variants.find(({ name }) => name === 'all in f64')!, model);
+    expect(await lossesOf(model, width)).toEqual(await lossesOf(folder, width));
+  });
 });
