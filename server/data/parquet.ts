@@ -1,5 +1,5 @@
 // Parquet by column. The only file that touches hyparquet.
-import { parquetMetadataAsync, parquetRead, parquetSchema } from 'hyparquet';
+import { parquetMetadataAsync, parquetRead, parquetSchema, type SchemaTree } from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
 import { isUserError, UserError } from '../errors';
 import { refuseLargeColumn } from './parquetLimits';
@@ -26,9 +26,16 @@ export async function openParquet(bytes: Buffer, name: string): Promise<Parquet>
     throw damaged(name, cause);
   });
   refuseManyRows(Number(metadata.num_rows), name);
-  const columns = parquetSchema(metadata).children.map((column) => column.element.name);
+  const schema = parquetSchema(metadata);
+  const columns = schema.children.map((column) => column.element.name);
   // The footer is taken as it is; what is no name there is nothing.
   if (columns.some((column) => typeof column !== 'string')) throw damaged(name, 'a column has no name');
+  const leaves = new Set(leafPaths(schema));
+  // hyparquet throws when it comes to one, and leaves the reads that it has begun to nobody: an error of theirs ends a process.
+  for (const { columns: chunks } of metadata.row_groups)
+    for (const { meta_data } of chunks)
+      if (!leaves.has(String(meta_data?.path_in_schema)))
+        throw damaged(name, 'it holds a column that its schema lacks');
   return {
     columns,
     async read(column) {
@@ -49,6 +56,9 @@ export async function openParquet(bytes: Buffer, name: string): Promise<Parquet>
     },
   };
 }
+
+const leafPaths = ({ path, children }: SchemaTree): string[] =>
+  children.length === 0 ? [String(path)] : children.flatMap(leafPaths);
 
 const damaged = (name: string, cause: unknown) => {
   const reason = cause instanceof Error ? cause.message.split('\n')[0]?.replace(/\.$/, '') : String(cause);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { mulberry32 } from '../../server/data/random';
 import { openRows } from '../../server/data/rows';
 import { readDocuments } from '../../server/data/textSource';
 import { repoRoot } from '../fixtures';
@@ -89,4 +90,26 @@ describe('read in linear time', () => {
     expect(said).toBe('read');
     expect(seconds).toBeLessThan(4);
   });
+});
+
+it('no damage of a Parquet file leaves an error that nobody hears of', async () => {
+  const bytes = readFileSync(join(repoRoot, 'test/fixtures/chats/sharegpt.parquet'));
+  const file = join(folder, 'damaged.parquet');
+  const unheard: unknown[] = [];
+  const note = (reason: unknown) => unheard.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    const random = mulberry32(1);
+    for (let n = 0; n < 1500; n++) {
+      const damaged = Buffer.from(bytes);
+      for (let i = 0; i < 3; i++) damaged[4 + Math.floor(random() * (bytes.length - 12))] = Math.floor(random() * 256);
+      writeFileSync(file, damaged);
+      const rows = await openRows(file).catch(() => null);
+      await rows?.read(rows.columns).catch(() => {});
+    }
+    await new Promise((done) => setTimeout(done, 20));
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  expect(unheard).toEqual([]);
 });
