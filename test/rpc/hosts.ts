@@ -39,6 +39,7 @@ export const inWhat = unshareArguments ? 'in namespaces of their own' : 'that ar
 /** Starts the server, and lets clients of other networks in through a socket in the file system. */
 const inside = `
 const { spawn } = require('node:child_process');
+const { renameSync } = require('node:fs');
 const net = require('node:net');
 const [server, dataFolder, door, spoof] = process.argv.slice(1);
 const child = spawn(process.execPath, [...(spoof ? ['--require', spoof] : []), server, dataFolder, '300'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -53,7 +54,7 @@ child.stdout.on('data', (text) => {
     const inner = net.connect(port, '127.0.0.1');
     pass(outer, inner);
     pass(inner, outer);
-  }).listen(door);
+  }).listen(door + '.new', () => renameSync(door + '.new', door)); // a socket is there before it is listened to
 });
 `;
 
@@ -68,6 +69,7 @@ require('node:os').hostname = () => '${name}';
 
 /** @param folder for what the host needs beside the data folder */
 export async function startHost(name: string, dataFolder: string, folder: string): Promise<Host> {
+  const before = locksIn(dataFolder);
   const door = join(folder, `${name}-${Math.random().toString(36).slice(2)}`);
   const child = unshareArguments
     ? apart(unshareArguments, name, dataFolder, door)
@@ -78,7 +80,7 @@ export async function startHost(name: string, dataFolder: string, folder: string
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   await until(`${name} listens`, () => existsSync(door) || !isRunning(child.pid!));
   if (!existsSync(door)) throw new Error(`the server of ${name} has ended: ${said}`);
-  const { lock, lockFile } = lockOf(name, dataFolder);
+  const { lock, lockFile } = lockOf(name, dataFolder, before);
   const createConnection = () => connectTcp(door);
   const end = async (signal: NodeJS.Signals, pid: number) => {
     process.kill(pid, signal);
@@ -109,11 +111,18 @@ function spoofing(name: string, dataFolder: string, door: string, folder: string
   return spawn(process.execPath, ['-e', inside, bundle, dataFolder, door, spoof], { detached: true, stdio: 'pipe' });
 }
 
-function lockOf(name: string, dataFolder: string): { lock: ServerLock; lockFile: string } {
-  for (const file of readdirSync(lockFolder(dataFolder))) {
-    const lockFile = join(lockFolder(dataFolder), file);
-    const lock = JSON.parse(readFileSync(lockFile, 'utf8')) as ServerLock;
-    if (lock.host === name) return { lock, lockFile };
+/** The text of each lock file. */
+function locksIn(dataFolder: string): Map<string, string> {
+  const folder = lockFolder(dataFolder);
+  const files = existsSync(folder) ? readdirSync(folder).map((file) => join(folder, file)) : [];
+  return new Map(files.map((file) => [file, readFileSync(file, 'utf8')]));
+}
+
+/** @param before what was there before the server started: a host that was lost has left its lock */
+function lockOf(name: string, dataFolder: string, before: ReadonlyMap<string, string>) {
+  for (const [lockFile, text] of locksIn(dataFolder)) {
+    const lock = JSON.parse(text) as ServerLock;
+    if (lock.host === name && before.get(lockFile) !== text) return { lock, lockFile };
   }
   throw new Error(`${name} has no lock in ${dataFolder}`);
 }
