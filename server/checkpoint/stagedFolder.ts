@@ -2,7 +2,7 @@
 // to the disk, then renamed. Whatever goes wrong, no half-written folder stays under a name that someone might use.
 import { lstat, mkdir, open, readdir, realpath, rename, rmdir, statfs } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
-import { UserError } from '../errors';
+import { isUserError, UserError } from '../errors';
 import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
 import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
 import { isLockInside, removeVoidLocks, withOwner } from '../files/owner';
@@ -53,7 +53,10 @@ async function staged<Result>(
   try {
     const folder = await holdChild(parent, stage);
     try {
-      const result = await work(folder.at('.'));
+      const place = folder.at('.');
+      const result = await work(place).catch((error) => {
+        throw named(error, place, target);
+      });
       await syncTree(folder);
       if (!(await folder.isInPlace())) throw movedMeanwhile(target);
       // Windows does not rename onto an empty folder.
@@ -70,6 +73,17 @@ async function staged<Result>(
   } finally {
     forgetStage(stage);
   }
+}
+
+/** A sentence says where the output is to lie, and not by which way it is written. */
+function named(error: unknown, place: string, target: string): unknown {
+  if (!isUserError(error) || !error.message.includes(place)) return error;
+  // No digit behind it: the number of another held folder may begin alike.
+  const ofPlace = new RegExp(`${place.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}(?!\\d)`, 'g');
+  return new UserError(
+    error.code,
+    error.message.replace(ofPlace, () => target),
+  );
 }
 
 const movedMeanwhile = (target: string) =>
