@@ -1,8 +1,10 @@
 // JSON that says itself whether it is what was written: its last field is a checksum of all that stands before it. Text of
 // earlier versions has none, and is taken as it is.
 import { createHash } from 'node:crypto';
+import { readText } from '../files/text';
 import { namedAsNow } from '../shared/earlierNames';
 import { isRecord } from '../shared/records';
+import { isMissing, isNoFile } from '../shared/systemErrors';
 
 /** @param json an object with at least one field, in one line or in several */
 export function sealed(json: string): string {
@@ -18,6 +20,25 @@ export function unsealed(text: string): object | null {
   if (!seal) return withoutSeal(text);
   const fields = text.slice(0, tailAt + seal.index);
   return checksumOf(fields) === seal[1] ? parsedObject(`${fields}}`) : null;
+}
+
+export type SealedFile<T> =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'damaged' }
+  | { readonly kind: 'read'; readonly text: string; readonly value: T };
+
+/** A file of such text in a folder of ours. Throws what the system says where it does not give the file. */
+export async function readSealed<T extends object>(path: string): Promise<SealedFile<T>> {
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    if (isMissing(error)) return { kind: 'absent' };
+    if (isNoFile(error)) return { kind: 'damaged' };
+    throw error;
+  }
+  const value = unsealed(text) as T | null;
+  return value ? { kind: 'read', text, value } : { kind: 'damaged' };
 }
 
 /** Of bytes that lie in a file of their own. */

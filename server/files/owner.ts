@@ -6,17 +6,14 @@ import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../errors';
-import { identityOf, standingOf } from '../protocol/processIdentity';
+import { identityFields, identityOf, readAs, standingOf } from '../protocol/processIdentity';
 import { cannotWrite } from '../shared/systemErrors';
 import { type HeldFolder, holdFolder, isAllowed } from './contained';
 import { readOrNull, takePlace } from './exclusive';
 import { withOutputPlace } from './outputPlace';
 
 const ownerSchema = z.object({
-  pid: z.int().positive(),
-  started: z.string(),
-  place: z.string(),
-  host: z.string(),
+  ...identityFields,
   /** What it does there, for people. */
   work: z.string(),
   sinceEpochMs: z.number(),
@@ -130,13 +127,7 @@ async function isHeld(path: string, text: string): Promise<boolean> {
   }
 }
 
-function understood(text: string): Owner | null {
-  try {
-    return ownerSchema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
-}
+const understood = (text: string): Owner | null => readAs(ownerSchema, text);
 
 /** A study owns all that lies in its folder. */
 async function refuseOwnedAround(target: string, mine: readonly string[]): Promise<void> {

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import * as z from 'zod';
 
 export interface ProcessIdentity {
   pid: number;
@@ -13,6 +14,23 @@ export interface ProcessIdentity {
   place: string;
   /** For people. */
   host: string;
+}
+
+/** The fields of `ProcessIdentity` in a file. */
+export const identityFields = {
+  pid: z.int().positive(),
+  started: z.string(),
+  place: z.string(),
+  host: z.string(),
+};
+
+/** What the text of such a file says; null: nothing of that form. */
+export function readAs<T>(schema: z.ZodType<T>, text: string): T | null {
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
 }
 
 export type Standing =

@@ -5,7 +5,7 @@ import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node
 import { join } from 'node:path';
 import * as z from 'zod';
 import { protocolName, protocolVersion, versionOf } from './compatibility';
-import { identityOf, type ProcessIdentity, placeHere, standingOf } from './processIdentity';
+import { identityFields, identityOf, type ProcessIdentity, placeHere, readAs, standingOf } from './processIdentity';
 import type { ServerLock } from './server';
 
 /** The server's process, and the network in which it listens. */
@@ -41,14 +41,11 @@ export interface EarlierLock {
   build: string;
 }
 
-const pid = z.int().positive();
 const port = z.int().positive().max(65_535);
+const identity = { ...identityFields, network: z.string() };
+export const serverIdentitySchema: z.ZodType<ServerIdentity> = z.object(identity);
 const lockSchema: z.ZodType<ServerLock> = z.object({
-  pid,
-  started: z.string(),
-  place: z.string(),
-  host: z.string(),
-  network: z.string(),
+  ...identity,
   port,
   token: z.string().min(1),
   protocol: z.literal(protocolName),
@@ -56,7 +53,7 @@ const lockSchema: z.ZodType<ServerLock> = z.object({
   build: z.string(),
 });
 const earlierSchema: z.ZodType<EarlierLock> = z.object({
-  pid,
+  pid: identity.pid,
   port,
   protocol: z.string(),
   wire: z.string().optional(),
@@ -66,26 +63,16 @@ const earlierSchema: z.ZodType<EarlierLock> = z.object({
 const namedSchema = z.object({ protocol: z.string() });
 
 export function understoodLock(text: string, path: string): FoundLock {
-  const content = parsed(text);
-  const named = namedSchema.safeParse(content);
-  if (!named.success) return { kind: 'none' };
-  const { protocol } = named.data;
+  const protocol = readAs(namedSchema, text)?.protocol;
+  if (protocol === undefined) return { kind: 'none' };
   const version = versionOf(protocol) ?? 0;
   if (version > protocolVersion) return { kind: 'later', protocol, path };
   if (version === protocolVersion) {
-    const lock = lockSchema.safeParse(content);
-    return lock.success ? { kind: 'present', lock: lock.data } : { kind: 'none' };
+    const lock = readAs(lockSchema, text);
+    return lock ? { kind: 'present', lock } : { kind: 'none' };
   }
-  const lock = earlierSchema.safeParse(content);
-  return version > 0 && lock.success ? { kind: 'earlier', lock: lock.data } : { kind: 'none' };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  const lock = readAs(earlierSchema, text);
+  return version > 0 && lock ? { kind: 'earlier', lock } : { kind: 'none' };
 }
 
 /** The lock of this place. Throws what the file system says, except that there is none. */
@@ -102,10 +89,8 @@ export function readEarlierLock(dataFolder: string): Extract<FoundLock, { kind: 
   if (text === null) return { kind: 'none' };
   const found = understoodLock(text, path);
   if (found.kind === 'later') return found;
-  const lock = earlierSchema.safeParse(parsed(text));
-  return lock.success && versionOf(lock.data.protocol) !== null
-    ? { kind: 'earlier', lock: lock.data }
-    : { kind: 'none' };
+  const lock = readAs(earlierSchema, text);
+  return lock && versionOf(lock.protocol) !== null ? { kind: 'earlier', lock } : { kind: 'none' };
 }
 
 function textAt(path: string): string | null {

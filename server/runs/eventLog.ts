@@ -5,6 +5,7 @@ import { StringDecoder } from 'node:string_decoder';
 import { setImmediate as turn } from 'node:timers/promises';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
+import { isMissing, isNoFile } from '../shared/systemErrors';
 import { replaceText, withPath } from './jsonFile';
 
 /** Throws what the system says, and leaves the log as it was: the number of the event is free again. */
@@ -98,7 +99,7 @@ function bytesBehind(path: string, at: number): { from: number; bytes: Buffer } 
   try {
     file = openSync(path, 'r');
   } catch (error) {
-    if (noLog.includes((error as NodeJS.ErrnoException).code ?? '')) return { from: 0, bytes: Buffer.alloc(0) };
+    if (isMissing(error) || isNoFile(error)) return { from: 0, bytes: Buffer.alloc(0) };
     throw withPath(error, path);
   }
   try {
@@ -165,14 +166,11 @@ function* textIn(path: string): Generator<string> {
     }
     yield decoder.end();
   } catch (error) {
-    if (!noLog.includes((error as NodeJS.ErrnoException).code ?? '')) throw withPath(error, path);
+    if (!isMissing(error) && !isNoFile(error)) throw withPath(error, path);
   } finally {
     if (file !== null) closeSync(file);
   }
 }
-
-/** There is none, or something else lies in its place. */
-const noLog = ['ENOENT', 'EISDIR', 'ENOTDIR', 'ELOOP'];
 
 const lineOf = (event: RunEvent): string => sealed(JSON.stringify(event));
 const replaceLines = (path: string, lines: readonly string[]) =>

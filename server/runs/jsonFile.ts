@@ -3,6 +3,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { basename, dirname, join } from 'node:path';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import { forgetStage, removeAbandonedSync, stageName } from '../files/stages';
+import { isMissing, isNoFile } from '../shared/systemErrors';
 
 /** `unreadable`: the system says why not, and may say otherwise later. */
 export type ReadJson =
@@ -16,16 +17,14 @@ export function readJson(path: string): ReadJson {
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
+    if (isMissing(error)) return { kind: 'absent' };
+    if (isNoFile(error)) return { kind: 'damaged' };
     const { code = String(error) } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { kind: 'absent' };
-    return noFile.includes(code) ? { kind: 'damaged' } : { kind: 'unreadable', code };
+    return { kind: 'unreadable', code };
   }
   const value = unsealed(text);
   return value ? { kind: 'read', value } : { kind: 'damaged' };
 }
-
-/** Something else lies in its place, such as a folder. */
-const noFile = ['EISDIR', 'ENOTDIR', 'ELOOP'];
 
 /** Written beside, synced, renamed: the file is the old one or the new one, never half of it. */
 export const replaceFile = (path: string, content: object): void =>

@@ -2,9 +2,16 @@
 // server that works on it. Only its owner writes to a run; another one takes it when that server gives no sign of life.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import * as z from 'zod';
 import { readOrNull, tryFile } from '../files/exclusive';
-import { lockFolder, lockPath, type ServerIdentity, serverIdentityOf, serverLives } from '../protocol/serverLock';
+import { readAs } from '../protocol/processIdentity';
+import {
+  lockFolder,
+  lockPath,
+  type ServerIdentity,
+  serverIdentityOf,
+  serverIdentitySchema,
+  serverLives,
+} from '../protocol/serverLock';
 import { withPath } from './jsonFile';
 import { goesOnElsewhere } from './runLife';
 
@@ -22,8 +29,8 @@ export function openOwners(dataFolder: string, self: ServerIdentity = serverIden
   const mine = `${JSON.stringify(self)}\n`;
   /** null: a server of this place, which is gone, since this one has the lock of the place; or nobody. */
   const another = (text: string): Owner | null => {
-    const { success, data: owner } = ownerSchema.safeParse(parsed(text));
-    if (!success || (owner.place === self.place && owner.network === self.network)) return null;
+    const owner = readAs(serverIdentitySchema, text);
+    if (!owner || (owner.place === self.place && owner.network === self.network)) return null;
     return { host: owner.host, lives: serverLives(dataFolder, owner) };
   };
   return {
@@ -52,14 +59,6 @@ export function openOwners(dataFolder: string, self: ServerIdentity = serverIden
   };
 }
 
-const ownerSchema: z.ZodType<ServerIdentity> = z.object({
-  pid: z.int().positive(),
-  started: z.string(),
-  place: z.string(),
-  host: z.string(),
-  network: z.string(),
-});
-
 /** Nothing where there is no such file. */
 function textAt(path: string): string {
   try {
@@ -77,14 +76,6 @@ const takingOf: typeof tryFile = (path, ...rest) => {
     throw withPath(error, path);
   }
 };
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
 
 function namesIn(folder: string): string[] {
   try {

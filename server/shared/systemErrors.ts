@@ -86,6 +86,11 @@ export function cannotWrite(error: unknown, path: string): unknown {
     : new UserError('cannotWrite', `Cannot write ${path}: ${refusal.why}; ${refusal.remedy}.`);
 }
 
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? '';
+export const isMissing = (error: unknown): boolean => codeOf(error) === 'ENOENT';
+/** Something else lies in a file's place, such as a folder. */
+export const isNoFile = (error: unknown): boolean => ['EISDIR', 'ENOTDIR', 'ELOOP'].includes(codeOf(error));
+
 /** For `catch`: nothing where there is nothing. That a place cannot be looked at does not mean that it is empty. */
 export function nullIfMissing(error: unknown): null {
   if (missing.includes(systemCode(error) ?? '')) return null;

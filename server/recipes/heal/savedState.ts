@@ -5,13 +5,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openFileSource } from '../../checkpoint/byteSource';
 import { readSafetensorsHeader, safetensorsSha256, writeTensors } from '../../checkpoint/safetensors';
-import { sealed, unsealed } from '../../checkpoint/sealed';
+import { readSealed, type SealedFile, sealed } from '../../checkpoint/sealed';
 import { writeStaged, writeStagedFile } from '../../checkpoint/stagedFile';
 import { isUserError, UserError } from '../../errors';
 import { openToRead } from '../../files/contained';
 import { removeTree } from '../../files/remove';
-import { readText } from '../../files/text';
 import { finiteJson } from '../../shared/finite';
+import { cannotRead, isMissing, isNoFile } from '../../shared/systemErrors';
 import type { Progress } from '../../training/loop';
 import type { Begun } from './identity';
 
@@ -45,11 +45,11 @@ export async function saveState(
   const sha256 = safetensorsSha256(specs, ({ data }) => bytesUnder(data));
   const last = await readStateFile(join(folder, newest));
   await writeStaged(join(folder, file), (stage) => writeTensors(stage, specs, ({ data }) => [bytesUnder(data)]));
-  const lastIsAnother = last.kind === 'read' && last.file.tensors !== file;
+  const lastIsAnother = last.kind === 'read' && last.value.tensors !== file;
   if (lastIsAnother) await writeStagedFile(join(folder, before), last.text);
   await writeStagedFile(join(folder, newest), `${sealed(finiteJson({ ...progress, tensors: file, sha256, begun }))}\n`);
   const older = lastIsAnother ? last : await readStateFile(join(folder, before));
-  const kept = [file, older.kind === 'read' ? older.file.tensors : file];
+  const kept = [file, older.kind === 'read' ? older.value.tensors : file];
   for (const other of await readdir(folder))
     if (/^state-\d+\.safetensors$/.test(other) && !kept.includes(other)) await removeTree(join(folder, other));
 }
@@ -88,7 +88,7 @@ async function readState(folder: string, name: string): Promise<FoundState> {
   const found = await readStateFile(path);
   if (found.kind === 'absent') return found;
   if (found.kind === 'damaged') return { kind: 'damaged', what: path };
-  const { tensors: file, sha256, begun, ...progress } = found.file;
+  const { tensors: file, sha256, begun, ...progress } = found.value;
   const tensors = await readTensors(join(folder, file), sha256);
   if (!tensors) return { kind: 'damaged', what: join(folder, file) };
   return { kind: 'whole', state: { progress, tensors, ...(begun && { begun }) } };
@@ -98,27 +98,14 @@ async function readState(folder: string, name: string): Promise<FoundState> {
 export async function begunInStates(folder: string): Promise<Begun | null> {
   for (const name of [newest, before]) {
     const found = await readStateFile(join(folder, name));
-    if (found.kind === 'read' && found.file.begun) return found.file.begun;
+    if (found.kind === 'read' && found.value.begun) return found.value.begun;
   }
   return null;
 }
 
-type FoundFile =
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'damaged' }
-  | { readonly kind: 'read'; readonly text: string; readonly file: StateFile };
-
-async function readStateFile(path: string): Promise<FoundFile> {
-  let text: string;
-  try {
-    text = await readText(path);
-  } catch (error) {
-    if (isMissing(error)) return { kind: 'absent' };
-    if (isNoFile(error)) return { kind: 'damaged' };
-    throw error;
-  }
-  const file = unsealed(text) as StateFile | null;
-  return file && isState(file) ? { kind: 'read', text, file } : { kind: 'damaged' };
+async function readStateFile(path: string): Promise<SealedFile<StateFile>> {
+  const found = await readSealed<StateFile>(path);
+  return found.kind === 'read' && !isState(found.value) ? { kind: 'damaged' } : found;
 }
 
 const isState = ({ step, evaluatedAtStep, sinceBest, best, tensors }: StateFile): boolean =>
@@ -145,7 +132,7 @@ async function readTensors(path: string, sha256: string | undefined): Promise<Ma
   } catch (error) {
     if (isUserError(error) && error.code === 'outsideRoots') throw error;
     if (isUserError(error) || isMissing(error) || isNoFile(error)) return null;
-    throw error;
+    throw cannotRead(error, path);
   }
 }
 
@@ -156,8 +143,4 @@ async function fileSha256(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? '';
-const isMissing = (error: unknown): boolean => codeOf(error) === 'ENOENT';
-/** Something else lies in its place. */
-const isNoFile = (error: unknown): boolean => ['EISDIR', 'ENOTDIR', 'ELOOP'].includes(codeOf(error));
 const bytesUnder = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);

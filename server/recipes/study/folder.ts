@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { readSealed, sealed } from '../../checkpoint/sealed';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
@@ -15,7 +16,6 @@ import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
 import { firstDifference } from '../firstDifference';
 import { analysisStep, type Step } from './steps';
-import { asJson, readStudyFile, sealedJson } from './studyFile';
 
 /** A step that came to a number that is not finite; or it was not carried out, since nothing is left that it is about. */
 export interface LostStep {
@@ -76,7 +76,7 @@ export async function openStudyFolder(
     prints.set(id, print);
     return print;
   }
-  const stepIn = (step: Step) => withinContent(out, () => readStudyFile<StepFile>(fileOf(step)));
+  const stepIn = (step: Step) => withinContent(out, () => readSealed<StepFile>(fileOf(step)));
   const isOwn = async (step: Step) => {
     const found = await stepIn(step);
     return found.kind === 'read' && found.value.inputSha256 === fingerprint(step);
@@ -122,7 +122,7 @@ export async function openStudyFolder(
  */
 async function makeReady(out: string, begun: Begun, isOwn: () => Promise<boolean>): Promise<boolean> {
   const begunFile = join(out, 'study.json');
-  const found = await readStudyFile<Begun>(begunFile);
+  const found = await readSealed<Begun>(begunFile);
   const then = found.kind === 'read' && found.value.recipe && found.value.inputs ? found.value : null;
   const isRestored = !then && found.kind !== 'absent';
   if (then) refuseOther(out, then, begun);
@@ -208,3 +208,9 @@ function refuseOther(out: string, then: Begun, now: Begun): void {
       `${what} is not what it was when the study in ${out} was begun; put it back, or give this study another out.`,
     );
 }
+
+/** How the work is computed is no part of what was asked for. */
+const asJson = (value: object): string =>
+  `${JSON.stringify(value, (key, inner) => (key === 'compute' ? undefined : inner), 1)}\n`;
+
+const sealedJson = (content: object): string => `${sealed(asJson(content))}\n`;
