@@ -17,7 +17,7 @@ export const budgets = {
   execution: 7,
   extension: 1,
   fuzz: 3,
-  faults: 3,
+  faults: 4,
   graph: 1,
   model: 3,
   onnx: 1,

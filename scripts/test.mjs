@@ -55,6 +55,7 @@ console.log('');
 for (const line of tableLines(costTable(results, costs, (file) => relative(root, file)))) console.log(line);
 console.log('');
 
+for (const line of failures(results)) console.log(line);
 for (const { what, why } of missing) console.log(`Missing: ${what}; ${why}.`);
 for (const { name } of failedChecksFound) console.log(`Failed check: ${name}`);
 for (const file of unreported) console.log(`Failed check: ${file} was not run`);
@@ -75,6 +76,20 @@ async function failedChecks() {
     failed.push(check);
   }
   return failed;
+}
+
+/** Every failed test with what it said, once more at the end, where a log that is cut still shows it. */
+function failures(testResults) {
+  return testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, message, assertionResults }) => {
+      const failed = assertionResults.filter(({ status }) => status === 'failed');
+      const file = relative(root, name);
+      if (failed.length === 0) return [`Failed: ${file}\n${message ?? ''}`];
+      return failed.map(
+        ({ fullName, failureMessages }) => `Failed: ${file} > ${fullName}\n${failureMessages.join('\n')}`,
+      );
+    });
 }
 
 function seconds(ms) {
