@@ -7,6 +7,7 @@ import { root } from './setup.mjs';
 import { testEnvironment } from './test-environment.mjs';
 import { runTests } from './test-shares.mjs';
 import { costTable, tableLines } from './test-table.mjs';
+import { lavapipe } from './lavapipe.mjs';
 import { debianPackages, realModel, workbenchTools } from './test-tools.mjs';
 
 const ci = process.env.CI === 'true';
@@ -34,11 +35,12 @@ const builds = part('packages, build', () => inView(process.execPath, ['scripts/
 const debian = part('Debian packages', () => debianPackages(ci));
 const model = debian.then(() => part('real model', realModel));
 const workbench = debian.then(() => part('workbench', workbenchTools));
+const softwareVulkan = debian.then(() => part('lavapipe', lavapipe));
 if (!(await builds)) process.exit(1);
 const checked = part('types, style', failedChecks);
 
 const environment = testEnvironment({ long });
-const missing = [...(await debian), ...(await model)];
+const missing = [...(await debian), ...(await model), ...(await softwareVulkan)];
 const tests = await part('tests', () => runTests(environment, { workbench }));
 missing.push(...(await workbench));
 const failedChecksFound = await checked;

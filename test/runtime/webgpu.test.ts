@@ -8,15 +8,18 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
+import { lavapipeDriver, swiftShaderDriver } from '../softwareDevices';
 
-const driver = process.env.VK_ICD_FILENAMES ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
+const driver = process.env.VK_ICD_FILENAMES ?? swiftShaderDriver;
 const there = available(driver);
 const folder = mkdtempSync(join(tmpdir(), 'espalier-webgpu-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const text = ['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--sequences', '2', '--tokens', '96', '--quiet'];
 
-function report<T>(command: string, device: string, ...more: string[]): T {
+const report = <T>(command: string, device: string, ...more: string[]) => reportOn<T>(driver, command, device, ...more);
+
+function reportOn<T>(vulkan: string, command: string, device: string, ...more: string[]): T {
   const json = join(folder, `${command}-${device}.json`);
   const args = [
     'dist/espalier.cjs',
@@ -29,7 +32,7 @@ function report<T>(command: string, device: string, ...more: string[]): T {
     json,
     ...more,
   ];
-  execFileSync(process.execPath, args, { cwd: repoRoot, env: { ...process.env, VK_ICD_FILENAMES: driver } });
+  execFileSync(process.execPath, args, { cwd: repoRoot, env: { ...process.env, VK_ICD_FILENAMES: vulkan } });
   return JSON.parse(readFileSync(json, 'utf8')) as T;
 }
 
@@ -79,5 +82,16 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
     expect(relative(there.lossPerSequence, here.lossPerSequence)).toBeLessThan(1e-5);
     expect(relative(there.methods.taylor!.scores, here.methods.taylor!.scores)).toBeLessThan(1e-4);
     expect(there.transfers!.readBytes.weight).toBe(0);
+  });
+});
+
+describe.skipIf(!available(lavapipeDriver))('on a device that has f16', () => {
+  test('the loss of matrices held as f16 is that of the CPU', () => {
+    const f16 = ['--weights', 'f16', '--sequences', '1', '--tokens', '32'];
+    const [here, there] = ['cpu', 'webgpu'].map((device) =>
+      reportOn<PerplexityReport>(lavapipeDriver, 'perplexity', device, ...f16),
+    );
+    expect([there!.device, there!.weights]).toEqual(['webgpu', 'f16']);
+    expect(Math.abs(there!.models[0]!.lossNats - here!.models[0]!.lossNats)).toBeLessThan(1e-4);
   });
 });
