@@ -40,7 +40,7 @@ describe('a query that is cancelled', () => {
     },
     { what: 'about a speed, at once', method: 'runs/time', params: { drop: drop(0) }, afterMs: 0 },
     { what: 'about a speed, while it is measured', method: 'runs/time', params: { drop: drop(0) }, afterMs: 300 },
-  ] as const)('$what, is answered so', async ({ method, params, afterMs }) => {
+  ] as const)('$what, is answered so', { retry: 2 }, async ({ method, params, afterMs }) => {
     const { code, reason, answeredMs } = await cancelledAfter(method, params, afterMs);
     expect({ code, reason }).toEqual({ code: -32800, reason: 'cancelled' });
     expect(answeredMs).toBeLessThan(500);

@@ -121,7 +121,9 @@ describe('thinning', () => {
 });
 
 describe('100 000 points', () => {
-  it('take a small part of a frame, a hundred times a hundred more of them, in every way they are shown', () => {
+  it('take a small part of a frame, a hundred times a hundred more of them, in every way they are shown', {
+    retry: 2,
+  }, () => {
     const n = 100_000;
     const steps = stepsOf(n, 'good', n);
     const { curve, view } = viewOf(2);

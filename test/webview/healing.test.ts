@@ -179,7 +179,7 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     expect(await it.page.locator('#exports').count()).toBe(0);
   });
 
-  it('stays quick with 100 000 points', async () => {
+  it('stays quick with 100 000 points', { retry: 2 }, async () => {
     const n = 100_000;
     const state = healState({ recipe: healRecipe({ loop: { steps: n, evaluateEverySteps: 1000 } }) });
     const it = await open(state, {}, 0);
