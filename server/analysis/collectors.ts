@@ -3,6 +3,7 @@
 import { concat } from '../graph/ops/movement';
 import { type Graph, input, type Shape, type Value } from '../graph/value';
 import type { BlockParts } from '../model/block';
+import { weightOfInput } from '../model/rowPieces';
 import { shapeOf } from '../execution/blockProgram';
 import type { Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
@@ -73,7 +74,7 @@ export function weightCollector(
       async weights(block, weights) {
         using scope = model.device.scope();
         // A block without attention or without MLP has fewer weights, and a graph of its own.
-        const shapes = Object.fromEntries(Object.entries(weights).map(([suffix, { shape }]) => [suffix, shape]));
+        const shapes = Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, shape]));
         const { scores } = await scope.run(await scope.program(weightScores, names, shapes), weights);
         const values = await scope.read(scores!);
         rows.forEach(([, of], s) => of[block]!.fill(values[s]!));
@@ -82,9 +83,12 @@ export function weightCollector(
   };
 }
 
-/** scores [S] of some methods, from the weights of these shapes by their suffixes. */
+/** scores [S] of some methods, from the weights, or pieces of weights, of these shapes by the inputs that they feed. */
 function weightScores(names: readonly ImportanceMethodName[], shapes: Readonly<Record<string, Shape>>): Graph {
-  const named = Object.entries(shapes).map(([suffix, shape]) => ({ suffix, value: input(suffix, shape) }));
+  const named = Object.entries(shapes).map(([name, shape]) => ({
+    suffix: weightOfInput(name),
+    value: input(name, shape),
+  }));
   const scores = names.map((name) => {
     const method = importanceMethod(name);
     if (method.needs !== 'weights') throw new Error(`${name} is not computed from weights`);

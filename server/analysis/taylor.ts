@@ -5,12 +5,9 @@ import { reduceSum } from '../graph/ops/reduce';
 import { reshape } from '../graph/ops/movement';
 import { type Graph, input, type Shape } from '../graph/value';
 import { gradientOf } from '../model/blockGradient';
-import { blockWeightWidth } from '../model/blockInputs';
-import type { ModelConfig } from '../model/config';
+import { type HeldWeight, heldWeights } from '../model/heldWeights';
 import { weightValue } from '../model/storage';
-import type { WeightWidth } from '../protocol/recipes';
 import { pathWithout } from '../model/path';
-import { blockWeights } from '../model/weights';
 import { lossAndGradients } from '../execution/backward';
 import { openGradientSums } from '../execution/gradientSums';
 import { microBatches, type Model } from '../execution/model';
@@ -29,25 +26,23 @@ export async function taylorScores(
   const scores = new Float64Array(config.nBlocks);
   const batches = microBatches(sequences, plan.microBatchSequences);
   const share = 1 / (sequences.length * (sequences[0]!.length - 1));
-  const projections = (block: number): Record<string, Shape> =>
-    Object.fromEntries(
-      blockWeights(config, config.blocks[block]!.sublayers)
-        .filter(({ suffix }) => suffix.endsWith('_proj.weight'))
-        .map(({ suffix, shape }) => [suffix, shape]),
-    );
-  using sums = openGradientSums(device, projections);
+  const projections = (block: number) =>
+    heldWeights(config, block).filter(({ suffix }) => suffix.endsWith('_proj.weight'));
+  const shapes = (block: number): Record<string, Shape> =>
+    Object.fromEntries(projections(block).map(({ input, shape }) => [input, shape]));
+  using sums = openGradientSums(device, shapes);
   let nTaken = 0;
   await lossAndGradients(
     model,
     batches.map((batch) => ({ ...batch, weights: new Float32Array(batch.batch * (batch.tokens - 1)).fill(share) })),
     {
       path: pathWithout(config),
-      wrt: (block) => Object.keys(projections(block)),
+      wrt: (block) => projections(block).map(({ input }) => input),
       async take(block, gradients, weights) {
         await sums.add(block, gradients);
         if (++nTaken % batches.length > 0) return;
         using scope = device.scope();
-        const program = await scope.program(weightTimesGradient, widthsOf(config, block, projections(block)));
+        const program = await scope.program(weightTimesGradient, projections(block));
         const { score } = await scope.run(program, { ...weights, ...sums.of(block) });
         scores[block] = (await scope.read(score!))[0]!;
         sums.drop(block);
@@ -60,20 +55,9 @@ export async function taylorScores(
   return scores;
 }
 
-/** A weight's shape and how the device holds it, by its name. */
-type StoredShapes = Readonly<Record<string, { readonly shape: Shape; readonly width: WeightWidth }>>;
-
-const widthsOf = (config: ModelConfig, block: number, shapes: Readonly<Record<string, Shape>>): StoredShapes =>
-  Object.fromEntries(
-    Object.entries(shapes).map(([name, shape]) => [
-      name,
-      { shape, width: blockWeightWidth(config, block, name, shape) },
-    ]),
-  );
-
 /** The sum of |w dL/dw| over all elements of some weights, [1]. */
-function weightTimesGradient(weights: StoredShapes): Graph {
-  const sums = Object.entries(weights).map(([name, { shape, width }]) => {
+function weightTimesGradient(weights: readonly HeldWeight[]): Graph {
+  const sums = weights.map(({ input: name, shape, width }) => {
     const products = abs(mul(weightValue(width, name, shape), input(gradientOf(name), shape)));
     // Rows first: a sum over all elements at once would lose digits.
     return reshape(reduceSum(reduceSum(products, [1]), [0]), [1]);

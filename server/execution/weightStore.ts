@@ -1,11 +1,11 @@
-// Where weights are while a model runs: all on the device, or two groups at a time with the next one read while the present
-// one computes.
+// Where weights are while a model runs: all on the device, or some of them, with each of the others brought in for its turn
+// and read while the one before computes.
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { size } from '../graph/value';
-import { blockWeightWidth } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
 import { storedBytes, storedParts } from '../model/storage';
-import { blockWeightName, blockWeights, embeddingName, headName } from '../model/weights';
+import { heldWeights } from '../model/heldWeights';
+import { blockWeightName, embeddingName, headName } from '../model/weights';
 import type { WeightWidth } from '../protocol/recipes';
 import type { Scope } from '../runtime/device';
 import type { HostNumbers, Tensor, Tensors } from '../runtime/tensor';
@@ -42,13 +42,7 @@ export interface WeightStore extends Disposable {
 
 export const blockGroup = (config: ModelConfig, block: number): WeightGroup => ({
   key: `block ${block}`,
-  parts: blockWeights(config, config.blocks[block]!.sublayers).map(({ suffix, shape }) => ({
-    input: suffix,
-    weight: blockWeightName(block, suffix),
-    shape,
-    firstRow: null,
-    width: blockWeightWidth(config, block, suffix, shape),
-  })),
+  parts: heldWeights(config, block).map(({ suffix, ...part }) => ({ ...part, weight: blockWeightName(block, suffix) })),
 });
 
 /** The output head [V, D] in slices of at most `sliceRows` rows. */
@@ -72,58 +66,99 @@ export const groupBytes = (group: WeightGroup) =>
   group.parts.reduce((sum, { width, shape }) => sum + storedBytes(width, shape), 0);
 
 /** Every group stays on the device once it was used: for models that fit. */
-export function residentStore(checkpoint: Checkpoint, device: Scope): WeightStore {
+export const residentStore = (checkpoint: Checkpoint, device: Scope): WeightStore =>
+  openWeightStore(checkpoint, device, () => true);
+
+/** No group stays: two buffers, each as large as the largest group as it is held; while one computes, the other is read. */
+export const streamingStore = (checkpoint: Checkpoint, device: Scope): WeightStore =>
+  openWeightStore(checkpoint, device, () => false);
+
+/**
+ * Groups that stay are on the device from their first use on; the others are there for their visit alone. Whatever has to be
+ * read is read while the step before it is visited. A device that copies what it is given gets all of it through the same two
+ * buffers, so that the host never holds the model.
+ */
+export function openWeightStore(
+  checkpoint: Checkpoint,
+  device: Scope,
+  stays: (group: WeightGroup) => boolean,
+): WeightStore {
   const scope = device.scope();
   const held = new Map<string, Weights>();
-  const take = async (group: WeightGroup) => {
-    const known = held.get(group.key) ?? (await upload(group, await readGroup(checkpoint, group, allocate), scope));
-    held.set(group.key, known);
-    return known;
+  const buffers = openBuffers();
+  const buffered = (group: WeightGroup) => device.provider !== 'cpu' || !stays(group);
+  const begin = async (reads: readonly WeightGroup[], at: number): Promise<HostNumbers[][]> => {
+    const group = reads[at];
+    if (!group) return [];
+    return readGroup(checkpoint, group, buffered(group) ? buffers.room(at % 2) : allocate);
+  };
+  const run = async (steps: readonly Step[]) => {
+    const reads = groupsToRead(steps, stays, held);
+    buffers.grow(reads.filter(buffered));
+    let at = 0;
+    let next = begin(reads, 0);
+    for (const { group, visit } of steps) {
+      using passing = device.scope();
+      try {
+        const known = held.get(group.key);
+        const weights = known ?? (await upload(group, await next, stays(group) ? scope : passing));
+        if (!known) next = begin(reads, ++at);
+        next.catch(() => {}); // a read that fails during the visit is told after it; unheard, it would end the process
+        if (stays(group)) held.set(group.key, weights);
+        await visit(weights);
+      } catch (error) {
+        await next.catch(() => {}); // a read in flight must not outlive its buffer's owner
+        throw error;
+      }
+    }
   };
   return {
-    async run(steps) {
-      for (const step of steps) await step.visit(await take(step.group));
-    },
+    run,
     async preload(groups) {
-      for (const group of groups) await take(group);
+      await run(groups.filter(stays).map((group) => ({ group, visit: async () => {} })));
+      if (groups.every(stays)) buffers.drop();
     },
-    [Symbol.dispose]: () => scope[Symbol.dispose](),
+    [Symbol.dispose]() {
+      buffers.drop();
+      scope[Symbol.dispose]();
+    },
   };
 }
 
-/** Two buffers, each as large as the largest group as it is held: while one computes, the other is read. */
-export function streamingStore(checkpoint: Checkpoint, device: Scope): WeightStore {
-  let slots: Uint8Array[] = [];
-  const into = (slot: number, group: WeightGroup) => {
-    let used = 0;
-    return readGroup(checkpoint, group, (nBytes) => {
-      const room = slots[slot]!.subarray(used, used + nBytes);
-      used += aligned(nBytes);
-      return room;
-    });
-  };
+/** The groups of steps in order, without those that are on the device by then. */
+function groupsToRead(
+  steps: readonly Step[],
+  stays: (group: WeightGroup) => boolean,
+  held: ReadonlyMap<string, Weights>,
+): WeightGroup[] {
+  const there = new Set(held.keys());
+  return steps.flatMap(({ group }) => {
+    if (there.has(group.key)) return [];
+    if (stays(group)) there.add(group.key);
+    return [group];
+  });
+}
+
+/** Two buffers of the host that groups take turns in. */
+function openBuffers() {
+  let buffers: Uint8Array[] = [];
   return {
-    async run(steps) {
-      const largest = Math.max(...steps.map(({ group }) => groupBytes(group) + 8 * group.parts.length));
-      if ((slots[0]?.length ?? 0) < largest) slots = [new Uint8Array(largest), new Uint8Array(largest)];
-      let next = into(0, steps[0]!.group);
-      for (const [i, step] of steps.entries()) {
-        using scope = device.scope();
-        const weights = await upload(step.group, await next, scope);
-        const following = steps[i + 1];
-        if (following) next = into((i + 1) % 2, following.group);
-        next.catch(() => {}); // a read that fails during the visit is told after it; unheard, it would end the process
-        try {
-          await step.visit(weights);
-        } catch (error) {
-          await next.catch(() => {}); // a read in flight must not outlive its buffer's owner
-          throw error;
-        }
-      }
+    grow(groups: readonly WeightGroup[]) {
+      const largest = Math.max(0, ...groups.map((group) => groupBytes(group) + 8 * group.parts.length));
+      if ((buffers[0]?.length ?? 0) < largest) buffers = [new Uint8Array(largest), new Uint8Array(largest)];
     },
-    preload: async () => {},
-    [Symbol.dispose]() {
-      slots = [];
+    /** Gives room in one of them, from its beginning on. */
+    room(turn: number): (nBytes: number) => Uint8Array {
+      const buffer = buffers[turn]!;
+      let used = 0;
+      return (nBytes) => {
+        const room = buffer.subarray(used, used + nBytes);
+        used += aligned(nBytes);
+        return room;
+      };
+    },
+    drop() {
+      buffers = [];
     },
   };
 }
@@ -139,8 +174,9 @@ export function withReplaced(
   const replacing = (part: WeightGroup['parts'][number]): Promise<Weights> | null => {
     const by = replaced.get(part.weight);
     if (!by) return null;
-    const tensors = made.get(part.weight) ?? uploadPart(part, stored(part, by.data, allocate), scope);
-    made.set(part.weight, tensors);
+    const key = `${part.weight} ${part.firstRow}`;
+    const tensors = made.get(key) ?? uploadPart(part, stored(part, rowsOf(part, by.data), allocate), scope);
+    made.set(key, tensors);
     return tensors;
   };
   const changed = ({ group, visit }: Step): Step => ({
@@ -155,6 +191,12 @@ export function withReplaced(
     preload: (groups) => store.preload(groups),
     [Symbol.dispose]: () => scope[Symbol.dispose](),
   };
+}
+
+/** Of a whole weight the numbers that a part holds. */
+function rowsOf({ firstRow, shape }: WeightGroup['parts'][number], data: Float32Array): Float32Array {
+  const start = (firstRow ?? 0) * size(shape.slice(1));
+  return data.subarray(start, start + size(shape));
 }
 
 const allocate = (nBytes: number) => new Uint8Array(nBytes);

@@ -1,9 +1,11 @@
 // What goes into a block's graph beside the hidden state.
 import { linear } from '../graph/ops/linear';
+import { slice } from '../graph/ops/movement';
 import type { Shape, Value } from '../graph/value';
 import type { ModelConfig } from './config';
 import { type AdapterUse, adaptedLinear } from './lora';
 import type { WeightWidth } from '../protocol/recipes';
+import { beside, type PieceValue, rowPieces } from './rowPieces';
 import { weightValue, widthOfWeight } from './storage';
 import { blockWeights } from './weights';
 
@@ -31,18 +33,31 @@ export function blockWeightInputs(
   const shapes = new Map(blockWeights(config).map(({ suffix, shape }) => [suffix, shape]));
   const made = new Map<string, Value>();
   const has = (suffix: string) => shapes.has(suffix);
-  const get = (suffix: string) => {
+  const shapeOf = (suffix: string) => {
     const shape = shapes.get(suffix);
     if (!shape) throw new Error(`a block of ${config.family} has no weight ${suffix}`);
-    const value = made.get(suffix) ?? weightValue(blockWeightWidth(config, block, suffix, shape), suffix, shape);
-    made.set(suffix, value);
+    return shape;
+  };
+  const held = (suffix: string, input: string, shape: Shape) => {
+    const value = made.get(input) ?? weightValue(blockWeightWidth(config, block, suffix, shape), input, shape);
+    made.set(input, value);
     return value;
   };
+  const get = (suffix: string) => held(suffix, suffix, shapeOf(suffix));
+  const piecesOf = (suffix: string): PieceValue[] => {
+    const shape = shapeOf(suffix);
+    return rowPieces(config, suffix, shape).map(({ input, first, end }) => ({
+      first,
+      end,
+      value: held(suffix, input, [end - first, shape[1]!]),
+    }));
+  };
   const project = (name: string, x: Value) => {
-    const weight = get(`${name}.weight`);
+    const pieces = piecesOf(`${name}.weight`);
     const bias = has(`${name}.bias`) ? get(`${name}.bias`) : undefined;
     const adapter = layers.get(name);
-    return adapter ? adaptedLinear(name, x, weight, bias, adapter, dropout) : linear(x, weight, bias);
+    if (adapter) return adaptedLinear(name, x, pieces, bias, adapter, dropout);
+    return beside(pieces, ({ value, first, end }) => linear(x, value, bias && slice(bias, 0, first, end)));
   };
   return { get, has, project };
 }

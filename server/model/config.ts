@@ -110,4 +110,6 @@ export interface ModelConfig {
   readonly dtype: WeightDtype;
   /** How a device holds the matrices. Default: in float32. */
   readonly storage?: WeightStorage;
+  /** The most bytes of a matrix that a device takes in one tensor (rowPieces.ts). Default: any. */
+  readonly largestTensorBytes?: number;
 }

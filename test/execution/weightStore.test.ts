@@ -10,6 +10,7 @@ import {
   blockGroup,
   groupSize,
   headGroups,
+  openWeightStore,
   residentStore,
   type Step,
   streamingStore,
@@ -25,7 +26,7 @@ const [a, b, c] = [group('a'), group('b', 6), group('c', 2)];
 const numberOf = (weight: string) => weight.charCodeAt(0);
 
 /** A checkpoint whose reads end when a test says so, and a device that knows which tensors live. */
-function stage() {
+function stage(provider: Scope['provider'] = 'cpu') {
   const log: string[] = [];
   const reads = new Map<string, { finish(): void; fail(error: Error): void }>();
   const live = new Map<Tensor, Float32Array>();
@@ -49,6 +50,7 @@ function stage() {
         mostLive = Math.max(mostLive, live.size);
         return owner.own(tensor, () => live.delete(tensor));
       },
+      provider,
       scope: () => scopeOf(owner.inner()),
       [Symbol.dispose]: owner.end,
     }) as Partial<Scope> as Scope;
@@ -221,7 +223,7 @@ describe('resident', () => {
     }
     await settle();
     expect([preloaded.is, ...log.splice(0)]).toEqual(['done', 'read a', 'read b']);
-    for (const extra of [['read c'], []]) {
+    for (const first of [['read c'], []]) {
       const run = outcome(store.run([step(a), step(c), step(b)]));
       for (const key of ['a', 'c', 'b']) {
         await settle();
@@ -231,12 +233,74 @@ describe('resident', () => {
       }
       await settle();
       expect(run.is).toBe('done');
-      expect(log.splice(0)).toEqual(['visit a 97', ...extra, 'visit c 99', 'visit b 98']);
+      expect(log.splice(0)).toEqual([...first, 'visit a 97', 'visit c 99', 'visit b 98']);
     }
     expect(live.size).toBe(3);
     store[Symbol.dispose]();
     expect(live.size).toBe(0);
   });
+});
+
+describe('some groups stay', () => {
+  it('and are read once, while the others are read for each visit, beside the visit before', async () => {
+    const { log, reads, visits, live, step, checkpoint, device, most } = stage();
+    const store = openWeightStore(checkpoint, device, ({ key }) => key === 'b');
+    const turns = [
+      ['read a', 'read b', 'visit a 97', 'read c', 'visit b 98', 'read a', 'visit c 99', 'visit b 98', 'visit a 97'],
+      ['read a', 'read c', 'visit a 97', 'visit b 98', 'read a', 'visit c 99', 'visit b 98', 'visit a 97'],
+    ];
+    for (const expected of turns) {
+      const run = outcome(store.run([step(a), step(b), step(c), step(b), step(a)]));
+      for (const key of ['a', 'b', 'c', 'b', 'a']) {
+        await settle();
+        for (const [read, { finish }] of reads) {
+          reads.delete(read);
+          finish();
+        }
+        await settle();
+        visits.get(key)!.finish();
+      }
+      await settle();
+      expect(run.is).toBe('done');
+      expect(log.splice(0)).toEqual(expected);
+      expect([live.size, most()]).toEqual([1, 2]);
+    }
+    store[Symbol.dispose]();
+    expect(live.size).toBe(0);
+  });
+
+  it('and keep their numbers though others are read after them', async () => {
+    const { reads, visits, live, step, checkpoint, device } = stage();
+    const store = openWeightStore(checkpoint, device, ({ key }) => key === 'b');
+    void store.run([step(a), step(b), step(c), step(a)]);
+    for (const key of ['a', 'b', 'c', 'a']) {
+      await settle();
+      for (const { finish } of reads.values()) finish();
+      await settle();
+      visits.get(key)!.finish();
+    }
+    await settle();
+    expect([...live.values()].map((data) => [...new Set(data)])).toEqual([[98]]);
+  });
+
+  it.each(['webgpu', 'cpu'] as const)(
+    'and are read into the buffers of the others where they are copied: %s',
+    async (provider) => {
+      const { reads, visits, live, step, checkpoint, device } = stage(provider);
+      const store = openWeightStore(checkpoint, device, () => true);
+      const buffers = new Set<ArrayBufferLike>();
+      const run = store.run([step(a), step(c), step(b), step(group('d'))]);
+      for (const key of ['a', 'c', 'b', 'd']) {
+        await settle();
+        reads.get(key)!.finish();
+        await settle();
+        visits.get(key)!.finish();
+      }
+      await run;
+      for (const data of live.values()) buffers.add(data.buffer);
+      expect(buffers.size).toBe(provider === 'cpu' ? 4 : 2);
+    },
+  );
 });
 
 describe('groups', () => {
