@@ -22,6 +22,8 @@ export interface RunFacts {
   transfers: { uploadedBytes: number; readBytes: { weight: number; table: number; result: number } } | null;
   /** Highest resident memory, summed over our processes. */
   peakMemoryBytes: number;
+  /** The most bytes that tensors took on the device, with what is made within a graph; absent where none was used. */
+  peakTensorBytes?: number;
   device: string;
   threads: number;
   memory: 'resident' | 'streaming';

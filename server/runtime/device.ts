@@ -52,12 +52,29 @@ export interface Scope extends Disposable {
 
 /** The outermost scope. */
 export interface Device extends Scope {
+  readonly limits: DeviceLimits;
   /** Tensors of all scopes that were not given back. */
   alive(): readonly Tensor[];
   /** Releases all programs, before a model of other shapes. Tensors stay. */
   forgetPrograms(): Promise<void>;
   close(): Promise<void>;
 }
+
+/** What a device takes. */
+export interface DeviceLimits {
+  /** The most bytes of one tensor; absent: any. */
+  readonly largestTensorBytes?: number;
+}
+
+/**
+ * WebGPU promises that every adapter binds a buffer of 128 MiB to a kernel. onnxruntime does not tell whether one takes more,
+ * and nothing is gained by it.
+ */
+const limitsOfProvider: Readonly<Record<ProviderName, DeviceLimits>> = {
+  cpu: {},
+  webgpu: { largestTensorBytes: 2 ** 27 },
+  cuda: {},
+};
 
 export const runtimeVersion: string = ort.env.versions.node ?? ort.env.versions.common;
 
@@ -69,6 +86,7 @@ export async function openDevice(options: DeviceOptions): Promise<Device> {
   const outermost = scopeOf({ provider: options.provider, counts, sessions, held: new WeakMap() }, owner);
   const device: Device = {
     ...outermost,
+    limits: limitsOfProvider[options.provider],
     alive: owner.alive,
     forgetPrograms: sessions.forget,
     async close() {
@@ -125,6 +143,7 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
     },
     async run(program, feeds) {
       counts.runs++;
+      counts.peakWithInsideBytes = Math.max(counts.peakWithInsideBytes, counts.liveBytes + program.insideBytes);
       const inputs: Record<string, ort.Tensor> = {};
       for (const { name } of program.inputs) inputs[name] = heldTensor(feeds[name], name, program);
       const results = await sessions.run(program, inputs);

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
 import { UserError } from '../errors';
 import { emit } from '../graph/emit';
+import { insideBytes } from '../graph/insideBytes';
 import type { Dtype, Graph, InputValue, Shape } from '../graph/value';
 import { verify } from '../graph/verify';
+import { deviceFailure, firstLine } from './deviceFailure';
 import { openProgramCheck } from './programCheck';
 import { type GraphBuilder, openProgramKeys } from './programKey';
 import type { DeviceCounts } from './tensor';
@@ -23,6 +25,8 @@ export interface Program {
   readonly name: string;
   readonly inputs: readonly InputValue[];
   readonly outputs: Readonly<Record<string, { readonly shape: Shape; readonly dtype: Dtype }>>;
+  /** The most bytes that a run takes beside its inputs, its outputs counted. */
+  readonly insideBytes: number;
 }
 
 export interface Sessions {
@@ -50,9 +54,12 @@ export function openSessions({ provider, threads }: DeviceOptions, counts: Devic
     const location = where === 'device' && onDevice ? { preferredOutputLocation: 'gpu-buffer' as const } : {};
     const profile = profiling(graph.name, sessions.size);
     const session = await ort.InferenceSession.create(bytes, { ...options, ...location, ...profile }).catch((error) => {
-      throw new UserError('device', `The ${provider} device cannot run the graph ${graph.name}: ${firstLine(error)}`);
+      throw new UserError(
+        'device',
+        `The ${provider} device cannot run the graph ${graph.name}: ${firstLine(String(error instanceof Error ? error.message : error))}`,
+      );
     });
-    const program: Program = { name: graph.name, inputs, outputs: graph.outputs };
+    const program: Program = { name: graph.name, inputs, outputs: graph.outputs, insideBytes: insideBytes(graph) };
     sessions.set(program, session);
     counts.compileMs += performance.now() - began;
     return program;
@@ -76,7 +83,13 @@ export function openSessions({ provider, threads }: DeviceOptions, counts: Devic
       programs.set(key, program);
       return program;
     },
-    run: (program, inputs) => sessions.get(program)!.run(inputs),
+    run: (program, inputs) =>
+      sessions
+        .get(program)!
+        .run(inputs)
+        .catch((error: unknown) => {
+          throw deviceFailure(provider, program.name, error, counts);
+        }),
     async forget() {
       programs.clear();
       // A graphics device goes with its last session, and its tensors with it: those sessions stay until the end.
@@ -111,8 +124,3 @@ function profiling(graphName: string, index: number): ort.InferenceSession.Sessi
   mkdirSync(folder, { recursive: true });
   return { enableProfiling: true, profileFilePrefix: join(folder, `${process.pid}-${index}-${graphName}`) };
 }
-
-const firstLine = (error: unknown) =>
-  String(error instanceof Error ? error.message : error)
-    .split('\n')[0]!
-    .slice(0, 300);

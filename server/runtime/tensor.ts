@@ -41,6 +41,8 @@ export interface DeviceCounts {
   liveTensors: number;
   liveBytes: number;
   peakBytes: number;
+  /** The same with what a running program held beside the tensors. */
+  peakWithInsideBytes: number;
 }
 
 export const noCounts = (): DeviceCounts => ({
@@ -53,4 +55,5 @@ export const noCounts = (): DeviceCounts => ({
   liveTensors: 0,
   liveBytes: 0,
   peakBytes: 0,
+  peakWithInsideBytes: 0,
 });

@@ -151,6 +151,7 @@ describe('counts', () => {
       liveTensors: 0,
       liveBytes: 0,
       peakBytes: 0,
+      peakWithInsideBytes: 0,
     });
     const program = await counted.program(timesWeight);
     expect(counted.counts.compileMs).toBeGreaterThan(0);
@@ -171,6 +172,7 @@ describe('counts', () => {
       liveTensors: 3,
       liveBytes: 72 + 32,
       peakBytes: 72 + 64,
+      peakWithInsideBytes: 72 + 64,
     });
     counted.release(out, given.x, given.w);
     expect(counted.counts).toMatchObject({ liveTensors: 0, liveBytes: 0, peakBytes: 72 + 64 });
