@@ -54,6 +54,7 @@ export function readSettings(): Settings {
       weights: 'f32',
       threads: null,
       memoryLimitBytes: null,
+      ...deviceMemory(wholeNumber(all().get('deviceMemory'), 0, 0)),
     }),
     analysis: () => ({
       sequences: wholeNumber(given('analysis.sequences') ?? given('analysis.windows'), 1, 8),
@@ -67,6 +68,8 @@ export function requireTrust(): void {
   if (!workspace.isTrusted)
     throw new UserError('device', 'Espalier computes only in folders that you trust; trust this workspace first.');
 }
+
+const deviceMemory = (megabytes: number) => (megabytes > 0 ? { deviceMemoryBytes: megabytes * 1e6 } : {});
 
 const devices = ['auto', 'cpu', 'webgpu'] as const satisfies DeviceName[];
 

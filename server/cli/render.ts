@@ -40,11 +40,16 @@ function history({ model, removedBlocks }: NonNullable<ModelSummary['prunedFrom'
 }
 
 export function renderPlan(plan: Plan): string {
-  const { weights, states, activations } = plan.bytes;
+  const { stayingBlocks, deviceMemory } = plan;
+  const staying = stayingBlocks === undefined ? '' : ` but for the head and ${stayingBlocks} blocks`;
+  const { weights, states, activations } = (deviceMemory ?? plan).bytes;
+  const parts = `(weights ${bytes(weights)}, hidden states ${bytes(states)}, activations ${bytes(activations)})`;
+  const ofDevice =
+    deviceMemory && `${bytes(deviceMemory.totalBytes)} of ${bytes(deviceMemory.limitBytes)} on the device ${parts}`;
+  const ofHost = `${bytes(plan.totalBytes)} of ${bytes(plan.limitBytes)}`;
   return (
-    `${plan.model}: ${plan.nTokens} tokens on ${plan.device} with ${plan.threads} threads, weights ${plan.memory}; ` +
-    `about ${seconds(plan.estimatedSeconds)}, ${bytes(plan.totalBytes)} of ${bytes(plan.limitBytes)} ` +
-    `(weights ${bytes(weights)}, hidden states ${bytes(states)}, activations ${bytes(activations)})`
+    `${plan.model}: ${plan.nTokens} tokens on ${plan.device} with ${plan.threads} threads, weights ${plan.memory}${staying}; ` +
+    `about ${seconds(plan.estimatedSeconds)}, ${ofDevice ? `${ofDevice} and ${ofHost} beside it` : `${ofHost} ${parts}`}`
   );
 }
 

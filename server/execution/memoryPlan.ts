@@ -1,10 +1,12 @@
 // What running a model will hold, before it starts: how many sequences go together, where weights and hidden states are,
-// and what all that takes. Pure.
+// and what all that takes, of the host's memory and of the device's. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
-import { blockGroup, groupBytes, groupSize, headGroups } from './weightStore';
+import type { MemoryLimits } from './memoryLimits';
+import { activationBytes, sliceRows, type WeightSizes, weightSizes } from './memorySizes';
+import { blockGroup, groupSize } from './weightStore';
 
-export interface ExecutionRequest {
+export interface ExecutionRequest extends MemoryLimits {
   readonly nSequences: number;
   readonly tokensPerSequence: number;
   /** All hidden states of a sequence are kept until its last block is done (angular distance needs them together). */
@@ -16,12 +18,12 @@ export interface ExecutionRequest {
   /** What a cache of hidden states may hold beside it. */
   readonly cacheBytes?: number;
   readonly memory: 'auto' | 'resident' | 'streaming';
-  /** The most that all our processes together may use. */
-  readonly limitBytes: number;
 }
 
 export interface MemoryPlan {
   readonly mode: 'resident' | 'streaming';
+  /** Blocks whose weights stay on the device; with streaming the others are brought in for their turn. */
+  readonly stayingBlocks: number;
   /** Sequences that pass a block in one run. */
   readonly microBatchSequences: number;
   /** Sequences that go through the whole model together; with resident weights one micro-batch. */
@@ -29,6 +31,7 @@ export interface MemoryPlan {
   /** Rows of the vocabulary worked at a time. */
   readonly headSliceRows: number;
   readonly nTokens: number;
+  /** Of the host's memory. */
   readonly bytes: {
     readonly weights: number;
     readonly states: number;
@@ -36,61 +39,167 @@ export interface MemoryPlan {
     readonly processes: number;
   };
   readonly totalBytes: number;
+  /** Of the device's memory; null: that is the host's. */
+  readonly device: DevicePlan | null;
 }
 
-// Sizes found by measurement on two cores, see ARCHITECTURE.md: activations of about a thousand tokens stay in cache.
+export interface DevicePlan {
+  readonly bytes: { readonly weights: number; readonly states: number; readonly activations: number };
+  readonly totalBytes: number;
+  readonly limitBytes: number;
+}
+
 const microBatchTokens = 1024;
-const logitsBytes = 16e6;
-const largestStreamedSliceBytes = 64e6;
 /** Two Node processes with the runtime loaded, before the first weight. */
 export const processBytes = 220e6;
 /** While streaming, more hidden states than this are not kept: the weights are read again for the next group instead. */
 const streamedStatesBytes = 1e9;
 
-/** The plan for a run. Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit. */
+/**
+ * The plan for a run: the fastest way that fits. Weights are resident, or as many blocks as fit stay on the device, or none do.
+ * Throws UserError('cannotFit') with the numbers when even the smallest way of working does not fit.
+ */
 export function planExecution(config: ModelConfig, request: ExecutionRequest): MemoryPlan {
-  const resident = leastPlan(config, request, 'resident');
-  if (request.memory !== 'streaming' && resident.totalBytes <= request.limitBytes) return resident;
+  const resident = leastFitting(config, request, 'resident');
+  if (request.memory !== 'streaming' && fits(resident, request)) return resident;
   if (request.memory === 'resident') throw cannotFit(config, resident, request);
 
-  const least = leastPlan(config, request, 'streaming');
-  if (least.totalBytes > request.limitBytes) throw cannotFit(config, least, request);
+  const least = leastFitting(config, request, 'streaming');
+  if (!fits(least, request)) throw cannotFit(config, least, request);
+  return withStayingBlocks(config, withMoreSequences(least, request), request);
+}
+
+/** As many sequences together as there is room for their hidden states. */
+function withMoreSequences(least: MemoryPlan, request: ExecutionRequest): MemoryPlan {
   if (request.backward) return least; // its states are those of all sequences already
   const { microBatchSequences } = least;
-  const room = Math.min(streamedStatesBytes, request.limitBytes - (least.totalBytes - least.bytes.states));
-  const fitting = Math.floor((room * microBatchSequences) / least.bytes.states);
+  const { states } = tensorsOf(least).bytes;
+  const room = Math.min(streamedStatesBytes, roomFor(least, request) + states);
+  const fitting = Math.floor((room * microBatchSequences) / states);
   const groupSequences = Math.min(
     request.nSequences,
     Math.max(microBatchSequences, fitting - (fitting % microBatchSequences)),
   );
-  const states = (least.bytes.states / microBatchSequences) * groupSequences;
-  const totalBytes = least.totalBytes - least.bytes.states + states;
-  return { ...least, groupSequences, bytes: { ...least.bytes, states }, totalBytes };
+  return {
+    ...withMore(least, 'states', (states / microBatchSequences) * (groupSequences - microBatchSequences)),
+    groupSequences,
+  };
 }
 
-/** The smallest plan of a mode: one micro-batch goes through the model at a time. */
-function leastPlan(config: ModelConfig, request: ExecutionRequest, mode: MemoryPlan['mode']): MemoryPlan {
+/**
+ * As many blocks stay on the device as there is room for, the head before them. Only where weights are copied to it: what is
+ * read again from the host's memory comes from the system's cache of files, which needs the room itself.
+ */
+export function withStayingBlocks<Plan extends MemoryPlan>(
+  config: ModelConfig,
+  plan: Plan,
+  request: MemoryLimits & Pick<ExecutionRequest, 'memory'>,
+): Plan {
+  if (!plan.device || request.memory === 'streaming') return plan;
+  const sizes = weightSizes(config, plan.headSliceRows);
+  for (let stayingBlocks = config.nBlocks - 1; stayingBlocks > 0; stayingBlocks--) {
+    const { staying, passing } = sizes.withStaying(stayingBlocks);
+    const more = { ...withMore(plan, 'weights', staying + passing - plan.device.bytes.weights), stayingBlocks };
+    if (fits(more, request)) return more;
+  }
+  return plan;
+}
+
+/**
+ * The plan of a mode with the largest micro-batch that is worth it. On a device with memory of its own a smaller one is better
+ * than weights that pass, which are copied to it each time.
+ */
+function leastFitting(config: ModelConfig, request: ExecutionRequest, mode: MemoryPlan['mode']): MemoryPlan {
+  const { nSequences, tokensPerSequence } = request;
+  const largest = Math.min(Math.max(1, Math.floor(microBatchTokens / tokensPerSequence)), nSequences);
+  let plan = leastPlan(config, request, mode, largest);
+  for (let each = largest; request.device && each > 1 && !fits(plan, request); ) {
+    each = Math.floor(each / 2);
+    plan = leastPlan(config, request, mode, each);
+  }
+  return plan;
+}
+
+/** One micro-batch goes through the model at a time. */
+function leastPlan(
+  config: ModelConfig,
+  request: ExecutionRequest,
+  mode: MemoryPlan['mode'],
+  microBatchSequences: number,
+): MemoryPlan {
   const { nSequences, tokensPerSequence: T } = request;
-  const microBatchSequences = Math.min(Math.max(1, Math.floor(microBatchTokens / T)), nSequences);
   const rows = microBatchSequences * T;
   const headSliceRows = sliceRows(config, rows);
-  const bytes = {
-    weights: weightBytes(config, mode, headSliceRows),
-    states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
-    activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchSequences, T, headSliceRows),
-    processes: processBytes,
-  };
-  const totalBytes = Object.values(bytes).reduce((sum, n) => sum + n, 0) + (request.cacheBytes ?? 0);
+  const sizes = weightSizes(config, headSliceRows);
   return {
     mode,
+    stayingBlocks: mode === 'resident' ? config.nBlocks : 0,
     microBatchSequences,
     groupSequences: microBatchSequences,
     headSliceRows,
     nTokens: nSequences * T,
-    bytes,
-    totalBytes,
+    ...placed(request, {
+      weights: mode === 'resident' ? sizes.resident : sizes.withStaying(0),
+      states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
+      activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchSequences, T, headSliceRows),
+      cacheBytes: request.cacheBytes ?? 0,
+      copiedBytes: 2 * rows * config.width * 4,
+    }),
   };
 }
+
+/** What a run takes, wherever that lies. */
+export interface Needs {
+  readonly weights: WeightSizes;
+  readonly states: number;
+  readonly activations: number;
+  readonly cacheBytes: number;
+  /** Of what is on its way to a device with memory of its own, beside weights. */
+  readonly copiedBytes: number;
+}
+
+/** Weights that pass lie in two buffers of the host, which the CPU computes with as they are. */
+export function placed(
+  { device }: MemoryLimits,
+  { weights, states, activations, cacheBytes, copiedBytes }: Needs,
+): Pick<MemoryPlan, 'bytes' | 'totalBytes' | 'device'> {
+  if (!device) {
+    const bytes = { weights: weights.staying + 2 * weights.passing, states, activations, processes: processBytes };
+    return { bytes, totalBytes: total(bytes) + cacheBytes, device: null };
+  }
+  const onDevice = { weights: weights.staying + weights.passing, states, activations };
+  const bytes = { weights: 2 * weights.largest, states: 0, activations: copiedBytes, processes: processBytes };
+  return {
+    bytes,
+    totalBytes: total(bytes),
+    device: { bytes: onDevice, totalBytes: total(onDevice) + cacheBytes, limitBytes: device.limitBytes },
+  };
+}
+
+/** What tensors take: of the device's memory, or of the host's where that is the device's. */
+export const tensorsOf = (plan: MemoryPlan): Pick<DevicePlan, 'bytes' | 'totalBytes'> => plan.device ?? plan;
+
+/** The plan with so many bytes more. */
+export function withMore<Plan extends MemoryPlan>(plan: Plan, part: 'weights' | 'states', nBytes: number): Plan {
+  const grown = <P extends Pick<DevicePlan, 'totalBytes'> & { readonly bytes: Readonly<Record<string, number>> }>(
+    of: P,
+  ): P => ({
+    ...of,
+    bytes: { ...of.bytes, [part]: of.bytes[part]! + nBytes },
+    totalBytes: of.totalBytes + nBytes,
+  });
+  return plan.device ? { ...plan, device: grown(plan.device) } : grown(plan);
+}
+
+/** Bytes of tensors that may come beside a plan. */
+export function roomFor({ totalBytes, device }: MemoryPlan, limits: MemoryLimits): number {
+  if (!device) return limits.limitBytes - totalBytes;
+  const ofHost = limits.limitBytes - totalBytes - device.totalBytes;
+  return Math.min(device.limitBytes - device.totalBytes, limits.device?.ofHost ? ofHost : Number.POSITIVE_INFINITY);
+}
+
+export const fits = (plan: MemoryPlan, limits: MemoryLimits): boolean =>
+  plan.totalBytes <= limits.limitBytes && roomFor(plan, limits) >= 0;
 
 /** Hidden states of one sequence that are alive at the same time, at most. A variant's last one is normed beside it. */
 const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: ExecutionRequest): number =>
@@ -105,56 +214,49 @@ export function sequenceOperations(config: ModelConfig, tokens: number): { block
   };
 }
 
-function sliceRows(config: ModelConfig, rows: number): number {
-  const byLogits = logitsBytes / (4 * rows);
-  const byWeights = largestStreamedSliceBytes / (4 * config.width);
-  const power = 2 ** Math.floor(Math.log2(Math.max(256, Math.min(byLogits, byWeights))));
-  return Math.min(power, config.vocabularySize);
-}
-
-function weightBytes(config: ModelConfig, mode: MemoryPlan['mode'], headSliceRows: number): number {
-  const blocks = config.blocks.map((_, block) => groupBytes(blockGroup(config, block)));
-  const slices = headGroups(config, headSliceRows).map(groupBytes);
-  return mode === 'resident' ? sum(blocks) + sum(slices) : 2 * Math.max(...blocks, ...slices);
-}
-
-/** The most that one run holds beside weights and hidden states. */
-function activationBytes(config: ModelConfig, sequences: number, T: number, headSliceRows: number): number {
-  const { width: D, mlpWidth: F, nHeads: H, headWidth: E } = config;
-  const rows = sequences * T;
-  const block = rows * (4 * D + 3 * F + 4 * H * E) + 3 * sequences * H * Math.min(T, 128) * T;
-  const head = rows * (2 * D + 2 * headSliceRows);
-  return 4 * Math.max(block, head);
-}
-
-const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0);
+const total = (bytes: Readonly<Record<string, number>>) => Object.values(bytes).reduce((sum, n) => sum + n, 0);
 
 function cannotFit(config: ModelConfig, plan: MemoryPlan, request: ExecutionRequest): UserError {
-  const { weights, states, activations, processes } = plan.bytes;
-  return new UserError(
-    'cannotFit',
-    `This needs ${megabytes(plan.totalBytes)} (weights ${megabytes(weights)}, hidden states ${megabytes(states)}, ` +
-      `activations ${megabytes(activations)}, the processes ${megabytes(processes)}) with weights ${plan.mode}, ` +
-      `but only ${megabytes(request.limitBytes)} may be used: ${remedy(config, request)}.`,
+  return new UserError('cannotFit', `This needs ${shortage(plan, request)}: ${remedy(config, request)}.`);
+}
+
+/** What a plan that does not fit takes, and what there is: of the device where that is too small, else of the host. */
+export function shortage(plan: MemoryPlan, limits: MemoryLimits): string {
+  const parts = ({ weights, states, activations }: DevicePlan['bytes']) =>
+    `weights ${megabytes(weights)}, hidden states ${megabytes(states)}, activations ${megabytes(activations)}`;
+  const { device, mode } = plan;
+  if (device && roomFor(plan, limits) < 0)
+    return (
+      `${megabytes(device.totalBytes)} on the device (${parts(device.bytes)}) with weights ${mode}` +
+      `${limits.device?.ofHost ? `, whose memory is the host's, and ${megabytes(plan.totalBytes)} beside that` : ''}, ` +
+      `but only ${megabytes(limits.device?.ofHost ? limits.limitBytes : device.limitBytes)} may be used`
+    );
+  return (
+    `${megabytes(plan.totalBytes)} (${parts(plan.bytes)}, the processes ${megabytes(plan.bytes.processes)}) ` +
+    `with weights ${mode}, but only ${megabytes(limits.limitBytes)} may be used`
   );
 }
 
 /** The least change of the request that does fit; what is advised was planned. */
 function remedy(config: ModelConfig, request: ExecutionRequest): string {
-  const needs = (change: Partial<ExecutionRequest>) =>
-    leastPlan(config, { ...request, ...change }, 'streaming').totalBytes;
-  const fits = (change: Partial<ExecutionRequest>) => needs(change) <= request.limitBytes;
+  const least = (change: Partial<ExecutionRequest>) => leastFitting(config, { ...request, ...change }, 'streaming');
+  const isEnough = (change: Partial<ExecutionRequest>) => fits(least(change), request);
   const streaming = request.memory === 'resident' ? '--memory streaming' : '';
   const use = (...options: string[]) => `use ${[streaming, ...options].filter((option) => option !== '').join(' ')}`;
-  if (streaming && fits({})) return use();
+  if (streaming && isEnough({})) return use();
   const shorter: number[] = [];
   for (let tokens = request.tokensPerSequence; tokens >= 32; tokens = Math.floor(tokens / 2)) shorter.push(tokens);
-  const tokens = shorter.find((tokensPerSequence) => fits({ tokensPerSequence }));
+  const tokens = shorter.find((tokensPerSequence) => isEnough({ tokensPerSequence }));
   if (tokens !== undefined) return use(`--tokens ${tokens}`);
-  const alone = shorter.find((tokensPerSequence) => fits({ nSequences: 1, tokensPerSequence }));
+  const alone = shorter.find((tokensPerSequence) => isEnough({ nSequences: 1, tokensPerSequence }));
   if (alone !== undefined) return use('--sequences 1', `--tokens ${alone}`);
-  const least = needs({ nSequences: 1, tokensPerSequence: shorter.at(-1) ?? request.tokensPerSequence });
-  return `no choice of sequences takes less than ${megabytes(least)}, so allow at least that or use a machine with more memory`;
+  const smallest = least({ nSequences: 1, tokensPerSequence: shorter.at(-1) ?? request.tokensPerSequence });
+  if (smallest.device)
+    return `no choice of sequences takes less than ${megabytes(smallest.device.totalBytes)} there, so use --device cpu or a device with more memory`;
+  return (
+    `no choice of sequences takes less than ${megabytes(smallest.totalBytes)}, ` +
+    'so allow at least that or use a machine with more memory'
+  );
 }
 
 /** Rounded up: for sentences. */

@@ -1,13 +1,13 @@
 // What scoring packed requests will hold, before it starts. Pure.
 import type { ModelConfig } from '../model/config';
-import { type MemoryPlan, planExecution, type ExecutionRequest } from './memoryPlan';
+import { type MemoryPlan, planExecution, type ExecutionRequest, roomFor, tensorsOf, withMore } from './memoryPlan';
 
 export interface ScoringPlan extends MemoryPlan {
   /** Batches whose states and masks take no more than this go through the model together. */
   readonly groupBytes: number;
 }
 
-export interface ScoringRequest extends Pick<ExecutionRequest, 'memory' | 'limitBytes'> {
+export interface ScoringRequest extends Pick<ExecutionRequest, 'memory' | 'limitBytes' | 'device'> {
   /** With padding. */
   readonly nTokens: number;
   readonly batchTokens: number;
@@ -30,10 +30,10 @@ export function planScoring(
     nVariants: nPaths,
     ...how,
   });
-  if (plan.mode === 'streaming') return { ...plan, nTokens, groupBytes: plan.bytes.states };
-  const room = Math.max(0, how.limitBytes - plan.totalBytes) / 2;
-  const needed = (plan.bytes.states * nTokens) / batchTokens;
-  const more = Math.max(0, Math.min(mostResidentBytes, room, needed) - plan.bytes.states);
-  const states = plan.bytes.states + more;
-  return { ...plan, nTokens, bytes: { ...plan.bytes, states }, totalBytes: plan.totalBytes + more, groupBytes: states };
+  const { states } = tensorsOf(plan).bytes;
+  if (plan.mode === 'streaming') return { ...plan, nTokens, groupBytes: states };
+  const room = Math.max(0, roomFor(plan, how)) / 2;
+  const needed = (states * nTokens) / batchTokens;
+  const more = Math.max(0, Math.min(mostResidentBytes, room, needed) - states);
+  return { ...withMore(plan, 'states', more), nTokens, groupBytes: states + more };
 }

@@ -2,9 +2,11 @@
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { MemoryMode } from '../protocol/recipes';
-import { megabytes, type MemoryPlan, planExecution } from './memoryPlan';
+import type { MemoryLimits } from './memoryLimits';
+import { fits, type MemoryPlan, placed, planExecution, shortage, tensorsOf, withStayingBlocks } from './memoryPlan';
+import { weightSizes } from './memorySizes';
 
-export interface TrainingRequest {
+export interface TrainingRequest extends MemoryLimits {
   readonly microBatchSequences: number;
   readonly tokensPerSequence: number;
   readonly accumulate: number;
@@ -12,7 +14,6 @@ export interface TrainingRequest {
   readonly nAdapterParameters: number;
   readonly activations: 'auto' | 'keep' | 'recompute';
   readonly memory: MemoryMode;
-  readonly limitBytes: number;
 }
 
 export interface TrainingPlan extends MemoryPlan {
@@ -22,32 +23,31 @@ export interface TrainingPlan extends MemoryPlan {
 }
 
 /**
- * The fastest way that fits: weights resident and the insides of blocks kept, then computed again, then weights streamed.
+ * The fastest way that fits: weights resident and the insides of blocks kept, then computed again, then weights streamed,
+ * with as many blocks on the device as fit.
  * @throws UserError `cannotFit` with the numbers of the least.
  */
 export function planTraining(config: ModelConfig, request: TrainingRequest): TrainingPlan {
   const modes = request.memory === 'auto' ? (['resident', 'streaming'] as const) : [request.memory];
   const keeping = request.activations === 'auto' ? (['keep', 'recompute'] as const) : [request.activations];
   const plans = modes.flatMap((mode) => keeping.map((keeps) => planOf(config, request, mode, keeps)));
-  const fitting = plans.find((plan) => plan.totalBytes <= request.limitBytes);
-  if (fitting) return fitting;
-  const least = plans.reduce((a, b) => (b.totalBytes < a.totalBytes ? b : a));
-  const { weights, states, activations, processes } = least.bytes;
+  const fitting = plans.find((plan) => fits(plan, request));
+  if (fitting) return fitting.mode === 'resident' ? fitting : withStayingBlocks(config, fitting, request);
+  const least = plans.reduce((a, b) => (tensorsOf(b).totalBytes < tensorsOf(a).totalBytes ? b : a));
   throw new UserError(
     'cannotFit',
-    `Training needs ${megabytes(least.totalBytes)} (weights ${megabytes(weights)}, hidden states ${megabytes(states)}, ` +
-      `activations ${megabytes(activations)}, the processes ${megabytes(processes)}), but only ` +
-      `${megabytes(request.limitBytes)} may be used: use fewer --tokens or a smaller --micro-batch` +
+    `Training needs ${shortage(least, request)}: use fewer --tokens or a smaller --micro-batch` +
       `${request.memory === 'resident' ? ', or --memory streaming' : ''}.`,
   );
 }
 
 function planOf(
   config: ModelConfig,
-  { microBatchSequences, tokensPerSequence: T, accumulate, nAdapterParameters }: TrainingRequest,
+  request: TrainingRequest,
   mode: MemoryPlan['mode'],
   keeps: 'keep' | 'recompute',
 ): TrainingPlan {
+  const { microBatchSequences, tokensPerSequence: T, accumulate, nAdapterParameters } = request;
   const forwardPlan = planExecution(config, {
     nSequences: microBatchSequences,
     tokensPerSequence: T,
@@ -65,19 +65,20 @@ function planOf(
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
   const states = batchesAtOnce * (N + 3) * rows * D;
   const head = rows * (5 * D + 3 * forwardPlan.headSliceRows);
-  const bytes = {
-    weights: forwardPlan.bytes.weights + 4 * 6 * nAdapterParameters,
-    states: 4 * (states + kept),
-    activations: 4 * Math.max(3 * inside, head),
-    processes: forwardPlan.bytes.processes,
-  };
+  const sizes = weightSizes(config, forwardPlan.headSliceRows);
+  const frozen = mode === 'resident' ? sizes.resident : sizes.withStaying(0);
   return {
     ...forwardPlan,
     microBatchSequences,
     groupSequences: microBatchSequences,
     nTokens: rows * accumulate,
-    bytes,
-    totalBytes: Object.values(bytes).reduce((sum, n) => sum + n, 0),
+    ...placed(request, {
+      weights: { ...frozen, staying: frozen.staying + 4 * 6 * nAdapterParameters },
+      states: 4 * (states + kept),
+      activations: 4 * Math.max(3 * inside, head),
+      cacheBytes: 0,
+      copiedBytes: 4 * 2 * rows * D,
+    }),
     keeps,
     batchesAtOnce,
   };

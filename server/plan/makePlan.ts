@@ -1,10 +1,12 @@
 // What a run would take, from the model's headers and the sizes of files, without starting anything.
-import { cpus, freemem } from 'node:os';
+import { cpus } from 'node:os';
 import { type Checkpoint, withCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
+import { limitsOf, type MemoryLimits } from '../execution/memoryLimits';
 import { processBytes } from '../execution/memoryPlan';
 import { configHeldAs } from '../model/storage';
 import type { PlanEstimate } from '../protocol/engine';
+import { memoryOf } from '../recipes/planMemory';
 import { kinds, modelsOf, type Recipe } from '../recipes/kinds';
 import { type ComputingRecipe, plannedRun } from './planners';
 
@@ -13,13 +15,15 @@ export async function makePlan(recipe: Recipe, speed: number | null): Promise<Pl
   if (!computes(recipe)) throw new UserError('usage', 'An inspection computes nothing, so there is no plan.');
   const { compute } = recipe;
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
-  const limitBytes = compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
-  const common = { device, threads: compute.threads ?? cpus().length, limitBytes };
+  const limits = limitsOf(compute);
+  const common = { device, threads: compute.threads ?? cpus().length, limitBytes: limits.limitBytes };
   const plans: PlanEstimate[] = [];
   for (const [i, folder] of modelsOf(recipe).entries()) {
     // Sets are left out of the original alone.
     const ofModel = 'drops' in recipe && i > 0 ? { ...recipe, drops: [] } : recipe;
-    plans.push(await withCheckpoint(folder, (checkpoint) => planOfModel(ofModel, checkpoint, { ...common, speed })));
+    plans.push(
+      await withCheckpoint(folder, (checkpoint) => planOfModel(ofModel, checkpoint, limits, { ...common, speed })),
+    );
   }
   const largest = plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
   const seconds = plans.map(({ estimatedSeconds }) => estimatedSeconds);
@@ -30,11 +34,12 @@ export async function makePlan(recipe: Recipe, speed: number | null): Promise<Pl
 async function planOfModel(
   recipe: ComputingRecipe,
   checkpoint: Checkpoint,
+  limits: MemoryLimits,
   { speed, ...common }: Pick<PlanEstimate, 'device' | 'threads' | 'limitBytes'> & { speed: number | null },
 ): Promise<PlanEstimate> {
   const ofModel = { model: checkpoint.name, ...common };
   const held = { ...checkpoint, config: configHeldAs(checkpoint.config, recipe.compute.weights) };
-  const planned = await plannedRun(recipe, held, common.limitBytes);
+  const planned = await plannedRun(recipe, held, limits);
   if (planned === null) return { ...ofModel, ...writingOnly(checkpoint) };
   const { plan, cost } = planned;
   return {
@@ -42,8 +47,7 @@ async function planOfModel(
     memory: plan.mode,
     nSequences: cost.nSequences,
     nTokens: plan.nTokens,
-    bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
-    totalBytes: plan.totalBytes,
+    ...memoryOf(plan, cost),
     estimatedSeconds: speed && cost.operations / speed,
     ...(speed !== null && { operationsPerSecond: speed }),
   };

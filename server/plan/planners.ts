@@ -6,7 +6,8 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { firstRowOfIds, readTokenSequences } from '../data/tokenSequences';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
-import { planExecution } from '../execution/memoryPlan';
+import type { MemoryLimits } from '../execution/memoryLimits';
+import { type MemoryPlan, planExecution, tensorsOf } from '../execution/memoryPlan';
 import { adaptedModules } from '../model/adapter';
 import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
@@ -33,49 +34,49 @@ export type ComputingRecipe = Exclude<Recipe, { kind: KindPlanned<'nothing'> }>;
 export async function plannedRun(
   recipe: ComputingRecipe,
   checkpoint: Checkpoint,
-  limitBytes: number,
+  limits: MemoryLimits,
 ): Promise<PlannedWork | null> {
   const { planned } = kinds[recipe.kind];
   if (planned === 'writing') return null;
   if (planned === 'sequences')
-    return plannedSequences(recipe as RecipeOf<KindPlanned<'sequences'>>, checkpoint, limitBytes);
+    return plannedSequences(recipe as RecipeOf<KindPlanned<'sequences'>>, checkpoint, limits);
   const planner = planners[recipe.kind as KindPlanned<'own'>] as Planner<Kind>;
-  return planner(recipe, checkpoint, limitBytes);
+  return planner(recipe, checkpoint, limits);
 }
 
 type Planner<K extends Kind> = (
   recipe: RecipeOf<K>,
   checkpoint: Checkpoint,
-  limitBytes: number,
+  limits: MemoryLimits,
 ) => Promise<PlannedWork | null>;
 
 const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
-  async analyze(recipe, checkpoint, limitBytes) {
+  async analyze(recipe, checkpoint, limits) {
     const { measure, stay } = recipe;
     const wanted = { methods: methodNames(recipe.methods), measure, stay };
     const shape = await shapeOf(recipe.source, checkpoint);
-    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limitBytes), recipe, checkpoint, limitBytes);
+    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limits), recipe, checkpoint, limits);
   },
 
   /** What the rule has to measure; nothing where blocks are named. */
-  async prune(recipe, checkpoint, limitBytes) {
+  async prune(recipe, checkpoint, limits) {
     if (recipe.rule.kind !== 'method' || recipe.source === null) return null;
     const wanted = { ...scoresForRule(recipe.rule), stay: false };
     const shape = await shapeOf(recipe.source, checkpoint);
-    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limitBytes), recipe, checkpoint, limitBytes);
+    return plannedWork(analysisWork(checkpoint.config, shape, wanted, limits), recipe, checkpoint, limits);
   },
 
-  async generate(recipe, checkpoint, limitBytes) {
+  async generate(recipe, checkpoint, limits) {
     const tokensPerSequence = Math.ceil(recipe.prompt.length / bytesPerToken) + 1 + recipe.maxTokens;
     const work = { nSequences: 1, tokensPerSequence, keepStates: false, path: pathOf(recipe.drop, checkpoint) };
-    return plannedWork(work, recipe, checkpoint, limitBytes);
+    return plannedWork(work, recipe, checkpoint, limits);
   },
 
-  heal: async (recipe, checkpoint, limitBytes) =>
-    planHealing(checkpoint.config, recipe, await shapeOfHealing(recipe, checkpoint), limitBytes),
+  heal: async (recipe, checkpoint, limits) =>
+    planHealing(checkpoint.config, recipe, await shapeOfHealing(recipe, checkpoint), limits),
 
-  evaluate: async (recipe, checkpoint, limitBytes) =>
-    plannedWork(evaluationWork(checkpoint.config, recipe), recipe, checkpoint, limitBytes),
+  evaluate: async (recipe, checkpoint, limits) =>
+    plannedWork(evaluationWork(checkpoint.config, recipe), recipe, checkpoint, limits),
 
   study: plannedStudy,
 };
@@ -84,12 +85,12 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
 async function plannedSequences(
   recipe: RecipeOf<KindPlanned<'sequences'>>,
   checkpoint: Checkpoint,
-  limitBytes: number,
+  limits: MemoryLimits,
 ): Promise<PlannedWork | null> {
   if (recipe.source === null) return null;
   const shape = await shapeOf(recipe.source, checkpoint);
   const path = 'drop' in recipe ? { path: pathOf(recipe.drop, checkpoint) } : {};
-  return plannedWork({ ...shape, keepStates: false, ...path }, recipe, checkpoint, limitBytes);
+  return plannedWork({ ...shape, keepStates: false, ...path }, recipe, checkpoint, limits);
 }
 
 const pathOf = (drop: DropSet, { config }: Checkpoint) => pathWithout(config, checkDropSet(drop, config.nBlocks));
@@ -98,9 +99,9 @@ function plannedWork(
   work: Work,
   { compute }: ComputingRecipe,
   { config }: Checkpoint,
-  limitBytes: number,
+  limits: MemoryLimits,
 ): PlannedWork {
-  const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes });
+  const plan = planExecution(config, { ...work, memory: compute.memory, ...limits });
   const { nSequences, cacheBytes = 0 } = work;
   return { plan, cost: { nSequences, cacheBytes, operations: operationsOf(config, work) } };
 }
@@ -116,7 +117,7 @@ function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: E
 const packedTokens = 512;
 
 /** The time of all its steps, and the memory of the largest that reads the original: the analysis, or the first healing. */
-async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBytes: number): Promise<PlannedWork> {
+async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limits: MemoryLimits): Promise<PlannedWork> {
   const { config } = checkpoint;
   checkStudy(recipe, config.nBlocks);
   const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
@@ -129,9 +130,10 @@ async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limitBy
   };
   const estimated = estimateStudy(config, steps, shapes, 1, () => false);
   const operations = estimated.steps.reduce((sum, step) => sum + step.operations, 0);
-  const analysis = (await planners.analyze(analysisStep(recipe).recipe, checkpoint, limitBytes))!;
-  const training = healing && healed ? planHealing(config, healing, healed, limitBytes).plan : null;
-  const plan = training && training.totalBytes > analysis.plan.totalBytes ? training : analysis.plan;
+  const analysis = (await planners.analyze(analysisStep(recipe).recipe, checkpoint, limits))!;
+  const training = healing && healed ? planHealing(config, healing, healed, limits).plan : null;
+  const larger = (a: MemoryPlan, b: MemoryPlan) => tensorsOf(a).totalBytes > tensorsOf(b).totalBytes;
+  const plan = training && larger(training, analysis.plan) ? training : analysis.plan;
   return { plan, cost: { ...analysis.cost, operations } };
 }
 

@@ -20,11 +20,20 @@ export interface Plan {
   device: string;
   threads: number;
   memory: 'resident' | 'streaming';
+  /** While streaming: blocks whose weights stay on the device; absent: none. */
+  stayingBlocks?: number;
   nSequences: number;
   nTokens: number;
+  /** Of the host's memory. */
   bytes: { weights: number; states: number; activations: number; processes: number };
   totalBytes: number;
   limitBytes: number;
+  /** Of the device's memory; absent where that is the host's. */
+  deviceMemory?: {
+    bytes: { weights: number; states: number; activations: number };
+    totalBytes: number;
+    limitBytes: number;
+  };
   estimatedSeconds: number;
   /** What the device was measured to do, floating-point; the seconds come from it. */
   operationsPerSecond?: number;

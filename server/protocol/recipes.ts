@@ -49,6 +49,8 @@ export const compute = z
     threads: positive.max(4096).nullable().default(null),
     /** The most bytes the process tree may plan to use; null: what the machine has free. */
     memoryLimitBytes: positive.nullable().default(null),
+    /** The most bytes of a device's own memory that may be planned for; absent: what its driver says. */
+    deviceMemoryBytes: positive.optional(),
   })
   .prefault({});
 /** How the heavy work is to be run; the same for every recipe. */

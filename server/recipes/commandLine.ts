@@ -84,6 +84,12 @@ export const computeOptions: readonly CommandOption[] = [
     help: 'the most memory to plan for (default: what is free)',
   },
   {
+    flags: '--device-memory <megabytes>',
+    field: 'compute.deviceMemoryBytes',
+    read: 'megabytes',
+    help: "the most of a graphics card's memory to plan for (default: what its driver says)",
+  },
+  {
     flags: '--threads <n>',
     field: 'compute.threads',
     read: 'positive',

@@ -1,5 +1,5 @@
 // What every recipe that computes needs: an open model on a device with a plan that fits, and the facts of its run.
-import { cpus, freemem } from 'node:os';
+import { cpus } from 'node:os';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import type { EngineEvent, Plan, RunControl } from '../protocol/engine';
@@ -12,10 +12,12 @@ import type { ProviderName } from '../runtime/sessions';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
+import { limitsOf } from '../execution/memoryLimits';
 import { type MemoryPlan, planExecution } from '../execution/memoryPlan';
+import { plannedStore } from '../execution/plannedStore';
 import { ownHeadInWords, unusedTensorsInWords } from '../shared/tensorNames';
 import { peakMemoryBytes } from './processMemory';
-import { residentStore, streamingStore } from '../execution/weightStore';
+import { memoryOf } from './planMemory';
 import { operationsOf, type Work } from './work';
 
 declare const __ESPALIER_VERSION__: string;
@@ -66,7 +68,7 @@ export function withModel<T>(
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
-  const plan = planExecution(config, { ...work, memory: compute.memory, limitBytes: limitOf(compute) });
+  const plan = planExecution(config, { ...work, memory: compute.memory, ...limitsOf(compute) });
   const { nSequences, cacheBytes = 0, path } = work;
   const cost = { nSequences, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
   return withPlannedModel(checkpoint, device, compute, { plan, cost }, run, body);
@@ -97,7 +99,8 @@ export async function withPlannedModel<T>(
   run: Run,
   body: (model: Model, loadMs: number) => Promise<T>,
 ): Promise<T> {
-  const { config } = checkpoint;
+  const held = withLimits(checkpoint, device);
+  const { config } = held;
   const operationsPerSecond = await measureOperationsPerSecond(device);
   const shown: Plan = {
     model: checkpoint.name,
@@ -106,15 +109,14 @@ export async function withPlannedModel<T>(
     memory: plan.mode,
     nSequences: cost.nSequences,
     nTokens: plan.nTokens,
-    bytes: { ...plan.bytes, states: plan.bytes.states + cost.cacheBytes },
-    totalBytes: plan.totalBytes,
-    limitBytes: limitOf(compute),
+    ...memoryOf(plan, cost),
+    limitBytes: limitsOf(compute).limitBytes,
     estimatedSeconds: cost.operations / operationsPerSecond,
     operationsPerSecond,
   };
   run.emit({ kind: 'plan', plan: shown });
-  using store = plan.mode === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
-  const model: Model = { checkpoint, config, device, store, plan };
+  using store = plannedStore(held, device, plan);
+  const model: Model = { checkpoint: held, config, device, store, plan };
   const began = performance.now();
   await preload(model, cost.path);
   const result = await body(model, performance.now() - began);
@@ -123,8 +125,9 @@ export async function withPlannedModel<T>(
   return result;
 }
 
-/** The most bytes to plan for. */
-export const limitOf = (compute: ComputeOptions): number => compute.memoryLimitBytes ?? Math.floor(0.9 * freemem());
+/** A checkpoint whose config says how much a device takes in one tensor. */
+const withLimits = (checkpoint: Checkpoint, { limits }: Device): Checkpoint =>
+  limits.largestTensorBytes === undefined ? checkpoint : { ...checkpoint, config: { ...checkpoint.config, ...limits } };
 
 /** Runs `body` and says how long it took, compilation apart. */
 export async function timed<T>(
@@ -150,6 +153,7 @@ export const runFacts = (
   timing,
   transfers: device && { uploadedBytes: device.counts.uploadedBytes, readBytes: { ...device.counts.readBytes } },
   peakMemoryBytes: peakMemoryBytes(),
+  ...(device && { peakTensorBytes: device.counts.peakWithInsideBytes }),
   device: device?.provider ?? 'none',
   weights: compute.weights,
   threads: threads(compute),

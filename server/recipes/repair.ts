@@ -8,10 +8,11 @@ import type { DropSet, TokenSource } from '../protocol/recipes';
 import type { PruneRecipe, RepairOptions, RepairReport } from './prune/recipe';
 import type { RunFacts } from '../protocol/reports';
 import { forward } from '../execution/forward';
+import { limitsOf, tensorLimit } from '../execution/memoryLimits';
 import type { Model } from '../execution/model';
 import { meanAndError } from '../execution/sequenceStatistics';
 import { withReplaced } from '../execution/weightStore';
-import { limitOf, noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './recipeContext';
+import { noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './recipeContext';
 import { sequencesFor } from './sequences';
 
 export interface Repaired {
@@ -37,7 +38,7 @@ export function repairLinear(
     const { calibration, heldOut, tokenizeMs } = cut;
     const tokensPerSequence = calibration[0]!.length;
     const stateBytes = calibration.length * tokensPerSequence * config.width * 4;
-    const cacheBytes = Math.min(1.5e9, 0.2 * limitOf(compute), (config.nBlocks + 4) * stateBytes);
+    const cacheBytes = Math.min(1.5e9, 0.2 * tensorLimit(limitsOf(compute)), (config.nBlocks + 4) * stateBytes);
     const passes = 2 + (options.ridge === 'auto' ? ridges.length : 1);
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
     const nSequences = calibration.length + heldOut.length;

@@ -9,6 +9,7 @@ import type { ModelConfig } from '../model/config';
 import type { Path } from '../model/path';
 import type { DropRule } from '../protocol/recipes';
 import { type MeasureOptions, noMeasure } from './analyze/recipe';
+import { type MemoryLimits, tensorLimit } from '../execution/memoryLimits';
 import { type ExecutionRequest, sequenceOperations } from '../execution/memoryPlan';
 import { measuresNothing, measuringRuns } from './analyze/measure';
 
@@ -42,7 +43,7 @@ export function analysisWork(
   config: ModelConfig,
   { nSequences, tokensPerSequence }: Pick<Work, 'nSequences' | 'tokensPerSequence'>,
   { methods, measure, stay }: WantedScores,
-  limitBytes: number,
+  limits: MemoryLimits,
 ): Work & { measures: boolean; cacheBytes: number } {
   const backward = methods.includes('taylor');
   const shape = { nSequences, tokensPerSequence, keepStates: keepsStates(methods), backward };
@@ -50,7 +51,7 @@ export function analysisWork(
   // Up, down, and each block's inside once more; the gradients by weights are as many products again.
   const back = backward ? { blockRuns: 4 * config.nBlocks, headRuns: 2 } : { blockRuns: 0, headRuns: 0 };
   if (!measures) return { ...shape, measures, cacheBytes: 0, more: back };
-  const cacheBytes = cacheBytesFor(config, nSequences * tokensPerSequence, measure, limitBytes);
+  const cacheBytes = cacheBytesFor(config, nSequences * tokensPerSequence, measure, tensorLimit(limits));
   const measured = measuringRuns(config, measure, methods.length + 3);
   const more = {
     blockRuns: back.blockRuns + measured.blockRuns,

@@ -3,7 +3,8 @@ import { afterAll, beforeAll } from 'vitest';
 import { openCheckpoint } from '../../server/checkpoint/checkpoint';
 import { type MemoryPlan, planExecution } from '../../server/execution/memoryPlan';
 import type { Model } from '../../server/execution/model';
-import { residentStore, streamingStore } from '../../server/execution/weightStore';
+import { plannedStore } from '../../server/execution/plannedStore';
+import type { ModelConfig } from '../../server/model/config';
 import { type Device, openDevice } from '../../server/runtime/device';
 import { modelFolder } from '../fixtures';
 
@@ -23,21 +24,23 @@ export interface ModelSetting {
   readonly tokensPerSequence: number;
   /** What is otherwise than in the plan that is made for it; resident where it says nothing. */
   readonly plan: Partial<MemoryPlan>;
+  /** What is otherwise than in the model's config. */
+  readonly config?: Partial<ModelConfig>;
 }
 
 export async function withModelOn<T>(
   device: Device,
-  { folder, nSequences, tokensPerSequence, plan: changes }: ModelSetting,
+  { folder, nSequences, tokensPerSequence, plan: changes, config: changed = {} }: ModelSetting,
   body: (model: Model) => Promise<T>,
 ): Promise<T> {
   const checkpoint = await openCheckpoint(folder);
-  const { config } = checkpoint;
+  const config = { ...checkpoint.config, ...changed };
   const memory = changes.mode ?? 'resident';
   const request = { nSequences, tokensPerSequence, keepStates: false, memory, limitBytes: 8e9 };
   const plan = { ...planExecution(config, request), ...changes };
-  const store = memory === 'resident' ? residentStore(checkpoint, device) : streamingStore(checkpoint, device);
+  const store = plannedStore(checkpoint, device, plan);
   try {
-    return await body({ checkpoint, config, device, store, plan });
+    return await body({ checkpoint: { ...checkpoint, config }, config, device, store, plan });
   } finally {
     store[Symbol.dispose]();
     await checkpoint.close();

@@ -4,7 +4,8 @@ import { html, nothing, type TemplateResult } from 'lit';
 import { blockRanges } from '../../server/shared/dropSets';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import { notFinite } from '../../server/shared/finite';
-import { clock, correlation, cost, counted, duration, memory, ordinal, share } from '../../server/shared/numbers';
+import { clock, correlation, cost, counted, duration, ordinal, share } from '../../server/shared/numbers';
+import { memoryNeeded } from '../planMemory';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
@@ -38,7 +39,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
         Measuring reads ${sequences}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
-        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memory(plan.totalBytes)} of memory.` : nothing}
+        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memoryNeeded(plan)}.` : nothing}
         Nothing is written to the model folder.
       </p>
       <div class="row">

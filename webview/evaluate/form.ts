@@ -3,7 +3,8 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/pages/evaluate';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
-import { counted, duration, memory, size } from '../../server/shared/numbers';
+import { counted, duration, size } from '../../server/shared/numbers';
+import { plannedMemory } from '../planMemory';
 import { button, checkbox, dropdown, numberField } from '../components/controls';
 import { icon } from '../components/icons';
 import type { EvaluateActions } from './actions';
@@ -156,5 +157,5 @@ function planned({ plan, settings, dataFolder, refusal }: EvaluationForm): strin
   if (settings.tasks.length === 0) return 'Choose a task first.';
   if (!plan) return refusal ? '' : 'Planning …';
   const time = plan.estimatedSeconds ? `About ${duration(plan.estimatedSeconds)}, ` : '';
-  return `${time}${memory(plan.totalBytes)} of ${memory(plan.limitBytes)} memory. Nothing is written to the model folders.`;
+  return `${time}${plannedMemory(plan)}. Nothing is written to the model folders.`;
 }

@@ -2,7 +2,8 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
 import { blockRanges } from '../../server/shared/dropSets';
-import { counted, duration, memory } from '../../server/shared/numbers';
+import { counted, duration } from '../../server/shared/numbers';
+import { plannedMemory } from '../planMemory';
 import { button, dropdown, numberField } from '../components/controls';
 import { icon } from '../components/icons';
 import type { HealActions } from './actions';
@@ -122,5 +123,5 @@ function planned({ plan, settings, textName, refusal }: HealForm): string {
     nTokens >= 1e6
       ? scientific(Number(nTokens.toPrecision(2)))
       : nTokens.toLocaleString('en').replaceAll(',', '\u202f');
-  return `${time}${memory(plan.totalBytes)} of ${memory(plan.limitBytes)} memory, ${tokens} tokens. Nothing is written to the model folder.`;
+  return `${time}${plannedMemory(plan)}, ${tokens} tokens. Nothing is written to the model folder.`;
 }

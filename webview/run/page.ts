@@ -168,10 +168,22 @@ const facts = (title: string, rows: readonly (readonly [string, string])[]) => h
     </table>
   </section>`;
 
+const amount = ({ totalBytes, limitBytes }: Pick<Plan, 'totalBytes' | 'limitBytes'>) =>
+  `${memory(totalBytes)} of ${memory(limitBytes)}`;
+
+const weightsOf = ({ memory: mode, stayingBlocks }: Plan, { bytes }: { bytes: { weights: number } }) =>
+  `${memory(bytes.weights)}, ${mode}${stayingBlocks === undefined ? '' : `, ${counted(stayingBlocks, 'block')} stay`}`;
+
 const planFacts = (plan: Plan): [string, string][] => [
   ['Time', `about ${duration(plan.estimatedSeconds)}`],
-  ['Memory', `${memory(plan.totalBytes)} of ${memory(plan.limitBytes)}`],
-  ['of it weights', `${memory(plan.bytes.weights)}, ${plan.memory}`],
+  ...(plan.deviceMemory
+    ? [
+        ['Device memory', amount(plan.deviceMemory)] as [string, string],
+        ['of it weights', weightsOf(plan, plan.deviceMemory)] as [string, string],
+      ]
+    : []),
+  ['Memory', amount(plan)],
+  ...(plan.deviceMemory ? [] : [['of it weights', weightsOf(plan, plan)] as [string, string]]),
   ['Device', `${plan.device}, ${counted(plan.threads, 'thread')}`],
   ...(plan.nSequences > 0
     ? [['Text', `${counted(plan.nSequences, 'sequence')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]

@@ -8,11 +8,11 @@ import type { AnalyzeRecipe, MeasureOptions, AnalyzeReport } from './recipe';
 import type { ComputeOptions, TokenSource, TokenSourceReport } from '../../protocol/recipes';
 import type { RunFacts } from '../../protocol/reports';
 import { perplexityOf } from '../../shared/finite';
+import { limitsOf } from '../../execution/memoryLimits';
 import type { Model } from '../../execution/model';
 import { checkMeasure, type MeasuredParts, measureLosses, measuresNothing } from './measure';
 import { summarize } from '../modelSummary';
 import {
-  limitOf,
   noTime,
   progress,
   type Run,
@@ -80,7 +80,7 @@ function withMeasured<T>(
   return withDevice(compute, async (device) => {
     const { sequences, report, tokenizeMs } = await sequencesFor(checkpoint, source);
     const shape = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
-    const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitOf(compute));
+    const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitsOf(compute));
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
       using measuring = work.measures ? openMeasuring(model, sequences, work.cacheBytes) : null;
       const { result, elapsedMs, compileMs } = await timed(device, () =>

@@ -10,11 +10,12 @@ import { openTokenizer } from '../../tokenizer/tokenizer';
 import { scoringOperations, scoringWork } from '../../execution/packedCost';
 import type { PrefixBatches, PackedBatch } from '../../execution/packing';
 import { scoreRequests } from '../../execution/scoring';
+import { limitsOf } from '../../execution/memoryLimits';
 import { planScoring } from '../../execution/scoringPlan';
 import { buildTrie } from '../../execution/variantTrie';
 import type { Family } from './models';
 import { checkGeneration, type Written } from './generationCheck';
-import { limitOf, noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
+import { noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
 
 /** A family on a device, with the tasks that it is scored on. */
 export interface FamilyOnDevice {
@@ -107,7 +108,7 @@ function planFamily(
     batchTokens,
     nPaths: members.length,
     memory: compute.memory,
-    limitBytes: limitOf(compute),
+    ...limitsOf(compute),
   });
   return { work, plan, cost: { nSequences: work.nRequests, cacheBytes: 0, operations: work.operations } };
 }

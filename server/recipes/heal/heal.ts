@@ -6,6 +6,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
 import { allFinite } from '../../shared/finite';
+import { limitsOf } from '../../execution/memoryLimits';
 import type { TrainingPlan } from '../../execution/trainingPlan';
 import type { HealReport, HealRecipe } from './recipe';
 import { type AdapterState, openAdapterState } from '../../training/adapterState';
@@ -13,7 +14,6 @@ import { heldOutLoss } from '../../training/heldOut';
 import { type Listener, type LoopEnd, lossPoint, trainLoop } from '../../training/loop';
 import { peakMemoryBytes } from '../processMemory';
 import {
-  limitOf,
   noTime,
   progress,
   type Run,
@@ -44,7 +44,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
       checkpoint.config,
       recipe.resume ? asItWasBegun(recipe, await begunIn(recipe.out)) : recipe,
       shapeOf(inputs),
-      limitOf(recipe.compute),
+      limitsOf(recipe.compute),
     );
     const { plan } = planned;
     const folder = await openFolder(checkpoint, recipe, inputs, plan);

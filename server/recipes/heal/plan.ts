@@ -1,6 +1,7 @@
 // What a healing will take, before it starts: known exactly once its data is read, and closely from the recipe alone.
 import type { ModelConfig } from '../../model/config';
 import type { HealRecipe } from './recipe';
+import type { MemoryLimits } from '../../execution/memoryLimits';
 import { sequenceOperations } from '../../execution/memoryPlan';
 import { planTraining, type TrainingPlan } from '../../execution/trainingPlan';
 import type { Cost } from '../recipeContext';
@@ -17,9 +18,9 @@ export function planHealing(
   config: ModelConfig,
   { loop, compute: { memory } }: HealRecipe,
   shape: HealShape,
-  limitBytes: number,
+  limits: MemoryLimits,
 ): { plan: TrainingPlan; cost: Cost } {
-  const plan = planTraining(config, { ...loop, ...shape, memory, limitBytes });
+  const plan = planTraining(config, { ...loop, ...shape, memory, ...limits });
   const nSequences = loop.steps * loop.microBatchSequences * loop.accumulate;
   return { plan, cost: { nSequences, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
 }

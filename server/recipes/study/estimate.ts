@@ -3,6 +3,7 @@ import { evaluationTokens } from '../../evaluation/taskSizes';
 import type { ModelConfig } from '../../model/config';
 import type { StudyPlan } from '../../protocol/engine';
 import type { HealRecipe } from '../heal/recipe';
+import { noLimits } from '../../execution/memoryLimits';
 import { sequenceOperations } from '../../execution/memoryPlan';
 import { planHealing } from '../heal/plan';
 import type { Step, StudySteps } from './steps';
@@ -59,7 +60,7 @@ function operationsOfStep(
       const { measure, stay } = recipe;
       const wanted = { methods: methodNames(recipe.methods), measure, stay };
       const shape = id === 'losses' ? perplexity! : source;
-      return operationsOf(config, analysisWork(config, shape, wanted, Number.POSITIVE_INFINITY));
+      return operationsOf(config, analysisWork(config, shape, wanted, noLimits));
     }
     case 'evaluate': {
       const each = sequenceOperations(config, scoredSequence);
@@ -98,5 +99,5 @@ function repairOperations(config: ModelConfig, { nSequences, tokensPerSequence }
 /** As if the model still had all its blocks: an upper bound, and not by much. The original model is evaluated once, too. */
 function healingOperations(config: ModelConfig, recipe: HealRecipe, heldOut: Shape): number {
   const shape = { tokensPerSequence: recipe.data.tokens, nAdapterParameters: 0, heldOut };
-  return planHealing(config, recipe, shape, Number.POSITIVE_INFINITY).cost.operations;
+  return planHealing(config, recipe, shape, noLimits).cost.operations;
 }
