@@ -8,6 +8,7 @@ import { benchEvaluate, benchVariants } from './evaluate';
 import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
+import { benchRepair } from './repair';
 import { benchServer } from './server';
 import type { Setting } from './setting';
 import { benchTokenize } from './tokenize';
@@ -28,6 +29,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   variants: { what: 'five drop sets evaluated with the original against the original alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
   server: { what: 'the server with many runs, clients and events, against another build (--before)', run: benchServer },
+  repair: { what: 'the least squares of a repair, by graphs against loops of JavaScript', run: benchRepair },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
 };
 

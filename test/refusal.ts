@@ -11,3 +11,13 @@ export const refusal = (f: () => unknown) => {
   }
   return 'accepted';
 };
+
+/** The same of a promise. */
+export const refusalOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'accepted',
+    (error: unknown) => {
+      if (isUserError(error)) return `${error.code}: ${error.message}`;
+      throw error;
+    },
+  );

@@ -17,6 +17,8 @@ export interface ExecutionRequest extends MemoryLimits {
   readonly nVariants?: number;
   /** What a cache of hidden states may hold beside it. */
   readonly cacheBytes?: number;
+  /** What the host holds beside the run, such as the least squares of a repair. */
+  readonly hostBytes?: number;
   readonly memory: 'auto' | 'resident' | 'streaming';
 }
 
@@ -143,6 +145,7 @@ function leastPlan(
       states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
       activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchSequences, T, headSliceRows),
       cacheBytes: request.cacheBytes ?? 0,
+      hostBytes: request.hostBytes ?? 0,
       copiedBytes: 2 * rows * config.width * 4,
     }),
   };
@@ -156,19 +159,31 @@ export interface Needs {
   readonly cacheBytes: number;
   /** Of what is on its way to a device with memory of its own, beside weights. */
   readonly copiedBytes: number;
+  /** Of the host beside all that; default: none. */
+  readonly hostBytes?: number;
 }
 
 /** Weights that pass lie in two buffers of the host, which the CPU computes with as they are. */
 export function placed(
   { device }: MemoryLimits,
-  { weights, states, activations, cacheBytes, copiedBytes }: Needs,
+  { weights, states, activations, cacheBytes, copiedBytes, hostBytes = 0 }: Needs,
 ): Pick<MemoryPlan, 'bytes' | 'totalBytes' | 'device'> {
   if (!device) {
-    const bytes = { weights: weights.staying + 2 * weights.passing, states, activations, processes: processBytes };
+    const bytes = {
+      weights: weights.staying + 2 * weights.passing,
+      states,
+      activations: activations + hostBytes,
+      processes: processBytes,
+    };
     return { bytes, totalBytes: total(bytes) + cacheBytes, device: null };
   }
   const onDevice = { weights: weights.staying + weights.passing, states, activations };
-  const bytes = { weights: 2 * weights.largest, states: 0, activations: copiedBytes, processes: processBytes };
+  const bytes = {
+    weights: 2 * weights.largest,
+    states: 0,
+    activations: copiedBytes + hostBytes,
+    processes: processBytes,
+  };
   return {
     bytes,
     totalBytes: total(bytes),

@@ -3,12 +3,20 @@
 
 /** Row-major extents; [] is a scalar. */
 export type Shape = readonly number[];
-export type Dtype = 'float32' | 'int64' | 'bool' | StoredDtype;
+/** float64 is for products on the CPU: graphics devices have none. */
+export type Dtype = 'float32' | 'float64' | 'int64' | 'bool' | StoredDtype;
 /** Dtypes in which weights are stored, and nothing is computed. */
 export type StoredDtype = 'float16' | 'uint8';
 export const isStored = (dtype: Dtype): dtype is StoredDtype => dtype === 'float16' || dtype === 'uint8';
 
-export const bytesPerElement: Readonly<Record<Dtype, number>> = { float32: 4, int64: 8, bool: 1, float16: 2, uint8: 1 };
+export const bytesPerElement: Readonly<Record<Dtype, number>> = {
+  float32: 4,
+  float64: 8,
+  int64: 8,
+  bool: 1,
+  float16: 2,
+  uint8: 1,
+};
 
 /** One tensor of a graph: fed from outside, fixed, or computed. */
 export type Value = InputValue | ConstantValue | NodeValue;

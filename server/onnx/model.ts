@@ -3,7 +3,16 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 
 /** Element types that cross our graphs, with their numbers in TensorProto.DataType. */
-export const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
+export const elementTypes = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+} as const;
 export type ElementType = keyof typeof elementTypes;
 
 export type OnnxAttribute =

@@ -63,6 +63,8 @@ export function gapsOf(config: ModelConfig, path: Path): Gap[] {
 }
 
 export interface RepairOptions {
+  /** Multiplies in float64: the CPU. */
+  readonly host: Scope;
   /** Has the hidden states of the original model for all sequences. */
   readonly cache: StateCache;
   readonly signal?: AbortSignal;
@@ -83,7 +85,7 @@ export function openRepair(
   model: Model,
   sequences: readonly Int32Array[],
   path: Path,
-  { cache, signal, onProgress }: RepairOptions,
+  { host, cache, signal, onProgress }: RepairOptions,
 ): LinearRepair {
   const scope = model.device.scope();
   const gaps = gapsOf(model.config, path);
@@ -99,13 +101,13 @@ export function openRepair(
       let from: RepairedStates | null = null;
       for (const [g, gap] of gaps.entries()) {
         if (signal?.aborted) throw cancelled();
-        const run = { model, execution, batches, path, cache, signal, scope: g === 0 ? scope : solving };
+        const run = { model, host, execution, batches, path, cache, signal, scope: g === 0 ? scope : solving };
         const measured: MeasuredGap = (g === 0 && firstGap) || (await measureGap(run, gap, from));
         if (g === 0) firstGap = measured;
-        const { map, relativeResidual } = measured.squares.solve(ridge);
+        const { map, relativeResidual } = await measured.squares.solve(ridge);
         const half = hasMlp(gap.stage.sublayers) ? 'mlp' : 'attention';
         report.push({ after: { block: gap.stage.block, half }, relativeResidual });
-        await fold(model, gap.stage.block, half, map, weights);
+        await fold(model, host, report.at(-1)!.after, map, weights);
         from = { index: gap.index + 1, states: await mappedStates(solving, measured.parts, map) };
         for (const { added, base } of measured.parts.values()) solving.release(added, base);
         onProgress?.((g + 1) / gaps.length);
@@ -136,6 +138,7 @@ interface RepairedStates {
 
 interface Run {
   readonly model: Model;
+  readonly host: Scope;
   readonly execution: Execution;
   readonly batches: readonly MicroBatch[];
   readonly path: Path;
@@ -147,11 +150,11 @@ interface Run {
 
 async function measureGap(run: Run, gap: Gap, from: RepairedStates | null): Promise<MeasuredGap> {
   const parts = await partsBefore(run, gap, from);
-  const squares = openLeastSquares(run.model.config.width);
+  const squares = openLeastSquares(run.host, run.model.config.width);
   await withStatesBehind(run, gap, async (batch, state) => {
     const { device } = run.model;
     const { added, base } = parts.get(batch)!;
-    squares.add(await device.read(added), await device.read(state), await device.read(base));
+    await squares.add(await device.read(added), await device.read(state), await device.read(base));
   });
   return { squares, parts };
 }
@@ -253,7 +256,7 @@ async function mappedStates(
   for (const [batch, { added, base }] of parts) {
     const [rows, D] = added.shape as [number, number];
     using inner = scope.scope();
-    const feeds = { base, added, map: await inner.upload(Float32Array.from(map), [D, D], 'table') };
+    const feeds = { base, added, map: await inner.upload(new Float32Array(map), [D, D], 'table') };
     const { mapped } = await scope.run(await scope.program(mappedState, rows, D), feeds);
     states.set(batch, mapped!);
   }
@@ -267,15 +270,15 @@ const mappedState = (rows: number, D: number): Graph => ({
 
 async function fold(
   { checkpoint, config }: Model,
-  block: number,
-  half: 'attention' | 'mlp',
+  host: Scope,
+  { block, half }: RepairReport['gaps'][number]['after'],
   map: Float64Array,
   into: Map<string, Float32Array>,
 ): Promise<void> {
   for (const part of ['weight', 'bias']) {
     const name = blockWeightName(block, `${outputProjections[half]}.${part}`);
     if (!checkpoint.weights.has(name)) continue;
-    const folded = foldMap(map, await checkpoint.readF32(name), config.width);
+    const folded = await foldMap(host, map, await checkpoint.readF32(name), config.width);
     if (!allFinite(folded)) throw notFiniteRepair(`${name} with its map is`);
     into.set(name, folded);
   }

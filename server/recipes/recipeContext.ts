@@ -58,6 +58,13 @@ export async function withDevice<T>(compute: ComputeOptions, body: (device: Devi
   }
 }
 
+/** Runs `body` with a device that multiplies in float64: the CPU, which `device` may be. */
+export const withFloat64 = <T>(
+  device: Device,
+  compute: ComputeOptions,
+  body: (host: Scope) => Promise<T>,
+): Promise<T> => (device.provider === 'cpu' ? body(device) : withDevice({ ...compute, device: 'cpu' }, body));
+
 /** Plans the work, emits the plan, brings resident weights in, and holds the model for the time of `body`. */
 export function withModel<T>(
   checkpoint: Checkpoint,

@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { type Path, pathWithout } from '../model/path';
+import { leastSquaresBytes } from '../pruning/leastSquares';
 import { gapsOf, openRepair, refuseUnfoldable, type Repair } from '../pruning/repair';
 import { openMeasuring, type Measuring } from '../analysis/measuring';
 import type { DropSet, TokenSource } from '../protocol/recipes';
@@ -10,9 +11,10 @@ import type { RunFacts } from '../protocol/reports';
 import { forward } from '../execution/forward';
 import { limitsOf, tensorLimit } from '../execution/memoryLimits';
 import type { Model } from '../execution/model';
+import type { Scope } from '../runtime/device';
 import { meanAndError } from '../execution/sequenceStatistics';
 import { withReplaced } from '../execution/weightStore';
-import { noTime, progress, type Run, runFacts, timed, withDevice, withModel } from './recipeContext';
+import { noTime, progress, type Run, runFacts, timed, withDevice, withFloat64, withModel } from './recipeContext';
 import { sequencesFor } from './sequences';
 
 export interface Repaired {
@@ -32,7 +34,8 @@ export function repairLinear(
   const { config } = checkpoint;
   const path = pathWithout(config, drop);
   refuseUnfoldable(config);
-  checkRepair(options, source, gapsOf(config, path).length);
+  const nGaps = gapsOf(config, path).length;
+  checkRepair(options, source, nGaps);
   return withDevice(compute, async (device) => {
     const cut = await calibrationAndHeldOut(checkpoint, source!, options);
     const { calibration, heldOut, tokenizeMs } = cut;
@@ -42,11 +45,12 @@ export function repairLinear(
     const passes = 2 + (options.ridge === 'auto' ? ridges.length : 1);
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
     const nSequences = calibration.length + heldOut.length;
-    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, more };
+    const hostBytes = leastSquaresBytes(config.width, nGaps);
+    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, hostBytes, more };
     return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
       using measuring = openMeasuring(model, calibration, cacheBytes);
       const { result, elapsedMs, compileMs } = await timed(device, () =>
-        calibrate(model, measuring, cut, path, options, run),
+        withFloat64(device, compute, (host) => calibrate(host, measuring, cut, path, options, run)),
       );
       const tokens = nSequences * tokensPerSequence;
       const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
@@ -64,7 +68,7 @@ interface Cut {
 }
 
 async function calibrate(
-  model: Model,
+  host: Scope,
   measuring: Measuring,
   { calibration, heldOut }: Cut,
   path: Path,
@@ -72,11 +76,12 @@ async function calibrate(
   run: Run,
 ): Promise<Omit<Repaired, 'facts'>> {
   const { signal } = run;
+  const { model } = measuring;
   const onProgress = progress(run, 'repair');
   const lossOf = (sequences: readonly Int32Array[], weights?: Repair['weights']) =>
     lossWith(model, path, sequences, weights, signal);
   await forward(model, calibration, { signal, onProgress, observer: measuring.observer });
-  using repair = openRepair(model, calibration, path, { cache: measuring.cache, signal });
+  using repair = openRepair(model, calibration, path, { host, cache: measuring.cache, signal });
   const tried: { ridge: number; heldOutLossNats: number }[] = [];
   if (ridge === 'auto') {
     for (const [i, candidate] of ridges.entries()) {

@@ -16,7 +16,7 @@ import { measuresNothing, measuringRuns } from './analyze/measure';
 export interface Work
   extends Pick<
     ExecutionRequest,
-    'nSequences' | 'tokensPerSequence' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes'
+    'nSequences' | 'tokensPerSequence' | 'keepStates' | 'backward' | 'nVariants' | 'cacheBytes' | 'hostBytes'
   > {
   /** What will be passed; the weights of other blocks are not read. Default: all blocks. */
   readonly path?: Path;

@@ -42,6 +42,8 @@ export interface Scope extends Disposable {
   run(program: Program, feeds: Tensors): Promise<Record<string, Tensor>>;
   /** Copies a tensor's elements to the host and counts them. */
   read(tensor: Tensor): Promise<Float32Array>;
+  /** The same for float64, which the CPU alone has. */
+  readDoubles(tensor: Tensor): Promise<Float64Array>;
   /** A scope inside this one, which ends with it at the latest. */
   scope(): Scope;
   /** Takes tensors over from the scopes that own them. */
@@ -127,6 +129,13 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
       throw new Error(`${program.name} needs the tensor ${name}, which was ${tensor ? 'given back' : 'not given'}`);
     return found;
   };
+  const toRead = (tensor: Tensor, dtype: Dtype): ort.Tensor => {
+    const found = held.get(tensor);
+    if (!found) throw new Error('a tensor that was given back cannot be read');
+    if (tensor.dtype !== dtype) throw new Error(`a tensor of ${tensor.dtype} cannot be read as ${dtype}`);
+    counts.readBytes[tensor.role] += tensor.nBytes;
+    return found;
+  };
   return {
     provider,
     counts,
@@ -155,13 +164,12 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
       });
     },
     async read(tensor) {
-      counts.readBytes[tensor.role] += tensor.nBytes;
-      const found = held.get(tensor);
-      if (!found) throw new Error('a tensor that was given back cannot be read');
-      if (!onDevice) return Float32Array.from(found.data as Float32Array);
+      const found = toRead(tensor, 'float32');
+      if (!onDevice) return (found.data as Float32Array).slice();
       const { y } = await sessions.run(await sessions.cached(readBack, [tensor.shape], 'host'), { x: found });
       return y!.data as Float32Array;
     },
+    readDoubles: async (tensor) => (toRead(tensor, 'float64').data as Float64Array).slice(),
     scope: () => scopeOf(shared, owner.inner()),
     adopt: owner.adopt,
     release: owner.release,

@@ -16,16 +16,18 @@ export interface Tensor {
 export type Tensors = Readonly<Record<string, Tensor>>;
 
 /** Elements as the host hands them over. */
-export type HostNumbers = Float32Array | BigInt64Array | Uint16Array | Uint8Array;
+export type HostNumbers = Float32Array | Float64Array | BigInt64Array | Uint16Array | Uint8Array;
 
 export const dtypeOfHost = (data: HostNumbers) =>
   data instanceof Float32Array
     ? 'float32'
-    : data instanceof BigInt64Array
-      ? 'int64'
-      : data instanceof Uint16Array
-        ? 'float16'
-        : 'uint8';
+    : data instanceof Float64Array
+      ? 'float64'
+      : data instanceof BigInt64Array
+        ? 'int64'
+        : data instanceof Uint16Array
+          ? 'float16'
+          : 'uint8';
 
 /** What a device did, and what crossed between host and device. */
 export interface DeviceCounts {

@@ -52,6 +52,13 @@ describe.each(configs)('%s', (_, config) => {
     planExecution(config, { ...request, ...changes });
   const modes = ['resident', 'streaming'] as const;
 
+  it('counts what the host holds beside the run, and nothing else for it', () => {
+    const [without, withMore] = [plan(), plan({ hostBytes: 1e9 })];
+    expect(withMore.totalBytes - without.totalBytes).toBe(1e9);
+    expect(withMore.bytes.states).toBe(without.bytes.states);
+    expect(refusal(() => plan({ hostBytes: 1e9, limitBytes: 1e9 }))).toMatch(/^cannotFit/);
+  });
+
   it.each(modes)('adds up: %s', (memory) => {
     const { bytes, totalBytes, mode, nTokens } = plan({ memory });
     expect(mode).toBe(memory);

@@ -47,6 +47,7 @@ const ops: Record<string, Evaluate> = {
   Silu: unary((x) => x / (1 + Math.exp(-x))),
   Detach: unary((x) => x),
   ToFloat: unary((x) => x),
+  ToDouble: unary((x) => x),
   ReduceSum: reduction((values) => values.reduce((sum, x) => sum + x, 0)),
   ReduceMean: reduction((values) => values.reduce((sum, x) => sum + x, 0) / values.length),
   ReduceMax: reduction((values) => Math.max(...values)),

@@ -20,6 +20,7 @@ const withoutGradient = [
   'ReduceMax',
   'TakeAlong',
   'TakeRows',
+  'ToDouble',
   'ToFloat',
 ];
 

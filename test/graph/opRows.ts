@@ -38,6 +38,7 @@ const {
   tanh,
   geluTanh,
   toFloat,
+  toDouble,
   square,
   scale,
   detach,
@@ -105,6 +106,7 @@ export const rows: [string, Value, Shape][] = [
   ['silu far out', silu(scale(x(9), 60)), [9]],
   ['detach of a matrix', detach(x(2, 3)), [2, 3]],
   ['toFloat of integers', toFloat(input('x', [2, 3], 'int64')), [2, 3]],
+  ['toDouble and back', toFloat(matmul(toDouble(x(2, 3)), toDouble(y(3, 4)))), [2, 4]],
   ['square', square(x(2, 3)), [2, 3]],
   ['scale', scale(x(2, 3), -0.37), [2, 3]],
 

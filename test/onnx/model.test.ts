@@ -183,6 +183,7 @@ describe('the bytes of a model', () => {
     ['float32', 1],
     ['int32', 6],
     ['int64', 7],
+    ['float64', 11],
     ['bool', 9],
     ['float16', 10],
     ['bfloat16', 16],

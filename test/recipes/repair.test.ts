@@ -10,6 +10,9 @@ import { formatDropSet, ofBlocks, parseDropSet } from '../../server/shared/dropS
 import { gapsOf } from '../../server/pruning/repair';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { DropSet, TokenSource } from '../../server/protocol/recipes';
+import { withFloat64 } from '../../server/recipes/recipeContext';
+import type { Device } from '../../server/runtime/device';
+import type { ProviderName } from '../../server/runtime/sessions';
 import type { PruneRecipe, RepairOptions } from '../../server/recipes/prune/recipe';
 import { available, dataFolder, long, modelFolder, referenceFile, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
@@ -138,6 +141,11 @@ describe.skipIf(!available(wiki))('a repair', () => {
     ];
     expect(streaming.memory).toBe('streaming');
     expect(streaming.repair!.lossAfter).toBeCloseTo(resident.repair!.lossAfter, 5);
+  });
+
+  it('is solved on the CPU, wherever the model runs', async () => {
+    const on = (provider: ProviderName) => withFloat64({ provider } as Device, onCpu, async (host) => host.provider);
+    expect([await on('webgpu'), await on('cpu')]).toEqual(['cpu', 'cpu']);
   });
 
   it('finds the ridge that is best on the sequences held out', async () => {

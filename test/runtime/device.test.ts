@@ -87,6 +87,18 @@ describe('reading', () => {
     (await scope.read(tensor)).fill(0);
     expect([...(await scope.read(tensor))]).toEqual([1, 2, 3]);
   });
+  it('gives doubles with all their digits, and as nothing else', async () => {
+    const [a, b] = [1 + 2 ** -50, 3];
+    const doubles = await scope.upload(Float64Array.of(a, b), [2], 'result');
+    expect(doubles).toMatchObject({ dtype: 'float64', nBytes: 16 });
+    const x = input('x', [2], 'float64');
+    const { out } = await scope.run(await device.compile(of(add(x, x))), { x: doubles });
+    expect([...(await scope.readDoubles(out!))]).toEqual([2 * a, 2 * b]);
+    expect(await failure(scope.read(out!))).toBe('Error: a tensor of float64 cannot be read as float32');
+    expect(await failure(scope.readDoubles(await upload(1)))).toBe(
+      'Error: a tensor of float32 cannot be read as float64',
+    );
+  });
   it('gives what stays when the tensor is given back and its memory used again', async () => {
     const first = (await scope.run(await plus(2), { x: await upload(1, 2) })).out!;
     const read = await scope.read(first);

@@ -1,5 +1,6 @@
 // Ops that work element by element, with NumPy's broadcasting.
-import { apply, broadcast, type Op, scalar, type Value } from '../value';
+import { elementTypes } from '../../onnx/model';
+import { apply, broadcast, type Dtype, type Op, scalar, type Value } from '../value';
 
 type Rule = NonNullable<Op['gradient']>;
 
@@ -64,13 +65,14 @@ const cubic = 0.044715;
 /** The same value, but no gradient flows through it. */
 const Detach = unary('Detach', () => [null], { onnx: 'Identity' });
 
-/** Element types; onnx numbers of the target are those of TensorProto.DataType. */
-const ToFloat: Op = {
-  name: 'ToFloat',
+const cast = (name: string, dtype: Dtype): Op => ({
+  name,
   shape: ([x]) => x!,
-  dtype: () => 'float32',
-  emit: (to, inputs) => to.node('Cast', inputs, { to: { int: 1 } }),
-};
+  dtype: () => dtype,
+  emit: (to, inputs) => to.node('Cast', inputs, { to: { int: elementTypes[dtype] } }),
+});
+const ToFloat = cast('ToFloat', 'float32');
+const ToDouble = cast('ToDouble', 'float64');
 
 export const add = (a: Value, b: Value) => apply(Add, [a, b], undefined);
 export const sub = (a: Value, b: Value) => apply(Sub, [a, b], undefined);
@@ -90,5 +92,6 @@ export const geluTanh = (x: Value) => apply(GeluTanh, [x], undefined);
 export const silu = (x: Value) => apply(Silu, [x], undefined);
 export const detach = (x: Value) => apply(Detach, [x], undefined);
 export const toFloat = (x: Value) => apply(ToFloat, [x], undefined);
+export const toDouble = (x: Value) => apply(ToDouble, [x], undefined);
 export const square = (x: Value) => mul(x, x);
 export const scale = (x: Value, factor: number) => mul(x, scalar(factor));
