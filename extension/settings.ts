@@ -6,7 +6,7 @@ import { basename, isAbsolute } from 'node:path';
 import { workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { ComputeOptions, DeviceName } from '../server/protocol/recipes';
-import { hubCaches } from '../server/shared/hubCache';
+import { hubPlaces } from '../server/shared/hubCache';
 import type { ModelRoot } from './trees/modelNodes';
 
 export interface Settings {
@@ -82,7 +82,7 @@ const wholeNumber = (value: unknown, least: number, otherwise: number): number =
 
 /** Where Hugging Face's own tools keep what they have fetched. */
 function cachedModels(): ModelRoot[] {
-  const { hub } = hubCaches(process.env, homedir());
+  const { hub } = hubPlaces(process.env, homedir());
   return existsSync(hub) ? [rootAt(hub, 'Hugging Face cache', 'cache')] : [];
 }
 

@@ -19,6 +19,7 @@ export const budgets = {
   fuzz: 3,
   faults: 4,
   graph: 1,
+  hub: 2,
   model: 3,
   onnx: 1,
   plan: 1,

@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'cannotFit' // a plan that needs more memory or disk than there is
   | 'overLimit' // something that others wrote and that takes more time, memory or bytes than it is given
   | 'cannotWrite' // an output that cannot be made
+  | 'network' // a hub that cannot be reached, is out of order, or breaks off
+  | 'noAccess' // what a hub shows only to those who accepted a licence, or have a token
   | 'device' // a provider that is missing or failed
   | 'outsideRoots' // a path that this connection may not name
   | 'badState' // a run that cannot do that now
@@ -48,3 +50,7 @@ export const studyEnded = (out: string) =>
     'cancelled',
     `Cancelled; the study in ${out} goes on after its last finished step when it is run again.`,
   );
+
+/** The same for what is fetched, of which every byte stays. */
+export const pullEnded = () =>
+  new UserError('cancelled', 'Cancelled; what was fetched is kept, and another pull goes on from there.');

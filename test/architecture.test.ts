@@ -11,7 +11,7 @@ const compute = [
   ['engine', 'cli', 'makeShape'],
   ['recipes'],
   ['reporting'],
-  ['analysis', 'pruning', 'training', 'evaluation', 'publishing'],
+  ['analysis', 'pruning', 'training', 'evaluation', 'publishing', 'hub'],
   ['execution'],
   ['checkpoint', 'data', 'runtime'],
   ['model', 'tokenizer'],
@@ -98,6 +98,7 @@ const onlyIn = [
     within: /^(server|extension)\//,
     uses: /\bprocess\.(?:stdout|stderr)\b|\bconsole\.\w+|\bprocess\[/g,
   },
+  { place: 'server/hub/request.ts', within: /^(server|extension)\//, uses: /(?<![\w.])fetch\(/g },
   {
     place: 'extension/editorText.ts',
     within: /^extension\//,
@@ -167,7 +168,11 @@ const rules: Record<string, Rule> = {
         ...[...codeOf(source.get(file)!).matchAll(globalsOfOneSide)].map(([name]) => `${file} uses ${name}`),
       ]),
 
-  'only one place writes to terminals, and one to the parts of the editor': (_, files, source) =>
+  'only one place writes to terminals, one to the parts of the editor, and one talks to the network': (
+    _,
+    files,
+    source,
+  ) =>
     onlyIn.flatMap(({ place, within, uses }) =>
       [...files]
         .filter((file) => file !== place && within.test(file))
@@ -327,17 +332,19 @@ describe('planted violations are found', () => {
       ],
     },
     {
-      rule: 'only one place writes to terminals, and one to the parts of the editor',
+      rule: 'only one place writes to terminals, one to the parts of the editor, and one talks to the network',
       files: {
         'server/cli/table.ts': "process.stdout.write('a');\nconsole.error('b');\n// console.log(c)",
         'server/terminal.ts': 'process.stdout.write(text);',
         'extension/commands.ts': 'void window.showErrorMessage(message);\nconst item = new TreeItem(name);',
         'extension/editorText.ts': 'window.showErrorMessage(visible(message));',
+        'server/data/rows.ts': 'const rows = await fetch(url);\nprefetch(1); each.fetch(2);',
         'webview/main.ts': 'console.log(1);',
       },
       finds: [
         "server/cli/table.ts uses process.stdout, which is server/terminal.ts's",
         "server/cli/table.ts uses console.error, which is server/terminal.ts's",
+        "server/data/rows.ts uses fetch(, which is server/hub/request.ts's",
         "extension/commands.ts uses window.showErrorMessage, which is extension/editorText.ts's",
         "extension/commands.ts uses new TreeItem, which is extension/editorText.ts's",
       ],

@@ -8,7 +8,7 @@ import { adapterWeightsFile } from './adapter';
 import { type BaseRecord, baseRecordOf, otherBase, parseRecord, recordText } from './baseRecord';
 import { type Checkpoint, withCheckpoint } from './checkpoint';
 import { isFile } from './folder';
-import { hubCaches } from '../shared/hubCache';
+import { hubPlaces } from '../shared/hubCache';
 import { provenanceFile } from './provenance';
 import { writeStagedFile } from './stagedFile';
 import { cannotRead, nullIfMissing } from '../shared/systemErrors';
@@ -65,7 +65,7 @@ async function isMergedInto(folder: string, { provenance }: Checkpoint): Promise
 async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
   const there = named === null ? null : await realpath(named).catch(nullIfMissing);
   const own = await realpath(model.folder);
-  const { hub } = hubCaches(process.env, homeFolder());
+  const { hub } = hubPlaces(process.env, homeFolder());
   const cache = await realpath(hub).catch(() => hub);
   const around = [dirname(own), dirname(await realpath(adapter)), cache];
   if (there === null || there === own || !around.some((folder) => liesIn(there, folder))) return null;

@@ -7,14 +7,9 @@ import { exactJsonText, parseExactJson } from '../shared/exactJson';
 import { isRecord } from '../shared/records';
 import { generationWithoutBlocks } from './configWithoutBlocks';
 import { codeNamedIn, withoutMissingCode } from './namedCode';
-import { generationConfigFile, isVocabulary, namesBeside } from './partNames';
+import { generationConfigFile, isLicence, isVocabulary, namesBeside, templateFolder } from './partNames';
 import { nullIfMissing } from '../shared/systemErrors';
 
-const isLicence = (name: string) =>
-  /^(LICENSE|LICENCE|NOTICE|USE_POLICY)([._-].*)?$/i.test(name) && !/\.(py|bin)$/i.test(name);
-
-/** Templates beside the usual one, for tools and the like. */
-const templateFolder = 'additional_chat_templates';
 /** Files that may name code, or blocks. */
 const read = ['tokenizer_config.json', 'preprocessor_config.json', 'processor_config.json', generationConfigFile];
 

@@ -17,8 +17,8 @@ export interface Shard {
   readonly header: SafetensorsHeader;
 }
 
-const singleFile = 'model.safetensors';
-const indexFile = 'model.safetensors.index.json';
+export const singleFile = 'model.safetensors';
+export const indexFile = 'model.safetensors.index.json';
 const mostShards = 1000;
 
 /**
@@ -66,7 +66,7 @@ async function openAll(folder: string, files: readonly string[], openSource: typ
 }
 
 /** The files that an index names, sorted; only plain names of files in the same folder are taken. */
-function readIndex(path: string, text: string): string[] {
+export function readIndex(path: string, text: string): string[] {
   const damaged = (what: string) =>
     new UserError('damagedCheckpoint', `${path} is damaged: ${what}; download the model again.`);
   refuseForeignContent(path, text, 'json');

@@ -6,11 +6,14 @@ import { defaultEvaluateEverySteps } from '../recipes/heal/trainingOptions';
 import type { HealRecipe } from '../recipes/heal/recipe';
 import type { Kind, RecipeOf } from '../recipes/kinds';
 import type { PruneRecipe } from '../recipes/prune/recipe';
+import type { PullRecipe } from '../recipes/pull/recipe';
 import { isEmpty } from '../shared/dropSets';
+import { parseRepository } from '../shared/repositoryName';
 import { type DropFlags, dropOptions } from './options';
 
 /** By kind: the recipe of the fields that options name, with the other options put in. */
 export const completions: { [K in Kind]?: (recipe: RecipeOf<K>, flags: never) => RecipeOf<K> } = {
+  pull: (recipe: PullRecipe): PullRecipe => ({ ...recipe, ...parseRepository(recipe.repository) }),
   prune: completePrune,
   heal: completeHeal,
   evaluate: completeEvaluate,

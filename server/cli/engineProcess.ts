@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
-import { cancelled, type ErrorCode, studyEnded, UserError } from '../errors';
+import { cancelled, type ErrorCode, pullEnded, studyEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
 import type { Recipe, Report } from '../recipes/kinds';
 import { onEnding } from './endings';
@@ -38,7 +38,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
   }
 }
 
-/** A healing and a study keep what they have saved, and are not said to have written nothing. */
+/** A healing, a study and a pull keep what they have, and are not said to have written nothing. */
 function begun(recipe: Recipe): UserError | null {
   if (recipe.kind === 'heal' && existsSync(join(recipe.out, 'run')))
     return new UserError(
@@ -46,5 +46,6 @@ function begun(recipe: Recipe): UserError | null {
       `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`,
     );
   if (recipe.kind === 'study' && existsSync(join(recipe.out, 'study.json'))) return studyEnded(recipe.out);
+  if (recipe.kind === 'pull') return pullEnded();
   return null;
 }

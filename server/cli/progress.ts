@@ -4,7 +4,7 @@ import type { EngineEvent } from '../protocol/engine';
 import type { HealStep } from '../protocol/reports';
 import { visibleLine } from '../shared/visible';
 import { type Output, stderr } from '../terminal';
-import { renderPlan } from './render';
+import { renderDownload, renderPlan } from './render';
 import { evaluationTable, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';
 
@@ -37,6 +37,11 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: Ou
         step = '';
         stderr.message(renderPlan(event.plan));
         out.write(prompt);
+      }
+      if (event.kind === 'download') {
+        bar.stop();
+        step = '';
+        stderr.message(renderDownload(event.download));
       }
       if (event.kind === 'study') {
         bar.stop();

@@ -1,11 +1,12 @@
 // Reports as text for a terminal: the only place on the command line where numbers become words.
-import type { Plan } from '../protocol/engine';
+import type { DownloadPlan, Plan } from '../protocol/engine';
 import type { MethodScores, ModelSummary } from '../protocol/reports';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
 import type { GenerateReport } from '../recipes/generate/recipe';
 import type { MergeReport } from '../recipes/merge/recipe';
 import type { PerplexityReport } from '../recipes/perplexity/recipe';
 import type { PruneReport } from '../recipes/prune/recipe';
+import type { PullReport } from '../recipes/pull/recipe';
 import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { notFinite } from '../shared/finite';
@@ -52,6 +53,33 @@ export function renderPlan(plan: Plan): string {
     `about ${seconds(plan.estimatedSeconds)}, ${ofDevice ? `${ofDevice} and ${ofHost} beside it` : `${ofHost} ${parts}`}`
   );
 }
+
+export function renderDownload({ repository, revision, commit, cache, ...download }: DownloadPlan): string {
+  const { nFiles, sizeBytes, fetchBytes, freeBytes } = download;
+  return (
+    `${repository}@${revision} (${commit.slice(0, 8)}): ${nFiles} files, ${bytes(sizeBytes)}; ` +
+    `${bytes(fetchBytes)} to fetch into ${cache}, whose disk has ${bytes(freeBytes)} free`
+  );
+}
+
+export const renderPull = ({
+  repository,
+  commit,
+  out,
+  files,
+  sizeBytes,
+  fetchedBytes,
+  elapsedMs,
+}: PullReport): string =>
+  table([
+    ['pulled', `${repository}, commit ${commit}`],
+    ['files', `${files.length}, ${bytes(sizeBytes)}`],
+    [
+      'fetched',
+      fetchedBytes === 0 ? 'nothing: all was there' : `${bytes(fetchedBytes)} in ${seconds(elapsedMs / 1000)}`,
+    ],
+    ['written to', out],
+  ]);
 
 export function renderAnalysis(report: AnalyzeReport): string {
   const lines = [lossLine(report), ''];

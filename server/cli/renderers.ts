@@ -8,6 +8,7 @@ import {
   renderModel,
   renderPerplexity,
   renderPrune,
+  renderPull,
   renderSparsify,
 } from './render';
 import { renderEvaluation } from './renderEvaluation';
@@ -16,6 +17,7 @@ import { renderStudy } from './renderStudy';
 import { table } from './table';
 
 const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
+  pull: renderPull,
   inspect: ({ model }) => renderModel(model),
   analyze: renderAnalysis,
   prune: renderPrune,

@@ -12,7 +12,8 @@ import { type ComputingRecipe, plannedRun } from './planners';
 
 /** @param speed operations that the recipe's device does in a second; null: not known yet */
 export async function makePlan(recipe: Recipe, speed: number | null): Promise<PlanEstimate> {
-  if (!computes(recipe)) throw new UserError('usage', 'An inspection computes nothing, so there is no plan.');
+  if (!computes(recipe))
+    throw new UserError('usage', `${kinds[recipe.kind].title} computes nothing, so there is no plan.`);
   const { compute } = recipe;
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
   const limits = limitsOf(compute);

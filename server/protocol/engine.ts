@@ -58,6 +58,20 @@ export interface StudyPlan {
   operationsPerSecond: number;
 }
 
+/** What a pull will fetch, before it does. */
+export interface DownloadPlan {
+  repository: string;
+  revision: string;
+  commit: string;
+  /** The folder of Hugging Face's cache. */
+  cache: string;
+  nFiles: number;
+  sizeBytes: number;
+  /** What is not there yet. */
+  fetchBytes: number;
+  freeBytes: number;
+}
+
 /**
  * Requests to the engine. One recipe a process. `ask` and `time` are questions to a warm engine (AnalyzeRecipe.stay), after
  * `done`: what a drop set costs, and how much time it saves. A newer question of either kind cancels the older one;
@@ -83,6 +97,8 @@ export type EngineEvent =
   | { kind: 'plan'; plan: Plan }
   /** Of a study: what it will do; emitted again once it is known which drop sets there are. */
   | { kind: 'study'; plan: StudyPlan }
+  /** Of a pull: what it will fetch. Its progress is the share of these bytes. */
+  | { kind: 'download'; download: DownloadPlan }
   /** What a person should know beside the result, in one sentence. */
   | { kind: 'warning'; text: string }
   | { kind: 'progress'; step: string; fraction: number }
@@ -120,6 +136,7 @@ interface EngineEventRow {
 export const engineEvents = {
   plan: { becomes: 'run', paced: null },
   study: { becomes: 'run', paced: null },
+  download: { becomes: 'run', paced: null },
   warning: { becomes: 'run', paced: null },
   progress: { becomes: 'run', paced: { keep: 'newest', everyMs: 250 } },
   text: { becomes: 'run', paced: { keep: 'joined', everyMs: 50 } },

@@ -8,11 +8,13 @@ import { inspectKind } from './inspect/recipe';
 import { mergeKind } from './merge/recipe';
 import { perplexityKind } from './perplexity/recipe';
 import { pruneKind } from './prune/recipe';
+import { pullKind } from './pull/recipe';
 import type { Planned } from './recipeKind';
 import { sparsifyKind } from './sparsify/recipe';
 import { studyKind } from './study/recipe';
 
 export const kinds = {
+  pull: pullKind,
   inspect: inspectKind,
   analyze: analyzeKind,
   prune: pruneKind,
@@ -59,5 +61,10 @@ export const isResumable = (kind: Kind): boolean => kinds[kind].resumable;
 /** How a run of a kind is called, by the name of its model. */
 export const titleOf = (kind: Kind, modelName: string): string => `${kinds[kind].title} ${modelName}`;
 
-/** Folders of the models that a recipe is about, the original first. */
-export const modelsOf = (recipe: Recipe): readonly string[] => ('models' in recipe ? recipe.models : [recipe.model]);
+/** Folders of the models that a recipe is about, the original first; none where it has yet to come. */
+export const modelsOf = (recipe: Recipe): readonly string[] =>
+  'models' in recipe ? recipe.models : 'model' in recipe ? [recipe.model] : [];
+
+/** What a run of a recipe is about: the folder of its first model, or the name of what it pulls. */
+export const subjectOf = (recipe: Recipe): string =>
+  'repository' in recipe ? recipe.repository : modelsOf(recipe)[0]!;

@@ -8,7 +8,7 @@ export interface Job {
 
 /** The device that a recipe computes on; null: it needs none. */
 export function deviceOf(recipe: Recipe): string | null {
-  if (recipe.kind === 'inspect') return null;
+  if (!('compute' in recipe)) return null;
   return recipe.compute.device === 'auto' ? 'cpu' : recipe.compute.device;
 }
 

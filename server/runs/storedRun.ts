@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { checkpointName } from '../checkpoint/folder';
 import type { RunEvent, RunState, RunSummary } from '../protocol/server';
-import { modelsOf, type Recipe, recipeSchema, titleOf } from '../recipes/kinds';
+import { type Recipe, recipeSchema, subjectOf, titleOf } from '../recipes/kinds';
 import { systemCode } from '../shared/systemErrors';
 import { type ReadJson, readJson } from './jsonFile';
 
@@ -31,7 +31,7 @@ export interface StoredRun {
 
 /** The record of a run that has just been requested. */
 export function newRecord(recipe: Recipe, roots: readonly string[]): RunRecord {
-  const model = modelsOf(recipe)[0]!;
+  const model = subjectOf(recipe);
   return {
     title: titleOf(recipe.kind, checkpointName(model) || basename(model)),
     model,

@@ -1,25 +1,28 @@
-// Where Hugging Face's own tools keep what they have fetched. Their precedence: huggingface_hub 1.x, constants.py, and datasets,
-// config.py. An empty variable counts as one that is not set.
+// Where Hugging Face's own tools keep what they have fetched, and the token. Their precedence: huggingface_hub 2.x, constants.py,
+// and datasets, config.py. An empty variable counts as one that is not set.
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface HubCaches {
+export interface HubPlaces {
   /** `models--owner--name` and `datasets--owner--name` with their snapshots. */
   readonly hub: string;
   /** What the datasets library has made of data sets: Arrow files. */
   readonly datasets: string;
+  /** Holds the token that `hf auth login` has saved. */
+  readonly tokenFile: string;
 }
 
 /** @param home the user's own folder */
-export function hubCaches(environment: Environment, home: string): HubCaches {
-  const folder = (name: string) => {
+export function hubPlaces(environment: Environment, home: string): HubPlaces {
+  const place = (name: string) => {
     const value = environment[name];
     return value ? expanded(value, environment, home) : null;
   };
-  const huggingFace = folder('HF_HOME') ?? `${folder('XDG_CACHE_HOME') ?? `${home}/.cache`}/huggingface`;
+  const huggingFace = place('HF_HOME') ?? `${place('XDG_CACHE_HOME') ?? `${home}/.cache`}/huggingface`;
   return {
-    hub: folder('HF_HUB_CACHE') ?? folder('HUGGINGFACE_HUB_CACHE') ?? `${huggingFace}/hub`,
-    datasets: folder('HF_DATASETS_CACHE') ?? `${huggingFace}/datasets`,
+    hub: place('HF_HUB_CACHE') ?? place('HUGGINGFACE_HUB_CACHE') ?? `${huggingFace}/hub`,
+    datasets: place('HF_DATASETS_CACHE') ?? `${huggingFace}/datasets`,
+    tokenFile: place('HF_TOKEN_PATH') ?? `${huggingFace}/token`,
   };
 }
 

@@ -37,6 +37,11 @@ export function promiseCalls(sync: SyncCalls, isInside: IsInside): Record<string
     };
   return {
     ...Object.fromEntries(pathCalls.map((name) => [name, later(name)])),
+    async symlink(target: string, path: string) {
+      if (!isInside(path)) return realPromises.symlink(target, path);
+      await turn();
+      return sync.symlinkSync(target, path);
+    },
     async open(path: string, flags?: string, mode?: number) {
       if (!isInside(path)) return realPromises.open(path, flags, mode);
       await turn();

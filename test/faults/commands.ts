@@ -3,6 +3,8 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { espalier } from '../cli/inProcess';
 import { modelFolder } from '../fixtures';
+import { type FakeHub, openFakeHub } from '../hub/fakeHub';
+import { single } from '../hub/models';
 import type { StudyReport } from '../../server/recipes/study/recipe';
 import { storyText } from '../recipes/healing';
 import { findings } from '../recipes/studies';
@@ -149,4 +151,30 @@ function findingsIn(folder: string): string {
   return JSON.stringify([findings(report), hashOf(join(folder, 'study/models'))]);
 }
 
-export const scenarios: readonly Scenario[] = [pruning, healing, resuming, study];
+/** One for all rows and processes of the tests; it keeps nobody from ending. */
+let hub: Promise<FakeHub> | null = null;
+
+async function pullModel(folder: string): Promise<Ended> {
+  const { endpoint } = await (hub ??= openFakeHub({ 'o/n': single }));
+  const variables = { HF_ENDPOINT: endpoint, HF_HUB_CACHE: join(folder, 'cache'), HF_HOME: join(folder, 'in') };
+  Object.assign(process.env, variables);
+  try {
+    return await command(['pull', 'o/n', '--json', join(folder, 'report.json')], folder);
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+  }
+}
+
+const pulling: Scenario = {
+  name: 'pull',
+  nPerKind: 2,
+  prepare: async () => {},
+  run: pullModel,
+  again: pullModel,
+  result(folder) {
+    const model = join(folder, 'cache/models--o--n');
+    return existsSync(join(model, 'refs/main')) ? hashOf(join(model, 'snapshots')) : null;
+  },
+};
+
+export const scenarios: readonly Scenario[] = [pruning, healing, resuming, study, pulling];

@@ -139,6 +139,11 @@ function folderCalls({ gate, isInside, journal }: Watched) {
       real.linkSync(from, to);
       journal.linked(placeOf(from), placeOf(to));
     },
+    symlinkSync(target: string, path: string): any {
+      if (!isInside(path)) return real.symlinkSync(target, path);
+      gate('change', { syscall: 'symlink', path: target, dest: path, at: placeOf(path) });
+      real.symlinkSync(target, path);
+    },
     unlinkSync(path: string): any {
       if (!isInside(path)) return real.unlinkSync(path);
       gate('unlink', { syscall: 'unlink', path, at: placeOf(path) });

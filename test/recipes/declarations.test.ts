@@ -3,7 +3,16 @@ import { describe, expect, it } from 'vitest';
 import { readings } from '../../server/cli/readings';
 import { computeOptions } from '../../server/recipes/commandLine';
 import { fieldFacts, withDefaults } from '../../server/recipes/defaults';
-import { fileKinds, isResumable, type Kind, kinds, modelsOf, recipeSchema, titleOf } from '../../server/recipes/kinds';
+import {
+  fileKinds,
+  isResumable,
+  type Kind,
+  kinds,
+  modelsOf,
+  recipeSchema,
+  subjectOf,
+  titleOf,
+} from '../../server/recipes/kinds';
 import type { RecipeKind } from '../../server/recipes/recipeKind';
 import { unknownName } from '../../server/recipes/recipeNames';
 import { mapPaths } from '../../server/recipes/recipePaths';
@@ -13,6 +22,7 @@ const source = { kind: 'text', files: ['t'], sequences: null };
 const data = { files: ['d'] };
 /** The least that each kind has to say. */
 const least: Record<Kind, object> = {
+  pull: { repository: 'o/n' },
   inspect: { model: 'm' },
   analyze: { model: 'm', source },
   prune: { model: 'm', rule: { kind: 'chosen', blocks: [1] }, out: 'o' },
@@ -110,11 +120,12 @@ describe('paths', () => {
 
 describe('of all kinds', () => {
   it('files hold these', () => {
-    expect(fileKinds).toEqual(['analyze', 'prune', 'heal', 'merge', 'evaluate', 'study']);
+    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'study']);
   });
 
   it('these can be resumed', () => {
     expect((Object.keys(kinds) as Kind[]).filter(isResumable)).toEqual([
+      'pull',
       'analyze',
       'prune',
       'heal',
@@ -127,6 +138,8 @@ describe('of all kinds', () => {
   it('runs are called by their title and model', () => {
     expect(titleOf('generate', 'tiny')).toBe('Generate with tiny');
     expect(modelsOf(recipeSchema.parse({ kind: 'evaluate', ...least.evaluate }))).toEqual(['m', 'n']);
+    expect(subjectOf(recipeSchema.parse({ kind: 'prune', ...least.prune }))).toBe('m');
+    expect(subjectOf(recipeSchema.parse({ kind: 'pull', ...least.pull }))).toBe('o/n');
   });
 
   it('a name that is in no table is found where it stands', () => {

@@ -353,8 +353,8 @@ describe('a recipe file', () => {
   it.each([
     ['', '1:1', 'A recipe is a list of fields'],
     ['- 1', '1:1', 'A recipe is a list of fields'],
-    ['kind: sparsify', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
-    ['model: m', '1:1', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
+    ['kind: sparsify', '1:7', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
+    ['model: m', '1:1', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
     [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind; did you mean model?'],
     [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute; did you mean threads?'],
     [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],
@@ -412,7 +412,11 @@ describe('a recipe file', () => {
     [`${study}methods: [greedy]\nkeepModels: some`, '7:13', 'keepModels is not right'],
     ['kind: studie\nmodel: m', '1:7', 'There is no kind of recipe studie; did you mean study?'],
     ['kind: eval\nmodel: m', '1:7', 'There is no kind of recipe eval; did you mean evaluate?'],
-    ['kind: quantize\nmodel: m', '1:7', 'A recipe begins with kind: analyze, prune, heal, merge, evaluate or study.'],
+    [
+      'kind: quantize\nmodel: m',
+      '1:7',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.',
+    ],
     [`${base}---\n${base}`, '5:1', 'A recipe file holds one recipe, and this one has 2, set apart by ---; give each a'],
     [`--- # first\n${base}...\n---\nkind: [`, '7:1', 'A recipe file holds one recipe, and this one has 2, set'],
     [
@@ -435,7 +439,7 @@ describe('a recipe file', () => {
 
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
-    expect(told).toBe('usage: A recipe file holds analyze, prune, heal, merge, evaluate or study, not inspect.');
+    expect(told).toBe('usage: A recipe file holds pull, analyze, prune, heal, merge, evaluate or study, not inspect.');
   });
 });
 

@@ -1,7 +1,7 @@
-// Where Hugging Face's caches are. The rows are what huggingface_hub 1.x (constants.HF_HUB_CACHE) and datasets
+// Where Hugging Face's caches are. The rows are what huggingface_hub 2.4 (constants.HF_HUB_CACHE, HF_TOKEN_PATH) and datasets
 // (config.HF_DATASETS_CACHE) have with these variables and the home folder /home/me.
 import { describe, expect, it } from 'vitest';
-import { cacheFolderOf, hubCaches } from '../../server/shared/hubCache';
+import { cacheFolderOf, hubPlaces } from '../../server/shared/hubCache';
 
 describe("Hugging Face's caches", () => {
   const plain = '/home/me/.cache/huggingface';
@@ -20,7 +20,16 @@ describe("Hugging Face's caches", () => {
     [{ HF_HUB_CACHE: '${SCRATCH}/hub', SCRATCH: '/s' }, '/s/hub', `${plain}/datasets`],
     [{ HF_HUB_CACHE: '', HF_HOME: '' }, `${plain}/hub`, `${plain}/datasets`],
   ])('of %j', (environment, hub, datasets) => {
-    expect(hubCaches(environment, '/home/me')).toEqual({ hub, datasets });
+    expect(hubPlaces(environment, '/home/me')).toMatchObject({ hub, datasets });
+  });
+
+  it.each([
+    [{}, `${plain}/token`],
+    [{ HF_HOME: '/h', HF_HUB_CACHE: '/c' }, '/h/token'],
+    [{ XDG_CACHE_HOME: '/x' }, '/x/huggingface/token'],
+    [{ HF_TOKEN_PATH: '~/t', HF_HOME: '/h' }, '/home/me/t'],
+  ])('of %j have the token in %s', (environment, tokenFile) => {
+    expect(hubPlaces(environment, '/home/me').tokenFile).toBe(tokenFile);
   });
 
   it('call a repository by its kind, owner and name', () => {

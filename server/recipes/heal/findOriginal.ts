@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { UserError } from '../../errors';
 import { resolveInside } from '../../files/contained';
-import { cacheFolderOf, hubCaches } from '../../shared/hubCache';
+import { cacheFolderOf, hubPlaces } from '../../shared/hubCache';
 
 /**
  * The folder of the original model: the one that was named, else one of the name in espalier.json that lies beside the pruned
@@ -19,7 +19,7 @@ export async function findOriginal(pruned: Checkpoint, named: string | null): Pr
   }
   const base = pruned.provenance?.baseModel;
   if (!base) return null;
-  const { hub } = hubCaches(process.env, homeFolder());
+  const { hub } = hubPlaces(process.env, homeFolder());
   if (!isPlain(base.name)) return null;
   const places = [
     { around: dirname(pruned.folder), name: basename(base.name) },

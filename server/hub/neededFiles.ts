@@ -1,0 +1,49 @@
+// Which files of a repository a model is made of: configuration, weights as safetensors, tokenizer, templates, licence. Pickles can
+// run code when they are opened, and code is what it is: neither is fetched. Pure.
+import { UserError } from '../errors';
+import { adapterWeightsFile, isPartOfAdapter } from '../checkpoint/adapter';
+import { isLicence, isVocabulary, namesBeside, templateFolder } from '../checkpoint/partNames';
+import { provenanceFile } from '../checkpoint/provenance';
+import { indexFile, singleFile } from '../checkpoint/shards';
+
+export interface NeededFiles {
+  readonly files: readonly string[];
+  /** Its shards are needed, too; null: the weights are in one file. */
+  readonly index: string | null;
+}
+
+/**
+ * As transformers chooses: a single file comes before an index.
+ * @param paths of all files of the repository
+ * @throws UserError `unsupportedModel` where there are no weights that can be read
+ */
+export function neededFiles(repository: string, paths: readonly string[]): NeededFiles {
+  const beside = paths.filter(isBeside);
+  const has = (name: string) => paths.includes(name);
+  if (has(singleFile)) return { files: [...beside, singleFile], index: null };
+  if (has(indexFile)) return { files: [...beside, indexFile], index: indexFile };
+  // With a model of its own, transformers would add the adapter to it.
+  if (has(adapterWeightsFile)) return { files: [...beside, ...paths.filter(isPartOfAdapter)], index: null };
+  const found = insteadOfWeights.find(({ files }) => paths.some((path) => files.test(path)));
+  const example = found && paths.find((path) => found.files.test(path));
+  throw new UserError(
+    'unsupportedModel',
+    `${repository} has no ${singleFile}${found ? ` but ${found.what} such as ${example}` : ''}; choose a repository or a revision with weights as safetensors.`,
+  );
+}
+
+/** The README has the licence and the origin in its front matter. */
+const alsoBeside = new Set(['config.json', provenanceFile, 'README.md']);
+
+function isBeside(path: string): boolean {
+  const [first, second, ...more] = path.split('/') as [string, ...string[]];
+  if (second !== undefined) return more.length === 0 && first === templateFolder && second.endsWith('.jinja');
+  return namesBeside.has(first) || alsoBeside.has(first) || isVocabulary(first) || isLicence(first);
+}
+
+const insteadOfWeights: readonly { readonly files: RegExp; readonly what: string }[] = [
+  { files: /\.gguf$/, what: 'weights for llama.cpp,' },
+  { files: /\.(bin|pt|pth|ckpt|pkl)$/, what: 'pickled weights, which can run code and are never fetched,' },
+  { files: /\.safetensors$/, what: 'weights under a name that transformers does not read,' },
+  { files: /\.(h5|msgpack|onnx|npz)$/, what: 'weights for other programs,' },
+];

@@ -1,0 +1,125 @@
+// What the hub refuses, in words: one row an answer, the first that fits. The codes are those that huggingface_hub knows
+// (utils/_http.py, hf_raise_for_status).
+import { type ErrorCode, UserError } from '../errors';
+import { HubFailure } from './failures';
+import { type HubSettings, inWords } from './hubSettings';
+
+/** What was asked for. */
+export interface Subject {
+  readonly repository: string;
+  readonly revision: string;
+  /** A file of it. */
+  readonly file?: string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  /** How long the hub asks to wait; 0: it does not say. */
+  readonly waitSeconds: number;
+}
+
+interface Row {
+  readonly fits: (answer: Answer) => boolean;
+  readonly is: ErrorCode;
+  readonly says: (subject: Subject, settings: HubSettings, answer: Answer) => string;
+}
+
+const page = ({ repository }: Subject, { endpoint }: HubSettings) => `${inWords(endpoint)}/${repository}`;
+const tokens = ({ endpoint }: HubSettings) => `${inWords(endpoint)}/settings/tokens`;
+
+const rows: readonly Row[] = [
+  {
+    fits: ({ code }) => code === 'GatedRepo',
+    is: 'noAccess',
+    says: (subject, settings) =>
+      settings.token
+        ? `${subject.repository} is gated, and the account of the token in ${settings.token.from} has no access yet: ask for it on ${page(subject, settings)}, and pull again once it is granted.`
+        : `${subject.repository} is gated: accept its licence on ${page(subject, settings)}, make a token that may read on ${tokens(settings)}, and set HF_TOKEN to it or save it with \`hf auth login\`.`,
+  },
+  {
+    fits: ({ status, message }) => status === 401 && /credentials|token/i.test(message),
+    is: 'noAccess',
+    says: (_, settings) =>
+      `${inWords(settings.endpoint)} does not accept the token in ${settings.token?.from ?? 'HF_TOKEN'}; make a new one on ${tokens(settings)}, or remove it.`,
+  },
+  {
+    fits: ({ code }) => code === 'RevisionNotFound',
+    is: 'notFound',
+    says: ({ repository, revision }) =>
+      `${repository} has no revision ${revision}; give one of its branches, tags or commits behind the @.`,
+  },
+  {
+    fits: ({ code }) => code === 'EntryNotFound',
+    is: 'notFound',
+    says: ({ repository, revision, file }) =>
+      `${repository} has no ${file ?? 'such file'} at ${revision} any more; pull it again.`,
+  },
+  {
+    fits: ({ status, code, message }) =>
+      code === 'RepoNotFound' || ((status === 401 || status === 404) && !/disabled/.test(message)),
+    is: 'notFound',
+    says: ({ repository }, settings) =>
+      settings.token
+        ? `${inWords(settings.endpoint)} has no model ${repository} that the token in ${settings.token.from} may see; correct the name, or take a token that may.`
+        : `${inWords(settings.endpoint)} has no model ${repository} that is open to everybody; correct the name, or set HF_TOKEN if it is private.`,
+  },
+  {
+    fits: ({ message }) => /disabled/.test(message),
+    is: 'noAccess',
+    says: ({ repository }) => `The hub has disabled ${repository}; choose another model.`,
+  },
+  {
+    fits: ({ status }) => status === 403,
+    is: 'noAccess',
+    says: ({ repository }, settings) =>
+      `The hub does not let ${settings.token ? `the token in ${settings.token.from}` : 'anonymous visitors'} read ${repository}; take a token that may read it, from ${tokens(settings)}.`,
+  },
+  {
+    fits: ({ status }) => status === 429,
+    is: 'network',
+    says: (_, settings, { waitSeconds }) =>
+      `${inWords(settings.endpoint)} takes no more requests for now (429): wait ${waitSeconds > 0 ? `${waitSeconds} s` : 'some minutes'}${settings.token ? '' : ' or set HF_TOKEN, since who is logged in may ask more often'}, and run it again; what was fetched is kept.`,
+  },
+  {
+    fits: ({ status }) => status >= 500 || status === 408,
+    is: 'network',
+    says: (_, settings, { status }) =>
+      `${inWords(settings.endpoint)} is out of order (${status}); run it again later: what was fetched is kept.`,
+  },
+  {
+    fits: () => true,
+    is: 'network',
+    says: ({ repository }, settings, { status }) =>
+      `${inWords(settings.endpoint)} refuses ${repository} with status ${status}; see whether HF_ENDPOINT names a hub.`,
+  },
+];
+
+const mayHelp = [408, 429, 500, 502, 503, 504];
+
+export function refusalOfAnswer(
+  { status, headers }: Pick<Response, 'status' | 'headers'>,
+  subject: Subject,
+  settings: HubSettings,
+): HubFailure {
+  const answer = {
+    status,
+    code: headers.get('x-error-code') ?? '',
+    message: headers.get('x-error-message') ?? '',
+    waitSeconds: waitSeconds(headers),
+  };
+  const row = rows.find(({ fits }) => fits(answer))!;
+  const sentence = new UserError(row.is, row.says(subject, settings, answer));
+  return new HubFailure(
+    sentence,
+    mayHelp.includes(status) ? { of: 'answer', afterMs: 1000 * answer.waitSeconds } : null,
+  );
+}
+
+/** `RateLimit: "api";r=0;t=55` of the IETF's draft, and Retry-After in seconds. */
+function waitSeconds(headers: Headers): number {
+  const limit = /"\w+"\s*;\s*r\s*=\s*0+\s*;\s*t\s*=\s*(\d+)/.exec(headers.get('ratelimit') ?? '');
+  const after = /^\s*(\d+)\s*$/.exec(headers.get('retry-after') ?? '');
+  return Number(limit?.[1] ?? after?.[1] ?? 0);
+}

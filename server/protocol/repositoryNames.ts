@@ -1,0 +1,13 @@
+// What a repository of the hub and a revision of it may be called. They become names of files, so that they lead nowhere else.
+
+export const defaultRevision = 'main';
+
+/** As huggingface_hub's validate_repo_id: letters, digits, `-`, `_` and `.`, an owner at most, no `--` and `..`. */
+export const isRepository = (text: string): boolean =>
+  /^(?:\b[\w.-]{1,96}\b\/)?\b[\w.-]{1,96}\b$/.test(text) && !/--|\.\.|\.git$/.test(text);
+
+/** A branch, a tag, or a commit. */
+export const isRevision = (text: string): boolean =>
+  /^[\w.-]+(?:\/[\w.-]+)*$/.test(text) && text.length <= 200 && !/(?:^|\/)\.\.?(?:\/|$)|\.lock$/.test(text);
+
+export const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
