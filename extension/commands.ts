@@ -16,6 +16,7 @@ import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
 import { pickCompared } from './panels/evaluate/variants';
 import { definedPages, type PanelHost } from './panels/pages';
+import { pullModel } from './pull';
 import { serverLogFile } from './serverProcess';
 import { requireTrust } from './settings';
 import { openTexts } from './texts';
@@ -54,6 +55,7 @@ const commandTable = {
       (run) => !isActive(run),
       (run) => deleteRun(host, run),
     ),
+  'espalier.pullModel': (host) => pullModel(host),
   'espalier.newRecipe': newRecipe,
   'espalier.runRecipe': runRecipe,
   'espalier.openDemo': openDemo,
@@ -94,13 +96,18 @@ export function registerCommands(host: CommandHost): Disposable[] {
         if (!inRestrictedMode.includes(name)) requireTrust();
         return await handler(host, target, Array.isArray(selected) ? selected : []);
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        host.log.error(`${name}: ${message}`);
-        if ((await showError(message, 'Show Log')) === 'Show Log') host.log.show();
+        await showFailure(host, name, error);
         return undefined;
       }
     }),
   );
+}
+
+/** @param name what failed, for the log */
+export async function showFailure({ log }: Pick<CommandHost, 'log'>, name: string, error: unknown): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error);
+  log.error(`${name}: ${message}`);
+  if ((await showError(message, 'Show Log')) === 'Show Log') log.show();
 }
 
 const canResume = ({ state, kind }: RunSummary) =>
@@ -132,7 +139,7 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
   if (library.models.length === 0)
     throw new UserError(
       'notFound',
-      'No model was found in this workspace; open a folder that holds one, or add it to the setting espalier.modelFolders.',
+      'No model was found in this workspace; pull one from the hub, open a folder that holds one, or add it to the setting espalier.modelFolders.',
     );
   const items = library.models.map(({ summary }) => ({
     label: modelName(summary.folder),

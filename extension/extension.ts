@@ -2,13 +2,14 @@
 // is reached in the background, and the status bar shows how far that is. In Restricted Mode nothing is started.
 import { existsSync, realpathSync } from 'node:fs';
 import { type Disposable, type ExtensionContext, Uri, window, workspace } from 'vscode';
-import { type CommandHost, registerCommands } from './commands';
+import { type CommandHost, registerCommands, showFailure } from './commands';
 import { type Connection, openConnection } from './connection';
 import { setContextKeys } from './contextKeys';
 import { goOnWithDemo } from './demo';
 import { openLog } from './editorText';
 import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
+import { openPullLinks } from './pull';
 import { readSettings, type Settings } from './settings';
 import { showStatus } from './statusBar';
 import { holds } from './trees/labels';
@@ -42,6 +43,7 @@ export function activate(context: ExtensionContext): void {
     library,
     panels,
     ...registerCommands(host),
+    openPullLinks(host, (error) => void showFailure(host, 'pull by a link', error)),
     window.createTreeView('espalier.models', {
       treeDataProvider: modelsTree(library, settings.roots, Uri.joinPath(context.extensionUri, 'media')),
       showCollapseAll: true,

@@ -3,7 +3,8 @@
 import type { ConnectionState } from '../server/protocol/pages/page';
 import type { RunSummary } from '../server/protocol/server';
 import { clock } from '../server/shared/numbers';
-import { percent, secondsLeft } from './trees/labels';
+import { secondsLeftByShare } from '../server/shared/secondsLeft';
+import { percent } from './trees/labels';
 import { shownRuns } from './trees/runRows';
 
 export interface StatusText {
@@ -77,7 +78,7 @@ function whenConnected(runs: readonly RunSummary[], nowEpochMs: number): StatusT
       click: { does: 'models.focus' },
     };
   const verb = run.title.split(' ')[0];
-  const left = secondsLeft(run, nowEpochMs);
+  const left = secondsLeftByShare(run, nowEpochMs);
   const [text, fact] =
     run.state === 'paused'
       ? [

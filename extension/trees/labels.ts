@@ -1,6 +1,5 @@
 // Models, blocks and runs in words and bars; pure.
 import { isAbsolute, relative, sep } from 'node:path';
-import type { RunSummary } from '../../server/protocol/server';
 import { clock } from '../../server/shared/numbers';
 
 /** Nine bars, by the logarithm of what leaving the block out costs, between 0.1 and 4 nats. */
@@ -14,13 +13,6 @@ export const percent = (fraction: number): string => `${Math.floor(fraction * 10
 
 /** `1.8 s`; from a minute on `2:17`. */
 export const taken = (seconds: number): string => (seconds < 60 ? `${seconds.toFixed(1)} s` : clock(seconds));
-
-/** Seconds that are left if the rest takes as long as what is done; null where that cannot be said yet. */
-export function secondsLeft(run: RunSummary, nowEpochMs: number): number | null {
-  if (run.state !== 'running' || run.startedAtEpochMs === null || run.fraction < 0.02) return null;
-  const spent = (nowEpochMs - run.startedAtEpochMs) / 1000;
-  return (spent / run.fraction) * (1 - run.fraction);
-}
 
 /** `stories260k-pruned`, `stories260k-pruned-2`: the first that is free. */
 export function freeName(base: string, taken: (name: string) => boolean, what = 'pruned'): string {

@@ -1,7 +1,8 @@
 // A run as a row of the tree view: an icon for its state, and in words its progress or how it ended; pure.
 import type { RunSummary } from '../../server/protocol/server';
-import { percent, secondsLeft, taken } from './labels';
+import { percent, taken } from './labels';
 import { clock } from '../../server/shared/numbers';
+import { secondsLeftByShare } from '../../server/shared/secondsLeft';
 
 export interface RunRow {
   readonly id: string;
@@ -45,7 +46,7 @@ export const runDescription = (run: RunSummary, nowEpochMs: number): string =>
 function ownDescription(run: RunSummary, nowEpochMs: number): string {
   if (run.state === 'queued') return 'queued';
   if (run.state === 'running') {
-    const left = secondsLeft(run, nowEpochMs);
+    const left = secondsLeftByShare(run, nowEpochMs);
     return `${percent(run.fraction)}${left === null ? '' : `, ${clock(left)} left`}`;
   }
   if (run.state === 'paused') return `paused at ${percent(run.fraction)}`;

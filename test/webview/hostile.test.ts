@@ -7,7 +7,7 @@ import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { available } from '../fixtures';
 import { chromiumFile, type Harness, type OpenOptions, startHarness } from './harness/browser';
-import { plan } from './harness/cases';
+import { download, plan } from './harness/cases';
 import { earlierHealings, healForm, healRecipe, healReport, healRun, healState } from './harness/healing';
 import {
   evaluated,
@@ -161,6 +161,7 @@ function runPage(text: string): OpenOptions {
           run: runOf({ state: 'failed', code: text, message: text, title: text, model: text }),
           recipeYaml: `model: ${text}\n`.repeat(3),
           plan: { ...plan, model: text, device: text },
+          download: { ...download, repository: text, revision: text, commit: text, cache: text },
           warnings: [text],
           report: { ...reportOf('smollm2-135m'), model: named(text), device: text },
           connection: { state: 'connected' },

@@ -205,8 +205,22 @@ describe('the facts of a report', () => {
     ]);
   });
 
+  it('of a pull say what came from where', () => {
+    const files = [{ name: 'a', sizeBytes: 5e6 }];
+    const place = { repository: 'o/n', revision: 'main', commit: 'c', endpoint: 'https://h', out: '/o' };
+    const report = { kind: 'pull', ...place, files, sizeBytes: 5e6, fetchedBytes: 0, elapsedMs: 2000 };
+    expect(summaryOf(report as unknown as Report)).toEqual([
+      ['Model', 'o/n@main of https://h'],
+      ['Commit', 'c'],
+      ['Written to', '/o'],
+      ['Size', '5.0 MB in 1 file'],
+      ['Fetched', 'nothing: all was there'],
+      ['Time', '2 s'],
+    ]);
+  });
+
   it('are its own numbers and texts where no row knows its kind', () => {
-    const report = { kind: 'pull', out: '/o', nFiles: 3, sizeBytes: 5e6, lossNats: 2.5, share: 0.25, files: ['a'] };
+    const report = { kind: 'convert', out: '/o', nFiles: 3, sizeBytes: 5e6, lossNats: 2.5, share: 0.25, files: ['a'] };
     expect(summaryOf({ ...report, ...ending } as unknown as Report)).toEqual([
       ['Written to', '/o'],
       ['N files', '3'],

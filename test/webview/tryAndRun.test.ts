@@ -108,6 +108,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     run: runOf({ state: 'running', step: 'removals', fraction: 0.5 }),
     recipeYaml: 'kind: analyze\nmodel: /models/smollm2-135m\n',
     plan,
+    download: null,
     warnings: [],
     report: null,
     connection: { state: 'connected' },

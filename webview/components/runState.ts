@@ -32,6 +32,7 @@ const stepWords: Record<string, string> = {
   'original model': 'loss of the original',
   merge: 'folding the adapter in',
   'what if': 'losses of the sets asked for',
+  download: 'what is fetched',
 };
 
 export const stepInWords = (step: string): string => stepWords[step] ?? step;

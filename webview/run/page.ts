@@ -1,9 +1,10 @@
 // The page of a run of any kind: its state and progress, its plan, its recipe, and the facts of its report.
 import { html, nothing, render, type TemplateResult } from 'lit';
-import type { Plan } from '../../server/protocol/engine';
+import type { DownloadPlan, Plan } from '../../server/protocol/engine';
 import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import type { RunSummary } from '../../server/protocol/server';
-import { clock, counted, duration, memory, share } from '../../server/shared/numbers';
+import { clock, counted, duration, memory, share, size } from '../../server/shared/numbers';
+import { secondsLeftByShare } from '../../server/shared/secondsLeft';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, messageLine, progressBar, tool } from '../components/controls';
 import { icon } from '../components/icons';
@@ -66,7 +67,7 @@ interface Actions {
 }
 
 function page({ host, copied, failure }: State, act: Actions): TemplateResult {
-  const { run, plan, report, recipeYaml } = host;
+  const { run, plan, download, report, recipeYaml } = host;
   return html`
     <div class="panel" id="run-page">
       <header class="title">
@@ -78,6 +79,7 @@ function page({ host, copied, failure }: State, act: Actions): TemplateResult {
       ${host.warnings.map((text) => html`<div class="note" role="note">${icon('warning', 'warn')}<span class="text">${text}</span></div>`)}
       <div class="run-columns">
         ${report ? facts('Report', summaryOf(report)) : nothing} ${plan ? facts('Plan', planFacts(plan)) : nothing}
+        ${download ? facts('Download', downloadFacts(download)) : nothing}
         <section aria-labelledby="recipe-title" class="recipe">
           <div class="row heading"><h2 id="recipe-title">Recipe</h2><span class="grow"></span>${copyTool(copied, act)}</div>
           <pre tabindex="0" aria-label="Recipe as YAML">${recipeYaml}</pre>
@@ -142,7 +144,7 @@ function sentence(run: RunSummary, plan: Plan | null): string {
     case 'queued':
       return ' for another run to end.';
     case 'running': {
-      const left = secondsLeft(run, plan);
+      const left = run.kind === 'pull' ? secondsLeftByShare(run, Date.now()) : secondsLeft(run, plan);
       return left === null ? '' : `, about ${clock(left)} left`;
     }
     case 'paused':
@@ -152,11 +154,13 @@ function sentence(run: RunSummary, plan: Plan | null): string {
     case 'failed':
       return `: ${run.message}`;
     case 'cancelled':
-      return took === null ? '; nothing was written.' : ` after ${duration(took)}; nothing was written.`;
+      return took === null ? `; ${whatStays(run)}.` : ` after ${duration(took)}; ${whatStays(run)}.`;
     case 'interrupted':
-      return ': the compute server ended in the middle of it; nothing was written.';
+      return `: the compute server ended in the middle of it; ${whatStays(run)}.`;
   }
 }
+
+const whatStays = ({ kind }: RunSummary) => (kind === 'pull' ? 'what was fetched is kept' : 'nothing was written');
 
 const facts = (title: string, rows: readonly (readonly [string, string])[]) => html`
   <section aria-label=${title}>
@@ -188,4 +192,13 @@ const planFacts = (plan: Plan): [string, string][] => [
   ...(plan.nSequences > 0
     ? [['Text', `${counted(plan.nSequences, 'sequence')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]
     : []),
+];
+
+const downloadFacts = (download: DownloadPlan): [string, string][] => [
+  ['Model', `${download.repository}@${download.revision}`],
+  ['Commit', download.commit],
+  ['Size', `${size(download.sizeBytes)} in ${counted(download.nFiles, 'file')}`],
+  ['To fetch', size(download.fetchBytes)],
+  ['Into', download.cache],
+  ['Free there', size(download.freeBytes)],
 ];

@@ -38,6 +38,15 @@ const notUsed = ({ unusedTensors = [] }: Partial<ModelSummary>) =>
 const nats = (value: number) => `${loss(value)} nats`;
 
 const factsByKind: FactsOf = {
+  pull: ({ repository, revision, commit, endpoint, out, files, sizeBytes, fetchedBytes, elapsedMs }) => [
+    ['Model', `${repository}@${revision} of ${endpoint}`],
+    ['Commit', commit],
+    ['Written to', out],
+    ['Size', `${size(sizeBytes)} in ${counted(files.length, 'file')}`],
+    ['Fetched', fetchedBytes === 0 ? 'nothing: all was there' : size(fetchedBytes)],
+    ['Time', duration(elapsedMs / 1000)],
+  ],
+
   analyze({ lossNats, perplexity: ofText, source, methods, notFinite: lost, removals, greedy }) {
     const costs = removals?.blocks.map(({ costNats }) => orderOf(costNats)) ?? [];
     const cheapest = costs.indexOf(Math.min(...costs));

@@ -20,21 +20,25 @@ export const runPage = definePage<RunPage>({
 });
 
 /** What the run's details and events say. */
-type Shown = Pick<RunPageState, 'run' | 'plan' | 'warnings' | 'report'> & { readonly recipe: Recipe };
+type Shown = Pick<RunPageState, 'run' | 'plan' | 'download' | 'warnings' | 'report'> & { readonly recipe: Recipe };
 
 export const runReducer: RunReducer<Shown> = {
-  fetched: ({ run, recipe, plan, warnings, report }) => ({ run, recipe, plan, warnings, report }),
-  applied: (state, event) => (event.kind === 'plan' ? { ...state, plan: event.plan } : state),
+  fetched: (details, before) => ({ ...details, download: before?.download ?? null }),
+  applied(state, event) {
+    if (event.kind === 'plan') return { ...state, plan: event.plan };
+    return event.kind === 'download' ? { ...state, download: event.download } : state;
+  },
 };
 
 function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelHost): Disposable {
   const { connection, panels } = host;
   const shown = openShownRun((id) => openRun(id, connection, runReducer, { changed: notify }));
   let recipeYaml = '';
-  const state = ({ run, plan, warnings, report }: Shown): RunPageState => ({
+  const state = ({ run, plan, download, warnings, report }: Shown): RunPageState => ({
     run,
     recipeYaml,
     plan,
+    download,
     warnings,
     report,
     connection: connection.state,
@@ -61,7 +65,9 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
       return null;
     },
     'model/try'({ folder }) {
-      panels.open(tryPage, placeToTry(shown.run ? [shown.run.state.run.model, folder] : [folder]));
+      const run = shown.run?.state.run;
+      // What a pull is about is no folder.
+      panels.open(tryPage, placeToTry(run && run.kind !== 'pull' ? [run.model, folder] : [folder]));
       return null;
     },
   });

@@ -1,5 +1,5 @@
 // The page of any run, and its conversation with the extension host. Types only.
-import type { Plan } from '../engine';
+import type { DownloadPlan, Plan } from '../engine';
 import type { Report } from '../../recipes/kinds';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests } from './page';
@@ -17,6 +17,8 @@ export interface RunPageState {
   /** As a recipe file. */
   recipeYaml: string;
   plan: Plan | null;
+  /** Of a pull that has begun. */
+  download: DownloadPlan | null;
   /** What the run warned of, and what of it is lost. */
   warnings: readonly string[];
   report: Report | null;

@@ -1,5 +1,5 @@
 // The states that the pages can be in, as rows: what the host says, in which theme and how wide.
-import type { Plan } from '../../../server/protocol/engine';
+import type { DownloadPlan, Plan } from '../../../server/protocol/engine';
 import type { ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
 import type { RunPageState } from '../../../server/protocol/pages/run';
 import type { TryState } from '../../../server/protocol/pages/try';
@@ -122,6 +122,17 @@ export const measureAll = {
   whatIf: [],
 };
 
+export const download: DownloadPlan = {
+  repository: 'HuggingFaceTB/SmolLM2-135M',
+  revision: 'main',
+  commit: '93efa2f097d58c2a74874c7e644dbc9b0cee75a2',
+  cache: '/home/me/.cache/huggingface/hub',
+  nFiles: 10,
+  sizeBytes: 272_000_000,
+  fetchBytes: 260_000_000,
+  freeBytes: 35_200_000_000,
+};
+
 export const plan: Plan = {
   model: 'SmolLM2-135M',
   device: 'cpu',
@@ -223,6 +234,7 @@ function runCases(report: AnalyzeReport): Case[] {
     run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
     recipeYaml,
     plan,
+    download: null,
     warnings: [],
     report: null,
     connection: { state: 'connected' },
@@ -236,6 +248,12 @@ function runCases(report: AnalyzeReport): Case[] {
   });
   return [
     run('run-running', {}),
+    run('run-pull', {
+      run: runOf({ state: 'running', step: 'download', fraction: 0.4, title: 'Pull SmolLM2-135M' }, 'pull'),
+      recipeYaml: 'kind: pull\nrepository: HuggingFaceTB/SmolLM2-135M\nrevision: main\n',
+      plan: null,
+      download,
+    }),
     run('run-done', { run: runOf({ state: 'done', endedAtEpochMs: Date.now() }), report }),
     run('run-warnings', {
       run: runOf({ state: 'done', endedAtEpochMs: Date.now() }),
