@@ -18,6 +18,8 @@ export default defineConfig({
     // Against tests that hang, not against slow machines: the longest takes about a minute on two quiet cores.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // What is waited for comes soon or never; one second, the default, is too little beside a busy processor.
+    expect: { poll: { timeout: 60_000 } },
     // Tells what a file cost, for the table of `npm test`.
     setupFiles: ['test/measureCost.ts'],
     // onnxruntime ends the whole process when something goes badly wrong: a process per file keeps the others alive.

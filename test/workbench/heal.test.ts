@@ -56,12 +56,12 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     await window.input.waitFor();
     await window.page.keyboard.press('Enter');
     await state('Running');
-    await expect.poll(nDone, { timeout: 60_000 }).toBeGreaterThan(3);
+    await expect.poll(nDone).toBeGreaterThan(3);
     expect(await window.panel.locator('#settings').textContent()).toContain('4000');
     const before = await nDone();
     const picture = () => window.panel.locator('#loss').screenshot();
     const pictured = await picture();
-    await expect.poll(nDone, { timeout: 60_000 }).toBeGreaterThan(before + 3);
+    await expect.poll(nDone).toBeGreaterThan(before + 3);
     expect((await picture()).equals(pictured)).toBe(false);
     await window.row('Runs', 'Heal stories260k').waitFor();
   });
@@ -82,7 +82,7 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     const label = await window.panel.locator('#loss').getAttribute('aria-label');
     await window.reload();
     await window.panel.locator('#run-state', { hasText: 'Paused' }).waitFor({ timeout: 60_000 });
-    await expect.poll(nDone, { timeout: 60_000 }).toBe(before);
+    await expect.poll(nDone).toBe(before);
     expect(await window.panel.locator('#loss').getAttribute('aria-label')).toBe(label);
   });
 
@@ -90,7 +90,7 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     const before = await nDone();
     await window.panel.locator('#continue').click();
     await state('Running');
-    await expect.poll(nDone, { timeout: 60_000 }).toBeGreaterThan(before);
+    await expect.poll(nDone).toBeGreaterThan(before);
     await window.panel.locator('#stop').click();
     await state('Finished');
     expect(await window.panel.locator('#recovered').count()).toBe(1);
@@ -102,7 +102,7 @@ describe.skipIf(!workbenchAvailable())('healing a model in the editor', () => {
     await window.command('View: Close Editor');
     await window.row('Runs', 'Heal stories260k').click();
     await state('Finished');
-    await expect.poll(nDone, { timeout: 60_000 }).toBe(before);
+    await expect.poll(nDone).toBe(before);
   });
 
   it('refused nothing under the policy and failed nowhere on the way', () => {

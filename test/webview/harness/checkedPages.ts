@@ -25,7 +25,7 @@ export function checkedPages(): (options: OpenOptions) => Promise<OpenPage> {
 }
 
 export const eventually = async (look: () => Promise<unknown>, is: unknown): Promise<void> =>
-  expect.poll(look, { timeout: 3000 }).toEqual(is);
+  expect.poll(look).toEqual(is);
 
 /** What the page has asked by this method so far, each with its params. */
 export const asks = ({ asked }: Pick<OpenPage, 'asked'>, method: keyof PageRequests): unknown[] =>
