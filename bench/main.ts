@@ -9,6 +9,7 @@ import { benchForward } from './forward';
 import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
 import { benchRepair } from './repair';
+import { benchSegment } from './segment';
 import { benchServer } from './server';
 import type { Setting } from './setting';
 import { benchTokenize } from './tokenize';
@@ -25,6 +26,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   racing: { what: 'a search by racing against the exact one', run: benchRacing },
   sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
   heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },
+  segment: { what: 'a step of healing as one graph against block by block', run: benchSegment },
   evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
   variants: { what: 'five drop sets evaluated with the original against the original alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },

@@ -20,6 +20,7 @@ import { adapterArgument, blockProgram, shapeOf, stageArgument } from './blockPr
 import { openExecution } from './execute';
 import { type LossAndGradient, openHeadGradient, type WeightedBatch } from './headLossGradient';
 import type { Model } from './model';
+import { openSegment, type Segment } from './segment';
 import { buildTrie, type TrieNode } from './variantTrie';
 import type { BlockVisit, Control, Visitor } from './visitor';
 import type { Weights } from './weightStore';
@@ -35,6 +36,11 @@ export interface BackwardOptions extends Control {
   /** Dropout masks of a block and batch, by input name, made in `scope`; the same each time it is asked. */
   masks?(block: number, batch: number, scope: Scope): Promise<Tensors>;
   readonly activations: 'keep' | 'recompute';
+  /**
+   * So many of the last blocks are one graph with the head (segment.ts), where weights are resident and nothing is dropped.
+   * Never the first block; default: none.
+   */
+  readonly segmentBlocks?: number;
 }
 
 /**
@@ -47,21 +53,31 @@ export async function lossAndGradients(
   batches: readonly WeightedBatch[],
   options: BackwardOptions,
 ): Promise<number> {
-  const nodes = buildTrie([options.path ?? pathWithout(model.config)]);
+  const path = options.path ?? pathWithout(model.config);
+  const targets = targetsOf(path, options);
+  const nOutside = path.length - (options.segmentBlocks ?? 0);
+  const nodes = buildTrie([path.slice(0, nOutside)]);
+  const segment = segmentOf(path, targets, nOutside, options);
   using scope = model.device.scope();
   using execution = await openExecution(model);
-  const visitor = backwardVisitor(scope, nodes, batches, options);
+  const derivatives = new Map(nodes.flatMap((node, i) => (targets[i] ? [[node, targets[i]] as const] : [])));
+  const visitor = backwardVisitor(scope, { derivatives, segment }, batches, options);
   await execution.run(nodes, [batches], visitor, options);
   return visitor.loss();
 }
 
+/** What is wanted of the blocks before the segment that the backward pass visits, and the segment, if there is one. */
+interface Wanted {
+  readonly derivatives: ReadonlyMap<TrieNode, GradientTargets>;
+  readonly segment: Segment | null;
+}
+
 function backwardVisitor(
   scope: Scope,
-  nodes: readonly TrieNode[],
+  { derivatives, segment }: Wanted,
   batches: readonly WeightedBatch[],
   options: BackwardOptions,
 ): Visitor<WeightedBatch, LossAndGradient> & { loss(): number } {
-  const derivatives = derivativesOf(nodes, options);
   const program = blockPrograms(derivatives, options);
   /** The gradient that goes backward, and what the forward pass has saved for it, by block. */
   const gradients = new Map<WeightedBatch, Tensor>();
@@ -83,9 +99,10 @@ function backwardVisitor(
       savedActivations.get(visit.batch)!.set(visit.node, saved);
       return hiddenOut!;
     },
-    head: openHeadGradient,
+    head: (visit) => (segment ? openSegment(segment, visit) : openHeadGradient(visit)),
     async take(found, { batch }) {
       loss += found.loss;
+      if (!found.gradient) return;
       scope.adopt(found.gradient);
       gradients.set(batch, found.gradient);
     },
@@ -109,15 +126,38 @@ function backwardVisitor(
 
 type Way = 'forward' | 'backward';
 
-/** What is wanted of the stages that the backward pass visits: those with a target, and those behind one. */
-function derivativesOf(nodes: readonly TrieNode[], { wrt }: BackwardOptions): Map<TrieNode, GradientTargets> {
-  const inputs = nodes.map(({ stage }) => wrt(stage.block));
+/** What is wanted of the stages that the backward pass visits: those with a target, and those behind one; null of others. */
+function targetsOf(path: Path, { wrt }: BackwardOptions): (GradientTargets | null)[] {
+  const inputs = path.map(({ block }) => wrt(block));
   const first = inputs.findIndex((names) => names.length > 0);
   if (first < 0) throw new Error('there is nothing to differentiate with respect to');
-  return new Map(
-    nodes.flatMap((node, i) => (i < first ? [] : [[node, { inputs: inputs[i]!, hiddenIn: i > first }] as const])),
-  );
+  return inputs.map((names, i) => (i < first ? null : { inputs: names, hiddenIn: i > first }));
 }
+
+/** The blocks of a path from `first` on; null: there are none. */
+function segmentOf(
+  path: Path,
+  targets: readonly (GradientTargets | null)[],
+  first: number,
+  { adapters, masks, take }: BackwardOptions,
+): Segment | null {
+  const nodes = buildTrie([path]).slice(first);
+  if (nodes.length === 0) return null;
+  if (masks || first < 1) throw new Error('a segment has no dropout, and does not begin with the first block');
+  const blocks = nodes.map((node, i) => ({
+    node,
+    adapters: adapterUse(node, adapters, masks),
+    inputs: targets[first + i]?.inputs ?? [],
+  }));
+  const matrices = (block: number) => adapters?.tensors(block) ?? {};
+  return { blocks, hiddenIn: targets[first]?.hiddenIn ?? false, matrices, take };
+}
+
+const adapterUse = (
+  { stage }: TrieNode,
+  adapters: BackwardOptions['adapters'],
+  masks: BackwardOptions['masks'],
+): AdapterUse => ({ layers: adapters?.layers(stage.block) ?? new Map(), dropout: masks !== undefined });
 
 /** The program of a block, forward or backward. */
 function blockPrograms(
@@ -127,7 +167,7 @@ function blockPrograms(
   const saves = activations === 'keep';
   return (model, node, batch, way) => {
     const { config, device } = model;
-    const use: AdapterUse = { layers: adapters?.layers(node.stage.block) ?? new Map(), dropout: masks !== undefined };
+    const use = adapterUse(node, adapters, masks);
     const wanted = derivatives.get(node);
     if (way === 'forward' && !(saves && wanted)) return blockProgram(model, node.stage, batch, use);
     const build = !saves ? blockBackward : way === 'forward' ? savingForward : savedBackward;

@@ -28,8 +28,8 @@ export interface Expected {
 export interface LossAndGradient {
   /** The sum of weights times nats. */
   readonly loss: number;
-  /** With respect to the last hidden state, [B*T, D]. */
-  readonly gradient: Tensor;
+  /** With respect to the last hidden state, [B*T, D]; null where nothing before it is differentiated. */
+  readonly gradient: Tensor | null;
 }
 
 /** Takes the hidden state over: the backward pass through the final norm needs it. A loss that is not finite is refused. */
@@ -46,9 +46,8 @@ export async function openHeadGradient(visit: HeadVisit<WeightedBatch>): Promise
   return {
     pass: slices.pass,
     async finish() {
-      const { program, tensors } = await objectiveOf(model, batch, slices.rows);
-      const weights = await device.upload(batch.weights, [slices.rows, 1], 'table');
-      const { loss, normedGradient } = await device.run(program, { ...tensors, ...slices.tensors(), weights });
+      const feeds = { ...(await objectiveFeeds(model, batch)), ...slices.tensors() };
+      const { loss, normedGradient } = await device.run(await objectiveProgram(model, batch, slices.rows), feeds);
       const back = await device.program(finalNormBackward, config, shapeOf(batch));
       const { hiddenOutGradient } = await device.run(back, { hidden, norm, normedGradient: normedGradient! });
       const value = await device.read(loss!);
@@ -58,24 +57,24 @@ export async function openHeadGradient(visit: HeadVisit<WeightedBatch>): Promise
   };
 }
 
-/** What the predictions are held against, and the graph that does it. */
-async function objectiveOf(
+function objectiveProgram({ config, device }: Model, { expected }: WeightedBatch, rows: number): Promise<Program> {
+  if (!expected) return device.program(weightedLoss, config, rows);
+  return device.program(distillationLoss, config, rows, expected.topK, expected.temperature);
+}
+
+/** What the predictions of a batch are held against, and what each counts. */
+export async function objectiveFeeds(
   model: Model,
-  { ids, tokens, expected }: WeightedBatch,
-  rows: number,
-): Promise<{ program: Program; tensors: Tensors }> {
+  { batch, ids, tokens, weights, expected }: WeightedBatch,
+): Promise<Tensors> {
   const { config, device } = model;
-  if (!expected)
-    return {
-      program: await device.program(weightedLoss, config, rows),
-      tensors: { targets: await headRowsOf(model, predicted(ids, tokens)) },
-    };
-  const { topK, temperature } = expected;
+  const rows = batch * (tokens - 1);
+  const counts = await device.upload(weights, [rows, 1], 'table');
+  if (!expected) return { weights: counts, targets: await headRowsOf(model, predicted(ids, tokens)) };
+  const { topK, logProbabilities } = expected;
   return {
-    program: await device.program(distillationLoss, config, rows, topK, temperature),
-    tensors: {
-      teacherRows: await headRowsOf(model, expected.ids, [rows, topK, config.width]),
-      teacherLogProbabilities: await device.upload(expected.logProbabilities, [rows, topK], 'table'),
-    },
+    weights: counts,
+    teacherRows: await headRowsOf(model, expected.ids, [rows, topK, config.width]),
+    teacherLogProbabilities: await device.upload(logProbabilities, [rows, topK], 'table'),
   };
 }

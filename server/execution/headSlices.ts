@@ -1,6 +1,6 @@
 // What runs along while the head passes in slices along the vocabulary, and the tokens' own rows of the head.
 import type { BatchShape } from '../model/blockInputs';
-import { finalNorm } from '../model/head';
+import { beforeFirstSlice, finalNorm } from '../model/head';
 import { embeddingName, headName } from '../model/weights';
 import type { Scope } from '../runtime/device';
 import type { Program } from '../runtime/sessions';
@@ -16,8 +16,11 @@ export interface Running {
   readonly from: number;
 }
 
-/** Initial values of the running maximum and the running sum of exponentials. */
-export const logSumExp = { largest: { width: 1, from: -3e38 }, sum: { width: 1, from: 0 } } as const;
+/** The running maximum and the running sum of exponentials. */
+export const logSumExp = {
+  largest: { width: 1, from: beforeFirstSlice.largest },
+  sum: { width: 1, from: beforeFirstSlice.sum },
+} as const;
 
 export interface HeadSlices {
   /** B (T-1): the predictions of the batch. */

@@ -195,7 +195,7 @@ export function placed(
 export const tensorsOf = (plan: MemoryPlan): Pick<DevicePlan, 'bytes' | 'totalBytes'> => plan.device ?? plan;
 
 /** The plan with so many bytes more. */
-export function withMore<Plan extends MemoryPlan>(plan: Plan, part: 'weights' | 'states', nBytes: number): Plan {
+export function withMore<Plan extends MemoryPlan>(plan: Plan, part: keyof DevicePlan['bytes'], nBytes: number): Plan {
   const grown = <P extends Pick<DevicePlan, 'totalBytes'> & { readonly bytes: Readonly<Record<string, number>> }>(
     of: P,
   ): P => ({

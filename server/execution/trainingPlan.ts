@@ -3,8 +3,20 @@ import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { MemoryMode } from '../protocol/recipes';
 import type { MemoryLimits } from './memoryLimits';
-import { fits, type MemoryPlan, placed, planExecution, shortage, tensorsOf, withStayingBlocks } from './memoryPlan';
+import {
+  fits,
+  type MemoryPlan,
+  placed,
+  planExecution,
+  roomFor,
+  sequenceOperations,
+  shortage,
+  tensorsOf,
+  withMore,
+  withStayingBlocks,
+} from './memoryPlan';
 import { weightSizes } from './memorySizes';
+import { blockGroup, groupSize } from './weightStore';
 
 export interface TrainingRequest extends MemoryLimits {
   readonly microBatchSequences: number;
@@ -13,11 +25,15 @@ export interface TrainingRequest extends MemoryLimits {
   /** Elements of all adapter matrices. */
   readonly nAdapterParameters: number;
   readonly activations: 'auto' | 'keep' | 'recompute';
+  /** Its masks would all have to be there together in a segment, so that there is none. */
+  readonly dropout: number;
   readonly memory: MemoryMode;
 }
 
 export interface TrainingPlan extends MemoryPlan {
   readonly keeps: 'keep' | 'recompute';
+  /** So many of the last blocks are one graph with the head (segment.ts). */
+  readonly segmentBlocks: number;
   /** Micro-batches that go through the model together: all of a step where weights are streamed. */
   readonly batchesAtOnce: number;
 }
@@ -32,13 +48,34 @@ export function planTraining(config: ModelConfig, request: TrainingRequest): Tra
   const keeping = request.activations === 'auto' ? (['keep', 'recompute'] as const) : [request.activations];
   const plans = modes.flatMap((mode) => keeping.map((keeps) => planOf(config, request, mode, keeps)));
   const fitting = plans.find((plan) => fits(plan, request));
-  if (fitting) return fitting.mode === 'resident' ? fitting : withStayingBlocks(config, fitting, request);
+  if (fitting?.mode === 'resident') return withSegment(config, fitting, request);
+  if (fitting) return withStayingBlocks(config, fitting, request);
   const least = plans.reduce((a, b) => (tensorsOf(b).totalBytes < tensorsOf(a).totalBytes ? b : a));
   throw new UserError(
     'cannotFit',
     `Training needs ${shortage(least, request)}: use fewer --tokens or a smaller --micro-batch` +
       `${request.memory === 'resident' ? ', or --memory streaming' : ''}.`,
   );
+}
+
+/**
+ * A run cannot be interrupted: a segment has so many floating-point operations at most, which is 10 to 20 seconds on two cores.
+ */
+const longestRunOperations = 2e12;
+
+/** Where insides are kept, as many of the last blocks as fit are a segment. It keeps what is merged into their weights, too. */
+function withSegment(config: ModelConfig, plan: TrainingPlan, request: TrainingRequest): TrainingPlan {
+  if (plan.keeps !== 'keep' || request.dropout > 0) return plan;
+  const { microBatchSequences, tokensPerSequence } = request;
+  const { block, head } = sequenceOperations(config, tokensPerSequence);
+  const blockBytes = 4 * groupSize(blockGroup(config, 0));
+  const segmentBlocks = Math.min(
+    config.nBlocks - 1,
+    Math.floor(roomFor(plan, request) / blockBytes),
+    Math.floor((longestRunOperations / microBatchSequences - 2 * head) / (2 * block)),
+  );
+  if (segmentBlocks <= 0) return plan;
+  return { ...withMore(plan, 'activations', segmentBlocks * blockBytes), segmentBlocks };
 }
 
 function planOf(
@@ -80,6 +117,7 @@ function planOf(
       copiedBytes: 4 * 2 * rows * D,
     }),
     keeps,
+    segmentBlocks: 0,
     batchesAtOnce,
   };
 }

@@ -134,16 +134,17 @@ export function apply<A>(op: Op<A>, inputs: readonly Value[], attributes: A): No
 
 /** Every value that the outputs need, inputs before their users, each once. */
 export function topologicalOrder(outputs: Iterable<Value>): Value[] {
-  const seen = new Set<Value>();
-  const order: Value[] = [];
-  const visit = (value: Value): void => {
-    if (seen.has(value)) return;
-    seen.add(value);
-    if (value.kind === 'node') value.inputs.forEach(visit);
-    order.push(value);
-  };
-  for (const value of outputs) visit(value);
-  return order;
+  const order = new Set<Value>();
+  for (const output of outputs) {
+    // A list in place of a function that calls itself: a graph of many blocks is deeper than the stack.
+    const open = [output];
+    for (let value = open.at(-1); value; value = open.at(-1)) {
+      const before = value.kind === 'node' ? value.inputs.find((each) => !order.has(each)) : undefined;
+      if (before) open.push(before);
+      else order.add(open.pop()!);
+    }
+  }
+  return [...order];
 }
 
 export const size = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);

@@ -71,19 +71,23 @@ export function addGradients(shapes: Readonly<Record<string, Shape>>): Graph {
 }
 
 function gradientsOf(hiddenOut: Value, { inputs, hiddenIn }: GradientTargets): Record<string, Value> {
+  const names = [...inputs, ...(hiddenIn ? ['hidden'] : [])];
+  const found = gradients(hiddenOut, input(hiddenOutGradient, hiddenOut.shape), inputsNamed(hiddenOut, names));
+  return Object.fromEntries(names.map((name, i) => [gradientOf(name), found[i]!]));
+}
+
+/** The inputs of these names that a value is made of. */
+export function inputsNamed(of: Value, names: readonly string[]): Value[] {
   const known = new Map<string, Value>();
-  for (const value of topologicalOrder([hiddenOut])) {
+  for (const value of topologicalOrder([of])) {
     if (value.kind === 'input') known.set(value.name, value);
     // A weight that is stored in fewer bits is a target as what it is widened to.
     const stored = value.kind === 'node' && value.dtype === 'float32' ? value.inputs[0] : undefined;
     if (stored?.kind === 'input' && isStored(stored.dtype)) known.set(stored.name, value);
   }
-  const names = [...inputs, ...(hiddenIn ? ['hidden'] : [])];
-  const targets = names.map((name) => {
+  return names.map((name) => {
     const target = known.get(name);
-    if (!target) throw new Error(`the block has no input ${name} to differentiate with respect to`);
+    if (!target) throw new Error(`there is no input ${name} to differentiate with respect to`);
     return target;
   });
-  const found = gradients(hiddenOut, input(hiddenOutGradient, hiddenOut.shape), targets);
-  return Object.fromEntries(names.map((name, i) => [gradientOf(name), found[i]!]));
 }

@@ -45,6 +45,9 @@ export const headInput = (config: ModelConfig, rows: number): Value =>
 
 const capAt = (cap: number | null, temperature: number) => (cap === null ? null : cap / temperature);
 
+/** The running maximum and the running sum before the first slice. */
+export const beforeFirstSlice = { largest: -3e38, sum: 0 } as const;
+
 /** The running maximum and sum of exponentials after a slice of logits [rows, S]; before it they are inputs [rows, 1]. */
 export interface OnlineSoftmax {
   readonly largest: Value; // [rows, 1]

@@ -1,7 +1,7 @@
-// AdamW with clipped gradients as graphs: one run changes all matrices of a block. Formulas and their order are those of
+// AdamW with clipped gradients as graphs: one run changes the matrices of many blocks. Formulas and their order are those of
 // torch.optim.AdamW and torch.nn.utils.clip_grad_norm_ (arXiv:1412.6980, arXiv:1711.05101).
 import { add, div, mul, scale, sqrt, square, sub } from '../graph/ops/elementwise';
-import { reshape } from '../graph/ops/movement';
+import { concat, reshape } from '../graph/ops/movement';
 import { reduceSum } from '../graph/ops/reduce';
 import { gradientOf } from '../model/blockGradient';
 import { type Graph, input, scalar, type Shape, type Value } from '../graph/value';
@@ -42,7 +42,7 @@ export const stepScalars = (
   secondCorrection: Math.sqrt(1 - beta2 ** (step + 1)),
 });
 
-/** One step of all matrices of a block, by name and shape. */
+/** One step of some matrices, by name and shape. */
 export function adamwStep(matrices: Readonly<Record<string, Shape>>, { beta1, beta2, epsilon }: AdamWConstants): Graph {
   const clip = input('clip', []);
   const decay = input('decay', []);
@@ -63,8 +63,13 @@ export function adamwStep(matrices: Readonly<Record<string, Shape>>, { beta1, be
   return { name: 'adamwStep', outputs };
 }
 
-/** The sum of the squares of all elements of some gradients, [1]. */
-export function sumOfSquares(matrices: Readonly<Record<string, Shape>>): Graph {
+/** The sums of the squares of all elements of the gradients of each set of matrices, [sets]. */
+export function sumsOfSquares(sets: readonly Readonly<Record<string, Shape>>[]): Graph {
+  return { name: 'sumsOfSquares', outputs: { sums: concat(sets.map(sumOfSquares), 0) } };
+}
+
+/** [1] */
+function sumOfSquares(matrices: Readonly<Record<string, Shape>>): Value {
   const sums = Object.entries(matrices).map(([name, shape]) => {
     const squares = square(input(gradientOf(name), shape));
     return reshape(
@@ -75,5 +80,5 @@ export function sumOfSquares(matrices: Readonly<Record<string, Shape>>): Graph {
       [1],
     );
   });
-  return { name: 'sumOfSquares', outputs: { sum: sums.reduce(add) } };
+  return sums.reduce(add);
 }

@@ -21,10 +21,10 @@ export interface AdapterState extends Adapters, Disposable {
   layers(block: number): ReadonlyMap<string, AdaptedModule>;
   /** The matrices of a block by name, with their shapes. */
   shapes(block: number): Readonly<Record<string, Shape>>;
-  /** Everything the optimizer works on in a block, by the names of adamw.ts. */
-  optimized(block: number): Tensors;
+  /** Everything the optimizer works on in some blocks, by the names of adamw.ts and `matrixOf`. */
+  optimized(blocks: readonly number[]): Tensors;
   /** Takes new tensors in the place of those under the same names. */
-  replace(block: number, tensors: Tensors): void;
+  replace(blocks: readonly number[], tensors: Tensors): void;
   /** All tensors to the host, as `${block} ${name}`, to be saved; and back. */
   save(): Promise<Map<string, Float32Array>>;
   load(saved: ReadonlyMap<string, Float32Array>): Promise<void>;
@@ -50,20 +50,24 @@ export async function openAdapterState(
   const upload = async (place: string, data: Float32Array, shape: Shape) =>
     put(place, await scope.upload(data.slice(), shape, 'weight'));
   for (const { place, data, shape } of freshState(modules, initial)) await upload(place, data, shape);
-  const tensorsOf = (block: number, names: (matrix: string) => readonly string[]): Tensors =>
-    Object.fromEntries(
-      Object.keys(shapes(block))
-        .flatMap(names)
-        .map((name) => [name, held.get(placeOf(block, name))!]),
+  /** Where all that the optimizer works on lies, and its name in the optimizer's graph. */
+  const optimizedPlaces = (of: readonly number[]) =>
+    of.flatMap((block) =>
+      Object.keys(shapes(block)).flatMap((matrix) =>
+        optimizedKinds.map((kind) => ({ place: placeOf(block, kind(matrix)), name: kind(matrixOf(block, matrix)) })),
+      ),
     );
   return {
     blocks,
     shapes,
     layers,
-    tensors: (block) => tensorsOf(block, (matrix) => [parameterOf(matrix)]),
-    optimized: (block) => tensorsOf(block, optimizedOf),
-    replace(block, tensors) {
-      for (const [name, tensor] of Object.entries(tensors)) put(placeOf(block, name), tensor);
+    tensors: (block) =>
+      Object.fromEntries(
+        Object.keys(shapes(block)).map((matrix) => [matrix, held.get(placeOf(block, parameterOf(matrix)))!]),
+      ),
+    optimized: (of) => Object.fromEntries(optimizedPlaces(of).map(({ place, name }) => [name, held.get(place)!])),
+    replace(of, tensors) {
+      for (const { place, name } of optimizedPlaces(of)) put(place, tensors[name]!);
     },
     async save() {
       const saved = new Map<string, Float32Array>();
@@ -73,7 +77,7 @@ export async function openAdapterState(
     async load(saved) {
       for (const block of blocks)
         for (const [matrix, shape] of Object.entries(shapes(block)))
-          for (const place of optimizedOf(matrix).map((name) => placeOf(block, name))) {
+          for (const place of optimizedKinds.map((kind) => placeOf(block, kind(matrix)))) {
             const data = saved.get(place);
             if (data?.length !== size(shape)) throw new Error(`the saved state lacks ${place}`);
             await upload(place, data, shape);
@@ -111,8 +115,11 @@ function* freshState(
   }
 }
 
+/** A matrix of one block among those of several. */
+export const matrixOf = (block: number, matrix: string) => `${block} ${matrix}`;
+
 const placeOf = (block: number, name: string) => `${block} ${name}`;
-const optimizedOf = (matrix: string) => [parameterOf(matrix), firstMoment(matrix), secondMoment(matrix)];
+const optimizedKinds = [parameterOf, firstMoment, secondMoment];
 
 /** Which modules are adapted in which block, and the shapes of their matrices. */
 function layoutOf(modules: readonly AdaptedModule[]): Pick<AdapterState, 'blocks' | 'layers' | 'shapes'> {

@@ -1,4 +1,6 @@
 // One step of training: the loss of some batches, its gradient by all adapter matrices, clipped, and AdamW's change.
+import { type Shape, size } from '../graph/value';
+import { gradientOf } from '../model/blockGradient';
 import { maskOf } from '../model/lora';
 import type { OptimizerOptions } from '../recipes/heal/trainingOptions';
 import type { Tensor, Tensors } from '../runtime/tensor';
@@ -6,8 +8,8 @@ import { type BackwardOptions, lossAndGradients } from '../execution/backward';
 import { type GradientSums, openGradientSums } from '../execution/gradientSums';
 import type { WeightedBatch } from '../execution/headLossGradient';
 import type { Model } from '../execution/model';
-import type { AdapterState } from './adapterState';
-import { adamwStep, next, type StepScalars, stepScalars, sumOfSquares } from './adamw';
+import { type AdapterState, matrixOf } from './adapterState';
+import { adamwStep, next, type StepScalars, stepScalars, sumsOfSquares } from './adamw';
 import { dropoutMask, keyOf } from './random';
 import { learningRate } from './schedule';
 
@@ -18,6 +20,8 @@ export interface StepOptions {
   readonly seed: number;
   readonly dropout: number;
   readonly activations: 'keep' | 'recompute';
+  /** So many of the last blocks are one graph with the head: see BackwardOptions. Default: none. */
+  readonly segmentBlocks?: number;
   /** How many batches go through the model together: more than one only spares the reading of streamed weights. */
   readonly batchesAtOnce: number;
   readonly signal?: AbortSignal;
@@ -51,7 +55,7 @@ export async function trainStep(
   const gradNorm = await normOf(model, adapter, sums);
   if (Number.isFinite(gradNorm)) {
     const scalars = stepScalars(optimizer, rate, step, clipFactor(gradNorm, optimizer));
-    await change(model, adapter, sums.of, scalars, optimizer);
+    await change(model, adapter, sums, scalars, optimizer);
   }
   return { lossNats, gradNorm, learningRate: rate };
 }
@@ -67,7 +71,7 @@ async function sumOfLosses(
   step: number,
   options: StepOptions & Pick<BackwardOptions, 'take'>,
 ): Promise<number> {
-  const { seed, dropout, activations, batchesAtOnce, signal, onProgress, take } = options;
+  const { seed, dropout, activations, segmentBlocks = 0, batchesAtOnce, signal, onProgress, take } = options;
   let loss = 0;
   for (let first = 0; first < batches.length; first += batchesAtOnce) {
     const together = batches.slice(first, first + batchesAtOnce);
@@ -80,6 +84,7 @@ async function sumOfLosses(
       take,
       ...(masks && { masks }),
       activations,
+      segmentBlocks,
       signal,
       onProgress: (fraction) => onProgress?.((first + fraction * together.length) / batches.length),
     });
@@ -108,19 +113,19 @@ function dropoutMasks(
 
 /** L2 over all gradients. */
 async function normOf({ device }: Model, adapter: AdapterState, sums: GradientSums): Promise<number> {
-  let squares = 0;
-  for (const block of sums.blocks()) {
-    using scope = device.scope();
-    const { sum } = await scope.run(await scope.program(sumOfSquares, adapter.shapes(block)), sums.of(block));
-    squares += (await scope.read(sum!))[0]!;
-  }
-  return Math.sqrt(squares);
+  using scope = device.scope();
+  const program = await scope.program(
+    sumsOfSquares,
+    sums.blocks().map((block) => matricesOf(adapter, [block])),
+  );
+  const { sums: squares } = await scope.run(program, gradientsOf(adapter, sums, sums.blocks()));
+  return Math.sqrt((await scope.read(squares!)).reduce((sum, x) => sum + x, 0));
 }
 
 async function change(
   { device }: Model,
   adapter: AdapterState,
-  gradients: (block: number) => Tensors,
+  gradients: GradientSums,
   scalars: StepScalars,
   { beta1, beta2, epsilon }: OptimizerOptions,
 ): Promise<void> {
@@ -128,12 +133,43 @@ async function change(
   const fed: Record<string, Tensor> = {};
   for (const [name, value] of Object.entries(scalars))
     fed[name] = await scope.upload(Float32Array.of(value), [], 'table');
-  for (const block of adapter.blocks) {
-    const program = await scope.program(adamwStep, adapter.shapes(block), { beta1, beta2, epsilon });
-    const changed = await scope.run(program, { ...fed, ...adapter.optimized(block), ...gradients(block) });
-    adapter.replace(block, renamed(changed));
+  for (const blocks of changedTogether(adapter)) {
+    const program = await scope.program(adamwStep, matricesOf(adapter, blocks), { beta1, beta2, epsilon });
+    const feeds = { ...fed, ...adapter.optimized(blocks), ...gradientsOf(adapter, gradients, blocks) };
+    adapter.replace(blocks, renamed(await scope.run(program, feeds)));
   }
 }
+
+/** While matrices are changed they are there twice, with their moments. */
+const mostChangedTogether = 2 ** 24;
+
+/** All blocks in one run, or in several where the adapter is large. */
+function changedTogether({ blocks, shapes }: AdapterState): number[][] {
+  const sets: number[][] = [];
+  let room = 0;
+  for (const block of blocks) {
+    const numbers = Object.values(shapes(block)).reduce((sum, shape) => sum + size(shape), 0);
+    if (numbers > room || sets.length === 0) {
+      sets.push([]);
+      room = mostChangedTogether;
+    }
+    sets.at(-1)!.push(block);
+    room -= numbers;
+  }
+  return sets;
+}
+
+/** The matrices of some blocks together, and their gradients. */
+const matricesOf = ({ shapes }: AdapterState, blocks: readonly number[]): Readonly<Record<string, Shape>> =>
+  Object.fromEntries(
+    blocks.flatMap((block) => Object.entries(shapes(block)).map(([name, shape]) => [matrixOf(block, name), shape])),
+  );
+const gradientsOf = ({ shapes }: AdapterState, sums: GradientSums, blocks: readonly number[]): Tensors =>
+  Object.fromEntries(
+    blocks.flatMap((block) =>
+      Object.keys(shapes(block)).map((name) => [gradientOf(matrixOf(block, name)), sums.of(block)[gradientOf(name)]!]),
+    ),
+  );
 
 /** Without the `next ` before the names. */
 const renamed = (tensors: Tensors): Tensors =>

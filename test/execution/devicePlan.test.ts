@@ -111,6 +111,7 @@ describe('training on a device', () => {
     accumulate: 2,
     nAdapterParameters: 1e6,
     activations: 'auto',
+    dropout: 0,
     memory: 'auto',
     limitBytes: ample,
   };

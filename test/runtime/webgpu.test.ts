@@ -1,11 +1,12 @@
 // The WebGPU provider on SwiftShader, Chromium's graphics device in software: slow, but the same code path as a real one.
 // Every graph must run there whole (falling back to the CPU is switched off), and no weight may come back.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
+import type { HealReport } from '../../server/recipes/heal/recipe';
 import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
 import { available, modelFolder, repoRoot } from '../fixtures';
 import { lavapipeDriver, swiftShaderDriver } from '../softwareDevices';
@@ -73,6 +74,26 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
     const [here, there] = [on('cpu'), on('webgpu')];
     expect(Math.abs(here.lossNats - there.lossNats)).toBeLessThan(1e-4);
     expect(there.dropSet).toEqual([2]);
+  });
+  test('steps of healing as one graph are those of the CPU block by block, in half as many runs', () => {
+    const out = (name: string) => ['--out', join(folder, name), '--json', join(folder, `${name}.json`), '--quiet'];
+    const heal = (device: string, activations: string) => {
+      const name = `healed-${device}-${activations}`;
+      const data = ['--data', join(repoRoot, 'media/demo/tinystories.txt'), '--tokens', '32', '--holdout', '0'];
+      const loop = ['--steps', '2', '--micro-batch', '1', '--activations', activations, '--device', device];
+      const args = ['dist/espalier.cjs', 'heal', modelFolder('stories260k'), ...data, ...loop, ...out(name)];
+      const env = { ...process.env, VK_ICD_FILENAMES: driver, ESPALIER_TRACE: '1' };
+      const { stderr } = spawnSync(process.execPath, args, { cwd: repoRoot, env, encoding: 'utf8' });
+      const { steps } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as HealReport;
+      return { steps, runs: Number(/trace \S+: (\d+) runs/.exec(stderr)![1]) };
+    };
+    const [here, blocks, segment] = [heal('cpu', 'recompute'), heal('webgpu', 'recompute'), heal('webgpu', 'keep')];
+    for (const found of [blocks, segment])
+      for (const [s, { lossNats, gradNorm }] of here.steps.entries()) {
+        expect(relative(found.steps[s]!.lossNats, lossNats)).toBeLessThan(1e-6);
+        expect(relative(found.steps[s]!.gradNorm, gradNorm)).toBeLessThan(1e-4);
+      }
+    expect(segment.runs).toBeLessThan(blocks.runs / 2);
   });
   test('loss and gradients of matrices held as int4, and the head as int8, are those of the CPU', () => {
     const on = (device: string) =>

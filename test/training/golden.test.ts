@@ -20,19 +20,33 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.floor(share * (sorted.length - 1))] ?? 0;
 }
 
-const runs: { file: string; memory: 'resident' | 'streaming'; activations: 'keep' | 'recompute'; steps?: number }[] = [
+const runs: {
+  file: string;
+  memory: 'resident' | 'streaming';
+  activations: 'keep' | 'recompute';
+  /** All blocks but the first as one graph with the head. */
+  segment?: boolean;
+  steps?: number;
+}[] = [
   { file: 'lora-stories260k', memory: 'resident', activations: 'recompute' },
   { file: 'lora-stories260k', memory: 'resident', activations: 'keep' },
+  { file: 'lora-stories260k', memory: 'resident', activations: 'keep', segment: true },
   { file: 'lora-stories260k', memory: 'streaming', activations: 'recompute' },
   { file: 'lora-stories260k-cosine', memory: 'resident', activations: 'recompute' },
   { file: 'lora-stories260k-cosine', memory: 'streaming', activations: 'keep' },
   { file: 'lora-smollm2-135m', memory: 'resident', activations: 'recompute', ...(!long && { steps: 2 }) },
-  { file: 'lora-smollm2-135m-cosine', memory: 'resident', activations: 'keep', ...(!long && { steps: 1 }) },
+  {
+    file: 'lora-smollm2-135m-cosine',
+    memory: 'resident',
+    activations: 'keep',
+    segment: true,
+    ...(!long && { steps: 1 }),
+  },
 ];
 
-describe.skipIf(!available(`${dataFolder}/reference`)).each(runs)(
-  '$file, $memory, $activations',
-  ({ file, memory, activations, steps }) => {
+describe.skipIf(!available(`${dataFolder}/reference`)).each(runs.map((run) => ({ segment: false, ...run })))(
+  '$file, $memory, $activations, as a segment $segment',
+  ({ file, memory, activations, segment, steps }) => {
     const reference = readReference(file);
     it.skipIf(!available(modelFolder(modelName(reference.settings.model))))(
       'steps as PEFT does',
@@ -57,6 +71,7 @@ describe.skipIf(!available(`${dataFolder}/reference`)).each(runs)(
             seed: 0,
             dropout: 0,
             activations,
+            segmentBlocks: segment ? model.config.nBlocks - 1 : 0,
             batchesAtOnce: memory === 'streaming' ? accumulate : 1,
           };
           for (const [s, expected] of reference.steps.slice(0, steps).entries()) {

@@ -6,7 +6,7 @@ import { type AdaptedModule, adaptedModules } from '../../server/model/adapter';
 import { gradientOf } from '../../server/model/blockGradient';
 import type { OptimizerOptions } from '../../server/recipes/heal/trainingOptions';
 import { type Device, openDevice } from '../../server/runtime/device';
-import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumOfSquares } from '../../server/training/adamw';
+import { adamwStep, firstMoment, next, secondMoment, stepScalars, sumsOfSquares } from '../../server/training/adamw';
 import { type AdapterState, freshMatrices, openAdapterState } from '../../server/training/adapterState';
 import { type CountedSequence, weightedBatches } from '../../server/training/batches';
 import { type StepOptions, trainStep } from '../../server/training/step';
@@ -247,6 +247,6 @@ describe("AdamW's change", () => {
       names.map((name) => [gradientOf(name), Float64Array.from(someNumbers(sizes[name], 3))]),
     );
     const squares = Object.values(feeds).reduce((sum, x) => sum + x.reduce((s, y) => s + y * y, 0), 0);
-    expect(evaluate(sumOfSquares(shapes), feeds).sum!.data[0]).toBeCloseTo(squares, 12);
+    expect(evaluate(sumsOfSquares([shapes]), feeds).sums!.data[0]).toBeCloseTo(squares, 12);
   });
 });

@@ -16,11 +16,11 @@ export interface HealShape {
 /** Throws UserError('cannotFit'). */
 export function planHealing(
   config: ModelConfig,
-  { loop, compute: { memory } }: HealRecipe,
+  { loop, adapter: { dropout }, compute: { memory } }: HealRecipe,
   shape: HealShape,
   limits: MemoryLimits,
 ): { plan: TrainingPlan; cost: Cost } {
-  const plan = planTraining(config, { ...loop, ...shape, memory, ...limits });
+  const plan = planTraining(config, { ...loop, ...shape, dropout, memory, ...limits });
   const nSequences = loop.steps * loop.microBatchSequences * loop.accumulate;
   return { plan, cost: { nSequences, cacheBytes: 0, operations: operationsOf(config, loop, shape, plan) } };
 }

@@ -46,6 +46,7 @@ export function trainerOf(
         seed: data.seed,
         dropout: recipe.adapter.dropout,
         activations: plan.keeps,
+        segmentBlocks: plan.segmentBlocks,
         batchesAtOnce: plan.batchesAtOnce,
         signal,
       });
