@@ -7,7 +7,7 @@ import { isUserError, UserError } from '../errors';
 import type { HeldFolder } from '../files/contained';
 import { cannotWrite } from '../shared/systemErrors';
 import { HubFailure, type Patience, withPatience } from './failures';
-import { hexOf, type HubFile } from './repository';
+import { hexOf, type HubFile } from './answers';
 
 /** Opens the file from a byte on; what comes may begin earlier, at the first one. */
 export type OpenFrom = (from: number) => Promise<{ from: number; bytes: AsyncIterable<Uint8Array> }>;

@@ -9,7 +9,7 @@ import { removeVoidLocks, withOwner } from '../files/owner';
 import { cacheFolderOf } from '../shared/hubCache';
 import { isCommit } from '../protocol/repositoryNames';
 import { cannotRead, cannotWrite, isMissing, nullIfMissing } from '../shared/systemErrors';
-import { hexOf, type HubFile } from './repository';
+import { hexOf, type HubFile } from './answers';
 
 export interface CachedRepository {
   readonly cache: string;

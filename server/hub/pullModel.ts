@@ -8,6 +8,7 @@ import type { HeldFolder } from '../files/contained';
 import type { DownloadPlan } from '../protocol/engine';
 import { size } from '../shared/numbers';
 import type { NamedRepository } from '../shared/repositoryName';
+import { hexOf, type HubFile } from './answers';
 import { fetchBlob, partialName } from './blob';
 import {
   bytesIn,
@@ -26,7 +27,7 @@ import type { Patience } from './failures';
 import type { HubSettings } from './hubSettings';
 import { neededFiles } from './neededFiles';
 import { cachedModel, type PulledModel } from './offline';
-import { hexOf, type HubFile, type HubRepository, openFile, readRepository } from './repository';
+import { type HubRepository, openFile, readRepository } from './repository';
 
 export interface PullOptions {
   readonly signal: AbortSignal;

@@ -14,6 +14,8 @@ import { readReport } from '../../server/cli/report';
 import { rowFormOf } from '../../server/data/conversations';
 import { openRows } from '../../server/data/rows';
 import { readDocuments } from '../../server/data/textSource';
+import { commitIn, filesIn } from '../../server/hub/answers';
+import { neededFiles } from '../../server/hub/neededFiles';
 import { readModelConfig } from '../../server/model/readConfig';
 import { parseRecipe } from '../../server/recipes/recipeFile';
 import { SocketReader } from '../../server/rpc/socket';
@@ -69,7 +71,7 @@ function parsed(input: Uint8Array): unknown {
 
 const config: Target = {
   name: 'config.json',
-  share: 3500,
+  share: 3400,
   input: ofText(
     families.map((name) => fixture('families', name, 'config.json')),
     85,
@@ -91,7 +93,7 @@ const withHeader = (header: string, rest: Uint8Array): Uint8Array => {
 
 const header: Target = {
   name: 'header of safetensors',
-  share: 3500,
+  share: 3400,
   input(random) {
     const bytes = pickOf(random, safetensors);
     const end = 8 + Number(bytes.readBigUInt64LE(0));
@@ -320,7 +322,24 @@ const template: Target = {
   },
 };
 
+const tree = [
+  { type: 'file', path: 'model.safetensors', size: 134, oid: 'a'.repeat(40), lfs: { oid: 'b'.repeat(64), size: 9e9 } },
+  { type: 'directory', path: 'additional_chat_templates', size: 0, oid: 'a'.repeat(40) },
+  { type: 'file', path: 'additional_chat_templates/a.jinja', size: 3, oid: 'c'.repeat(40) },
+];
+const hubAnswers: Target = {
+  name: 'answers of a hub',
+  share: 200,
+  input: ofText([json(tree), json({ sha: 'a'.repeat(40), siblings: [], gated: false })], 80),
+  read(input) {
+    const [text, endpoint] = [utf8(input), new URL('https://hub/')];
+    if (text.includes('"sha"')) return commitIn(text, endpoint);
+    const paths = filesIn(text, endpoint).map(({ path }) => path);
+    return neededFiles('o/n', paths);
+  },
+};
+
 export const targets: readonly Target[] = [
   ...[config, header, tokenizer, recipe, log, frames, adapter, provenance, report],
-  ...[jsonLines, csv, parquet, compressed, template],
+  ...[jsonLines, csv, parquet, compressed, template, hubAnswers],
 ];

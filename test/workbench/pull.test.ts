@@ -1,0 +1,80 @@
+// Pulling a model in a real workbench, from an empty window to a model that is tried, by mouse and keys alone. The hub is the fake
+// one, and Hugging Face's cache is not there yet.
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { modelFolder } from '../fixtures';
+import { type FakeHub, mainCommit, openFakeHub } from '../hub/fakeHub';
+import { packagedExtension, workbenchAvailable } from './vsix';
+import { themeNames, type WorkbenchWindow } from './window';
+import { startWorkbench, type Workbench } from './workbench';
+
+const screens = process.env.ESPALIER_SCREENS;
+
+describe.skipIf(!workbenchAvailable())('pulling a model in the editor', () => {
+  let hub: FakeHub;
+  let workbench: Workbench;
+  let window: WorkbenchWindow;
+  let release = () => {};
+
+  beforeAll(async () => {
+    const stories = modelFolder('stories260k');
+    const names = readdirSync(stories);
+    const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(stories, name))]));
+    hub = await openFakeHub({ 'o/stories': { files } });
+    workbench = await startWorkbench({ vsix: packagedExtension(), environment: { HF_ENDPOINT: hub.endpoint } });
+    window = await workbench.openWindow();
+  }, 240_000);
+  afterAll(async () => {
+    release();
+    await workbench?.end();
+    await hub?.close();
+  });
+
+  const picture = async (name: string) => {
+    if (!screens) return;
+    mkdirSync(screens, { recursive: true });
+    for (const theme of themeNames) {
+      await window.choose(theme);
+      await window.page.screenshot({ path: join(screens, `${name}-${theme}.png`) });
+    }
+    await window.choose('dark');
+  };
+
+  it('is offered where there is no model yet', async () => {
+    await window.showContainer('Espalier');
+    await window.pane('Models').getByText('Pull Model from Hub').click({ timeout: 60_000 });
+    await window.input.waitFor();
+  });
+
+  it('refuses in the box what names no repository', async () => {
+    await window.input.fill('../o');
+    await window.page.locator('.quick-input-message', { hasText: 'names no repository of the hub' }).waitFor();
+  });
+
+  it('says size and free disk, and how far it is', async () => {
+    const wait = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    hub.fault = ({ path }) => (/model\.safetensors\?/.test(path) ? { waitAfter: 700_000, until: wait } : null);
+    await window.answer('o/stories');
+    const facts = window.panel.locator('section[aria-label="Download"]');
+    await facts.waitFor({ timeout: 60_000 });
+    expect(await facts.innerText()).toMatch(
+      /Model\s+o\/stories@main[\s\S]*To fetch\s+[\d.]+ [MG]B[\s\S]*Free there\s+[\d.]+ [MGT]B/,
+    );
+    await window.panel.locator('#state', { hasText: /\d+.% of what is fetched/ }).waitFor();
+    await picture('pull');
+    release();
+  });
+
+  it('lists the model, and gives it to be tried', async () => {
+    await window.panel.locator('#state', { hasText: 'Done' }).waitFor({ timeout: 60_000 });
+    await window.row('Models', 'o/stories').waitFor({ timeout: 60_000 });
+    const cache = join(dirname(workbench.workspace), 'home/.cache/huggingface/hub');
+    expect(existsSync(join(cache, 'models--o--stories/snapshots', mainCommit, 'model.safetensors'))).toBe(true);
+    await window.panel.locator('#try').click();
+    await window.panel.locator('#prompt').waitFor();
+    expect(window.ourProblems()).toEqual([]);
+  });
+});
