@@ -42,7 +42,7 @@ function history({ model, removedBlocks }: NonNullable<ModelSummary['prunedFrom'
 
 export function renderPlan(plan: Plan): string {
   const { stayingBlocks, deviceMemory } = plan;
-  const staying = stayingBlocks === undefined ? '' : ` but for the head and ${stayingBlocks} blocks`;
+  const staying = stayingBlocks === undefined ? '' : ` but for ${stayingBlocks} blocks that stay`;
   const { weights, states, activations } = (deviceMemory ?? plan).bytes;
   const parts = `(weights ${bytes(weights)}, hidden states ${bytes(states)}, activations ${bytes(activations)})`;
   const ofDevice =

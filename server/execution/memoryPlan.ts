@@ -1,7 +1,9 @@
 // What running a model will hold, before it starts: how many sequences go together, where weights and hidden states are,
 // and what all that takes, of the host's memory and of the device's. Pure.
 import { UserError } from '../errors';
+import type { BatchShape } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
+import { forwardInside, gradientsInside } from './insideSizes';
 import type { MemoryLimits } from './memoryLimits';
 import { activationBytes, sliceRows, type WeightSizes, weightSizes } from './memorySizes';
 import { blockGroup, groupSize } from './weightStore';
@@ -24,8 +26,9 @@ export interface ExecutionRequest extends MemoryLimits {
 
 export interface MemoryPlan {
   readonly mode: 'resident' | 'streaming';
-  /** Blocks whose weights stay on the device; with streaming the others are brought in for their turn. */
+  /** Blocks whose weights stay on the device, and whether the head does; with streaming the rest is brought in for its turn. */
   readonly stayingBlocks: number;
+  readonly headStays: boolean;
   /** Sequences that pass a block in one run. */
   readonly microBatchSequences: number;
   /** Sequences that go through the whole model together; with resident weights one micro-batch. */
@@ -89,7 +92,7 @@ function withMoreSequences(least: MemoryPlan, request: ExecutionRequest): Memory
 }
 
 /**
- * As many blocks stay on the device as there is room for, the head before them. Only where weights are copied to it: what is
+ * As much stays on the device as there is room for, in blocks and the head. Only where weights are copied to it: what is
  * read again from the host's memory comes from the system's cache of files, which needs the room itself.
  */
 export function withStayingBlocks<Plan extends MemoryPlan>(
@@ -99,12 +102,19 @@ export function withStayingBlocks<Plan extends MemoryPlan>(
 ): Plan {
   if (!plan.device || request.memory === 'streaming') return plan;
   const sizes = weightSizes(config, plan.headSliceRows);
-  for (let stayingBlocks = config.nBlocks - 1; stayingBlocks > 0; stayingBlocks--) {
-    const { staying, passing } = sizes.withStaying(stayingBlocks);
-    const more = { ...withMore(plan, 'weights', staying + passing - plan.device.bytes.weights), stayingBlocks };
-    if (fits(more, request)) return more;
+  const before = sizes.withStaying(0, false);
+  let [most, best] = [0, plan];
+  for (const headStays of [true, false]) {
+    for (let stayingBlocks = config.nBlocks; stayingBlocks >= 0; stayingBlocks--) {
+      const { staying, passing } = sizes.withStaying(stayingBlocks, headStays);
+      const change = staying + passing - before.staying - before.passing;
+      const more = { ...withMore(plan, 'weights', change), stayingBlocks, headStays };
+      if (!fits(more, request)) continue;
+      if (staying > most) [most, best] = [staying, more];
+      break;
+    }
   }
-  return plan;
+  return best;
 }
 
 /**
@@ -136,19 +146,34 @@ function leastPlan(
   return {
     mode,
     stayingBlocks: mode === 'resident' ? config.nBlocks : 0,
+    headStays: mode === 'resident',
     microBatchSequences,
     groupSequences: microBatchSequences,
     headSliceRows,
     nTokens: nSequences * T,
     ...placed(request, {
-      weights: mode === 'resident' ? sizes.resident : sizes.withStaying(0),
+      weights: mode === 'resident' ? sizes.resident : sizes.withStaying(0, false),
       states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
-      activations: (request.backward ? 3 : 1) * activationBytes(config, microBatchSequences, T, headSliceRows),
+      activations: activations(config, request, { batch: microBatchSequences, tokens: T }, headSliceRows),
       cacheBytes: request.cacheBytes ?? 0,
       hostBytes: request.hostBytes ?? 0,
       copiedBytes: 2 * rows * config.width * 4,
     }),
   };
+}
+
+/**
+ * On a device what its graphs take. On the host, where the system's allocator adds its own, the plan is on the safe side.
+ */
+function activations(
+  config: ModelConfig,
+  { device, backward = false, nSequences }: ExecutionRequest,
+  batch: BatchShape,
+  headSliceRows: number,
+): number {
+  if (!device) return (backward ? 3 : 1) * activationBytes(config, batch.batch, batch.tokens, headSliceRows);
+  if (!backward) return forwardInside(config, batch, headSliceRows);
+  return gradientsInside(config, batch, headSliceRows, Math.ceil(nSequences / batch.batch));
 }
 
 /** What a run takes, wherever that lies. */
@@ -216,9 +241,17 @@ export function roomFor({ totalBytes, device }: MemoryPlan, limits: MemoryLimits
 export const fits = (plan: MemoryPlan, limits: MemoryLimits): boolean =>
   plan.totalBytes <= limits.limitBytes && roomFor(plan, limits) >= 0;
 
-/** Hidden states of one sequence that are alive at the same time, at most. A variant's last one is normed beside it. */
-const statesAtOnce = (config: ModelConfig, { keepStates, backward = false, nVariants = 0 }: ExecutionRequest): number =>
-  Math.max(keepStates || backward ? config.nBlocks + 3 : 4, 2 * nVariants + 3);
+/**
+ * Hidden states of one sequence that are alive at the same time, at most. A variant's last one is normed beside it. Of a device
+ * those that a block or the head makes are counted in their graphs.
+ */
+function statesAtOnce(
+  config: ModelConfig,
+  { keepStates, backward = false, nVariants = 0, device }: ExecutionRequest,
+): number {
+  const made = device ? 0 : 3;
+  return Math.max(keepStates || backward ? config.nBlocks + (device ? 1 : 3) : 1 + made, 2 * nVariants + made);
+}
 
 /** Floating-point operations of a forward pass over one sequence: 2 a weight and token, 4 H T E a token for attention. */
 export function sequenceOperations(config: ModelConfig, tokens: number): { block: number; head: number } {

@@ -16,11 +16,11 @@ export function weightSizes(config: ModelConfig, headSliceRows: number) {
   const largest = Math.max(...blocks, ...slices);
   return {
     resident: { staying: sum(blocks) + sum(slices), passing: 0, largest } as WeightSizes,
-    /** The head and so many blocks stay; without blocks the head passes, too. */
-    withStaying(nBlocks: number): WeightSizes {
+    /** So many blocks stay, and the head or not. */
+    withStaying(nBlocks: number, head: boolean): WeightSizes {
       const stays = (block: number) => blockStays(block, nBlocks, config.nBlocks);
-      const staying = nBlocks === 0 ? 0 : sum(slices) + sum(blocks.filter((_, block) => stays(block)));
-      const passing = Math.max(...blocks.filter((_, block) => !stays(block)), ...(nBlocks === 0 ? slices : []));
+      const staying = (head ? sum(slices) : 0) + sum(blocks.filter((_, block) => stays(block)));
+      const passing = Math.max(0, ...blocks.filter((_, block) => !stays(block)), ...(head ? [] : slices));
       return { staying, passing, largest };
     },
   };

@@ -8,17 +8,13 @@ import { blockGroup, openWeightStore, residentStore, streamingStore, type Weight
 export function plannedStore(
   checkpoint: Checkpoint,
   device: Scope,
-  { mode, stayingBlocks }: Pick<MemoryPlan, 'mode' | 'stayingBlocks'>,
+  { mode, stayingBlocks, headStays }: Pick<MemoryPlan, 'mode' | 'stayingBlocks' | 'headStays'>,
 ): WeightStore {
   if (mode === 'resident') return residentStore(checkpoint, device);
-  if (stayingBlocks === 0) return streamingStore(checkpoint, device);
-  const { config } = checkpoint;
-  const passes = (_: unknown, block: number) => !blockStays(block, stayingBlocks, config.nBlocks);
-  const passing = new Set(
-    config.blocks
-      .map((_, k) => k)
-      .filter(passes)
-      .map((k) => blockGroup(config, k).key),
-  );
-  return openWeightStore(checkpoint, device, ({ key }) => !passing.has(key));
+  if (stayingBlocks === 0 && !headStays) return streamingStore(checkpoint, device);
+  const { nBlocks, blocks } = checkpoint.config;
+  const keys = blocks.map((_, block) => blockGroup(checkpoint.config, block).key);
+  const ofBlocks = new Set(keys);
+  const staying = new Set(keys.filter((_, block) => blockStays(block, stayingBlocks, nBlocks)));
+  return openWeightStore(checkpoint, device, ({ key }) => (ofBlocks.has(key) ? staying.has(key) : headStays));
 }

@@ -1,7 +1,9 @@
 // What training will hold: like memoryPlan.ts, for forward and backward passes. Pure.
 import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
+import type { AdapterUse } from '../model/lora';
 import type { MemoryMode } from '../protocol/recipes';
+import { trainingInside } from './insideSizes';
 import type { MemoryLimits } from './memoryLimits';
 import {
   fits,
@@ -24,6 +26,8 @@ export interface TrainingRequest extends MemoryLimits {
   readonly accumulate: number;
   /** Elements of all adapter matrices. */
   readonly nAdapterParameters: number;
+  /** Those of the block that has the most. */
+  readonly adapters: AdapterUse;
   readonly activations: 'auto' | 'keep' | 'recompute';
   /** Its masks would all have to be there together in a segment, so that there is none. */
   readonly dropout: number;
@@ -102,8 +106,11 @@ function planOf(
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
   const states = batchesAtOnce * (N + 3) * rows * D;
   const head = rows * (5 * D + 3 * forwardPlan.headSliceRows);
+  const onDevice =
+    request.device &&
+    trainingInside(config, { batch: microBatchSequences, tokens: T }, forwardPlan.headSliceRows, request.adapters);
   const sizes = weightSizes(config, forwardPlan.headSliceRows);
-  const frozen = mode === 'resident' ? sizes.resident : sizes.withStaying(0);
+  const frozen = mode === 'resident' ? sizes.resident : sizes.withStaying(0, false);
   return {
     ...forwardPlan,
     microBatchSequences,
@@ -111,8 +118,13 @@ function planOf(
     nTokens: rows * accumulate,
     ...placed(request, {
       weights: { ...frozen, staying: frozen.staying + 4 * 6 * nAdapterParameters },
-      states: 4 * (states + kept),
-      activations: 4 * Math.max(3 * inside, head),
+      ...(onDevice
+        ? {
+            states:
+              4 * batchesAtOnce * (N + 1) * rows * D + (keeps === 'keep' ? batchesAtOnce * N * onDevice.saved : 0),
+            activations: keeps === 'keep' ? onDevice.insideKept : onDevice.inside,
+          }
+        : { states: 4 * (states + kept), activations: 4 * Math.max(3 * inside, head) }),
       cacheBytes: 0,
       copiedBytes: 4 * 2 * rows * D,
     }),

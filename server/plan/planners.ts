@@ -13,7 +13,7 @@ import type { ModelConfig } from '../model/config';
 import { pathWithout } from '../model/path';
 import type { DropSet, TokenSource } from '../protocol/recipes';
 import type { EvaluateRecipe } from '../recipes/evaluate/recipe';
-import { type HealShape, planHealing } from '../recipes/heal/plan';
+import { adaptersOf, type HealShape, planHealing } from '../recipes/heal/plan';
 import type { HealRecipe } from '../recipes/heal/recipe';
 import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '../recipes/kinds';
 import { summarize } from '../recipes/modelSummary';
@@ -150,6 +150,7 @@ async function shapeOfHealing(recipe: HealRecipe, checkpoint: Checkpoint): Promi
       (n, { rank, inFeatures, outFeatures }) => n + rank * (inFeatures + outFeatures),
       0,
     ),
+    adapters: adaptersOf(modules, adapter.dropout),
     heldOut: loop.heldOut
       ? await shapeOf(loop.heldOut, checkpoint)
       : { nSequences: Math.ceil(share * ofData.nSequences), tokensPerSequence: data.tokens },

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { noAdapters } from '../../server/model/blockInputs';
 import { planTraining, type TrainingRequest } from '../../server/execution/trainingPlan';
 import { blockGroup, groupSize } from '../../server/execution/weightStore';
 import { readModelConfig } from '../../server/model/readConfig';
@@ -15,6 +16,7 @@ const request: TrainingRequest = {
   tokensPerSequence: 256,
   accumulate: 1,
   nAdapterParameters: 10_000,
+  adapters: noAdapters,
   activations: 'auto',
   dropout: 0,
   memory: 'auto',

@@ -29,7 +29,7 @@ import { begunIn, createHealFolder, type HealFolder, resumeHealFolder } from './
 import type { Recorded } from './metricsFile';
 import { type Begun, begunBy } from './identity';
 import { originalLoss, withTeacherTargets } from './original';
-import { type HealShape, planHealing } from './plan';
+import { adaptersOf, type HealShape, planHealing } from './plan';
 import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './report';
 import { evaluationModel, type InTraining, trainerOf } from './trainer';
 import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainingInputs';
@@ -43,7 +43,7 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     const planned = planHealing(
       checkpoint.config,
       recipe.resume ? asItWasBegun(recipe, await begunIn(recipe.out)) : recipe,
-      shapeOf(inputs),
+      shapeOf(inputs, recipe),
       limitsOf(recipe.compute),
     );
     const { plan } = planned;
@@ -203,9 +203,13 @@ const adapterFile = (
   baseModelNameOrPath: checkpoint.folder,
 });
 
-const shapeOf = ({ tokensPerSequence, nParameters, heldOut }: TrainingInputs): HealShape => ({
+const shapeOf = (
+  { tokensPerSequence, nParameters, modules, heldOut }: TrainingInputs,
+  { adapter: { dropout } }: HealRecipe,
+): HealShape => ({
   tokensPerSequence,
   nAdapterParameters: nParameters,
+  adapters: adaptersOf(modules, dropout),
   heldOut: { nSequences: heldOut.length, tokensPerSequence: Math.max(0, ...heldOut.map(({ ids }) => ids.length)) },
 });
 

@@ -1,5 +1,7 @@
 // What a healing will take, before it starts: known exactly once its data is read, and closely from the recipe alone.
 import type { ModelConfig } from '../../model/config';
+import type { AdapterUse } from '../../model/lora';
+import type { AdaptedModule } from '../../model/adapter';
 import type { HealRecipe } from './recipe';
 import type { MemoryLimits } from '../../execution/memoryLimits';
 import { sequenceOperations } from '../../execution/memoryPlan';
@@ -10,7 +12,19 @@ export interface HealShape {
   /** The most tokens of a training item. */
   readonly tokensPerSequence: number;
   readonly nAdapterParameters: number;
+  readonly adapters: AdapterUse;
   readonly heldOut: { readonly nSequences: number; readonly tokensPerSequence: number };
+}
+
+/** What the graphs of the block with the most adapters have. */
+export function adaptersOf(modules: readonly AdaptedModule[], dropout: number): AdapterUse {
+  const ofBlocks = new Map<number, AdaptedModule[]>();
+  for (const module of modules) ofBlocks.set(module.block, [...(ofBlocks.get(module.block) ?? []), module]);
+  const most = [...ofBlocks.values()].reduce((a, b) => (b.length > a.length ? b : a));
+  return {
+    layers: new Map(most.map(({ suffix, rank, scaling }) => [suffix, { rank, scaling }])),
+    dropout: dropout > 0,
+  };
 }
 
 /** Throws UserError('cannotFit'). */

@@ -57,12 +57,20 @@ export function trainerOf(
   };
 }
 
-/** The model with a plan for the sequences that it is evaluated on. */
+/**
+ * The model with a plan for the sequences that it is evaluated on. On a device no more of them go together than the plan of the
+ * training has hidden states.
+ */
 export function evaluationModel(model: Model, { heldOut }: TrainingInputs): Model {
   if (heldOut.length === 0) return model;
   const tokensPerSequence = Math.max(...heldOut.map(({ ids }) => ids.length));
   const memory = model.plan.mode;
   const limitBytes = Number.POSITIVE_INFINITY;
   const request = { nSequences: heldOut.length, tokensPerSequence, keepStates: false, memory, limitBytes };
-  return { ...model, plan: planExecution(model.config, request) };
+  const plan = planExecution(model.config, request);
+  if (!model.plan.device) return { ...model, plan };
+  const { microBatchSequences: each } = plan;
+  const room = Math.floor(model.plan.device.bytes.states / (4 * tokensPerSequence * model.config.width));
+  const groupSequences = Math.max(each, Math.min(plan.groupSequences, room - (room % each)));
+  return { ...model, plan: { ...plan, groupSequences } };
 }

@@ -1,5 +1,6 @@
 // What a study will take, before it starts: floating-point operations of every step from sizes alone. Pure.
 import { evaluationTokens } from '../../evaluation/taskSizes';
+import { noAdapters } from '../../model/blockInputs';
 import type { ModelConfig } from '../../model/config';
 import type { StudyPlan } from '../../protocol/engine';
 import type { HealRecipe } from '../heal/recipe';
@@ -98,6 +99,6 @@ function repairOperations(config: ModelConfig, { nSequences, tokensPerSequence }
 
 /** As if the model still had all its blocks: an upper bound, and not by much. The original model is evaluated once, too. */
 function healingOperations(config: ModelConfig, recipe: HealRecipe, heldOut: Shape): number {
-  const shape = { tokensPerSequence: recipe.data.tokens, nAdapterParameters: 0, heldOut };
+  const shape = { tokensPerSequence: recipe.data.tokens, nAdapterParameters: 0, adapters: noAdapters, heldOut };
   return planHealing(config, recipe, shape, noLimits).cost.operations;
 }
