@@ -117,6 +117,11 @@ const configLast = (files: readonly HubFile[]): HubFile[] => {
 const areCached = async (folder: string, files: readonly HubFile[]): Promise<boolean> =>
   (await without(files, (file) => isCached(folder, file))).length === 0;
 
+/** Files that hold the same are one blob. */
+const distinct = (files: readonly HubFile[]): HubFile[] => [
+  ...new Map(files.map((file) => [hexOf(file.hash), file])).values(),
+];
+
 async function without(files: readonly HubFile[], is: (file: HubFile) => Promise<boolean>): Promise<HubFile[]> {
   const left: HubFile[] = [];
   for (const file of files) if (!(await is(file))) left.push(file);
@@ -127,7 +132,9 @@ async function without(files: readonly HubFile[], is: (file: HubFile) => Promise
 async function fetchPlanned(pull: Pull, blobs: HeldFolder, files: readonly HubFile[]): Promise<number> {
   const { named, options, place, repository } = pull;
   const folder = snapshotFolder(place, repository.commit);
-  const missing = await without(files, async (file) => (await isCached(folder, file)) || hasBlob(blobs, file));
+  const missing = distinct(
+    await without(files, async (file) => (await isCached(folder, file)) || hasBlob(blobs, file)),
+  );
   let fetchBytes = 0;
   for (const file of missing) fetchBytes += file.sizeBytes - (await partBytes(blobs, file));
   const freeBytes = await freeBytesOf(place.cache);

@@ -31,6 +31,14 @@ beforeAll(async () => {
     'o/gated': { ...single, gatedTo: [token] },
     'o/private': { ...single, isPrivate: true },
     'o/pickled': { files: { 'config.json': '{}', 'pytorch_model.bin': 'x' } },
+    'o/twins': {
+      files: {
+        ...single.files,
+        'special_tokens_map.json': '{}',
+        'LICENSE.txt': 'You may.',
+        'vocab.json': beside['tokenizer.json'],
+      },
+    },
     'o/adapter': { files: { 'adapter_config.json': '{}', 'adapter_model.safetensors': someBytes(2000, 1) } },
     'o/huge': { ...single, saidBytes: { 'model.safetensors': 9e15 } },
     'o/hole': { files: { ...beside, 'model.safetensors.index.json': shards['model.safetensors.index.json'] } },
@@ -143,6 +151,15 @@ describe('a pulled model', () => {
     expect(filesAsked()).toEqual([]);
     expect(filesIn(other.folder)).toEqual(filesIn(folder));
     expect(filesIn(join(dirname(blobsOf(cache, 'o/sharded')), 'refs'))).toEqual(['main', 'v1.0']);
+  });
+
+  it('may have files that hold the same, which come once', async () => {
+    const { folder, cache, said } = await pull('o/twins');
+    expect(filesIn(folder)).toHaveLength(11);
+    expect(filesIn(blobsOf(cache, 'o/twins'))).toHaveLength(8);
+    const large = filesAsked().filter(({ path }) => /(tokenizer|vocab)\.json\?/.test(path));
+    expect(large).toHaveLength(1);
+    expect(said.fractions.at(-1)).toBe(1);
   });
 
   it('may be an adapter', async () => {
