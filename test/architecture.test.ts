@@ -98,7 +98,7 @@ const onlyIn = [
     within: /^(server|extension)\//,
     uses: /\bprocess\.(?:stdout|stderr)\b|\bconsole\.\w+|\bprocess\[/g,
   },
-  { place: 'server/hub/request.ts', within: /^(server|extension)\//, uses: /(?<![\w.])fetch\(/g },
+  { place: 'server/hub/request.ts', within: /^(server|extension)\//, uses: /(?<![\w.])fetch\(|from 'node:https'/g },
   {
     place: 'extension/editorText.ts',
     within: /^extension\//,

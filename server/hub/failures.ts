@@ -19,7 +19,7 @@ export class HubFailure extends Error {
   }
 }
 
-/** Of fetch and of a body that breaks off; what is no failure of the network stays what it is. */
+/** Of a request and of a body that breaks off; what is no failure of the network stays what it is. */
 export function networkFailure(error: unknown, { endpoint }: HubSettings): unknown {
   if (error instanceof HubFailure || isUserError(error)) return error;
   const code = codeOf(error);
@@ -47,8 +47,7 @@ function codeOf(error: unknown): string | null {
     const { code } = at as NodeJS.ErrnoException;
     if (typeof code === 'string') return code;
   }
-  // Of a body that ends early fetch says no more than this.
-  return error instanceof TypeError && /terminated|fetch failed|network/.test(error.message) ? 'cut off' : null;
+  return null;
 }
 
 export interface Patience {

@@ -12,6 +12,12 @@ export interface Subject {
   readonly file?: string;
 }
 
+/** An answer that is none of the 200s. */
+interface Refused {
+  readonly status: number;
+  header(name: string): string | null;
+}
+
 interface Answer {
   readonly status: number;
   readonly code: string;
@@ -98,16 +104,12 @@ const rows: readonly Row[] = [
 
 const mayHelp = [408, 429, 500, 502, 503, 504];
 
-export function refusalOfAnswer(
-  { status, headers }: Pick<Response, 'status' | 'headers'>,
-  subject: Subject,
-  settings: HubSettings,
-): HubFailure {
+export function refusalOfAnswer({ status, header }: Refused, subject: Subject, settings: HubSettings): HubFailure {
   const answer = {
     status,
-    code: headers.get('x-error-code') ?? '',
-    message: headers.get('x-error-message') ?? '',
-    waitSeconds: waitSeconds(headers),
+    code: header('x-error-code') ?? '',
+    message: header('x-error-message') ?? '',
+    waitSeconds: waitSeconds(header),
   };
   const row = rows.find(({ fits }) => fits(answer))!;
   const sentence = new UserError(row.is, row.says(subject, settings, answer));
@@ -118,8 +120,8 @@ export function refusalOfAnswer(
 }
 
 /** `RateLimit: "api";r=0;t=55` of the IETF's draft, and Retry-After in seconds. */
-function waitSeconds(headers: Headers): number {
-  const limit = /"\w+"\s*;\s*r\s*=\s*0+\s*;\s*t\s*=\s*(\d+)/.exec(headers.get('ratelimit') ?? '');
-  const after = /^\s*(\d+)\s*$/.exec(headers.get('retry-after') ?? '');
+function waitSeconds(header: Refused['header']): number {
+  const limit = /"\w+"\s*;\s*r\s*=\s*0+\s*;\s*t\s*=\s*(\d+)/.exec(header('ratelimit') ?? '');
+  const after = /^\s*(\d+)\s*$/.exec(header('retry-after') ?? '');
   return Number(limit?.[1] ?? after?.[1] ?? 0);
 }

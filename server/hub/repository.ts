@@ -25,7 +25,7 @@ export async function readRepository(
   const ask = (path: string) =>
     withPatience(patience, async () => {
       const answer = await askHub(settings, { path, subject, signal: patience.signal });
-      return { text: await textOf(answer, settings), next: nextPage(answer.response) };
+      return { text: await textOf(answer, settings), next: nextPage(answer) };
     });
   const at = `api/models/${repository}`;
   const { text: info } = await ask(`${at}/revision/${encodeURIComponent(revision)}`);
@@ -43,8 +43,8 @@ export async function readRepository(
 }
 
 /** `<https://...>; rel="next"`. A page elsewhere gets no token, as any other address. */
-const nextPage = ({ headers }: Response): string | null =>
-  /<([^>]+)>\s*;\s*rel="next"/.exec(headers.get('link') ?? '')?.[1] ?? null;
+const nextPage = ({ header }: HubAnswer): string | null =>
+  /<([^>]+)>\s*;\s*rel="next"/.exec(header('link') ?? '')?.[1] ?? null;
 
 async function textOf(answer: HubAnswer, { endpoint }: HubSettings): Promise<string> {
   const chunks: Uint8Array[] = [];
@@ -67,9 +67,9 @@ export async function openFile(
 ): Promise<{ from: number; bytes: AsyncIterable<Uint8Array> }> {
   const { repository, file } = subject;
   const path = `${repository}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`;
-  const { response, bytes } = await askHub(settings, { path, subject, from, signal });
-  const range = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '');
-  const begins = response.status === 206 ? Number(range?.[1] ?? Number.NaN) : 0;
+  const { status, header, bytes } = await askHub(settings, { path, subject, from, signal });
+  const range = /^bytes (\d+)-/.exec(header('content-range') ?? '');
+  const begins = status === 206 ? Number(range?.[1] ?? Number.NaN) : 0;
   if (begins !== from && begins !== 0) throw new HubFailure(notAHub(settings.endpoint));
   return { from: begins, bytes: bytes() };
 }

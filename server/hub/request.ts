@@ -1,5 +1,8 @@
 // Requests to the hub. No other file of Espalier's processes talks to the network. Redirects are followed here, so that the token
-// goes to the endpoint alone: what it leads to, such as the stores of large files, gets none.
+// goes to the endpoint alone: what it leads to, such as the stores of large files, gets none. They are made by node:http and not by
+// fetch, whose bodies may end without a word, whatever their signal, once the garbage collector has taken what belongs to them.
+import { type IncomingMessage, get as getHttp } from 'node:http';
+import { get as getHttps } from 'node:https';
 import { pullEnded, UserError } from '../errors';
 import { HubFailure, networkFailure } from './failures';
 import { type HubSettings, inWords } from './hubSettings';
@@ -16,9 +19,10 @@ export interface HubRequest {
   readonly signal: AbortSignal;
 }
 
-/** An answer, and how to say that a part of it has come. */
 export interface HubAnswer {
-  readonly response: Response;
+  readonly status: number;
+  /** null: there is none of that name. */
+  header(name: string): string | null;
   /** The bytes of its body. Throws HubFailure where they break off. */
   bytes(): AsyncIterable<Uint8Array>;
 }
@@ -29,25 +33,18 @@ const quietMs = 60_000;
 
 /** @throws HubFailure with the sentence for whatever is no answer of the 200s; UserError `cancelled` after the signal */
 export async function askHub(settings: HubSettings, request: HubRequest): Promise<HubAnswer> {
-  const quiet = quietWatch(request.signal);
   try {
     let url = new URL(request.path, settings.endpoint);
     for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-      const response = await fetch(url, {
-        redirect: 'manual',
-        headers: headersFor(url, settings, request.from),
-        signal: quiet.signal,
-      });
-      const next = redirectOf(response, url);
-      if (next === null) return await answerOf(response, settings, request, quiet);
-      await response.body?.cancel();
+      const message = await messageFrom(url, headersFor(url, settings, request.from), request.signal);
+      const next = redirectOf(message, url);
+      if (next === null) return answerOf(message, settings, request);
+      message.resume();
       url = next;
     }
   } catch (error) {
-    quiet.end();
     throw request.signal.aborted ? pullEnded() : networkFailure(error, settings);
   }
-  quiet.end();
   throw new HubFailure(
     new UserError(
       'network',
@@ -56,28 +53,38 @@ export async function askHub(settings: HubSettings, request: HubRequest): Promis
   );
 }
 
-async function answerOf(
-  response: Response,
-  settings: HubSettings,
-  { subject, signal }: HubRequest,
-  quiet: ReturnType<typeof quietWatch>,
-): Promise<HubAnswer> {
-  if (!response.ok) {
-    await response.body?.cancel();
-    throw refusalOfAnswer(response, subject, settings);
+function messageFrom(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage> {
+  const get = url.protocol === 'https:' ? getHttps : getHttp;
+  return new Promise((resolve, reject) => {
+    const asked = get(url, { headers, signal, timeout: quietMs }, resolve);
+    asked.on('timeout', () =>
+      asked.destroy(Object.assign(new Error(`nothing came for ${quietMs / 1000} s`), { code: 'ETIMEDOUT' })),
+    );
+    // Also of what breaks off later, which whoever reads the message is told.
+    asked.on('error', reject);
+  });
+}
+
+const headerOf = ({ headers }: IncomingMessage, name: string): string | null => {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(', ') : (value ?? null);
+};
+
+function answerOf(message: IncomingMessage, settings: HubSettings, { subject, signal }: HubRequest): HubAnswer {
+  const status = message.statusCode ?? 0;
+  const header = (name: string) => headerOf(message, name);
+  if (status < 200 || status > 299) {
+    message.resume();
+    throw refusalOfAnswer({ status, header }, subject, settings);
   }
   return {
-    response,
+    status,
+    header,
     async *bytes() {
       try {
-        for await (const chunk of response.body ?? []) {
-          quiet.heard();
-          yield chunk as Uint8Array;
-        }
+        yield* message;
       } catch (error) {
         throw signal.aborted ? pullEnded() : networkFailure(error, settings);
-      } finally {
-        quiet.end();
       }
     },
   };
@@ -99,8 +106,9 @@ const mayHaveToken = (url: URL, endpoint: URL): boolean =>
   (url.protocol === 'https:' || /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(url.hostname));
 
 /** null: it is none. */
-function redirectOf({ status, headers }: Response, url: URL): URL | null {
-  const location = [301, 302, 303, 307, 308].includes(status) ? headers.get('location') : null;
+function redirectOf(message: IncomingMessage, url: URL): URL | null {
+  const isRedirect = [301, 302, 303, 307, 308].includes(message.statusCode ?? 0);
+  const location = isRedirect ? headerOf(message, 'location') : null;
   if (location === null) return null;
   const next = URL.canParse(location, url.href) ? new URL(location, url) : null;
   const isSafe = next?.protocol === 'https:' || (next?.protocol === 'http:' && url.protocol === 'http:');
@@ -111,17 +119,4 @@ function redirectOf({ status, headers }: Response, url: URL): URL | null {
       `${url.host} sends to an address that is not used, such as one without encryption; try again later.`,
     ),
   );
-}
-
-/** Aborts what has been quiet for too long, or what the signal aborts. */
-function quietWatch(outer: AbortSignal) {
-  const own = new AbortController();
-  const giveUp = () =>
-    own.abort(Object.assign(new Error(`nothing came for ${quietMs / 1000} s`), { code: 'ETIMEDOUT' }));
-  const timer = setTimeout(giveUp, quietMs).unref();
-  return {
-    signal: AbortSignal.any([outer, own.signal]),
-    heard: () => void timer.refresh(),
-    end: () => clearTimeout(timer),
-  };
 }
