@@ -8,7 +8,7 @@ import type { GreedyReport, WorkCounts } from '../server/recipes/analyze/recipe'
 import { answerWhatIf } from '../server/recipes/analyze/whatIf';
 import { forward } from '../server/execution/forward';
 import type { Model } from '../server/execution/model';
-import { least, peers } from './peers';
+import { least, peers, peersInBfloat16 } from './peers';
 import { type Setting, withBenchModel } from './setting';
 
 const cacheBytes = 1.5e9;
@@ -20,11 +20,7 @@ export async function benchRemovals(setting: Setting): Promise<void> {
   // The scores are timed on 16 sequences there.
   const scores = least(python, 'analysis', 'bi_and_angular') / 4;
   await withBenchModel({ ...setting, sequences: 4 }, async (model, sequences) => {
-    const { ms, measured } = await timedMeasuring(model, sequences, setting.rounds, async (measuring) => {
-      await analyze(model, sequences, forwardMethodNames, { observer: measuring.observer });
-      await measureRemovals(measuring, 'blocks', {}, () => {});
-      return measuring.work();
-    });
+    const { ms, measured } = await timedMeasuring(model, sequences, setting.rounds, scoresAndRemovals);
     console.log(
       `removals: all methods and ${model.config.nBlocks} removals ${(ms / 1000).toFixed(1)} s, Python ${(removal + scores).toFixed(1)} s ` +
         `(removals ${removal.toFixed(1)}, two methods ${scores.toFixed(1)}), ratio ${((removal + scores) / (ms / 1000)).toFixed(2)}, ` +
@@ -42,6 +38,24 @@ export async function benchGreedy(setting: Setting): Promise<void> {
     );
     console.log(
       `greedy: 5 blocks ${measured.report.order} in ${(ms / 1000).toFixed(1)} s, Python ${python.toFixed(1)} s, ratio ${(python / (ms / 1000)).toFixed(2)}; ${workText(measured.work)}`,
+    );
+  });
+}
+
+/** Scores and removals on 4 sequences and a search on 2, all in f32, against the same in PyTorch's bfloat16. */
+export async function benchBfloat16(setting: Setting): Promise<void> {
+  const scores = least(peersInBfloat16(setting, 'analysis'), 'analysis', 'bi_and_angular') / 4;
+  const removal = least(peersInBfloat16(setting, 'removal'), 'removal', 'loss_without_each_block');
+  const sleb = least(peersInBfloat16(setting, 'sleb'), 'sleb', 'greedy');
+  await withBenchModel({ ...setting, sequences: 4 }, async (model, sequences) => {
+    const all = await timedMeasuring(model, sequences, setting.rounds, scoresAndRemovals);
+    const greedy = await timedMeasuring(model, sequences.slice(0, 2), setting.rounds, (measuring) =>
+      search(measuring, sequences.slice(0, 2), null),
+    );
+    const [ours, theirs] = [(all.ms + greedy.ms) / 1000, scores + removal + sleb];
+    console.log(
+      `bf16: all methods and removals ${(all.ms / 1000).toFixed(1)} s, PyTorch bf16 ${(scores + removal).toFixed(1)} s; ` +
+        `search ${(greedy.ms / 1000).toFixed(1)} s, PyTorch bf16 ${sleb.toFixed(1)} s; both ratio ${(theirs / ours).toFixed(2)}`,
     );
   });
 }
@@ -85,6 +99,13 @@ export const benchWhatIf = (setting: Setting): Promise<void> =>
       );
     }
   });
+
+async function scoresAndRemovals(measuring: Measuring): Promise<WorkCounts> {
+  const { model, sequences, observer } = measuring;
+  await analyze(model, sequences, forwardMethodNames, { observer });
+  await measureRemovals(measuring, 'blocks', {}, () => {});
+  return measuring.work();
+}
 
 async function search(
   measuring: Measuring,

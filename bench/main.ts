@@ -6,7 +6,7 @@ import { benchBlock } from './block';
 import { benchSublayers } from './sublayers';
 import { benchEvaluate, benchVariants } from './evaluate';
 import { benchForward } from './forward';
-import { benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
+import { benchBfloat16, benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
 import { benchHeal } from './heal';
 import { benchRepair } from './repair';
 import { benchSegment } from './segment';
@@ -23,6 +23,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
     run: benchRemovals,
   },
   greedy: { what: "an exact search for 5 blocks against SLEB's way in PyTorch (--python)", run: benchGreedy },
+  bfloat16: { what: 'scores, removals and a search against PyTorch in bfloat16 (--python)', run: benchBfloat16 },
   racing: { what: 'a search by racing against the exact one', run: benchRacing },
   sublayers: { what: 'a folder without the attention of 8 blocks against the whole one', run: benchSublayers },
   heal: { what: 'a step of healing and its memory against PEFT (--python)', run: benchHeal },

@@ -36,6 +36,28 @@ export function peers(
   }
 }
 
+/** One section with the model in bfloat16, whatever dtype the section is written for. */
+export function peersInBfloat16(
+  { data, python, model, threads }: Setting,
+  section: string,
+): Record<string, Record<string, unknown>> {
+  const where = ['--model', model, '--data', join(data, 'data'), '--threads', `${threads}`];
+  const args = ['-c', inBfloat16, join(data, 'bench-peers'), ...where, '--repeat', '1', '--section', section];
+  const output = execFileSync(python, args, { encoding: 'utf8', env: { ...process.env, HF_HUB_OFFLINE: '1' } });
+  const line = output.split('\n').find((each) => each.startsWith('RESULT '));
+  if (line === undefined) throw new Error(`the peers' benchmark has no ${section}: ${output}`);
+  return { [section]: JSON.parse(line.slice('RESULT '.length)) };
+}
+
+const inBfloat16 = `
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+import bench_peers
+load = bench_peers.load
+bench_peers.load = lambda a, dtype="": load(a, "bfloat16")
+bench_peers.main()
+`;
+
 /** The least seconds of the row of a section whose name begins so. */
 export function least(results: Record<string, Record<string, unknown>>, section: string, row: string): number {
   const found = Object.entries(results[section] ?? {}).find(([name]) => name.startsWith(row))?.[1] as
