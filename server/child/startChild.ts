@@ -17,7 +17,13 @@ export interface Hindrance {
   readonly message: string;
 }
 
-export type StartedChild = { readonly child: ChildProcess } | { readonly hindrance: Promise<Hindrance> };
+export type StartedChild =
+  | {
+      readonly child: ChildProcess;
+      /** The end of what it has said on either of its outputs, where libraries say things too. */
+      said(): string;
+    }
+  | { readonly hindrance: Promise<Hindrance> };
 
 /** Our bundles lie side by side. */
 const bundleOf = (name: string) => join(__dirname, `${name}.cjs`);
@@ -25,8 +31,8 @@ const bundleOf = (name: string) => join(__dirname, `${name}.cjs`);
 /** False where an update has removed the folder of this program. */
 export const childExists = (name: string): boolean => existsSync(bundleOf(name));
 
-/** Its parent reads both of its outputs. */
-export function startChild({ name, execArgv }: ChildOptions): StartedChild {
+/** @param onSaid called with each piece of what it says */
+export function startChild({ name, execArgv }: ChildOptions, onSaid: (text: string) => void = () => {}): StartedChild {
   let child: ChildProcess;
   try {
     child = fork(bundleOf(name), [String(process.pid)], {
@@ -41,7 +47,19 @@ export function startChild({ name, execArgv }: ChildOptions): StartedChild {
   if (child.pid === undefined)
     return { hindrance: new Promise((resolve) => child.once('error', (error) => resolve(hindranceOf(name, error)))) };
   child.on('error', () => {}); // it could not be killed, or be told something
-  return { child };
+  return { child, said: tailOf(child, onSaid) };
+}
+
+const mostSaid = 4000;
+
+function tailOf({ stdout, stderr }: ChildProcess, onSaid: (text: string) => void): () => string {
+  let tail = '';
+  for (const stream of [stdout!, stderr!])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      tail = (tail + text).slice(-mostSaid);
+      onSaid(text);
+    });
+  return () => tail;
 }
 
 function hindranceOf(name: string, error: unknown): Hindrance {

@@ -32,16 +32,11 @@ export function startEngine(
   roots: readonly string[] | null = null,
 ): Engine {
   const execArgv = inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT);
-  const started = startChild({ name: 'engine', execArgv });
+  const started = startChild({ name: 'engine', execArgv }, (text) => {
+    if (process.env.ESPALIER_TRACE) terminal.stderr.write(text);
+  });
   if ('hindrance' in started) return notStarted(started.hindrance);
-  const { child } = started;
-  let said = '';
-  // Libraries say things on either.
-  for (const stream of [child.stdout!, child.stderr!])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4000);
-      if (process.env.ESPALIER_TRACE) terminal.stderr.write(text);
-    });
+  const { child, said } = started;
   // A message to a dying engine is lost; the outcome says how the engine ended.
   const send = (request: EngineRequest) => void (child.connected && child.send(request, () => {}));
 
@@ -62,7 +57,7 @@ export function startEngine(
   const ended = gone.then(async (how) => {
     // An engine that was killed in the middle of writing could not remove what it had begun.
     if ('out' in recipe && !reported) await confined(roots, () => removeAbandonedStages(recipe.out));
-    settle(death(how, said));
+    settle(death(how, said()));
   });
   send({ kind: 'start', recipe, roots });
 

@@ -1,6 +1,5 @@
 // A reader as a child process: one request at a time, each within its limits. One that is over them is killed, and the request
 // is refused in a sentence.
-import type { ChildProcess } from 'node:child_process';
 import { startChild } from '../child/startChild';
 import { type ErrorCode, UserError } from '../errors';
 import {
@@ -34,7 +33,7 @@ export function startReader(): Reader {
   const heap = `--max-old-space-size=${mostHeapBytes / 2 ** 20}`;
   const started = startChild({ name: 'reader', execArgv: [heap] });
   if ('hindrance' in started) return notStarted(started.hindrance);
-  const { child } = started;
+  const { child, said } = started;
   let pending: Pending | null = null;
   let nextId = 0;
   let isFit = true;
@@ -48,10 +47,9 @@ export function startReader(): Reader {
     isFit &&= reply.rssBytes < mostKeptBytes;
     settle(({ resolve, reject }) => ('result' in reply ? resolve(reply.result) : reject(asError(reply.error))));
   });
-  const stderr = tailOf(child);
   child.on('close', (code, signal) => {
     isFit = false;
-    settle(({ reject }) => reject(new Death(signal ?? `code ${code}`, stderr())));
+    settle(({ reject }) => reject(new Death(signal ?? `code ${code}`, said())));
   });
   const kill = () => {
     isFit = false;
@@ -124,13 +122,4 @@ class Death extends Error {
 function asError({ code, message, stack }: { code: string; message: string; stack?: string }): Error {
   if (code !== 'internal') return new UserError(code as ErrorCode, message);
   return Object.assign(new Error(message), stack && { stack });
-}
-
-function tailOf(child: ChildProcess): () => string {
-  let tail = '';
-  for (const stream of [child.stdout!, child.stderr!])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      tail = (tail + text).slice(-4000);
-    });
-  return () => tail;
 }
