@@ -1,8 +1,8 @@
 // Bytes of a file by position. The one place that reads weights from disk; tests put their own source in its place.
 import { readSync } from 'node:fs';
 import { isUserError, UserError } from '../errors';
-import { openToRead } from '../files/contained';
-import { cannotRead } from '../shared/systemErrors';
+import { type Content, openToRead } from '../files/contained';
+import { cannotRead, isMissing } from '../shared/systemErrors';
 
 export interface ByteSource {
   /** For sentences: the path. */
@@ -16,15 +16,15 @@ export interface ByteSource {
 
 /**
  * Opens a file for reading by position.
- * @param within folders that it has to lie in; null: it may lie anywhere
- * @throws UserError `notFound` if it is not there or cannot be read, `outsideRoots` if it leads elsewhere.
+ * @param within where it has to lie; null: it may lie anywhere
+ * @throws UserError `notFound` if it is not there, `cannotRead` if the system does not give it, `outsideRoots` if it leads elsewhere.
  */
-export async function openFileSource(path: string, within: readonly string[] | null = null): Promise<ByteSource> {
+export async function openFileSource(path: string, within: Content | null = null): Promise<ByteSource> {
   const handle = await openToRead(path, within).catch((error: NodeJS.ErrnoException) => {
     if (isUserError(error)) throw error;
     if (error.code === 'EISDIR') throw new UserError('damagedCheckpoint', `${path} is not a file.`);
-    const reason = error.code === 'ENOENT' ? 'it does not exist' : `the system says ${error.code}`;
-    throw new UserError('notFound', `Cannot open ${path}: ${reason}.`);
+    if (isMissing(error)) throw new UserError('notFound', `Cannot open ${path}: it does not exist.`);
+    throw cannotRead(error, path);
   });
   const stats = await handle.stat().catch(async (error) => {
     await handle.close();
@@ -37,7 +37,7 @@ export async function openFileSource(path: string, within: readonly string[] | n
       for (let done = 0; done < target.length; ) {
         const length = Math.min(target.length - done, mostBytesPerRead);
         const { bytesRead } = await handle.read(target, done, length, position + done).catch((error) => {
-          throw unreadable(path, error);
+          throw cannotRead(error, path);
         });
         if (bytesRead === 0) throw endedEarly(path);
         done += bytesRead;
@@ -62,14 +62,9 @@ function readSyncNamed(path: string, fd: number, target: Uint8Array, offset: num
   try {
     return readSync(fd, target, offset, length, position);
   } catch (error) {
-    throw unreadable(path, error as NodeJS.ErrnoException);
+    throw cannotRead(error, path);
   }
 }
 
 const endedEarly = (path: string) =>
   new UserError('damagedCheckpoint', `${path} became shorter while it was being read; is something writing to it?`);
-
-const unreadable = (path: string, error: NodeJS.ErrnoException) =>
-  error.syscall === 'read'
-    ? new UserError('damagedCheckpoint', `Cannot read ${path}: the system says ${error.code}.`)
-    : error;

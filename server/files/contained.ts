@@ -7,10 +7,19 @@ import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promis
 import { basename, dirname, join, sep } from 'node:path';
 import { UserError } from '../errors';
 import { cannotRead } from '../shared/systemErrors';
+import { isHubBlob } from './hubBlob';
 import { refuseDeep, refuseLarge } from './limits';
 
-interface Bounds {
+/** Where files may lie. */
+export interface Content {
+  /** With all links resolved. */
   readonly folders: readonly string[];
+  /** Or among the blobs of this user's hub cache. */
+  readonly mayBeBlobs: boolean;
+}
+
+interface Bounds {
+  readonly content: Content;
   readonly refusal: (path: string) => UserError;
 }
 
@@ -24,11 +33,15 @@ const within = <T>(bounds: Bounds, body: () => T): T =>
  * @param folders with all links resolved; null: no further bounds
  */
 export const confined = <T>(folders: readonly string[] | null, body: () => T): T =>
-  folders === null ? body() : within({ folders, refusal: outsideRoots }, body);
+  folders === null ? body() : within({ content: { folders, mayBeBlobs: false }, refusal: outsideRoots }, body);
 
-/** The same for what a folder holds: nothing in it leads out of it. */
+/** The same for what a folder of ours holds: nothing in it leads out of it. */
 export const withinContent = async <T>(folder: string, body: () => Promise<T>): Promise<T> =>
-  within({ folders: await contentOf(folder), refusal: leadsOut }, body);
+  within({ content: { ...(await contentOf(folder)), mayBeBlobs: false }, refusal: leadsOut }, body);
+
+/** The same for one that may have been fetched from the hub: see `contentOf`. */
+export const withinDownload = async <T>(folder: string, body: () => Promise<T>): Promise<T> =>
+  within({ content: await contentOf(folder), refusal: leadsOut }, body);
 
 export const liesIn = (path: string, folder: string): boolean =>
   path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
@@ -45,12 +58,20 @@ const leadsOut = (path: string): UserError =>
     `${path} is a link out of its folder, and is not followed; put what it leads to there.`,
   );
 
-/** What lies in a folder has to lie there: links may lead within it, and those of a snapshot on the hub to the blobs beside it. */
-export async function contentOf(folder: string): Promise<readonly string[]> {
+/**
+ * What lies in a folder has to lie there: links may lead within it, and those of a snapshot on the hub to the blobs beside it. In a
+ * folder that Hugging Face's tools filled before their version 0.23 (`--local-dir`) large files are links to blobs of the cache.
+ */
+export async function contentOf(folder: string): Promise<Content> {
   const home = await realpath(folder);
   const repository = /^(.*[/\\](?:models|datasets|spaces)--[^/\\]+)[/\\]snapshots(?:[/\\]|$)/.exec(home)?.[1];
-  return repository === undefined ? [home] : [home, join(repository, 'blobs')];
+  return repository === undefined
+    ? { folders: [home], mayBeBlobs: true }
+    : { folders: [home, join(repository, 'blobs')], mayBeBlobs: false };
 }
+
+const holds = ({ folders, mayBeBlobs }: Content, real: string): boolean =>
+  folders.some((folder) => liesIn(real, folder)) || (mayBeBlobs && isHubBlob(real));
 
 /**
  * Where a name in a folder leads to, with all links resolved.
@@ -67,16 +88,15 @@ export async function resolveInside(folder: string, name: string): Promise<strin
 export const isAllowed = (real: string): boolean => brokenBounds(real) === null;
 
 function brokenBounds(real: string): Bounds | null {
-  const isIn = ({ folders }: Bounds) => folders.some((folder) => liesIn(real, folder));
-  return (confinement.getStore() ?? []).find((bounds) => !isIn(bounds)) ?? null;
+  return (confinement.getStore() ?? []).find(({ content }) => !holds(content, real)) ?? null;
 }
 
 /** @throws UserError `outsideRoots` for what leads elsewhere; whatever the file system says. */
 export const refuseElsewhere = async (path: string): Promise<void> => refuseOutside(path, await realpath(path), null);
 
 /** @throws UserError `outsideRoots` for what may not be opened here. */
-function refuseOutside(path: string, real: string, within: readonly string[] | null): void {
-  if (within && !within.some((folder) => liesIn(real, folder))) throw leadsOut(path);
+function refuseOutside(path: string, real: string, within: Content | null): void {
+  if (within && !holds(within, real)) throw leadsOut(path);
   const broken = brokenBounds(real);
   if (broken) throw broken.refusal(path);
 }
@@ -93,7 +113,7 @@ const mostTries = 5;
  * @param within null: wherever the surrounding call of `confined` allows it
  * @throws UserError `outsideRoots`; whatever the file system says; EISDIR for what is no file.
  */
-export async function openToRead(path: string, within: readonly string[] | null = null): Promise<FileHandle> {
+export async function openToRead(path: string, within: Content | null = null): Promise<FileHandle> {
   const { handle } = await opened(path, within, O_RDONLY | O_NONBLOCK);
   try {
     if ((await handle.stat()).isFile()) return handle;
@@ -133,7 +153,7 @@ export const readTextInside = async (folder: string, name: string): Promise<stri
 
 async function opened(
   path: string,
-  within: readonly string[] | null,
+  within: Content | null,
   flags: number,
 ): Promise<{ handle: FileHandle; real: string }> {
   for (let tries = 1; ; tries++) {
@@ -175,7 +195,7 @@ export interface HeldFolder {
  * Opens a folder to work in it.
  * @throws as openToRead; ENOTDIR for what is no folder
  */
-export async function holdFolder(path: string, within: readonly string[] | null = null): Promise<HeldFolder> {
+export async function holdFolder(path: string, within: Content | null = null): Promise<HeldFolder> {
   // Windows opens no folders.
   if (O_DIRECTORY === 0) {
     const real = await realpath(path);

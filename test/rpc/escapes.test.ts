@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { writeStagedFile } from '../../server/checkpoint/stagedFile';
 import { isUserError } from '../../server/errors';
 import { removeTree } from '../../server/files/remove';
@@ -153,6 +153,24 @@ const hubRow = (what: string, breakIt: (repository: string, snapshot: string) =>
   ...(becomes && { becomes }),
 });
 
+const sha = 'a'.repeat(64);
+
+/** A folder outside of the cache whose tokenizer is a link to the target. */
+const downloadRow = (what: string, targetOf: (blobs: string, at: Place['at']) => string, becomes?: string): Row => ({
+  what: `prune: a file is a link to ${what}`,
+  attack(place) {
+    process.env.HF_HUB_CACHE = place.at('cache');
+    const target = targetOf(place.at('cache/models--owner--name/blobs'), place.at);
+    mkdirSync(place.at('cache'));
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(join(stories, 'tokenizer.json'), target);
+    link(join(place.model, 'tokenizer.json'), target);
+    return prune(place);
+  },
+  ...(becomes && { becomes }),
+});
+afterEach(() => void delete process.env.HF_HUB_CACHE);
+
 /** A healing that is to be resumed, in a folder that somebody has changed. */
 const healRow = (what: string, change: (out: string) => void, becomes?: string): Row => ({
   what: `heal --resume: ${what}`,
@@ -231,6 +249,10 @@ const rows: readonly Row[] = [
     cpSync(join(outside, 'model/config.json'), join(other, 'x'));
     link(join(snapshot, 'config.json'), join(other, 'x'));
   }),
+  downloadRow('a blob of this user, as old tools of the hub have it', (blobs) => join(blobs, sha), 'accepted'),
+  downloadRow('what is no blob, though it lies there', (blobs) => join(blobs, 'notes.json')),
+  downloadRow('what is called like a blob in another place of the cache', (blobs) => join(dirname(blobs), sha)),
+  downloadRow('what is called like a blob of another cache', (_, at) => at('other/models--owner--name/blobs', sha)),
   hubRow('untouched, its links lead to its own blobs', () => {}, 'accepted'),
   {
     what: 'merge: the weights of the adapter are a link out',

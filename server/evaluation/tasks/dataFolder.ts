@@ -4,7 +4,7 @@ import { lstat, readdir, stat } from 'node:fs/promises';
 import { join, posix, resolve, sep } from 'node:path';
 import { arrowFile, type FileReport } from '../../data/textSource';
 import { isUserError, UserError } from '../../errors';
-import { refuseElsewhere, withinContent, readTextInside, resolveInside } from '../../files/contained';
+import { refuseElsewhere, readTextInside, resolveInside, withinDownload } from '../../files/contained';
 import type { Form, Question, Task } from './task';
 import type { Split } from '../../shared/tasks';
 import { nullIfMissing } from '../../shared/systemErrors';
@@ -76,7 +76,7 @@ async function withoutOtherRevisions(folder: string, files: readonly Listed[]): 
   for (const file of [...files].sort((one, other) => other.changedMs - one.changedMs)) {
     const place = placeOf(file);
     if (!place || meant.has(place.set)) continue;
-    const main = await readTextInside(place.set, join('refs', 'main')).catch(() => '');
+    const main = await readTextInside(place.set, join('refs', 'main')).catch(noneIfUnusable);
     const isThere = files.some((other) => placeOf(other)?.revision === main.trim());
     meant.set(place.set, isThere ? main.trim() : place.revision);
   }
@@ -85,6 +85,11 @@ async function withoutOtherRevisions(folder: string, files: readonly Listed[]): 
     return !place || meant.get(place.set) === place.revision;
   };
   return files.filter(isMeant).map(({ path }) => path);
+}
+
+/** What the system does not give now would let another revision be taken. */
+function noneIfUnusable(error: unknown): string {
+  return isUserError(error) && error.code !== 'cannotRead' ? '' : (nullIfMissing(error) ?? '');
 }
 
 /** null: of another form. */
@@ -100,7 +105,7 @@ async function readAll(
     if (beside && !paths.includes(beside))
       throw new UserError('notFound', `There is no ${form.beside} beside ${path} in ${folder}; put both there.`);
     for (const each of beside ? [path, beside] : [path]) await resolveInside(folder, each);
-    const part = await withinContent(folder, () => form.read(join(folder, path), beside && join(folder, beside)));
+    const part = await withinDownload(folder, () => form.read(join(folder, path), beside && join(folder, beside)));
     if (!part) return null;
     for (const question of part.questions) all.questions.push(question);
     all.files.push(...part.files);
@@ -166,7 +171,7 @@ const leadsOut = (folder: string, path: string): Promise<boolean> =>
 
 /** Only snapshots need it. */
 const changedAt = async (folder: string, path: string): Promise<number> =>
-  /(^|\/)snapshots\//.test(path) ? ((await lstat(join(folder, path)).catch(() => null))?.mtimeMs ?? 0) : 0;
+  /(^|\/)snapshots\//.test(path) ? ((await lstat(join(folder, path)).catch(nullIfMissing))?.mtimeMs ?? 0) : 0;
 
 function strangeFile(task: Task, strange: readonly { path: string; expects: string }[]): UserError {
   const { path } = strange[0]!;
