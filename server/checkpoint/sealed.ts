@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readText } from '../files/text';
 import { namedAsNow } from '../shared/earlierNames';
 import { isRecord } from '../shared/records';
-import { isMissing, isNoFile } from '../shared/systemErrors';
+import { cannotRead, isMissing, isNoFile } from '../shared/systemErrors';
 
 /** @param json an object with at least one field, in one line or in several */
 export function sealed(json: string): string {
@@ -27,7 +27,7 @@ export type SealedFile<T> =
   | { readonly kind: 'damaged' }
   | { readonly kind: 'read'; readonly text: string; readonly value: T };
 
-/** A file of such text in a folder of ours. Throws what the system says where it does not give the file. */
+/** A file of such text in a folder of ours. @throws UserError `cannotRead` where the system does not give the file */
 export async function readSealed<T extends object>(path: string): Promise<SealedFile<T>> {
   let text: string;
   try {
@@ -35,7 +35,7 @@ export async function readSealed<T extends object>(path: string): Promise<Sealed
   } catch (error) {
     if (isMissing(error)) return { kind: 'absent' };
     if (isNoFile(error)) return { kind: 'damaged' };
-    throw error;
+    throw cannotRead(error, path);
   }
   const value = unsealed(text) as T | null;
   return value ? { kind: 'read', text, value } : { kind: 'damaged' };

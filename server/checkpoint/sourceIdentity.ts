@@ -3,6 +3,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../errors';
+import { nullIfMissing } from '../shared/systemErrors';
 
 export interface SourceIdentity {
   /** @throws UserError `damagedCheckpoint` naming a file that is another one by now. */
@@ -30,8 +31,8 @@ export async function sourceIdentityOf(folder: string, isPart: (name: string) =>
 /** Of each file what changes when it is written to or replaced. */
 async function prints(folder: string, isPart: (name: string) => boolean): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const name of (await readdir(folder).catch((): string[] => [])).filter(isPart).sort()) {
-    const stats = await stat(join(folder, name), { bigint: true }).catch(() => null);
+  for (const name of ((await readdir(folder).catch(nullIfMissing)) ?? []).filter(isPart).sort()) {
+    const stats = await stat(join(folder, name), { bigint: true }).catch(nullIfMissing);
     if (stats?.isFile()) found.set(name, `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeNs}`);
   }
   return found;

@@ -1,9 +1,10 @@
-// A file that appears complete or not at all. What is no file but a device or a pipe is written to and stays what it is.
+// A file that appears complete or not at all, also after a loss of power. What is no file but a device or a pipe is written to and stays what it is.
 import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, isAllowed, outsideRoots, withParent } from '../files/contained';
 import { forgetStage, removeAbandoned, stageName } from '../files/stages';
+import { syncFolder } from '../files/sync';
 import { nullIfMissing, refusalOf } from '../shared/systemErrors';
 
 /** Writes `text` beside its place and renames it. Throws UserError('cannotWrite') and leaves what was there before. */
@@ -41,6 +42,7 @@ export async function writeStagedIn(
       await file.sync();
     });
     await rename(stage, folder.at(name));
+    await syncFolder(folder);
   } catch (error) {
     await rm(stage, { force: true }).catch(() => {});
     throw cannotWrite(`${folder.path}/${name}`, error);

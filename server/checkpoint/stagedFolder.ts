@@ -1,6 +1,6 @@
 // An output folder appears complete or not at all: it is written beside its place under a hidden name, brought safely
 // to the disk, then renamed. Whatever goes wrong, no half-written folder stays under a name that someone might use.
-import { lstat, mkdir, open, readdir, realpath, rename, rmdir, statfs } from 'node:fs/promises';
+import { lstat, mkdir, readdir, realpath, rename, rmdir, statfs } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
@@ -8,6 +8,7 @@ import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
 import { isLockInside, removeVoidLocks, withOwner } from '../files/owner';
 import { removeIn } from '../files/remove';
 import { forgetStage, removeStages, stageName } from '../files/stages';
+import { syncAt, syncFolder } from '../files/sync';
 import { cannotWrite } from '../shared/systemErrors';
 
 export interface StagingOptions {
@@ -116,6 +117,8 @@ export async function removeAbandonedIn(folder: string): Promise<void> {
   try {
     await removeStages(held, null);
     await removeVoidLocks(held);
+  } catch (error) {
+    throw cannotWrite(error, folder); // where it lies, and not by which way it was held
   } finally {
     await held.close();
   }
@@ -159,7 +162,7 @@ const megabytes = (nBytes: number) => (nBytes / 1e6).toFixed(1);
 async function syncTree(folder: HeldFolder) {
   for (const entry of await readdir(folder.at('.'), { withFileTypes: true })) {
     if (!entry.isDirectory()) {
-      await sync(folder.at(entry.name), 'r+');
+      await syncAt(folder.at(entry.name), 'r+');
       continue;
     }
     const below = await holdChild(folder, entry.name);
@@ -167,19 +170,6 @@ async function syncTree(folder: HeldFolder) {
   }
   await syncFolder(folder);
 }
-
-async function sync(path: string, flags: string) {
-  const handle = await open(path, flags);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Windows cannot open folders; there the rename is durable enough by itself. */
-const syncFolder = (folder: HeldFolder) =>
-  process.platform === 'win32' ? Promise.resolve() : sync(folder.at('.'), 'r');
 
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error;

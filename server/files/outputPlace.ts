@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors';
 import { nullIfMissing } from '../shared/systemErrors';
 import { type HeldFolder, holdChild, holdFolder } from './contained';
+import { syncFolder } from './sync';
 
 export interface OutputPlace {
   /** With all links resolved. */
@@ -60,9 +61,18 @@ async function made(path: string, ways: Way[]): Promise<HeldFolder> {
   return folder;
 }
 
-/** Removes what was made and is empty, the innermost first. */
+/** Removes what was made and is empty, the innermost first; the name of what stays is brought to the disk. */
 async function leave(ways: readonly Way[]): Promise<void> {
-  for (const { folder, madeIn } of [...ways].reverse())
-    if (madeIn) await rmdir(madeIn.at(basename(folder.path))).catch(() => {}); // not empty: somebody uses it
-  for (const { folder } of ways) await folder.close();
+  try {
+    for (const { folder, madeIn } of [...ways].reverse()) {
+      if (!madeIn) continue;
+      const isGone = await rmdir(madeIn.at(basename(folder.path))).then(
+        () => true,
+        () => false, // not empty: somebody uses it
+      );
+      if (!isGone) await syncFolder(madeIn);
+    }
+  } finally {
+    for (const { folder } of ways) await folder.close();
+  }
 }

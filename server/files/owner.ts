@@ -7,7 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../errors';
 import { identityFields, identityOf, readAs, standingOf } from '../protocol/processIdentity';
-import { cannotWrite } from '../shared/systemErrors';
+import { cannotRead, cannotWrite, isAbsent, isNoFile } from '../shared/systemErrors';
 import { type HeldFolder, holdFolder, isAllowed } from './contained';
 import { readOrNull, takePlace } from './exclusive';
 import { withOutputPlace } from './outputPlace';
@@ -122,8 +122,18 @@ async function isHeld(path: string, text: string): Promise<boolean> {
   if (standing === 'lives') return true;
   try {
     return Date.now() - statSync(path).mtimeMs < (owner ? tendedMs : writtenWithinMs);
-  } catch {
-    return false;
+  } catch (error) {
+    return !isAbsent(error); // who cannot be asked about may live
+  }
+}
+
+/** null: there is none, or it is not for us. What the system does not give now may be that of a living owner. */
+function lockText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (isAbsent(error) || isNoFile(error) || isRefused(error)) return null;
+    throw cannotRead(error, path);
   }
 }
 
@@ -134,7 +144,7 @@ async function refuseOwnedAround(target: string, mine: readonly string[]): Promi
   for (let folder = dirname(target); dirname(folder) !== folder && isAllowed(folder); folder = dirname(folder)) {
     if (mine.includes(folder)) continue;
     for (const path of [join(dirname(folder), nameBeside(basename(folder))), join(folder, nameInside)]) {
-      const text = readOrNull(path);
+      const text = lockText(path);
       if (text !== null && (await isHeld(path, text))) throw ownedByAnother(folder, text);
     }
   }

@@ -4,6 +4,7 @@ import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { cannotRead } from '../shared/systemErrors';
 import { openToRead, withParent } from './contained';
+import { syncAt } from './sync';
 
 /** @throws UserError `outsideRoots`; whatever the file system says. */
 export const readText = async (path: string): Promise<string> => (await readBytes(path)).toString('utf8');
@@ -32,3 +33,7 @@ export const appendText = (path: string, text: string): Promise<void> =>
       await file.close();
     }
   });
+
+/** Brings to the disk what was appended. Throws as `appendText`. */
+export const syncText = (path: string): Promise<void> =>
+  withParent(resolve(path), (parent) => syncAt(parent.at(basename(path)), O_WRONLY | O_NOFOLLOW | O_NONBLOCK));

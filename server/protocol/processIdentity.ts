@@ -76,6 +76,11 @@ export function placeHere(): string {
   return known;
 }
 
+const hostMark = 'host ';
+
+/** False where the system does not say which boot it is: then it may be another one. */
+export const isThisBoot = (place: string): boolean => place === placeHere() && !place.startsWith(hostMark);
+
 /** What a system says of its boot and of its processes. */
 interface System {
   /** Throws where it does not say. */
@@ -89,7 +94,7 @@ export function placeOn({ place }: Pick<System, 'place'>): string {
     const found = place();
     if (found !== '') return found;
   } catch {}
-  return `host ${hostname()}`;
+  return `${hostMark}${hostname()}`;
 }
 
 /** What a program prints; its words do not depend on the user's language and zone. */

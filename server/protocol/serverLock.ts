@@ -117,11 +117,16 @@ export function serverLives(dataFolder: string, server: ServerIdentity): boolean
   const standing = standingOf(server);
   if (standing !== 'elsewhere') return standing !== 'gone';
   // Both times are those of the one who keeps the files, whatever the clocks of the hosts say.
-  return (writtenAtMs(lockPath(dataFolder)) ?? Date.now()) - (writtenAtMs(path) ?? 0) < tendedMs;
+  const [mine, theirs] = [writtenAtMs(lockPath(dataFolder)), writtenAtMs(path)];
+  if (theirs === 'unknown') return true;
+  return (typeof mine === 'number' ? mine : Date.now()) - (theirs ?? 0) < tendedMs;
 }
 
-/** Of an opened file, since a network file system may have the time of an unopened one from before. */
-function writtenAtMs(path: string): number | null {
+/**
+ * Of an opened file, since a network file system may have the time of an unopened one from before. null: it is not there;
+ * unknown: the system does not say now.
+ */
+function writtenAtMs(path: string): number | null | 'unknown' {
   try {
     const file = openSync(path, 'r');
     try {
@@ -129,8 +134,8 @@ function writtenAtMs(path: string): number | null {
     } finally {
       closeSync(file);
     }
-  } catch {
-    return null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'unknown';
   }
 }
 

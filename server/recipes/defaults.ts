@@ -34,11 +34,19 @@ export function fieldFacts(schema: Schema, field: string): FieldFacts {
   const words = inner.flatMap((each) =>
     each instanceof z.ZodEnum ? each.options : each instanceof z.ZodLiteral ? [...each.values] : [],
   ) as string[];
-  const ofAll = field.split('.').reduce((at, key) => (isRecord(at) ? at[key] : undefined), withDefaults(schema, {}));
+  const ofAll = field.split('.').reduce((at, key) => (isRecord(at) ? at[key] : undefined), defaultsOf(schema));
   return {
-    default: ofAll ?? withDefaults(found[0]!, undefined) ?? undefined,
+    default: structuredClone(ofAll) ?? withDefaults(found[0]!, undefined) ?? undefined,
     choices: inner.every((each) => each instanceof z.ZodEnum || each instanceof z.ZodLiteral) ? words : null,
   };
+}
+
+const known = new WeakMap<Schema, unknown>();
+
+/** Of all fields. The command line asks for each of them. */
+function defaultsOf(schema: Schema): unknown {
+  if (!known.has(schema)) known.set(schema, withDefaults(schema, {}));
+  return known.get(schema);
 }
 
 /** The names of all fields at a place of a value, such as ['data'] or ['models', 0]; none where it has none. */

@@ -1,9 +1,10 @@
 // One attempt of a run: an engine that works on its recipe, and whose events become events of the run's life.
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Engine, type OngoingEvent, startEngine } from '../engineClient/engine';
 import { isWorkEvent, type WorkEvent } from '../protocol/engine';
 import type { Recipe } from '../recipes/kinds';
+import { cannotRead } from '../shared/systemErrors';
 import { paceEvents } from './pacing';
 import type { RunLifeEvent } from './runLife';
 
@@ -49,7 +50,16 @@ export function startAttempt(
 
 /** A healing goes on from what its last attempt saved; one that saved nothing begins anew. */
 export const resumed = (recipe: Recipe): Recipe =>
-  recipe.kind === 'heal' ? { ...recipe, resume: recipe.resume || existsSync(join(recipe.out, 'run')) } : recipe;
+  recipe.kind === 'heal' ? { ...recipe, resume: recipe.resume || isBegun(join(recipe.out, 'run')) } : recipe;
+
+/** Throws UserError('cannotRead') where the system does not say: a run that is there is not begun anew. */
+function isBegun(run: string): boolean {
+  try {
+    return statSync(run, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw cannotRead(error, run);
+  }
+}
 
 /** Reads the progress of a run from its events: emitted as such, or counted in the steps of a healing. */
 export function progressReader(): (event: WorkEvent) => { step: string; fraction: number } | null {

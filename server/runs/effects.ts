@@ -9,6 +9,7 @@ import { refusalOf } from '../shared/systemErrors';
 import { deviceOf, type DeviceQueue } from './deviceQueue';
 import { goesOnElsewhere, isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
 import { type Run, type RunTable, summaryOf } from './runTable';
+import { type Reserved, reservedBehind } from './eventNumbers';
 import type { Owners } from './owners';
 import type { openSpeeds } from './speeds';
 import type { RunStore } from './store';
@@ -170,6 +171,7 @@ export function append(parts: RunParts, run: Run, event: RunEvent['event']): voi
   const { store, speeds, subscribers } = parts;
   requireMine(parts, run.runId);
   const next: RunEvent = { seq: run.record.lastSeq + 1, atEpochMs: Date.now(), event };
+  if (next.seq > (run.record.reserved?.upTo ?? 0)) saveRecord(parts, run, reservedBehind(next.seq));
   store.append(run.runId, next);
   run.record.lastSeq = next.seq;
   run.events?.push(next);
@@ -182,9 +184,19 @@ function saveState(parts: RunParts, run: Run): void {
   if (record.state.state === 'running') record.startedAtEpochMs ??= Date.now();
   if (!isActive(record.state)) record.endedAtEpochMs = Date.now();
   append(parts, run, { kind: 'state', state: record.state });
-  parts.store.saveRecord(run);
+  saveRecord(parts, run, isActive(record.state) ? reservedBehind(record.lastSeq) : null);
   if (!isActive(record.state)) parts.owners.release(run.runId);
   publish(parts, run);
+}
+
+function saveRecord({ store }: RunParts, run: Run, reserved: Reserved | null): void {
+  run.record.reserved = reserved;
+  try {
+    store.saveRecord(run);
+  } catch (error) {
+    run.record.reserved = null; // it may stand there or not, so that the next number asks again
+    throw error;
+  }
 }
 
 function publish({ subscribers }: RunParts, run: Run): void {

@@ -2,6 +2,7 @@
 // A long log is read in turns, so that the server answers meanwhile.
 import type { RunEvent } from '../protocol/server';
 import { readEvents, readEventsInTurns } from './eventLog';
+import { givenBy } from './eventNumbers';
 import type { StoredRun } from './storedRun';
 
 /** Of all runs together, but for the newest one. */
@@ -31,7 +32,7 @@ export function openEventCache(logOf: (runId: string) => string) {
     const underway = loading.get(runId);
     if (underway) return underway;
     const isWanted = () => loading.get(runId) === mine;
-    const mine = readEventsInTurns(logOf(runId), record.lastSeq, isWanted)
+    const mine = readEventsInTurns(logOf(runId), givenBy(record), isWanted)
       .then((events) => void (events && keep(runId, events)))
       .finally(() => {
         if (isWanted()) loading.delete(runId);
@@ -41,11 +42,11 @@ export function openEventCache(logOf: (runId: string) => string) {
   };
   return {
     known,
-    /** Numbers up to the record's `lastSeq` have been given. Throws as the file system does. */
+    /** Throws as the file system does. */
     load,
     /** At once, whatever it takes. */
     events: ({ runId, record }: StoredRun): RunEvent[] =>
-      known(runId) ?? keep(runId, readEvents(logOf(runId), record.lastSeq)),
+      known(runId) ?? keep(runId, readEvents(logOf(runId), givenBy(record))),
     /** To be called when a run is written to, deleted or repaired. */
     forget(runId: string): void {
       read.delete(runId);

@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
 import { isMissing, isNoFile } from '../shared/systemErrors';
+import type { Given } from './eventNumbers';
 import { replaceText, withPath } from './jsonFile';
 
 /** Throws what the system says, and leaves the log as it was: the number of the event is free again. */
@@ -24,39 +25,42 @@ export function appendEvent(path: string, event: RunEvent): void {
 
 /**
  * The events of a log, which is mended where it is damaged.
- * @param lastSeq the last number that is known to have been given
  * @throws what the system says where it does not give the log: one that is taken for empty would be begun anew
  */
-export function readEvents(path: string, lastSeq: number): RunEvent[] {
+export function readEvents(path: string, given: Given): RunEvent[] {
   const reading = readLines(path);
   for (;;) {
     const { done, value } = reading.next();
-    if (done) return mended(path, lastSeq, value);
+    if (done) return mended(path, given, value);
   }
 }
 
 /** As `readEvents`, and gives way to other work all the while. `isWanted` says at the end whether the log is still as it was. */
 export async function readEventsInTurns(
   path: string,
-  lastSeq: number,
+  given: Given,
   isWanted: () => boolean,
 ): Promise<RunEvent[] | null> {
   const reading = readLines(path);
   for (;;) {
     await turn();
     const { done, value } = reading.next();
-    if (done) return isWanted() ? mended(path, lastSeq, value) : null;
+    if (done) return isWanted() ? mended(path, given, value) : null;
   }
 }
 
-function mended(path: string, lastSeq: number, log: Log): RunEvent[] {
+function mended(path: string, { last: lastSeq, perhaps }: Given, log: Log): RunEvent[] {
   const { events, lines, nDamaged, nRepeated } = log;
   const lost = lostNumbers(log, lastSeq);
-  const isWhole = nDamaged === 0 && nRepeated === 0 && lost.from > lost.last;
+  const sentences = [
+    ...(nDamaged > 0 || nRepeated > 0 || lost.from <= lost.last ? [lossSentence(log, lost)] : []),
+    ...(perhaps > lost.last ? [goneSentence(lost.last)] : []),
+  ];
+  const isWhole = sentences.length === 0;
   if (isWhole && log.isEnded) return events;
   if (!isWhole) {
-    const event = { kind: 'warning', text: lossSentence(log, lost) } as const;
-    const said: RunEvent = { seq: lost.last + 1, atEpochMs: Date.now(), event };
+    const event = { kind: 'warning', text: sentences.join(' ') } as const;
+    const said: RunEvent = { seq: Math.max(lost.last, perhaps) + 1, atEpochMs: Date.now(), event };
     events.push(said);
     lines.push(lineOf(said));
   }
@@ -196,3 +200,6 @@ function lossSentence({ events, nDamaged, nRepeated }: Log, { from, last }: { fr
       : `${nBad === 1 ? 'A line' : `${nBad} lines`} of this run's log ${nBad === 1 ? 'is' : 'are'} damaged and left out`;
   return `${what}; ${gaps.length === 0 ? 'no event is lost' : `lost: ${gaps.join(', ')}`}.`;
 }
+
+const goneSentence = (last: number): string =>
+  `The machine or container on which this run went on is gone; what was told behind event ${last} may be lost.`;

@@ -1,8 +1,9 @@
 // Small JSON files that are read and replaced as a whole. Each carries a checksum.
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { sealed, unsealed } from '../checkpoint/sealed';
 import { forgetStage, removeAbandonedSync, stageName } from '../files/stages';
+import { syncFolderSync } from '../files/sync';
 import { isMissing, isNoFile } from '../shared/systemErrors';
 
 /** `unreadable`: the system says why not, and may say otherwise later. */
@@ -38,7 +39,7 @@ export function replaceText(path: string, text: string): void {
     removeLeft(folder, name);
     writeFileSync(stage, text, { mode: 0o600, flag: 'wx', flush: true });
     renameSync(stage, path);
-    syncFolder(dirname(path));
+    syncFolderSync(dirname(path));
   } catch (error) {
     try {
       rmSync(stage, { force: true });
@@ -54,20 +55,6 @@ function removeLeft(folder: string, name: string): void {
   try {
     removeAbandonedSync(folder, name);
   } catch {}
-}
-
-/** Brings the names in a folder to the disk: without that a file that was renamed may have its old name after a loss of power. */
-export function syncFolder(folder: string): void {
-  // Windows opens no folders, and keeps the order of names by itself.
-  if (process.platform === 'win32') return;
-  const handle = openSync(folder, 'r');
-  try {
-    fsyncSync(handle);
-  } catch (error) {
-    throw withPath(error, folder);
-  } finally {
-    closeSync(handle);
-  }
 }
 
 /** The system does not tell the path of what is open. */

@@ -7,6 +7,7 @@ import type { Plan, RunControl } from '../protocol/engine';
 import { isResumable, type Recipe, type Report } from '../recipes/kinds';
 import type { RunEvent, RunSummary, ServerRequests } from '../protocol/server';
 import { openDeviceQueue } from './deviceQueue';
+import { reservedBehind } from './eventNumbers';
 import {
   type Dispatch,
   append,
@@ -149,7 +150,10 @@ function sayRestored(parts: RunParts, run: Run, said: string): void {
   try {
     parts.owners.take(run.runId);
     eventsOf(parts, run);
+    // Nobody is told of it before the record is written.
+    run.record.reserved = reservedBehind(run.record.lastSeq);
     append(parts, run, { kind: 'warning', text: said });
+    run.record.reserved = null;
     parts.store.saveBoth(run);
     parts.owners.release(run.runId);
   } catch {}
@@ -161,7 +165,10 @@ function interrupt(parts: RunParts, run: Run, dispatch: Dispatch): void {
   try {
     parts.owners.take(run.runId);
     eventsOf(parts, run);
-  } catch {} // its log cannot be read now; the record counts as far as it was saved
+  } catch {
+    // Its log cannot be read now: what may have been told counts.
+    run.record.lastSeq = Math.max(run.record.lastSeq, run.record.reserved?.upTo ?? 0);
+  }
   parts.store.ended.forget(run.runId);
   dispatch(run, { kind: 'serverEnds' });
 }

@@ -4,9 +4,11 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import type { Report } from '../recipes/kinds';
 import type { RunEvent } from '../protocol/server';
+import { syncFolderSync } from '../files/sync';
 import { appendEvent, type LogTail, readFurther, readEvents } from './eventLog';
 import { openEventCache } from './eventCache';
-import { type ReadJson, readJson, replaceFile, syncFolder } from './jsonFile';
+import { noneGiven } from './eventNumbers';
+import { type ReadJson, readJson, replaceFile } from './jsonFile';
 import { cannotRead, cannotWrite } from '../shared/systemErrors';
 import { type FoundRun, findRun, type StoredRun } from './storedRun';
 import { openTrash } from './trash';
@@ -16,7 +18,7 @@ export type RunStore = ReturnType<typeof openRunStore>;
 export function openRunStore(dataFolder: string) {
   const top = join(dataFolder, 'runs');
   try {
-    if (mkdirSync(top, { recursive: true, mode: 0o700 }) !== undefined) syncFolder(dataFolder);
+    if (mkdirSync(top, { recursive: true, mode: 0o700 }) !== undefined) syncFolderSync(dataFolder);
   } catch (error) {
     throw cannotWrite(error, top);
   }
@@ -39,7 +41,7 @@ export function openRunStore(dataFolder: string) {
   const ids = (): string[] => namesIn(top).filter((name) => isRun(top, name));
   /** The log is read, and mended, only where another file is damaged. */
   const find = (runId: string): FoundRun =>
-    findRun(join(top, runId), () => readEvents(fileOf(runId, 'events.jsonl'), 0));
+    findRun(join(top, runId), () => readEvents(fileOf(runId, 'events.jsonl'), noneGiven));
 
   return {
     /** All runs, in the order in which they were made. */
@@ -62,7 +64,7 @@ export function openRunStore(dataFolder: string) {
       mkdirSync(join(top, run.runId), { recursive: true, mode: 0o700 });
       try {
         saveBoth(run);
-        syncFolder(top);
+        syncFolderSync(top);
       } catch (error) {
         discard(run.runId);
         throw error;

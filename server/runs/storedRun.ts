@@ -8,6 +8,7 @@ import { checkpointName } from '../checkpoint/folder';
 import type { RunEvent, RunState, RunSummary } from '../protocol/server';
 import { type Recipe, recipeSchema, subjectOf, titleOf } from '../recipes/kinds';
 import { systemCode } from '../shared/systemErrors';
+import { type Reserved, reservedBehind } from './eventNumbers';
 import { type ReadJson, readJson } from './jsonFile';
 
 /** state.json, which holds the recipe as well. */
@@ -20,6 +21,8 @@ export interface RunRecord {
   startedAtEpochMs: number | null;
   endedAtEpochMs: number | null;
   lastSeq: number;
+  /** null: no number beyond `lastSeq` has been given. Absent in files of earlier versions. */
+  reserved?: Reserved | null;
   state: RunState;
 }
 
@@ -40,6 +43,7 @@ export function newRecord(recipe: Recipe, roots: readonly string[]): RunRecord {
     startedAtEpochMs: null,
     endedAtEpochMs: null,
     lastSeq: 0,
+    reserved: reservedBehind(0),
     state: { state: 'queued' },
   };
 }
@@ -97,6 +101,7 @@ const stateSchema = z.looseObject({
   startedAtEpochMs: nullableTime,
   endedAtEpochMs: nullableTime,
   lastSeq: z.int().nonnegative(),
+  reserved: z.object({ upTo: z.int().nonnegative(), place: z.string() }).nullish(),
   state: runState,
 });
 
@@ -131,6 +136,7 @@ function recordFrom(recipe: Recipe, folder: string, events: readonly RunEvent[])
     startedAtEpochMs: told.findLast(({ state }) => state.state === 'running')?.atEpochMs ?? null,
     endedAtEpochMs: last?.atEpochMs ?? null,
     lastSeq: events.at(-1)?.seq ?? 0,
+    reserved: null,
     state: known.success ? known.data : { state: 'interrupted' },
   };
 }

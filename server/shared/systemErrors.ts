@@ -93,9 +93,10 @@ export const isNoFile = (error: unknown): boolean => ['EISDIR', 'ENOTDIR', 'ELOO
 
 /** For `catch`: nothing where there is nothing. That a place cannot be looked at does not mean that it is empty. */
 export function nullIfMissing(error: unknown): null {
-  if (missing.includes(systemCode(error) ?? '')) return null;
+  if (isAbsent(error)) return null;
   throw cannotRead(error);
 }
 
 /** A name that cannot be is not there either. */
+export const isAbsent = (error: unknown): boolean => missing.includes(systemCode(error) ?? '');
 const missing = ['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'];

@@ -18,6 +18,8 @@ export type JournalEntry =
   | { readonly op: 'told'; readonly what: unknown };
 
 export interface Journal {
+  /** Whether anybody will ask for what was written. */
+  readonly isKept: boolean;
   readonly entries: JournalEntry[];
   /** The number of a file that is opened; `isNew`: it was not there. */
   fileAt(path: string, isNew: boolean): number;
@@ -25,7 +27,7 @@ export interface Journal {
   linked(from: string, to: string): void;
 }
 
-export function openJournal(): Journal {
+export function openJournal(isKept: boolean): Journal {
   const entries: JournalEntry[] = [];
   const files = new Map<string, number>();
   let nFiles = 0;
@@ -35,19 +37,20 @@ export function openJournal(): Journal {
     if (known !== undefined && !isNew) return known;
     const file = nFiles++;
     files.set(path, file);
-    entries.push({ op: isNew ? 'create' : 'found', path, file });
+    if (isKept) entries.push({ op: isNew ? 'create' : 'found', path, file });
     return file;
   }
   return {
+    isKept,
     entries,
     fileAt,
     linked(from, to) {
       const file = fileAt(from, false);
       files.set(to, file);
-      entries.push({ op: 'link', path: to, file });
+      if (isKept) entries.push({ op: 'link', path: to, file });
     },
     add(entry) {
-      entries.push(entry);
+      if (isKept) entries.push(entry);
       if (entry.op === 'unlink') files.delete(entry.path);
       if (entry.op !== 'rename') return;
       for (const path of [...files.keys()]) if (inside(path, entry.to)) files.delete(path);

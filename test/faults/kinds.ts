@@ -21,11 +21,16 @@ export const failures = {
 export type CallKind = keyof typeof failures;
 export const callKinds = Object.keys(failures) as CallKind[];
 
-/** What goes wrong: the n-th call of a kind, counted from 0. */
+/** Another thing that a call may come to, in a process of its own: it is the last one. */
+export const death = 'death';
+
+/** What goes wrong: the n-th call of a kind, or of those of a kind on one file, counted from 0. */
 export interface Fault {
   readonly kind: CallKind;
   readonly n: number;
   readonly how: string;
+  /** How the path of the file ends. */
+  readonly at?: string;
   /** Whether all later calls of the kind fail too, as on a disk that stays full. */
   readonly lasting?: boolean;
 }

@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { resolve, sep } from 'node:path';
 import { callbackCalls, promiseCalls } from './asyncCalls';
 import { type Journal, openJournal } from './journal';
-import type { CallKind, Fault } from './kinds';
+import { type CallKind, death, type Fault } from './kinds';
 import { startCalls } from './startCalls';
 import { syncCalls } from './syncCalls';
 import { type Gate, modules, placeOf, systemError } from './system';
@@ -13,6 +13,7 @@ import { type Gate, modules, placeOf, systemError } from './system';
 export interface FaultLayer {
   /** Calls so far, by kind. */
   readonly counts: ReadonlyMap<CallKind, number>;
+  /** Kept where there is no fault. */
   readonly journal: Journal;
   /** What was failed, in words; null: the fault has not come yet. */
   hit(): string | null;
@@ -26,20 +27,23 @@ export interface FaultLayer {
 /** @param fault null: calls are only counted, and written down in the journal */
 export function installFaults(folder: string, fault: Fault | null = null): FaultLayer {
   const root = resolve(folder);
-  const isInside = (path: unknown): path is string =>
-    typeof path === 'string' && (placeOf(path) === root || placeOf(path).startsWith(root + sep));
+  const isInside = (path: unknown): path is string => typeof path === 'string' && liesBelow(root, placeOf(path));
   const counts = new Map<CallKind, number>();
   let armed = fault;
   let hit: string | null = null;
+  let nThere = 0;
   const gate: Gate = (kind, call) => {
-    const n = counts.get(kind) ?? 0;
-    counts.set(kind, n + 1);
+    const nOfKind = counts.get(kind) ?? 0;
+    counts.set(kind, nOfKind + 1);
+    if (armed?.at && armed.kind === kind && !call.at.endsWith(armed.at)) return 'whole';
+    const n = armed?.at && armed.kind === kind ? nThere++ : nOfKind;
     if (armed?.kind !== kind || (armed.lasting ? n < armed.n : n !== armed.n)) return 'whole';
     hit ??= `${armed.how} at ${call.syscall} ${call.at.replace(root, '')}`;
     if (armed.how === 'short') return 'short';
+    if (armed.how === death) process.kill(process.pid, 'SIGKILL');
     throw systemError(armed.how, call);
   };
-  const journal = openJournal();
+  const journal = openJournal(fault === null);
   const sync = syncCalls({ gate, isInside, journal });
   const { isWatched: _, ...syncOnes } = sync;
   const replaced = [
@@ -64,6 +68,8 @@ export function installFaults(folder: string, fault: Fault | null = null): Fault
     },
   };
 }
+
+const liesBelow = (root: string, place: string): boolean => place === root || place.startsWith(root + sep);
 
 function replace(module: Record<string, unknown>, calls: object): () => void {
   const before = new Map(Object.keys(calls).map((name) => [name, module[name]]));

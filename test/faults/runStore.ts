@@ -6,6 +6,7 @@ import { vi } from 'vitest';
 import type { Engine, OngoingEvent } from '../../server/engineClient/engine';
 import { isUserError } from '../../server/errors';
 import type { Outcome } from '../../server/protocol/engine';
+import type * as Identities from '../../server/protocol/processIdentity';
 import type { RunEvent } from '../../server/protocol/server';
 import type { Recipe } from '../../server/recipes/kinds';
 import type { Runs } from '../../server/runs/runs';
@@ -15,6 +16,20 @@ import { analyzeRecipe } from '../rpc/client';
 const engines: { emit(event: OngoingEvent): void; end(outcome: Outcome): void }[] = [];
 
 vi.doMock('../../server/engineClient/engine', () => ({ engineExists: () => true, startEngine: startEngineHere }));
+
+/** Which boot of the machine it is. */
+const boot = { n: 1 };
+const placeHere = () => `boot ${boot.n}`;
+vi.doMock('../../server/protocol/processIdentity', async (original) => {
+  const actual = await original<typeof Identities>();
+  return {
+    ...actual,
+    placeHere,
+    isThisBoot: (place: string) => place === placeHere(),
+    identityOf: (pid: number) => ({ ...actual.identityOf(pid), place: placeHere() }),
+    standingOf: (identity: Identities.ProcessIdentity) => actual.standingOf(identity, placeHere()),
+  };
+});
 const { openRuns } = await import('../../server/runs/runs');
 
 function startEngineHere(_: Recipe, onEvent: (event: OngoingEvent) => void): Engine {
@@ -105,9 +120,34 @@ async function script(runs: Runs, told: Told, trying: (act: () => unknown) => Pr
 }
 
 /** What the next server finds, and what of that is not as it was told. */
-export function wrongAfter(data: string, told: Told): string[] {
-  const wrong: string[] = [];
+export const wrongAfter = (data: string, told: Told): string[] =>
+  wrongIn(openRuns(data, { onIdle() {}, log() {} }), data, told);
+
+/**
+ * The same where the machine went down, and every run that can is gone on with, so that new events have numbers. What came last,
+ * and was not synced, may be lost; it is not said to be something else.
+ */
+export async function wrongAfterLoss(data: string, told: Told): Promise<string[]> {
+  boot.n++;
   const runs = openRuns(data, { onIdle() {}, log() {} });
+  for (const { runId, state } of runs.list()) {
+    if (state === 'done') continue;
+    try {
+      runs.resume(runId);
+    } catch {
+      continue; // it was about to be made
+    }
+    await settled();
+    for (const step of ['again', 'and on']) engines.at(-1)?.emit({ kind: 'progress', step, fraction: 0.5 });
+    await settled();
+  }
+  const wrong = wrongIn(runs, data, told).filter((each) => !/event \d+ is lost/.test(each));
+  await runs.end();
+  return wrong;
+}
+
+function wrongIn(runs: Runs, data: string, told: Told): string[] {
+  const wrong: string[] = [];
   const listed = runs.list();
   for (const runId of told.accepted)
     if (!told.deleted.has(runId) && !isDeleting(data, runId) && !listed.some((run) => run.runId === runId))

@@ -51,7 +51,7 @@ function fileCalls({ gate, isInside, journal }: Watched, opened: Map<number, Ope
       const isNew = creates && !real.existsSync(given);
       gate(isNew ? 'create' : 'open', { syscall: 'open', path: given, at: placeOf(given) });
       const fd = real.openSync(given, flags, mode);
-      const path = real.realpathSync(placeOf(given));
+      const path = real.realpathSync.native(placeOf(given));
       const file = real.fstatSync(fd).isFile() ? journal.fileAt(path, isNew) : null;
       if (file !== null && truncates && !isNew) journal.add({ op: 'resize', file, sizeBytes: 0 });
       opened.set(fd, { path, file, writes, appends, position: 0 });
@@ -86,7 +86,7 @@ function fileCalls({ gate, isInside, journal }: Watched, opened: Map<number, Ope
       const n = pass(fd, 'write', 'write') === 'short' ? Math.ceil(wanted / 2) : wanted;
       const at = known.appends ? real.fstatSync(fd).size : (position ?? known.position);
       const done = real.writeSync(fd, all, offset, n, known.appends ? null : at);
-      if (known.file !== null)
+      if (known.file !== null && journal.isKept)
         journal.add({
           op: 'write',
           file: known.file,

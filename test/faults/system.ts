@@ -28,14 +28,18 @@ export interface Call {
   readonly at: string;
 }
 
+const held = /^(\/proc\/(?:self|\d+)\/fd\/\d+)(?:\/(.+))?$/;
+
 /** Where a path leads, also one that begins at an open folder. The last part is not followed. */
 export function placeOf(path: string): string {
   const whole = resolve(path);
-  if (!/^\/proc\/(self|\d+)\/fd\/\d+/.test(whole)) return whole;
+  const [, folder, inside] = held.exec(whole) ?? [];
+  if (folder === undefined) return whole;
   try {
-    return /\/fd\/\d+$/.test(whole)
-      ? realFs.realpathSync(whole)
-      : join(realFs.realpathSync(dirname(whole)), basename(whole));
+    const there = realFs.readlinkSync(folder);
+    if (inside === undefined) return there;
+    const above = join(there, dirname(inside));
+    return join(above === there ? there : realFs.realpathSync.native(above), basename(inside));
   } catch {
     return whole;
   }

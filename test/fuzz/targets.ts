@@ -174,7 +174,7 @@ const log: Target = {
     [`${events.join('\n')}\n`, `${json({ seq: 1, atEpochMs: 1, event: { kind: 'warning', text: 'a' } })}\n`],
     40,
   ),
-  read: (input) => readEvents(written('events.jsonl', input), 3),
+  read: (input) => readEvents(written('events.jsonl', input), { last: 3, perhaps: 3 }),
 };
 
 const requests = [

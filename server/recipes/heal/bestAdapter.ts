@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { type Adapter, adapterSpecs, adapterWeightsFile } from '../../checkpoint/adapter';
 import { safetensorsSha256 } from '../../checkpoint/safetensors';
 import { sealed, unsealed } from '../../checkpoint/sealed';
-import { isUserError } from '../../errors';
 import { readBytes, readText } from '../../files/text';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
+import { isMissing, isNoFile } from '../../shared/systemErrors';
 
 const bestFile = 'best.json';
 /** A run that is killed in between and goes on may publish the same adapters again. */
@@ -27,21 +27,22 @@ export async function recordAdapter(folder: string, adapter: Adapter): Promise<v
 /** Whether the weights at the root are what was written there. Nothing speaks against them where the record is missing. */
 export async function isRecordedAdapter(out: string, folder: string): Promise<boolean> {
   const sums = await recorded(folder);
-  const bytes = await readBytes(join(out, adapterWeightsFile)).catch(unlessOutside(null));
+  const bytes = await readBytes(join(out, adapterWeightsFile)).catch(insteadOfNone(null));
   if (bytes === null) return false;
   return sums === null || sums.includes(createHash('sha256').update(bytes).digest('hex'));
 }
 
-const unlessOutside =
+/** What the system does not give now is not taken for lost: another would be written in its place. */
+const insteadOfNone =
   <T>(instead: T) =>
   (error: unknown): T => {
-    if (isUserError(error)) throw error;
-    return instead;
+    if (isMissing(error) || isNoFile(error)) return instead;
+    throw error;
   };
 
 /** The newest first; null: it is missing, as in folders of earlier versions, or damaged. */
 async function recorded(folder: string): Promise<string[] | null> {
-  const text = await readText(join(folder, bestFile)).catch(unlessOutside(''));
+  const text = await readText(join(folder, bestFile)).catch(insteadOfNone(''));
   const { weightsSha256 } = (unsealed(text) ?? {}) as { weightsSha256?: string[] };
   return Array.isArray(weightsSha256) ? weightsSha256 : null;
 }

@@ -10,14 +10,14 @@ import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
 import { isUserError, UserError } from '../../errors';
 import { withinContent } from '../../files/contained';
-import { appendText, readText } from '../../files/text';
+import { appendText, readText, syncText } from '../../files/text';
 import type { HealRecipe } from './recipe';
 import { atTheBeginning, type Progress } from '../../training/loop';
 import { isRecordedAdapter, recordAdapter } from './bestAdapter';
 import { csvHeader, csvLine, type Line } from './metrics';
 import { jsonLine, linesOf, readRecorded, type Recorded } from './metricsFile';
 import { type Begun, readBegun, refuseOtherRun } from './identity';
-import { begunInStates, readSavedState, saveState } from './savedState';
+import { begunInStates, readSavedState, removeOlderStates, saveState } from './savedState';
 
 export interface HealFolder {
   readonly recorded: Recorded;
@@ -101,6 +101,7 @@ async function resumeWithin(out: string, begun: Begun, fresh: Adapter): Promise<
   const { recorded, said: missing } = await readRecorded(at(files.metrics), saved);
   const isKept = await isRecordedAdapter(out, join(out, runFolder));
   const lost = isKept ? [] : [lostAdapterSentence(out, saved)];
+  await removeOlderStates(join(out, runFolder));
   // What was recorded after the saved state is made again, and would be there twice.
   await writeStagedFile(at(files.metrics), linesOf(recorded).map(jsonLine).join(''));
   await writeStagedFile(at(files.csv), csvHeader + linesOf(recorded).map(csvLine).join(''));
@@ -138,7 +139,12 @@ function opened(out: string, begun: Begun): Pick<HealFolder, 'record' | 'publish
         await recordAdapter(join(out, runFolder), adapter);
         await writeAdapterFiles(out, adapter);
       }),
-    save: (progress, now) => guarded(() => saveState(join(out, runFolder), progress, begun, now)),
+    save: (progress, now) =>
+      guarded(async () => {
+        // Steps that a state has behind it are not made again.
+        for (const file of [files.metrics, files.csv]) await syncText(at(file));
+        await saveState(join(out, runFolder), progress, begun, now);
+      }),
   };
 }
 

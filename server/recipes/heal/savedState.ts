@@ -48,8 +48,15 @@ export async function saveState(
   const lastIsAnother = last.kind === 'read' && last.value.tensors !== file;
   if (lastIsAnother) await writeStagedFile(join(folder, before), last.text);
   await writeStagedFile(join(folder, newest), `${sealed(finiteJson({ ...progress, tensors: file, sha256, begun }))}\n`);
-  const older = lastIsAnother ? last : await readStateFile(join(folder, before));
-  const kept = [file, older.kind === 'read' ? older.value.tensors : file];
+  await removeOlderStates(folder);
+}
+
+/** Of what is no state any more; a loss of power may bring one back that was being removed. */
+export async function removeOlderStates(folder: string): Promise<void> {
+  const states = [await readStateFile(join(folder, newest)), await readStateFile(join(folder, before))];
+  const kept = states.map((found) => (found.kind === 'read' ? found.value.tensors : null));
+  // Those of a file that is damaged are not known.
+  if (states.some(({ kind }) => kind === 'damaged')) return;
   for (const other of await readdir(folder))
     if (/^state-\d+\.safetensors$/.test(other) && !kept.includes(other)) await removeTree(join(folder, other));
 }
@@ -113,7 +120,7 @@ const isState = ({ step, evaluatedAtStep, sinceBest, best, tensors }: StateFile)
   best !== undefined &&
   /^state-\d+\.safetensors$/.test(tensors);
 
-/** null: the file is damaged or missing. */
+/** null: the file is damaged or missing, which one that the system does not give now is not. */
 async function readTensors(path: string, sha256: string | undefined): Promise<Map<string, Float32Array> | null> {
   try {
     if (sha256 !== undefined && (await fileSha256(path)) !== sha256) return null;
@@ -130,7 +137,7 @@ async function readTensors(path: string, sha256: string | undefined): Promise<Ma
       await source.close();
     }
   } catch (error) {
-    if (isUserError(error) && error.code === 'outsideRoots') throw error;
+    if (isUserError(error) && ['outsideRoots', 'cannotRead'].includes(error.code)) throw error;
     if (isUserError(error) || isMissing(error) || isNoFile(error)) return null;
     throw cannotRead(error, path);
   }

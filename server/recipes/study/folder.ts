@@ -1,8 +1,9 @@
 // The folder of a study: what was asked for in study.json, the report of every finished step in steps/, adapters, and models
 // for as long as they are needed. Files appear complete or not at all, so whatever ends a study, it goes on from here.
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, writeFile } from 'node:fs/promises';
+import { lstat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isFolder } from '../../checkpoint/folder';
 import { readSealed, sealed } from '../../checkpoint/sealed';
 import { writeStagedFile } from '../../checkpoint/stagedFile';
 import { checkOutput, removeAbandonedIn, withStagedFolder } from '../../checkpoint/stagedFolder';
@@ -10,7 +11,8 @@ import { UserError } from '../../errors';
 import { holdFolder, openToRead, withinContent } from '../../files/contained';
 import { withOutputPlace } from '../../files/outputPlace';
 import { removeTree } from '../../files/remove';
-import { cannotRead, cannotWrite, systemCode } from '../../shared/systemErrors';
+import { makeFolder } from '../../files/sync';
+import { cannotRead, cannotWrite, nullIfMissing, systemCode } from '../../shared/systemErrors';
 import { withNamesOfNow } from '../../shared/earlierNames';
 import type { StudyRecipe } from './recipe';
 import type { Report } from '../kinds';
@@ -81,9 +83,11 @@ export async function openStudyFolder(
     const found = await stepIn(step);
     return found.kind === 'read' && found.value.inputSha256 === fingerprint(step);
   };
-  if (!(await lstat(join(out, 'study.json')).catch(() => null))) {
+  if (!(await lstat(join(out, 'study.json')).catch(nullIfMissing))) {
+    // One that ended before it had written down what it is holds nothing but that.
+    if (await isFolder(out)) await withinContent(out, () => removeAbandonedIn(out));
     await checkOutput(out, [recipe.model]);
-    await withOutputPlace(out, ({ name, parent }) => mkdir(parent.at(name)).catch(unlessThere)).catch(refuse);
+    await withOutputPlace(out, ({ name, parent }) => makeFolder(parent, name)).catch(refuse);
   }
   const begun: Begun = { recipe, inputs, tasksSha256 };
   const isRestored = await withinContent(out, () => makeReady(out, begun, () => isOwn(analysisStep(recipe)))).catch(
@@ -134,7 +138,7 @@ async function makeReady(out: string, begun: Begun, isOwn: () => Promise<boolean
   else await writeStagedFile(begunFile, sealedJson(begun));
   const held = await holdFolder(out);
   try {
-    for (const part of parts) await mkdir(held.at(part)).catch(unlessThere);
+    for (const part of parts) await makeFolder(held, part);
   } finally {
     await held.close();
   }
@@ -155,10 +159,6 @@ async function writeFiles(out: string, files: Readonly<Record<string, string>>):
   }
   for (const [path, text] of Object.entries(files))
     if (!inside.includes(path)) await writeStagedFile(join(out, path), text);
-}
-
-function unlessThere(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
 }
 
 /** Hashes of files that may be large. */
