@@ -10,6 +10,7 @@ import { benchBfloat16, benchGreedy, benchRacing, benchRemovals, benchWhatIf } f
 import { benchHeal } from './heal';
 import { benchRepair } from './repair';
 import { benchSegment } from './segment';
+import { benchQuantise } from './quantise';
 import { benchServer } from './server';
 import type { Setting } from './setting';
 import { benchTokenize } from './tokenize';
@@ -31,6 +32,7 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   evaluate: { what: 'benchmarks against lm-evaluation-harness (--python)', run: benchEvaluate },
   variants: { what: 'five drop sets evaluated with the original against the original alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
+  quantise: { what: 'matrices read and narrowed, against matrices read as float32', run: benchQuantise },
   server: { what: 'the server with many runs, clients and events, against another build (--before)', run: benchServer },
   repair: { what: 'the least squares of a repair, by graphs against loops of JavaScript', run: benchRepair },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },
