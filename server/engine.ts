@@ -7,6 +7,7 @@ import { confined } from './files/contained';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
 import { endingSignals } from './shared/endingSignals';
 import { checkFinite } from './shared/finite';
+import { withChosenWeights } from './plan/chosenWeights';
 import { runRecipe } from './recipes/runRecipe';
 import type { Answers, Run } from './recipes/recipeContext';
 
@@ -48,7 +49,10 @@ async function start({ recipe, roots }: Extract<EngineRequest, { kind: 'start' }
         await questions.over;
       },
     };
-    const report = await confined(roots, () => runRecipe(recipe, run));
+    const report = await confined(roots, async () => {
+      const chosen = await withChosenWeights(recipe);
+      return runRecipe(chosen.recipe, { ...run, whyWeights: chosen.why });
+    });
     last = { kind: 'done', report };
     checkFinite(last);
   } catch (error) {

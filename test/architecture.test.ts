@@ -43,6 +43,8 @@ const mayImport = new Map<string, readonly string[]>([
   ...downward(compute),
   ...downward(serving),
   ...faces.flat().map((face) => [face, everywhere] as const),
+  // What stands for `auto` is planned before a recipe is carried out.
+  ['engine', [...compute.slice(1).flat(), 'plan', ...onDisk]],
   ['cli', [...compute.slice(1).flat(), 'rpc', 'engineClient', ...onDisk]],
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
   ['engineClient', ['checkpoint', 'child', 'terminal', ...onDisk]],

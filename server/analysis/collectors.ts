@@ -1,9 +1,10 @@
 // How importance is gathered during a forward pass: each collector adds what its methods need to the graphs and keeps the
 // scores of every sequence.
 import { concat } from '../graph/ops/movement';
-import { type Graph, input, type Shape, type Value } from '../graph/value';
+import type { Graph, Value } from '../graph/value';
 import type { BlockParts } from '../model/block';
-import { weightOfInput } from '../model/rowPieces';
+import { type HeldWeight, heldWeights } from '../model/heldWeights';
+import { weightValue } from '../model/storage';
 import { shapeOf } from '../execution/blockProgram';
 import type { Observer } from '../execution/forward';
 import type { Model } from '../execution/model';
@@ -74,8 +75,8 @@ export function weightCollector(
       async weights(block, weights) {
         using scope = model.device.scope();
         // A block without attention or without MLP has fewer weights, and a graph of its own.
-        const shapes = Object.fromEntries(Object.entries(weights).map(([name, { shape }]) => [name, shape]));
-        const { scores } = await scope.run(await scope.program(weightScores, names, shapes), weights);
+        const program = await scope.program(weightScores, names, heldWeights(model.config, block));
+        const { scores } = await scope.run(program, weights);
         const values = await scope.read(scores!);
         rows.forEach(([, of], s) => of[block]!.fill(values[s]!));
       },
@@ -83,11 +84,11 @@ export function weightCollector(
   };
 }
 
-/** scores [S] of some methods, from the weights, or pieces of weights, of these shapes by the inputs that they feed. */
-function weightScores(names: readonly ImportanceMethodName[], shapes: Readonly<Record<string, Shape>>): Graph {
-  const named = Object.entries(shapes).map(([name, shape]) => ({
-    suffix: weightOfInput(name),
-    value: input(name, shape),
+/** scores [S] of some methods, from weights, or pieces of weights, as the device holds them. */
+function weightScores(names: readonly ImportanceMethodName[], weights: readonly HeldWeight[]): Graph {
+  const named = weights.map(({ input, suffix, shape, width }) => ({
+    suffix,
+    value: weightValue(width, input, shape),
   }));
   const scores = names.map((name) => {
     const method = importanceMethod(name);

@@ -1,5 +1,6 @@
 // What a report needs of an evaluation, which people may have edited: as evaluate --json wrote it, or as a run keeps it.
 import * as z from 'zod';
+import { weightWidth } from '../protocol/recipes';
 import { metricNames } from '../shared/metrics';
 
 const count = z.int().nonnegative();
@@ -84,6 +85,15 @@ const work = runs.extend({
 
 const versions = z.object({ espalier: z.string(), onnxruntime: z.string(), node: z.string() });
 
+const weightsCost = z.object({
+  nSequences: count,
+  tokensPerSequence: count,
+  float32LossNats: z.number(),
+  lossNats: z.number(),
+  costNats: z.number(),
+  costStandardError: z.number(),
+});
+
 const common = {
   kind: z.literal('evaluate'),
   tasks: z.array(task),
@@ -111,6 +121,9 @@ const common = {
   device: z.string(),
   threads: z.number(),
   memory: z.enum(['resident', 'streaming']),
+  weights: weightWidth.optional(),
+  whyWeights: z.string().optional(),
+  weightsCost: weightsCost.optional(),
 };
 
 const score = z.object({

@@ -11,6 +11,7 @@ import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { notFinite } from '../shared/finite';
 import { tensorNamesInWords } from '../shared/tensorNames';
+import { matricesAs } from '../shared/weightWidths';
 import { renderMeasured } from './renderMeasured';
 import { table } from './table';
 
@@ -49,7 +50,7 @@ export function renderPlan(plan: Plan): string {
     deviceMemory && `${bytes(deviceMemory.totalBytes)} of ${bytes(deviceMemory.limitBytes)} on the device ${parts}`;
   const ofHost = `${bytes(plan.totalBytes)} of ${bytes(plan.limitBytes)}`;
   return (
-    `${plan.model}: ${plan.nTokens} tokens on ${plan.device} with ${plan.threads} threads, weights ${plan.memory}${staying}; ` +
+    `${plan.model}: ${plan.nTokens} tokens on ${plan.device} with ${plan.threads} threads, weights ${plan.memory}${staying}${matricesAs(plan)}; ` +
     `about ${seconds(plan.estimatedSeconds)}, ${ofDevice ? `${ofDevice} and ${ofHost} beside it` : `${ofHost} ${parts}`}`
   );
 }

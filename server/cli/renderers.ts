@@ -1,6 +1,7 @@
 // How the report of each kind of recipe looks on a terminal, and as which file --json writes it.
 import { harnessResults } from '../evaluation/harnessResults';
 import type { Kind, Report, ReportOf } from '../recipes/kinds';
+import { weightsInWords } from '../shared/weightWidths';
 import {
   renderAnalysis,
   renderGeneration,
@@ -33,7 +34,10 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
 /** A report for people. Of a kind without a row it shows the numbers and words that stand in the report itself. */
 export function render(report: Report): string {
   const renderer = renderers[report.kind] as ((report: Report) => string) | undefined;
-  return renderer ? renderer(report) : plainFacts(report);
+  const weights = 'timing' in report ? weightsInWords(report) : null;
+  return [renderer ? renderer(report) : plainFacts(report), ...(weights ? [`matrices held as ${weights}`] : [])].join(
+    '\n',
+  );
 }
 
 const plainFacts = (report: Report): string =>

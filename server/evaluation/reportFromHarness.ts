@@ -1,5 +1,6 @@
 // An evaluation had back from the results.json that harnessResults.ts makes of it.
 import type { RunFacts } from '../protocol/reports';
+import { widthFacts } from '../shared/weightWidths';
 import type { EvaluateReport, Score } from '../recipes/evaluate/recipe';
 import { isMetric } from '../shared/metrics';
 import { rowOf } from '../shared/rowOf';
@@ -33,7 +34,16 @@ export function reportOf(results: ReportSource): { report: EvaluateReport; dateE
     ...groups.flatMap(({ group }) => scoresOf(model, group, rowOf(ofGroups, group) ?? {})),
   ]);
   const models = results.models.map(({ dropSet: _, results: __, groups: ___, ...model }) => model);
-  const run: RunFacts = { timing, transfers, peakMemoryBytes, device, threads, memory, versions };
+  const run: RunFacts = {
+    timing,
+    transfers,
+    peakMemoryBytes,
+    device,
+    threads,
+    memory,
+    ...widthFacts(results),
+    versions,
+  };
   return {
     report: {
       kind,

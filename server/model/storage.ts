@@ -3,12 +3,23 @@
 import { toFloat } from '../graph/ops/elementwise';
 import { dequantised } from '../graph/ops/stored';
 import { bytesPerElement, type Dtype, input, type Shape, size, type Value } from '../graph/value';
-import type { WeightWidth } from '../protocol/recipes';
+import type { WeightsOption, WeightWidth } from '../protocol/recipes';
 import type { ModelConfig, WeightStorage } from './config';
+
+/** What a recipe asks for, once `auto` has become a width (plan/chosenWeights.ts). */
+export function chosenWidth(weights: WeightsOption): WeightWidth {
+  if (weights === 'auto') throw new Error('No width was chosen for `auto`');
+  return weights;
+}
 
 /** A config whose matrices a device holds so. */
 export const configHeldAs = (config: ModelConfig, width: WeightWidth): ModelConfig =>
   width === 'f32' ? config : { ...config, storage: storageOf(width) };
+
+/** The same config with its matrices in float32. */
+export function inFloat32({ storage: _, ...config }: ModelConfig): ModelConfig {
+  return config;
+}
 
 /** The head decides on every token: it has 8 bits at the least. */
 const storageOf = (width: WeightWidth): WeightStorage => ({ blocks: width, head: width === 'int4' ? 'int8' : width });

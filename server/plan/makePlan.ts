@@ -4,11 +4,13 @@ import { type Checkpoint, withCheckpoint } from '../checkpoint/checkpoint';
 import { UserError } from '../errors';
 import { limitsOf, type MemoryLimits } from '../execution/memoryLimits';
 import { processBytes } from '../execution/memoryPlan';
-import { configHeldAs } from '../model/storage';
+import { chosenWidth, configHeldAs } from '../model/storage';
 import type { PlanEstimate } from '../protocol/engine';
 import { memoryOf } from '../recipes/planMemory';
+import type { MemoryMode, WeightWidth } from '../protocol/recipes';
 import { kinds, modelsOf, type Recipe } from '../recipes/kinds';
 import { type ComputingRecipe, plannedRun } from './planners';
+import { widestThatFits } from './widestThatFits';
 
 /** @param speed operations that the recipe's device does in a second; null: not known yet */
 export async function makePlan(recipe: Recipe, speed: number | null): Promise<PlanEstimate> {
@@ -17,14 +19,22 @@ export async function makePlan(recipe: Recipe, speed: number | null): Promise<Pl
   const { compute } = recipe;
   const device = compute.device === 'auto' ? 'cpu' : compute.device;
   const limits = limitsOf(compute);
-  const common = { device, threads: compute.threads ?? cpus().length, limitBytes: limits.limitBytes };
+  const common = { device, threads: compute.threads ?? cpus().length, speed };
+  const planAs = (weights: WeightWidth, memory: MemoryMode, within: MemoryLimits) =>
+    planOfModels({ ...recipe, compute: { ...compute, weights, memory } }, within, common);
+  const { plan, why } = await widestThatFits(compute, limits, planAs);
+  return { ...plan, ...(why !== null && plan.weights && { whyWeights: why }) };
+}
+
+type Common = Pick<PlanEstimate, 'device' | 'threads'> & { readonly speed: number | null };
+
+/** The plan of the model that takes most, with the time of all. */
+async function planOfModels(recipe: ComputingRecipe, limits: MemoryLimits, common: Common): Promise<PlanEstimate> {
   const plans: PlanEstimate[] = [];
   for (const [i, folder] of modelsOf(recipe).entries()) {
     // Sets are left out of the original alone.
     const ofModel = 'drops' in recipe && i > 0 ? { ...recipe, drops: [] } : recipe;
-    plans.push(
-      await withCheckpoint(folder, (checkpoint) => planOfModel(ofModel, checkpoint, limits, { ...common, speed })),
-    );
+    plans.push(await withCheckpoint(folder, (checkpoint) => planOfModel(ofModel, checkpoint, limits, common)));
   }
   const largest = plans.reduce((most, plan) => (plan.totalBytes > most.totalBytes ? plan : most));
   const seconds = plans.map(({ estimatedSeconds }) => estimatedSeconds);
@@ -36,16 +46,18 @@ async function planOfModel(
   recipe: ComputingRecipe,
   checkpoint: Checkpoint,
   limits: MemoryLimits,
-  { speed, ...common }: Pick<PlanEstimate, 'device' | 'threads' | 'limitBytes'> & { speed: number | null },
+  { speed, ...common }: Common,
 ): Promise<PlanEstimate> {
-  const ofModel = { model: checkpoint.name, ...common };
-  const held = { ...checkpoint, config: configHeldAs(checkpoint.config, recipe.compute.weights) };
+  const ofModel = { model: checkpoint.name, ...common, limitBytes: limits.limitBytes };
+  const weights = chosenWidth(recipe.compute.weights);
+  const held = { ...checkpoint, config: configHeldAs(checkpoint.config, weights) };
   const planned = await plannedRun(recipe, held, limits);
   if (planned === null) return { ...ofModel, ...writingOnly(checkpoint) };
   const { plan, cost } = planned;
   return {
     ...ofModel,
     memory: plan.mode,
+    weights,
     nSequences: cost.nSequences,
     nTokens: plan.nTokens,
     ...memoryOf(plan, cost),

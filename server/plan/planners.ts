@@ -6,6 +6,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint';
 import { firstRowOfIds, readTokenSequences } from '../data/tokenSequences';
 import { UserError } from '../errors';
 import { evaluationTokens } from '../evaluation/taskSizes';
+import { withComparison } from '../execution/comparisonPlan';
 import type { MemoryLimits } from '../execution/memoryLimits';
 import { type MemoryPlan, planExecution, tensorsOf } from '../execution/memoryPlan';
 import { adaptedModules } from '../model/adapter';
@@ -17,12 +18,12 @@ import { adaptersOf, type HealShape, planHealing } from '../recipes/heal/plan';
 import type { HealRecipe } from '../recipes/heal/recipe';
 import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '../recipes/kinds';
 import { summarize } from '../recipes/modelSummary';
-import type { PlannedWork } from '../recipes/recipeContext';
 import { checkStudy } from '../recipes/study/check';
 import { estimateStudy } from '../recipes/study/estimate';
 import type { StudyRecipe } from '../recipes/study/recipe';
 import { analysisStep, planStudy } from '../recipes/study/steps';
 import { supposedSets } from '../recipes/study/variants';
+import type { PlannedWork } from '../recipes/recipeContext';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
 import { checkDropSet } from '../shared/dropSets';
 import { nullIfMissing } from '../shared/systemErrors';
@@ -72,8 +73,13 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
     return plannedWork(work, recipe, checkpoint, limits);
   },
 
-  heal: async (recipe, checkpoint, limits) =>
-    planHealing(checkpoint.config, recipe, await shapeOfHealing(recipe, checkpoint), limits),
+  async heal(recipe, checkpoint, limits) {
+    const { config } = checkpoint;
+    const shape = await shapeOfHealing(recipe, checkpoint);
+    const { plan, cost } = planHealing(config, recipe, shape, limits);
+    const compared = shape.heldOut.nSequences > 0 ? shape.heldOut : { ...shape, nSequences: cost.nSequences };
+    return { plan: withComparison(plan, config, compared, limits), cost };
+  },
 
   evaluate: async (recipe, checkpoint, limits) =>
     plannedWork(evaluationWork(checkpoint.config, recipe), recipe, checkpoint, limits),
@@ -97,11 +103,13 @@ const pathOf = (drop: DropSet, { config }: Checkpoint) => pathWithout(config, ch
 
 function plannedWork(
   work: Work,
-  { compute }: ComputingRecipe,
+  { kind, compute }: ComputingRecipe,
   { config }: Checkpoint,
   limits: MemoryLimits,
 ): PlannedWork {
-  const plan = planExecution(config, { ...work, memory: compute.memory, ...limits });
+  const planned = planExecution(config, { ...work, memory: compute.memory, ...limits });
+  // There is no text to compare on where one is to be written.
+  const plan = kind === 'generate' ? planned : withComparison(planned, config, work, limits);
   const { nSequences, cacheBytes = 0 } = work;
   return { plan, cost: { nSequences, cacheBytes, operations: operationsOf(config, work) } };
 }

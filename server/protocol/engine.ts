@@ -1,6 +1,6 @@
 // Between a process that starts an engine (command line, compute server) and the engine process, over IPC: requests go in,
 // events come out. What becomes of each kind of event is one row of `engineEvents`.
-import type { DropSet } from './recipes';
+import type { DropSet, WeightWidth } from './recipes';
 import type { Recipe, Report } from '../recipes/kinds';
 import type {
   AdapterSummary,
@@ -22,6 +22,10 @@ export interface Plan {
   memory: 'resident' | 'streaming';
   /** While streaming: blocks whose weights stay on the device; absent: none. */
   stayingBlocks?: number;
+  /** How the device is to hold matrices; absent in plans of earlier versions. */
+  weights?: WeightWidth;
+  /** Why `auto` takes that width, in words. Absent: it was asked for. */
+  whyWeights?: string;
   nSequences: number;
   nTokens: number;
   /** Of the host's memory. */

@@ -36,15 +36,20 @@ export type DeviceName = z.output<typeof deviceName>;
 export const memoryMode = z.enum(['auto', 'resident', 'streaming']);
 export type MemoryMode = z.output<typeof memoryMode>;
 
+/** The widest first. */
 export const weightWidth = z.enum(['f32', 'f16', 'int8', 'int4']);
 export type WeightWidth = z.output<typeof weightWidth>;
+
+/** A width, or `auto`: the widest that fits, as `plan/chosenWeights.ts` finds it. */
+export const weightsOption = z.enum([...weightWidth.options, 'auto']);
+export type WeightsOption = z.output<typeof weightsOption>;
 
 export const compute = z
   .strictObject({
     device: deviceName.default('auto'),
     memory: memoryMode.default('auto'),
     /** In how many bits the device holds matrices; all arithmetic is in float32. */
-    weights: weightWidth.default('f32'),
+    weights: weightsOption.default('f32'),
     /** null: as many as there are cores. */
     threads: positive.max(4096).nullable().default(null),
     /** The most bytes the process tree may plan to use; null: what the machine has free. */

@@ -29,7 +29,22 @@ export interface RunFacts {
   memory: 'resident' | 'streaming';
   /** How the device held matrices; absent in reports of versions that held them in float32 alone. */
   weights?: WeightWidth;
+  /** Why `auto` took that width, in words. Absent: it was asked for. */
+  whyWeights?: string;
+  /** What that costs against float32. Absent: matrices are float32, or it was not measured. */
+  weightsCost?: WeightsCost;
   versions: { espalier: string; onnxruntime: string; node: string };
+}
+
+/** Losses of the first of a run's sequences, of its first model, with its matrices in float32 and as they are held. */
+export interface WeightsCost {
+  nSequences: number;
+  tokensPerSequence: number;
+  float32LossNats: number;
+  lossNats: number;
+  /** lossNats - float32LossNats, and its standard error, paired by token. */
+  costNats: number;
+  costStandardError: number;
 }
 
 export interface ModelSummary {

@@ -7,17 +7,20 @@ import type { ComputeOptions, DeviceName, DropSet } from '../protocol/recipes';
 import type { Estimate, MeasuredSpeed, RunFacts, Timing } from '../protocol/reports';
 import type { Report } from './kinds';
 import type { Path } from '../model/path';
+import { chosenWidth } from '../model/storage';
 import { type Device, openDevice, runtimeVersion, type Scope } from '../runtime/device';
 import type { ProviderName } from '../runtime/sessions';
 import { measureOperationsPerSecond } from '../runtime/speed';
 import { preload } from '../execution/forward';
 import type { Model } from '../execution/model';
+import { shapeOf, withComparison } from '../execution/comparisonPlan';
 import { limitsOf } from '../execution/memoryLimits';
 import { type MemoryPlan, planExecution } from '../execution/memoryPlan';
 import { plannedStore } from '../execution/plannedStore';
 import { ownHeadInWords, unusedTensorsInWords } from '../shared/tensorNames';
 import { peakMemoryBytes } from './processMemory';
 import { memoryOf } from './planMemory';
+import { openComparison } from './weightsCost';
 import { operationsOf, type Work } from './work';
 
 declare const __ESPALIER_VERSION__: string;
@@ -25,6 +28,8 @@ declare const __ESPALIER_VERSION__: string;
 /** How a recipe talks to whoever started it. */
 export interface Run {
   readonly signal: AbortSignal;
+  /** Why `auto` became the width that the recipe names, in words. */
+  readonly whyWeights?: string | null;
   emit(event: EngineEvent): void;
   /** Called by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answers: Answers): Promise<void>;
@@ -65,19 +70,31 @@ export const withFloat64 = <T>(
   body: (host: Scope) => Promise<T>,
 ): Promise<T> => (device.provider === 'cpu' ? body(device) : withDevice({ ...compute, device: 'cpu' }, body));
 
+/** How a model is held, for its report, and how long its weights took. */
+export interface Loaded {
+  readonly loadMs: number;
+  readonly held: HeldFacts;
+}
+
+export type HeldFacts = Pick<RunFacts, 'memory' | 'weights' | 'whyWeights' | 'weightsCost'>;
+
+/** Of work that holds no model. */
+export const nothingHeld: HeldFacts = { memory: 'streaming', weights: 'f32' };
+
 /** Plans the work, emits the plan, brings resident weights in, and holds the model for the time of `body`. */
 export function withModel<T>(
   checkpoint: Checkpoint,
   device: Device,
   compute: ComputeOptions,
-  work: Work,
+  work: Work & Pick<Cost, 'sequences'>,
   run: Run,
-  body: (model: Model, loadMs: number) => Promise<T>,
+  body: (model: Model, loaded: Loaded) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
   const plan = planExecution(config, { ...work, memory: compute.memory, ...limitsOf(compute) });
-  const { nSequences, cacheBytes = 0, path } = work;
-  const cost = { nSequences, cacheBytes, operations: operationsOf(config, work), ...(path && { path }) };
+  const { nSequences, cacheBytes = 0, path, sequences } = work;
+  const operations = operationsOf(config, work);
+  const cost = { nSequences, cacheBytes, operations, ...(path && { path }), ...(sequences && { sequences }) };
   return withPlannedModel(checkpoint, device, compute, { plan, cost }, run, body);
 }
 
@@ -89,6 +106,8 @@ export interface Cost {
   readonly operations: number;
   /** Default: all blocks. */
   readonly path?: Path;
+  /** Text of one length, on whose first sequences it is measured what narrower matrices cost. Absent: it is not. */
+  readonly sequences?: readonly Int32Array[];
 }
 
 /** Work with its plan. */
@@ -104,29 +123,35 @@ export async function withPlannedModel<T>(
   compute: ComputeOptions,
   { plan, cost }: PlannedWork,
   run: Run,
-  body: (model: Model, loadMs: number) => Promise<T>,
+  body: (model: Model, loaded: Loaded) => Promise<T>,
 ): Promise<T> {
-  const held = withLimits(checkpoint, device);
-  const { config } = held;
+  const limited = withLimits(checkpoint, device);
+  const { config } = limited;
+  const limits = limitsOf(compute);
   const operationsPerSecond = await measureOperationsPerSecond(device);
   const shown: Plan = {
     model: checkpoint.name,
     device: device.provider,
     threads: threads(compute),
     memory: plan.mode,
+    ...widthOf(compute, run),
     nSequences: cost.nSequences,
     nTokens: plan.nTokens,
-    ...memoryOf(plan, cost),
-    limitBytes: limitsOf(compute).limitBytes,
+    ...memoryOf(withComparison(plan, config, shapeOf(cost.sequences), limits), cost),
+    limitBytes: limits.limitBytes,
     estimatedSeconds: cost.operations / operationsPerSecond,
     operationsPerSecond,
   };
   run.emit({ kind: 'plan', plan: shown });
-  using store = plannedStore(held, device, plan);
-  const model: Model = { checkpoint: held, config, device, store, plan };
+  const comparison = await openComparison(limited, device, cost, limits, run.signal);
+  using store = plannedStore(limited, device, plan);
+  const model: Model = { checkpoint: limited, config, device, store, plan };
   const began = performance.now();
   await preload(model, cost.path);
-  const result = await body(model, performance.now() - began);
+  const loadMs = performance.now() - began;
+  const weightsCost = await comparison?.cost(model, run.signal);
+  const held = { memory: plan.mode, ...widthOf(compute, run), ...(weightsCost && { weightsCost }) };
+  const result = await body(model, { loadMs, held });
   // Weights may be read until the end.
   await checkpoint.refuseChanged();
   return result;
@@ -135,6 +160,11 @@ export async function withPlannedModel<T>(
 /** A checkpoint whose config says how much a device takes in one tensor. */
 const withLimits = (checkpoint: Checkpoint, { limits }: Device): Checkpoint =>
   limits.largestTensorBytes === undefined ? checkpoint : { ...checkpoint, config: { ...checkpoint.config, ...limits } };
+
+const widthOf = ({ weights }: ComputeOptions, { whyWeights }: Run) => ({
+  weights: chosenWidth(weights),
+  ...(whyWeights && { whyWeights }),
+});
 
 /** Runs `body` and says how long it took, compilation apart. */
 export async function timed<T>(
@@ -151,20 +181,14 @@ export async function timed<T>(
 export const noTime: Timing = { elapsedMs: 0, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 };
 
 /** `device` is null for work that needs none. */
-export const runFacts = (
-  compute: ComputeOptions,
-  device: Scope | null,
-  memory: RunFacts['memory'],
-  timing: Timing,
-): RunFacts => ({
+export const runFacts = (compute: ComputeOptions, device: Scope | null, held: HeldFacts, timing: Timing): RunFacts => ({
   timing,
   transfers: device && { uploadedBytes: device.counts.uploadedBytes, readBytes: { ...device.counts.readBytes } },
   peakMemoryBytes: peakMemoryBytes(),
   ...(device && { peakTensorBytes: device.counts.peakWithInsideBytes }),
   device: device?.provider ?? 'none',
-  weights: compute.weights,
   threads: threads(compute),
-  memory,
+  ...held,
   versions: versions(),
 });
 

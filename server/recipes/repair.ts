@@ -46,15 +46,15 @@ export function repairLinear(
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
     const nSequences = calibration.length + heldOut.length;
     const hostBytes = leastSquaresBytes(config.width, nGaps);
-    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, hostBytes, more };
-    return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
+    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, hostBytes, more, sequences: calibration };
+    return withModel(checkpoint, device, compute, work, run, async (model, { loadMs, held }) => {
       using measuring = openMeasuring(model, calibration, cacheBytes);
       const { result, elapsedMs, compileMs } = await timed(device, () =>
         withFloat64(device, compute, (host) => calibrate(host, measuring, cut, path, options, run)),
       );
       const tokens = nSequences * tokensPerSequence;
       const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens };
-      return { ...result, facts: runFacts(compute, device, model.plan.mode, timing) };
+      return { ...result, facts: runFacts(compute, device, held, timing) };
     });
   });
 }

@@ -6,6 +6,7 @@ import { notFinite, withoutScores } from '../shared/finite';
 import { type ScoreRow, scoreRows } from './scoreTable';
 import { counted, parameters, percent, size } from '../shared/numbers';
 import { differenceText, flips, scoreText, verdictMarks } from '../shared/scores';
+import { weightsInWords } from '../shared/weightWidths';
 
 export interface EvaluationParts {
   title: string;
@@ -92,6 +93,7 @@ const legend = [
 
 function settingsOf(report: EvaluateReport): [string, string][] {
   const { models, tasks, items, device, threads, versions } = report;
+  const weights = weightsInWords(report);
   const range = !items
     ? 'all of each task'
     : items.first === 0
@@ -105,6 +107,7 @@ function settingsOf(report: EvaluateReport): [string, string][] {
       'Compute',
       `${device}, ${counted(threads, 'thread')}; Espalier ${versions.espalier}, onnxruntime ${versions.onnxruntime}`,
     ],
+    ...(weights ? [['Matrices held as', weights] as [string, string]] : []),
     ...models.map(({ label, nBlocks, nParameters, sizeBytes, dtype, drop, healed }): [string, string] => [
       label,
       [

@@ -10,6 +10,7 @@ import { choosingMethods, isChoosingMethod } from '../shared/methods';
 import { counted, parameters, percent, signed } from '../shared/numbers';
 import { notFinite, withoutScores } from '../shared/finite';
 import { recoveredFraction } from '../shared/recovery';
+import { weightsInWords } from '../shared/weightWidths';
 
 export interface StudyParts {
   title: string;
@@ -63,13 +64,15 @@ const toReadIt =
 
 const inWords = (method: string) => (isChoosingMethod(method) ? choosingMethods[method] : method);
 
-function introduction({ model, variants, methods, recipe, calibration }: StudyReport): string {
+function introduction({ model, variants, methods, recipe, calibration, ...facts }: StudyReport): string {
+  const weights = weightsInWords(facts);
   const papers = Object.entries(methods).map(([name, { unit, paper }]) => `${name} (${unit}; ${paper})`);
   const others = recipe.methods.filter((name) => !Object.hasOwn(methods, name)).map(inWords);
   return [
     `${counted(variants.length - 1, 'variant')} of ${model.name} (${model.nBlocks} blocks, ${parameters(model.nParameters)} parameters), `,
     `without ${recipe.counts.join(', ')} blocks, chosen by ${[...papers, ...others].join('; ')}. `,
     `Methods looked at ${sequencesOf(calibration)}. Methods that chose the same blocks stand in one row.`,
+    ...(weights ? [` Matrices were held as ${weights}.`] : []),
   ].join('');
 }
 

@@ -211,6 +211,21 @@ describe('analyze', () => {
     expect(stdout).toContain(`all took ${work!.blockRuns} block runs and ${work!.headRuns} head runs`);
   });
 
+  it.each([
+    [[], 'f32', /matrices held as f32, chosen by auto: it fits in [\d.]+ GB\n$/],
+    [
+      ['--memory-limit', '230'],
+      'int8',
+      /matrices held as int8, chosen by auto: the widest that fits in 230\.0 MB \(f16 weights alone \d+ kB\); [+−]0\.\d+ ± 0\.\d+ nats against float32 on the first 2 sequences of 256 tokens\n$/,
+    ],
+  ] as const)('holds matrices in the widest that fits: %j', async (more, weights, said) => {
+    const asked = ['analyze', model, '--ids', ids, '--sequences', '2', '--weights', 'auto', ...more];
+    const { stdout, ...found } = await report<AnalyzeReport>(...asked);
+    expect(found.weights).toBe(weights);
+    expect(found.whyWeights).toContain('fits in');
+    expect(stdout).toMatch(said);
+  });
+
   it('streams weights when asked', async () => {
     const { memory, lossNats } = await report<AnalyzeReport>('analyze', model, '--ids', ids, '--memory', 'streaming');
     expect(memory).toBe('streaming');

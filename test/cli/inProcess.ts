@@ -47,8 +47,10 @@ function startEngineHere(recipe: Recipe, onEvent: (event: OngoingEvent) => void)
 async function carryOut(recipe: Recipe, signal: AbortSignal, emit: (event: EngineEvent) => void): Promise<Outcome> {
   // Only what computes pays for it.
   const { runRecipe } = await import('../../server/recipes/runRecipe');
+  const { withChosenWeights } = await import('../../server/plan/chosenWeights');
   try {
-    return { kind: 'done', report: await runRecipe(recipe, { signal, emit }) };
+    const { recipe: chosen, why } = await withChosenWeights(recipe);
+    return { kind: 'done', report: await runRecipe(chosen, { signal, emit, whyWeights: why }) };
   } catch (error) {
     if (isUserError(error)) return { kind: 'failed', code: error.code, message: error.message };
     const { message, stack } = error as Error;

@@ -81,13 +81,13 @@ function withMeasured<T>(
     const { sequences, report, tokenizeMs } = await sequencesFor(checkpoint, source);
     const shape = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
     const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitsOf(compute));
-    return withModel(checkpoint, device, compute, work, run, async (model, loadMs) => {
+    return withModel(checkpoint, device, compute, { ...work, sequences }, run, async (model, { loadMs, held }) => {
       using measuring = work.measures ? openMeasuring(model, sequences, work.cacheBytes) : null;
       const { result, elapsedMs, compileMs } = await timed(device, () =>
         scoresAndLosses(model, sequences, methods, measure, measuring, run),
       );
       const timing = { ...noTime, elapsedMs, loadMs, compileMs, tokenizeMs, tokens: model.plan.nTokens };
-      const facts = runFacts(compute, device, model.plan.mode, timing);
+      const facts = runFacts(compute, device, held, timing);
       return await body({ analysis: result, source: report, facts }, measuring);
     });
   });

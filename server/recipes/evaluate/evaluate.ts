@@ -8,11 +8,19 @@ import { modelWarnings } from '../../evaluation/settingsWarnings';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
 import type { LoadedTask } from '../../evaluation/tasks/task';
 import type { EvaluateRecipe, EvaluateReport, GenerationCheck, NotFiniteModel, ScoringWork } from './recipe';
-import type { RunFacts, Timing } from '../../protocol/reports';
+import type { Timing } from '../../protocol/reports';
 import { openModels } from './models';
 import { writeSamples } from './samples';
 import { scoreFamily } from './scoreFamily';
-import { noTime, type Run, runFacts, warnOfDifferences, withDevice } from '../recipeContext';
+import {
+  type HeldFacts,
+  noTime,
+  nothingHeld,
+  type Run,
+  runFacts,
+  warnOfDifferences,
+  withDevice,
+} from '../recipeContext';
 
 export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateReport> =>
   withDevice(recipe.compute, async (device) => {
@@ -39,7 +47,8 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
         warnOfDifferences(checkpoint, run);
         const { maxTokens } = models[family.members[0]!.model]!;
         const { members } = family;
-        await scoreFamily({ device, checkpoint, members, tasks, maxTokens }, recipe, run, {
+        const compares = family === families[0];
+        await scoreFamily({ device, checkpoint, members, tasks, maxTokens, compares }, recipe, run, {
           onSpent: sum.add,
           onScored(task, ofMembers) {
             for (const [i, { model }] of members.entries()) {
@@ -63,14 +72,14 @@ export const runEvaluate = (recipe: EvaluateRecipe, run: Run): Promise<EvaluateR
     for (const source of sources) await source.refuseChanged();
     const finite = models.flatMap(({ label }, model) => (lost.has(model) ? [] : [{ label, model }]));
     if (recipe.samples) await writeSamples(recipe.samples, finite, tasks, board);
-    const { work, timing, memory } = sum.total();
+    const { work, timing, held } = sum.total();
     return {
       kind: 'evaluate',
       ...known(),
       generation: recipe.generate ? generation : null,
       items: recipe.items,
       work,
-      ...runFacts(recipe.compute, device, memory, timing),
+      ...runFacts(recipe.compute, device, held, timing),
     };
   });
 
@@ -103,17 +112,17 @@ function withoutLost(
   };
 }
 
-/** Work and time of all families. */
+/** Work and time of all families, and how the first is held. */
 function openSum() {
   let work: ScoringWork | null = null;
   let timing = noTime;
-  let memory: RunFacts['memory'] = 'resident';
+  let held: HeldFacts | null = null;
   return {
-    add(more: ScoringWork, spent: Timing, mode: RunFacts['memory']) {
+    add(more: ScoringWork, spent: Timing, ofFamily: HeldFacts) {
       work = work ? addedWork(work, more) : more;
       timing = addedTiming(timing, spent);
-      memory = mode;
+      held ??= ofFamily;
     },
-    total: () => ({ work: work!, timing, memory }),
+    total: () => ({ work: work!, timing, held: held ?? nothingHeld }),
   };
 }

@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { answersOf, batchTokens, type PackedTask, packTask } from '../../evaluation/packedTask';
 import type { LoadedTask } from '../../evaluation/tasks/task';
 import type { EvaluateRecipe, ScoringWork } from './recipe';
-import type { RunFacts, Timing } from '../../protocol/reports';
+import type { Timing } from '../../protocol/reports';
 import type { Device } from '../../runtime/device';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { scoringOperations, scoringWork } from '../../execution/packedCost';
@@ -15,7 +15,8 @@ import { planScoring } from '../../execution/scoringPlan';
 import { buildTrie } from '../../execution/variantTrie';
 import type { Family } from './models';
 import { checkGeneration, type Written } from './generationCheck';
-import { noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
+import { type HeldFacts, noTime, progress, type Run, timed, withPlannedModel } from '../recipeContext';
+import { comparedText } from './comparedText';
 
 /** A family on a device, with the tasks that it is scored on. */
 export interface FamilyOnDevice {
@@ -25,11 +26,13 @@ export interface FamilyOnDevice {
   readonly tasks: readonly LoadedTask[];
   /** The longest input of the family's models. */
   readonly maxTokens: number;
+  /** What narrower matrices cost is measured on the family of the original alone. */
+  readonly compares: boolean;
 }
 
 /** Called as results become known. */
 export interface ScoringEvents {
-  onSpent(work: ScoringWork, timing: Timing, memory: RunFacts['memory']): void;
+  onSpent(work: ScoringWork, timing: Timing, held: HeldFacts): void;
   /** @param ofMembers answers by member, item and request; the reason for a member whose scores are not finite */
   onScored(task: LoadedTask, ofMembers: readonly (ReturnType<typeof answersOf> | UserError)[]): void;
   /** The members whose scores are finite so far. */
@@ -49,7 +52,10 @@ export async function scoreFamily(
   const paths = members.map(({ path }) => path);
   const trie = buildTrie(paths);
   const { work, plan, cost } = planFamily(family, [...packed.values()], trie, recipe);
-  await withPlannedModel(checkpoint, device, recipe.compute, { plan, cost }, run, async (model, loadMs) => {
+  const sequences =
+    family.compares && config.storage ? await comparedText(tasks[0]!.items, tokenizer, family.maxTokens) : null;
+  const planned = { plan, cost: { ...cost, ...(sequences && { sequences }) } };
+  await withPlannedModel(checkpoint, device, recipe.compute, planned, run, async (model, { loadMs, held }) => {
     let done = 0;
     const total: Timing = { ...noTime, loadMs, tokenizeMs, tokens: work.nTokens * paths.length };
     // Weights that are streamed are read once for all tasks.
@@ -72,7 +78,7 @@ export async function scoreFamily(
       for (const [i, task] of portion.entries()) events.onScored(task, result[i]!);
     }
     if (recipe.generate) events.onGenerated(await checkGeneration(model, tokenizer, events.left(members), run));
-    events.onSpent(work, total, plan.mode);
+    events.onSpent(work, total, held);
   });
 }
 

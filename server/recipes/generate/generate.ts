@@ -22,7 +22,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
       const drop = checkDropSet(recipe.drop, nBlocks);
       const path = pathWithout(checkpoint.config, drop);
       const work = { nSequences: 1, tokensPerSequence: prompt.length + recipe.maxTokens, keepStates: false, path };
-      return withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
+      return withModel(checkpoint, device, recipe.compute, work, run, async (model, { loadMs, held }) => {
         const shown = await incrementalText(tokenizer, prompt, (text) => run.emit({ kind: 'text', text }));
         const options = { path, maxTokens: recipe.maxTokens, endIds, signal: run.signal, onToken: shown.add };
         const decode = recipe.cache ? generate : generateWithoutCache;
@@ -39,7 +39,7 @@ export const runGenerate = (recipe: GenerateRecipe, run: Run): Promise<GenerateR
           nNewTokens: made.length,
           stoppedBy: made.length < recipe.maxTokens ? 'endOfText' : 'maxTokens',
           tokensPerSecond: made.length / (elapsedMs / 1000),
-          ...runFacts(recipe.compute, device, model.plan.mode, timing),
+          ...runFacts(recipe.compute, device, held, timing),
         };
       });
     }),

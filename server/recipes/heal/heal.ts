@@ -5,6 +5,7 @@ import { baseRecordOf } from '../../checkpoint/baseRecord';
 import type { Checkpoint } from '../../checkpoint/checkpoint';
 import { checkOutput } from '../../checkpoint/stagedFolder';
 import { UserError } from '../../errors';
+import { chosenWidth } from '../../model/storage';
 import { allFinite } from '../../shared/finite';
 import { limitsOf } from '../../execution/memoryLimits';
 import type { TrainingPlan } from '../../execution/trainingPlan';
@@ -14,6 +15,7 @@ import { heldOutLoss } from '../../training/heldOut';
 import { type Listener, type LoopEnd, lossPoint, trainLoop } from '../../training/loop';
 import { peakMemoryBytes } from '../processMemory';
 import {
+  type Loaded,
   noTime,
   progress,
   type Run,
@@ -34,8 +36,9 @@ import { normOfB, remainingSeconds, reportOf, summaryOf, warningOf } from './rep
 import { evaluationModel, type InTraining, trainerOf } from './trainer';
 import { checkHealing, readTrainingInputs, type TrainingInputs } from './trainingInputs';
 
-export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
-  withStoredCheckpoint(recipe.model, recipe.compute.weights, async (checkpoint) => {
+export async function runHeal(asked: HealRecipe, run: Run): Promise<HealReport> {
+  const recipe = await withBegunWidth(asked);
+  return withStoredCheckpoint(recipe.model, recipe.compute.weights, async (checkpoint) => {
     checkHealing(recipe);
     warnOfDifferences(checkpoint, run);
     if (!recipe.resume) await checkOutput(recipe.out, [checkpoint.folder]);
@@ -54,13 +57,30 @@ export const runHeal = (recipe: HealRecipe, run: Run): Promise<HealReport> =>
     return withDevice(recipe.compute, async (device) => {
       const lossOfOriginal = await originalLoss(device, recipe, inputs, folder.recorded, run);
       const training = await withTeacherTargets(device, recipe, inputs, run);
-      return withPlannedModel(checkpoint, device, recipe.compute, planned, run, (model, loadMs) => {
+      const sequences = comparedIn(inputs);
+      const compared = { plan, cost: { ...planned.cost, ...(sequences && { sequences }) } };
+      return withPlannedModel(checkpoint, device, recipe.compute, compared, run, (model, loaded) => {
         const evaluated = evaluationModel(model, inputs);
         const inTraining = { model, evaluated, plan, recipe, inputs: { ...inputs, training } };
-        return train(inTraining, folder, lossOfOriginal, loadMs, run);
+        return train(inTraining, folder, lossOfOriginal, loaded, run);
       });
     });
   });
+}
+
+/** A run that goes on in `auto` has the width that it was begun in. Folders of earlier versions do not name it. */
+async function withBegunWidth(recipe: HealRecipe): Promise<HealRecipe> {
+  if (!recipe.resume || recipe.compute.weights !== 'auto') return recipe;
+  const { weights = 'f32' } = (await begunIn(recipe.out)).ways;
+  return { ...recipe, compute: { ...recipe.compute, weights } };
+}
+
+/** Held-out sequences of the length of the first, else those to train on; null: too short. */
+function comparedIn({ heldOut, data: { training } }: TrainingInputs): Int32Array[] | null {
+  const of = heldOut.length > 0 ? heldOut : training;
+  const tokens = of[0]?.ids.length ?? 0;
+  return tokens < 2 ? null : of.map(({ ids }) => ids).filter(({ length }) => length === tokens);
+}
 
 /** What is left to choose is chosen as it was. */
 const asItWasBegun = ({ loop, compute, ...rest }: HealRecipe, { ways }: Begun): HealRecipe => ({
@@ -77,7 +97,13 @@ async function openFolder(
   { mode, keeps }: TrainingPlan,
 ): Promise<HealFolder> {
   const base = await baseRecordOf(checkpoint);
-  const begun = begunBy(recipe, inputs.data.report, { memory: mode, activations: keeps }, base, versions());
+  const begun = begunBy(
+    recipe,
+    inputs.data.report,
+    { memory: mode, activations: keeps, weights: chosenWidth(recipe.compute.weights) },
+    base,
+    versions(),
+  );
   const fresh = adapterFile(checkpoint, inputs, inputs.initial);
   return recipe.resume ? resumeHealFolder(recipe, begun, fresh) : createHealFolder(recipe, begun, fresh);
 }
@@ -87,7 +113,7 @@ async function train(
   inTraining: InTraining,
   folder: HealFolder,
   lossOfOriginal: number | null,
-  loadMs: number,
+  { loadMs, held }: Loaded,
   run: Run,
 ): Promise<HealReport> {
   const { model, plan, recipe, inputs } = inTraining;
@@ -114,7 +140,7 @@ async function train(
   );
   if (result.progress.best === null) await listener.best();
   const tokens = steps.length * plan.nTokens;
-  const facts = runFacts(recipe.compute, device, plan.mode, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
+  const facts = runFacts(recipe.compute, device, held, { ...noTime, elapsedMs, loadMs, compileMs, tokens });
   const kept = await readAdapter(recipe.out, checkpoint.config);
   return {
     ...reportOf(checkpoint, recipe, inputs, result),

@@ -4,6 +4,7 @@ import { type BaseRecord, otherBase } from '../../checkpoint/baseRecord';
 import { unsealed } from '../../checkpoint/sealed';
 import { UserError } from '../../errors';
 import type { HealRecipe } from './recipe';
+import type { WeightWidth } from '../../protocol/recipes';
 import type { TrainingDataReport } from '../../protocol/reports';
 import { firstDifference } from '../firstDifference';
 
@@ -12,7 +13,12 @@ export interface Begun {
   readonly settings: Settings;
   readonly dataSha256: string[];
   /** How it is computed: a run that goes on does so in the same way unless its recipe says otherwise, whatever memory there is. */
-  readonly ways: { readonly memory: 'resident' | 'streaming'; readonly activations: 'keep' | 'recompute' };
+  readonly ways: {
+    readonly memory: 'resident' | 'streaming';
+    readonly activations: 'keep' | 'recompute';
+    /** Absent in files of earlier versions. */
+    readonly weights?: WeightWidth;
+  };
   /** The model that it trains on. Absent in files of earlier versions, which know it by its folder. */
   readonly base?: BaseRecord;
   readonly versions: Readonly<Record<string, string>>;

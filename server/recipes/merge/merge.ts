@@ -15,7 +15,7 @@ import type { MergeRecipe, MergeReport } from './recipe';
 import { ofBlocks } from '../../shared/dropSets';
 import { summarize } from '../modelSummary';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
+import { noTime, nothingHeld, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 
 /** One weight at a time; the adapter is held whole. */
 export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
@@ -62,7 +62,7 @@ export const runMerge = (recipe: MergeRecipe, run: Run): Promise<MergeReport> =>
       roundingShare: changed.length === 0 ? 0 : norm((it) => it.squaredRounding) / norm((it) => it.squaredChange),
       weightFiles: [...written.weightFiles],
       warning,
-      ...runFacts(compute, null, 'streaming', { ...noTime, writeMs }),
+      ...runFacts(compute, null, nothingHeld, { ...noTime, writeMs }),
       peakMemoryBytes: peakMemoryBytes(),
     };
 

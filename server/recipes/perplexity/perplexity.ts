@@ -4,12 +4,13 @@ import { withCheckpoint } from '../../checkpoint/checkpoint';
 import { perplexity } from '../../evaluation/perplexity';
 import type { PerplexityRecipe, PerplexityReport } from './recipe';
 import { isUserError, type UserError } from '../../errors';
-import type { RunFacts, Timing } from '../../protocol/reports';
+import type { Timing } from '../../protocol/reports';
 import { pathWithout } from '../../model/path';
 import { checkDropSet } from '../../shared/dropSets';
 import { droppedFields } from '../modelSummary';
 import {
   noTime,
+  nothingHeld,
   progress,
   type Run,
   runFacts,
@@ -25,7 +26,8 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
     const models: PerplexityReport['models'] = [];
     const lost: { name: string; folder: string; error: UserError }[] = [];
     const total: Timing = { ...noTime };
-    let memory: RunFacts['memory'] = 'resident';
+    /** Of the first model. */
+    let held = nothingHeld;
     // The last model is refused before the first is measured.
     for (const folder of recipe.models)
       await withCheckpoint(folder, async ({ config }) => void checkDropSet(recipe.drop, config.nBlocks));
@@ -37,7 +39,8 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
         const path = pathWithout(checkpoint.config, drop);
         const { sequences, report: source, tokenizeMs } = await sequencesFor(checkpoint, recipe.source);
         const work = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length, keepStates: false, path };
-        await withModel(checkpoint, device, recipe.compute, work, run, async (model, loadMs) => {
+        const compared = { ...work, ...(models.length === 0 && { sequences }) };
+        await withModel(checkpoint, device, recipe.compute, compared, run, async (model, loaded) => {
           const options = { path, signal: run.signal, onProgress: progress(run, checkpoint.name) };
           const { name, folder: place } = checkpoint;
           const measured = await timed(device, () => orNotFinite(perplexity(model, sequences, source, options)));
@@ -51,8 +54,15 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
             ...result,
             source,
           });
-          memory = model.plan.mode;
-          const spent = { ...noTime, elapsedMs, compileMs, loadMs, tokenizeMs, tokens: model.plan.nTokens };
+          if (models.length === 1) held = loaded.held;
+          const spent = {
+            ...noTime,
+            elapsedMs,
+            compileMs,
+            loadMs: loaded.loadMs,
+            tokenizeMs,
+            tokens: model.plan.nTokens,
+          };
           for (const key of Object.keys(spent) as (keyof Timing)[]) total[key] += spent[key];
         });
       });
@@ -61,7 +71,7 @@ export const runPerplexity = (recipe: PerplexityRecipe, run: Run): Promise<Perpl
     }
     if (models.length === 0) throw lost[0]!.error;
     const notFinite = lost.map(({ error, ...of }) => ({ ...of, sentence: error.message }));
-    const facts = runFacts(recipe.compute, device, memory, total);
+    const facts = runFacts(recipe.compute, device, held, total);
     return { kind: 'perplexity', models, ...(lost.length > 0 ? { notFinite } : {}), ...facts };
   });
 

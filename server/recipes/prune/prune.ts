@@ -17,7 +17,7 @@ import { droppedFields, summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
 import { repairLinear } from '../repair';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
+import { noTime, nothingHeld, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 import { scoresForRule } from '../work';
 
 export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
@@ -35,7 +35,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const rounding = unrounded && (await withLossAfter(recipe, unrounded, run));
     const model = summarize(checkpoint);
     const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
-    const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, 'streaming', noTime);
+    const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, nothingHeld, noTime);
     const timing = { ...facts.timing, writeMs };
     return {
       kind: 'prune',

@@ -12,7 +12,7 @@ import { afterWriting } from '../afterWriting';
 import { summarize } from '../modelSummary';
 import { runPerplexity } from '../perplexity/perplexity';
 import { peakMemoryBytes } from '../processMemory';
-import { noTime, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
+import { noTime, nothingHeld, progress, type Run, runFacts, versions, warnOfDifferences } from '../recipeContext';
 
 /** One matrix at a time: a block's projections, not its norms, nor the embedding and the head. */
 export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyReport> =>
@@ -60,7 +60,7 @@ export const runSparsify = (recipe: SparsifyRecipe, run: Run): Promise<SparsifyR
       lossBefore,
       ...('reason' in after ? { lossAfter: null, notMeasured: after.reason } : { lossAfter: after.value }),
       weightFiles: [...written.weightFiles],
-      ...runFacts(compute, null, 'streaming', { ...noTime, writeMs }),
+      ...runFacts(compute, null, nothingHeld, { ...noTime, writeMs }),
       peakMemoryBytes: peakMemoryBytes(),
     };
 

@@ -10,6 +10,7 @@ import type { Report } from '../kinds';
 import type { PerplexityReport } from '../perplexity/recipe';
 import { formatDropSet, ofBlocks } from '../../shared/dropSets';
 import { notFinite, perplexityOf } from '../../shared/finite';
+import { widthFacts } from '../../shared/weightWidths';
 import { meanAndError } from '../../execution/sequenceStatistics';
 import type { CarriedStep } from './folder';
 import { lostInWriting } from './lost';
@@ -152,7 +153,17 @@ function factsOf(reports: readonly Report[]): RunFacts {
   const facts = reports.flatMap((report) => ('timing' in report ? [report as RunFacts] : []));
   const total: Timing = { elapsedMs: 0, loadMs: 0, compileMs: 0, tokenizeMs: 0, writeMs: 0, tokens: 0 };
   for (const { timing } of facts) for (const key of Object.keys(total) as (keyof Timing)[]) total[key] += timing[key];
+  // The first step is the analysis, whose model is the original.
   const { device, threads, memory, versions } = facts[0]!;
   const peakMemoryBytes = Math.max(...facts.map((each) => each.peakMemoryBytes));
-  return { timing: total, transfers: null, peakMemoryBytes, device, threads, memory, versions };
+  return {
+    timing: total,
+    transfers: null,
+    peakMemoryBytes,
+    device,
+    threads,
+    memory,
+    ...widthFacts(facts[0]!),
+    versions,
+  };
 }

@@ -50,13 +50,11 @@ export const stepRunners: StepRunners = {
 };
 
 /** Throws UserError('cancelled') after the signal; what is finished by then stays. */
-export async function runStudy(
-  recipe: StudyRecipe,
-  run: Run,
-  runners: StepRunners = stepRunners,
-): Promise<StudyReport> {
-  const { config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(recipe);
-  const folder = await openStudyFolder(recipe, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
+export async function runStudy(asked: StudyRecipe, run: Run, runners: StepRunners = stepRunners): Promise<StudyReport> {
+  const { config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(asked);
+  const folder = await openStudyFolder(asked, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
+  const known = await folder.kept(analysisStep(asked));
+  const recipe = inBegunWidth(asked, known, run);
   const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
   const carried = new Map<string, CarriedStep>();
   const emitPlan = (plan: StudySteps): StudyPlan => {
@@ -66,7 +64,6 @@ export async function runStudy(
   };
 
   const first = analysisStep(recipe);
-  const known = await folder.kept(first);
   if (known) carried.set(first.id, { ...known, doneBefore: true });
   else {
     const supposed = emitPlan(planStudy(recipe, model, supposedSets(recipe)));
@@ -122,6 +119,12 @@ export async function runStudy(
       throw isUserError(error) && error.code === 'cancelled' ? studyEnded(recipe.out) : error;
     }
   }
+}
+
+/** Where `auto` chose, a study that goes on stays in the width of its first step, so that its numbers can be compared. */
+function inBegunWidth(recipe: StudyRecipe, known: KeptStep | null, { whyWeights }: Run): StudyRecipe {
+  const weights = known && 'weights' in known.report ? known.report.weights : undefined;
+  return whyWeights && weights ? { ...recipe, compute: { ...recipe.compute, weights } } : recipe;
 }
 
 /** A healing goes on from its last saved state; a folder that a step was killed behind is written again. */
