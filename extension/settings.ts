@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { basename, isAbsolute } from 'node:path';
 import { workspace } from 'vscode';
 import { UserError } from '../server/errors';
-import type { ComputeOptions, DeviceName } from '../server/protocol/recipes';
+import { type ComputeOptions, type DeviceName, type WeightsOption, weightsOption } from '../server/protocol/recipes';
 import { hubPlaces } from '../server/shared/hubCache';
 import type { ModelRoot } from './trees/modelNodes';
 
@@ -18,7 +18,8 @@ export interface Settings {
   benchmarkData(): string | null;
   /** Folders with models: those of a trusted workspace, those of the setting, and the cache of the Hub. */
   roots(): ModelRoot[];
-  compute(): ComputeOptions;
+  /** `weights`: what a form asks for; null: as the setting says. */
+  compute(weights?: WeightsOption | null): ComputeOptions;
   analysis(): { sequences: number; tokens: number };
 }
 
@@ -48,10 +49,10 @@ export function readSettings(): Settings {
       ...modelFolders().map((folder) => rootAt(folder, basename(folder), 'settings')),
       ...(ofUser('huggingFaceCache', true) ? cachedModels() : []),
     ],
-    compute: () => ({
+    compute: (weights = null) => ({
       device: oneOf(devices, all().get('device')),
       memory: 'auto',
-      weights: 'f32',
+      weights: weights ?? oneOf(widths, all().get('weights')),
       threads: null,
       memoryLimitBytes: null,
       ...deviceMemory(wholeNumber(all().get('deviceMemory'), 0, 0)),
@@ -72,6 +73,7 @@ export function requireTrust(): void {
 const deviceMemory = (megabytes: number) => (megabytes > 0 ? { deviceMemoryBytes: megabytes * 1e6 } : {});
 
 const devices = ['auto', 'cpu', 'webgpu'] as const satisfies DeviceName[];
+const widths = weightsOption.options as [WeightsOption, ...WeightsOption[]];
 
 /** A settings file may hold anything; a value of the wrong type counts as missing. */
 const oneOf = <T>(allowed: readonly [T, ...T[]], value: unknown): T =>

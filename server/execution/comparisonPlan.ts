@@ -43,5 +43,9 @@ export function withComparison<P extends MemoryPlan>(
   const { device } = plan;
   const totalBytes = Math.max(plan.totalBytes, compared.totalBytes);
   if (!device || !compared.device) return { ...plan, totalBytes };
-  return { ...plan, totalBytes, device: { ...device, totalBytes: Math.max(device.totalBytes, compared.device.totalBytes) } };
+  return {
+    ...plan,
+    totalBytes,
+    device: { ...device, totalBytes: Math.max(device.totalBytes, compared.device.totalBytes) },
+  };
 }

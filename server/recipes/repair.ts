@@ -46,7 +46,15 @@ export function repairLinear(
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
     const nSequences = calibration.length + heldOut.length;
     const hostBytes = leastSquaresBytes(config.width, nGaps);
-    const work = { nSequences, tokensPerSequence, keepStates: true, cacheBytes, hostBytes, more, sequences: calibration };
+    const work = {
+      nSequences,
+      tokensPerSequence,
+      keepStates: true,
+      cacheBytes,
+      hostBytes,
+      more,
+      sequences: calibration,
+    };
     return withModel(checkpoint, device, compute, work, run, async (model, { loadMs, held }) => {
       using measuring = openMeasuring(model, calibration, cacheBytes);
       const { result, elapsedMs, compileMs } = await timed(device, () =>

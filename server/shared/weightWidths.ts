@@ -9,7 +9,7 @@ export const weightsLabels = {
   f16: 'float16',
   int8: '8-bit integers',
   int4: '4-bit integers',
-  auto: 'the widest that fits',
+  auto: 'widest that fits',
 } as const satisfies Record<WeightsOption, string>;
 
 type Held = Pick<RunFacts, 'weights' | 'whyWeights' | 'weightsCost'>;

@@ -58,7 +58,9 @@ describe('auto', () => {
     const asked = await widestThatFits({ weights: 'int8', memory: 'auto' }, { limitBytes: 10e9 }, planAs);
     expect(asked).toMatchObject({ weights: 'int8', why: null });
     const broken = () => Promise.reject(new UserError('notFound', 'there is no text'));
-    await expect(widestThatFits({ weights: 'auto', memory: 'auto' }, { limitBytes: 10e9 }, broken)).rejects.toThrow('there is no text');
+    await expect(widestThatFits({ weights: 'auto', memory: 'auto' }, { limitBytes: 10e9 }, broken)).rejects.toThrow(
+      'there is no text',
+    );
   });
 });
 

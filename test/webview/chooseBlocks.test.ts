@@ -398,14 +398,20 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
   });
 
   it('offers to measure, and grows as the parts arrive', async () => {
-    const offer = { measure: measureAll, plan, textName: 'wiki.test.raw' };
+    const held = { ...plan, weights: 'int8', whyWeights: 'the widest that fits in 1.50 GB' } as const;
+    const offer = { measure: measureAll, weights: null, plan: held, textName: 'wiki.test.raw' };
     const { page, text, asked, notify } = await open(
       { analysis: null, run: null, offer },
-      { 'choose/analyze': () => ({ runId: 'r' }) },
+      { 'choose/analyze': () => ({ runId: 'r' }), 'choose/weights': () => null },
     );
     expect((await text('#empty'))?.replace(/\s+/g, ' ')).toContain(
-      'About 2 min 20 s, 1.5 GB of memory. Nothing is written to the model folder.',
+      'About 2 min 20 s, 1.5 GB of memory, matrices as int8, chosen by auto: the widest that fits in 1.50 GB. Nothing is written to the model folder.',
     );
+    await page.click('#weights');
+    await page.click('#weights vscode-option[value="f16"]');
+    await expect
+      .poll(() => asked.find(({ method }) => method === 'choose/weights')?.params)
+      .toEqual({ weights: 'f16' });
     await page.click('#analyze');
     await expect
       .poll(() => asked.find(({ method }) => method === 'choose/analyze')?.params)

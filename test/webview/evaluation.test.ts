@@ -231,6 +231,9 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     await expect
       .poll(() => asks(it, 'evaluate/settings').at(-1))
       .toMatchObject({ settings: { fewShot: 5, items: null } });
+    await it.page.click('#weights');
+    await it.page.click('#weights vscode-option[value="auto"]');
+    await expect.poll(() => asks(it, 'evaluate/settings').at(-1)).toMatchObject({ settings: { weights: 'auto' } });
     await it.page.click('#add-variant');
     await it.page.click('#models .tool >> nth=0');
     await it.page.click('#choose-data');
@@ -252,7 +255,7 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     },
     {
       what: 'a task',
-      form: evaluationForm({ settings: { tasks: [], items: 40, fewShot: null, generate: false } }),
+      form: evaluationForm({ settings: { tasks: [], items: 40, fewShot: null, generate: false, weights: null } }),
       says: 'Choose a task first.',
     },
   ])('does not start without $what', async ({ form, says }) => {

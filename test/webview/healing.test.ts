@@ -243,6 +243,11 @@ describe.skipIf(!available(chromiumFile))('the page of a healing', () => {
     await it.page.press('#rank', 'Tab');
     await expect.poll(() => asks(it, 'heal/settings')).toMatchObject([{ settings: { rank: 16, steps: 100 } }]);
     await eventually(() => it.page.textContent('#plan'), 'Planning …');
+    await it.page.click('#weights');
+    await it.page.click('#weights vscode-option[value="int4"]');
+    await expect
+      .poll(() => asks(it, 'heal/settings').at(-1))
+      .toMatchObject({ settings: { rank: 16, weights: 'int4' } });
     await it.page.fill('#rank', '0');
     await it.page.press('#rank', 'Tab');
     await eventually(() => it.page.inputValue('#rank'), '16');

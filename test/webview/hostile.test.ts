@@ -131,7 +131,12 @@ function failedAnalysis(text: string): OpenOptions {
         state: stateOf(null, named(text), {
           run: runOf({ state: 'failed', code: text, message: text, title: text }),
           connection: { state: 'failed', message: text },
-          offer: { measure: { removals: 'blocks', greedy: null, suggestions: 0, whatIf: [] }, plan, textName: text },
+          offer: {
+            measure: { removals: 'blocks', greedy: null, suggestions: 0, whatIf: [] },
+            weights: null,
+            plan,
+            textName: text,
+          },
         }),
       }),
     },
@@ -144,7 +149,13 @@ function tryPage(text: string): OpenOptions {
     answers: {
       'page/open': () => ({
         page: 'try',
-        state: { models: [named(text), named(text)], prompt: text, maxTokens: 20, connection: { state: 'connected' } },
+        state: {
+          models: [named(text), named(text)],
+          prompt: text,
+          maxTokens: 20,
+          weights: null,
+          connection: { state: 'connected' },
+        },
       }),
       'try/generate': () => new Promise(() => {}),
     },
@@ -264,7 +275,7 @@ function failedEvaluation(text: string): OpenOptions {
 }
 
 function evaluationFormPage(text: string): OpenOptions {
-  const settings = { tasks: [text, 'boolq'], items: 10, fewShot: null, generate: false };
+  const settings = { tasks: [text, 'boolq'], items: 10, fewShot: null, generate: false, weights: null };
   const shown = evaluationForm({ settings, dataFolder: `/${text}`, refusal: text, plan: null });
   const state = evaluationState(shown, { models: [named(text), named(`${text}2`)] });
   return { page: 'evaluate', answers: { 'page/open': () => ({ page: 'evaluate', state }) } };

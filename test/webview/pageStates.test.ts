@@ -342,7 +342,7 @@ describe('the state of the page of an evaluation', () => {
 
 describe('the state of the try page', () => {
   const models = [modelOf('smollm2-135m'), modelOf('stories260k')];
-  const host = { models, prompt: 'Once', maxTokens: 32, connection: { state: 'connected' as const } };
+  const host = { models, prompt: 'Once', maxTokens: 32, weights: null, connection: { state: 'connected' as const } };
   const report = (text: string) => ({ text }) as GenerateReport;
   const begin: tryPage.Action = { type: 'begin' };
   const text = (model: number, added: string): tryPage.Action => ({ type: 'text', model, text: added });

@@ -22,6 +22,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
       nNewTokens: 20,
       nPromptTokens: 3,
       stoppedBy: 'maxTokens',
+      weights: 'int4',
     }) as GenerateReport;
 
   async function openTry(answers: Answers) {
@@ -29,6 +30,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
       models: [base, variant],
       prompt: 'Once',
       maxTokens: 20,
+      weights: null,
       connection: { state: 'connected' as const },
     };
     const opened = await openChecked({
@@ -49,10 +51,12 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     });
     const output = (i: number) => page.locator('.output').nth(i).textContent();
     await page.locator('#prompt textarea').fill('Upon a time');
+    await page.click('#weights');
+    await page.click('#weights vscode-option[value="int4"]');
     await page.click('#generate');
     await expect
       .poll(() => asked.at(-1))
-      .toEqual({ method: 'try/generate', params: { prompt: 'Upon a time', maxTokens: 20 } });
+      .toEqual({ method: 'try/generate', params: { prompt: 'Upon a time', maxTokens: 20, weights: 'int4' } });
     await notify('try/text', { model: 0, text: ' there' });
     await notify('try/text', { model: 0, text: ' was' });
     await eventually(() => output(0), 'Upon a time there was');
@@ -62,7 +66,7 @@ describe.skipIf(!available(chromiumFile))('the other pages', () => {
     await eventually(() => output(1), 'Upon a time there is');
     await eventually(
       async () => (await page.locator('.speed').nth(0).textContent())?.replace(/\s+/g, ' ').trim(),
-      '41.3 tokens/s, 20 tokens, stopped at the limit',
+      '41.3 tokens/s, 20 tokens, stopped at the limit, matrices as int4',
     );
     finish!([generated(' there was a cat', 41.26), generated(' there is a dog', 48.9)]);
     await eventually(() => output(1), 'Upon a time there is a dog');

@@ -1,7 +1,7 @@
 // What a person can do on the choose-blocks page, by mouse and by keyboard. Each function changes the state (state.ts) or
 // asks the host; nothing here knows how the page is drawn.
 import type { ChooseBlocksPage } from '../../server/protocol/pages/chooseBlocks';
-import type { DropSet } from '../../server/protocol/recipes';
+import type { DropSet, WeightsOption } from '../../server/protocol/recipes';
 import type { MeasureOptions } from '../../server/recipes/analyze/recipe';
 import type { RepairOptions } from '../../server/recipes/prune/recipe';
 import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shared/dropSets';
@@ -146,6 +146,7 @@ function runActions({ store, host, questions }: ActionWiring) {
         return null;
       }),
     chooseText: () => tell(host.ask('choose/text', {})),
+    setWeights: (weights: WeightsOption | null) => tell(host.ask('choose/weights', { weights })),
     cancelRun: (runId: string) => tell(host.ask('run/cancel', { runId })),
     openRun: (runId: string) => tell(host.ask('run/open', { runId })),
     openLog: () => tell(host.ask('log/open', {})),

@@ -5,11 +5,13 @@ import { blockRanges } from '../../server/shared/dropSets';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import { notFinite } from '../../server/shared/finite';
 import { clock, correlation, cost, counted, duration, ordinal, share } from '../../server/shared/numbers';
+import { matricesAs } from '../../server/shared/weightWidths';
 import { memoryNeeded } from '../planMemory';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, link, progressBar } from '../components/controls';
 import { icon } from '../components/icons';
 import { secondsLeft, stepInWords } from '../components/runState';
+import { weightsField } from '../components/weightsField';
 import type { Actions } from './actions';
 import { isFiniteLoss } from './measured';
 import { isConnected } from './state';
@@ -39,12 +41,13 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
         Measuring reads ${sequences}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
-        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memoryNeeded(plan)}.` : nothing}
+        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memoryNeeded(plan)}${matricesAs(plan)}.` : nothing}
         Nothing is written to the model folder.
       </p>
       <div class="row">
         ${button({ id: 'analyze', appearance: 'primary', label: 'Measure Blocks', disabled: off, onPress: act.analyze })}
         ${button({ label: 'Choose Text…', disabled: off, onPress: act.chooseText })}
+        ${offer ? weightsField(offer.weights ?? null, act.setWeights) : nothing}
       </div>
     </section>`;
 }

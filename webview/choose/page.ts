@@ -3,6 +3,7 @@
 import { html, nothing, render, svg, type TemplateResult } from 'lit';
 import type { ChooseBlocksPage, ChooseBlocksState } from '../../server/protocol/pages/chooseBlocks';
 import { counted } from '../../server/shared/numbers';
+import { matricesAs } from '../../server/shared/weightWidths';
 import type { Host } from '../host';
 import { openPageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
@@ -82,7 +83,7 @@ function subtitle({ state, nBlocks }: View): TemplateResult {
   const { model, analysis } = state.host;
   const source = analysis?.source;
   const measured = source
-    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${counted(source.nSequences, 'sequence')} of ${source.tokensPerSequence} tokens`
+    ? html`, measured on <bdi>${source.files.map(({ name }) => name).join(', ')}</bdi>, ${counted(source.nSequences, 'sequence')} of ${source.tokensPerSequence} tokens${matricesAs(analysis)}`
     : nothing;
   return html`<bdi>${model.name}</bdi>, ${counted(nBlocks, 'block')}${measured}`;
 }

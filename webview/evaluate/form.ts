@@ -4,9 +4,11 @@ import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/p
 import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, size } from '../../server/shared/numbers';
+import { matricesAs } from '../../server/shared/weightWidths';
 import { plannedMemory } from '../planMemory';
 import { button, checkbox, dropdown, numberField } from '../components/controls';
 import { icon } from '../components/icons';
+import { weightsField } from '../components/weightsField';
 import type { EvaluateActions } from './actions';
 import type { PageState } from './state';
 import { mmluChoiceOf, mmluChoices, otherTasks, taskChoices, withMmlu, withTask } from './tasks';
@@ -99,7 +101,7 @@ const tasks = (settings: EvaluationSettings, act: EvaluateActions) => html`
 
 const usualItems = 100;
 
-const questions = ({ items, fewShot, generate }: EvaluationSettings, act: EvaluateActions) => html`
+const questions = ({ items, fewShot, generate, weights }: EvaluationSettings, act: EvaluateActions) => html`
   <fieldset>
     <legend><h2>Questions</h2></legend>
     ${
@@ -133,6 +135,7 @@ const questions = ({ items, fewShot, generate }: EvaluationSettings, act: Evalua
       checked: generate,
       onChange: (chosen) => act.settings({ generate: chosen }),
     })}
+    ${weightsField(weights, (chosen) => act.settings({ weights: chosen }))}
   </fieldset>`;
 
 function shotChoices(now: number | null) {
@@ -157,5 +160,5 @@ function planned({ plan, settings, dataFolder, refusal }: EvaluationForm): strin
   if (settings.tasks.length === 0) return 'Choose a task first.';
   if (!plan) return refusal ? '' : 'Planning …';
   const time = plan.estimatedSeconds ? `About ${duration(plan.estimatedSeconds)}, ` : '';
-  return `${time}${plannedMemory(plan)}. Nothing is written to the model folders.`;
+  return `${time}${plannedMemory(plan)}${matricesAs(plan)}. Nothing is written to the model folders.`;
 }

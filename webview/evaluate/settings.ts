@@ -5,6 +5,7 @@ import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import { blockRanges } from '../../server/shared/dropSets';
 import { isShare, metricOf } from '../../server/shared/metrics';
 import { counted, size } from '../../server/shared/numbers';
+import { weightsInWords } from '../../server/shared/weightWidths';
 import type { Column } from './columns';
 import { allRows, type Row } from './table';
 import type { TableView } from './view';
@@ -21,6 +22,7 @@ export function settingsOf({ columns, rows, evaluation }: TableView): [name: str
   const { recipe, report, plan } = evaluation;
   const tasks = allRows(rows).filter(({ kind }) => kind === 'task');
   const device = report?.device ?? plan?.device;
+  const held = weightsInWords(report ?? plan ?? {});
   const dtypes = [...new Set(columns.map(({ model }) => model.dtype))];
   return [
     ['Questions', questions(recipe)],
@@ -29,6 +31,7 @@ export function settingsOf({ columns, rows, evaluation }: TableView): [name: str
     ['Scoring', 'as lm-evaluation-harness 0.4.13'],
     ['Versions', versions(tasks)],
     ['Compute', `float32${device ? `, ${device === 'cpu' ? 'CPU' : device}` : ''}; stored as ${dtypes.join(', ')}`],
+    ...(held ? [['Matrices as', held] as [string, string]] : []),
     ['Longest input', [...new Set(columns.map(({ model }) => counted(model.maxTokens, 'token')))].join(', ')],
     ...columns.map((column): [string, string] => [column.name, modelIn(column)]),
     ...(report && report.work.nTokens > 0 ? [['Work', work(report.work)] as [string, string]] : []),
@@ -36,11 +39,12 @@ export function settingsOf({ columns, rows, evaluation }: TableView): [name: str
 }
 
 /** The settings of a form that would start the same evaluation. */
-export const settingsIn = ({ tasks, items, fewShot, generate }: EvaluateRecipe): EvaluationSettings => ({
+export const settingsIn = ({ tasks, items, fewShot, generate, compute }: EvaluateRecipe): EvaluationSettings => ({
   tasks,
   items: items && items.end - items.first,
   fewShot,
   generate,
+  weights: compute.weights ?? null,
 });
 
 export function questions({ items }: EvaluateRecipe): string {

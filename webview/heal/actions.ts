@@ -107,6 +107,7 @@ function formActions({ host, store }: ActionWiring) {
 }
 
 export const settingsIn = (recipe: HealRecipe): HealSettings => ({
+  weights: recipe.compute.weights ?? null,
   rank: recipe.adapter.rank,
   alpha: recipe.adapter.alpha,
   targets: recipe.adapter.targets,

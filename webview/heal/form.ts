@@ -3,9 +3,11 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { HealForm, HealSettings, HealState } from '../../server/protocol/pages/heal';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration } from '../../server/shared/numbers';
+import { matricesAs } from '../../server/shared/weightWidths';
 import { plannedMemory } from '../planMemory';
 import { button, dropdown, numberField } from '../components/controls';
 import { icon } from '../components/icons';
+import { weightsField } from '../components/weightsField';
 import type { HealActions } from './actions';
 import { choiceOf, scientific, targetChoices } from './settings';
 import type { PageState } from './state';
@@ -19,7 +21,7 @@ export function form(state: PageState, shown: HealForm, act: HealActions): Templ
     <p class="quiet intro">${intro(host)}</p>
     <section id="form" aria-label="Settings of the run">
       ${textFields(shown, isOff, fields, act)} ${adapterFields(shown.settings, fields, act)}
-      ${trainingFields(host, fields)}
+      ${trainingFields(host, shown.settings, fields, act)}
       <p class="quiet small" id="dense">${comparedWith(host)}</p>
       ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
       ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
@@ -84,7 +86,7 @@ const adapterFields = ({ targets }: HealSettings, { number }: Fields, act: HealA
     })}</div>
   </fieldset>`;
 
-const trainingFields = (host: HealState, { number, choice }: Fields) => html`
+const trainingFields = (host: HealState, settings: HealSettings, { number, choice }: Fields, act: HealActions) => html`
   <fieldset>
     <legend><h2>Training</h2></legend>
     ${number('learningRate', 'Learning rate', 0, true)}
@@ -98,6 +100,7 @@ const trainingFields = (host: HealState, { number, choice }: Fields) => html`
       { value: 'nextToken', label: 'next token' },
       ...(host.original ? [{ value: 'distillation' as const, label: 'what the original model expects' }] : []),
     ])}
+    ${weightsField(settings.weights, (weights) => act.settings({ weights }))}
   </fieldset>`;
 
 function intro({ model }: HealState): TemplateResult {
@@ -123,5 +126,5 @@ function planned({ plan, settings, textName, refusal }: HealForm): string {
     nTokens >= 1e6
       ? scientific(Number(nTokens.toPrecision(2)))
       : nTokens.toLocaleString('en').replaceAll(',', '\u202f');
-  return `${time}${plannedMemory(plan)}, ${tokens} tokens. Nothing is written to the model folder.`;
+  return `${time}${plannedMemory(plan)}, ${tokens} tokens${matricesAs(plan)}. Nothing is written to the model folder.`;
 }

@@ -3,6 +3,7 @@ import type { HealingState, HealState } from '../../server/protocol/pages/heal';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, parameters, plain, share } from '../../server/shared/numbers';
+import { weightsInWords } from '../../server/shared/weightWidths';
 
 export type Setting = readonly [name: string, value: string];
 
@@ -33,7 +34,8 @@ export function settingsOf(recipe: HealRecipe): Setting[] {
 }
 
 /** The settings in the recipe, and what the engine reported of the run. */
-export function allSettings({ recipe, adapter, plan, data }: HealingState, { model }: HealState): Setting[] {
+export function allSettings({ recipe, adapter, plan, data, report }: HealingState, { model }: HealState): Setting[] {
+  const held = weightsInWords(report ?? plan ?? {});
   const nBlocks = adapter?.blocks.length;
   return [
     ['Method', nBlocks === undefined ? 'LoRA' : `LoRA on ${counted(nBlocks, 'block')}`],
@@ -49,6 +51,7 @@ export function allSettings({ recipe, adapter, plan, data }: HealingState, { mod
     ...(plan
       ? ([
           ['Device', `${plan.device === 'cpu' ? 'CPU' : plan.device}, ${counted(plan.threads, 'thread')}`],
+          ...(held ? [['Matrices as', held] as Setting] : []),
         ] as Setting[])
       : []),
   ];

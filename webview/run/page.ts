@@ -5,6 +5,7 @@ import type { RunPage, RunPageState } from '../../server/protocol/pages/run';
 import type { RunSummary } from '../../server/protocol/server';
 import { clock, counted, duration, memory, share, size } from '../../server/shared/numbers';
 import { secondsLeftByShare } from '../../server/shared/secondsLeft';
+import { matricesAs } from '../../server/shared/weightWidths';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, messageLine, progressBar, tool } from '../components/controls';
 import { icon } from '../components/icons';
@@ -175,8 +176,8 @@ const facts = (title: string, rows: readonly (readonly [string, string])[]) => h
 const amount = ({ totalBytes, limitBytes }: Pick<Plan, 'totalBytes' | 'limitBytes'>) =>
   `${memory(totalBytes)} of ${memory(limitBytes)}`;
 
-const weightsOf = ({ memory: mode, stayingBlocks }: Plan, { bytes }: { bytes: { weights: number } }) =>
-  `${memory(bytes.weights)}, ${mode}${stayingBlocks === undefined ? '' : `, ${counted(stayingBlocks, 'block')} stay`}`;
+const weightsOf = (plan: Plan, { bytes }: { bytes: { weights: number } }) =>
+  `${memory(bytes.weights)}, ${plan.memory}${plan.stayingBlocks === undefined ? '' : `, ${counted(plan.stayingBlocks, 'block')} stay`}${matricesAs(plan)}`;
 
 const planFacts = (plan: Plan): [string, string][] => [
   ['Time', `about ${duration(plan.estimatedSeconds)}`],

@@ -19,6 +19,7 @@ import {
   nameInWords,
 } from '../../server/shared/numbers';
 import { tensorNamesInWords } from '../../server/shared/tensorNames';
+import { weightsInWords } from '../../server/shared/weightWidths';
 
 /** A fact that is null is not known of this report. */
 type Fact = readonly [name: string, value: string | null];
@@ -148,10 +149,11 @@ function runFacts(report: RunFacts): Fact[] {
     ['Time', duration((elapsedMs + loadMs + compileMs + tokenizeMs + writeMs) / 1000)],
     ['Peak memory', size(report.peakMemoryBytes)],
     ['Device', `${report.device}, ${counted(report.threads, 'thread')}`],
+    ['Matrices as', weightsInWords(report)],
   ];
 }
 
-const shownElsewhere = new Set(['kind', 'peakMemoryBytes', 'device', 'threads', 'memory']);
+const shownElsewhere = new Set(['kind', 'peakMemoryBytes', 'device', 'threads', 'memory', 'weights', 'whyWeights']);
 
 /** The numbers and words of a report of any kind, under the names of their fields: `nMerged` is `N merged`. */
 function plainFacts(report: Record<string, unknown>): Fact[] {

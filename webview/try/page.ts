@@ -1,12 +1,15 @@
 // The try page: one prompt, and what each model makes of it, side by side; the original model comes first.
 import { html, nothing, render, type TemplateResult } from 'lit';
 import type { TryPage, TryState } from '../../server/protocol/pages/try';
+import type { WeightsOption } from '../../server/protocol/recipes';
 import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, parameters, size, tokensPerSecond } from '../../server/shared/numbers';
+import { matricesAs } from '../../server/shared/weightWidths';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, messageLine, textArea } from '../components/controls';
 import { icon } from '../components/icons';
+import { weightsField } from '../components/weightsField';
 import { type Host, wasSuperseded } from '../host';
 import { openPageStore, type PageStore, renderer } from '../pageStore';
 import { registerPage } from '../pages';
@@ -31,8 +34,8 @@ type Actions = ReturnType<typeof actionsOn>;
 function actionsOn(store: PageStore<PageState, Action>, host: Host<TryPage>) {
   const failed = (error: unknown) => store.dispatch({ type: 'failed', failure: sentenceOf(error) });
   const remember = () => {
-    const { host: known, prompt, maxTokens } = store.state;
-    host.remember({ page: 'try', folders: known.models.map(({ folder }) => folder), prompt, maxTokens });
+    const { host: known, prompt, maxTokens, weights } = store.state;
+    host.remember({ page: 'try', folders: known.models.map(({ folder }) => folder), prompt, maxTokens, weights });
   };
   return {
     remember,
@@ -44,12 +47,16 @@ function actionsOn(store: PageStore<PageState, Action>, host: Host<TryPage>) {
       store.dispatch({ type: 'length', maxTokens });
       remember();
     },
+    hold(weights: WeightsOption | null) {
+      store.dispatch({ type: 'weights', weights });
+      remember();
+    },
     async generate() {
-      const { prompt, maxTokens } = store.state;
+      const { prompt, maxTokens, weights } = store.state;
       if (!canGenerate(store.state)) return;
       store.dispatch({ type: 'begin' });
       try {
-        store.dispatch({ type: 'end', reports: await host.ask('try/generate', { prompt, maxTokens }) });
+        store.dispatch({ type: 'end', reports: await host.ask('try/generate', { prompt, maxTokens, weights }) });
       } catch (error) {
         if (store.state.runs === 'cancelled' || wasSuperseded(error)) return store.dispatch({ type: 'cancelled' });
         failed(error);
@@ -96,6 +103,7 @@ function page(state: PageState, act: Actions): TemplateResult {
               id="max-tokens" type="number" min="1" max="4096" .value=${String(state.maxTokens)}
               @change=${(event: Event) => act.length(tokensIn(event.target as HTMLInputElement))}
             > tokens</label>
+          ${weightsField(state.weights, act.hold)}
           <span class="quiet small">Each token is the likeliest one, so that the models can be compared.</span>
         </div>
         ${state.failure ? messageLine('failed', state.failure) : nothing}
@@ -127,7 +135,7 @@ function column({ host, outputs, runs }: PageState, model: ModelSummary, i: numb
       <p class="small quiet speed">${
         report
           ? html`<b class="strong">${tokensPerSecond(report.tokensPerSecond)}</b>, ${counted(report.nNewTokens, 'token')},
-              ${report.stoppedBy === 'endOfText' ? 'ended by itself' : 'stopped at the limit'}`
+              ${report.stoppedBy === 'endOfText' ? 'ended by itself' : 'stopped at the limit'}${matricesAs(report)}`
           : now
             ? html`${icon('sync', 'spin')} ${begun ? 'generating' : 'reading the prompt'}`
             : runs === 'now'

@@ -1,11 +1,13 @@
 // The state of the try page and its transitions: the prompt, and the texts as they come.
 import type { TryState } from '../../server/protocol/pages/try';
+import type { WeightsOption } from '../../server/protocol/recipes';
 import type { GenerateReport } from '../../server/recipes/generate/recipe';
 
 export interface PageState {
   readonly host: TryState;
   readonly prompt: string;
   readonly maxTokens: number;
+  readonly weights: WeightsOption | null;
   /** By model. */
   readonly outputs: readonly Output[];
   readonly runs: 'never' | 'now' | 'ended' | 'cancelled';
@@ -23,6 +25,7 @@ export type Action =
   | { type: 'host'; host: TryState }
   | { type: 'prompt'; prompt: string }
   | { type: 'length'; maxTokens: number }
+  | { type: 'weights'; weights: WeightsOption | null }
   | { type: 'begin' }
   | { type: 'text'; model: number; text: string }
   | { type: 'report'; model: number; report: GenerateReport }
@@ -37,6 +40,7 @@ export const initialState = (host: TryState): PageState => ({
   host,
   prompt: host.prompt,
   maxTokens: host.maxTokens,
+  weights: host.weights,
   outputs: host.models.map(() => noOutput),
   runs: 'never',
   failure: null,
@@ -57,6 +61,8 @@ export function nextState(state: PageState, action: Action): PageState {
       return { ...state, prompt: action.prompt };
     case 'length':
       return { ...state, maxTokens: action.maxTokens };
+    case 'weights':
+      return { ...state, weights: action.weights };
     case 'begin':
       return { ...state, runs: 'now', failure: null, outputs: outputs.map(() => ({ ...noOutput, prompt })) };
     case 'text':

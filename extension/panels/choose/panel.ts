@@ -66,6 +66,10 @@ const choiceAnswers = (shown: ShownChoice) =>
       await shown.chooseText();
       return null;
     },
+    async 'choose/weights'({ weights }) {
+      await shown.takeWeights(weights);
+      return null;
+    },
     'choose/prune': ({ drop, repair }) => shown.pruning.prune(drop, repair),
     'choose/saveRecipe': ({ drop, repair }) => shown.pruning.saveRecipe(drop, repair),
   }) satisfies Partial<Answers<ChooseBlocksPage>>;

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WritingRun } from '../../../server/protocol/pages/page';
-import type { DropSet, TokenSource } from '../../../server/protocol/recipes';
+import type { ComputeOptions, DropSet, TokenSource } from '../../../server/protocol/recipes';
 import type { PruneRecipe, RepairOptions } from '../../../server/recipes/prune/recipe';
 import { modelName } from '../../trees/modelNodes';
 import { askOutputFolder, saveRecipe } from '../dialogs';
@@ -16,10 +16,10 @@ export interface Pruning extends Pick<Writing, 'state' | 'restore' | 'dispose'> 
   saveRecipe(drop: DropSet, repair: RepairOptions | null): Promise<{ file: string } | null>;
 }
 
-/** `source`: the text that a repair is fitted on. */
+/** `source`: the text that a repair is fitted on; `compute`: how it is computed. */
 export function openPruning(
   folder: string,
-  source: () => TokenSource,
+  { source, compute }: { source(): TokenSource; compute(): ComputeOptions },
   host: PanelHost,
   changed: (state: WritingRun) => void,
 ): Pruning {
@@ -35,7 +35,7 @@ export function openPruning(
     dtype: null,
     maxShardBytes: null,
     mergekit: null,
-    compute: settings.compute(),
+    compute: compute(),
   });
   return {
     get state() {

@@ -5,6 +5,7 @@ import { type Disposable, workspace } from 'vscode';
 import type { ChoiceState, ChooseBlocksPage, ChooseBlocksState } from '../../../server/protocol/pages/chooseBlocks';
 import type { WritingRun } from '../../../server/protocol/pages/page';
 import type { MeasureOptions } from '../../../server/recipes/analyze/recipe';
+import type { WeightsOption } from '../../../server/protocol/recipes';
 import type { ModelSummary } from '../../../server/protocol/reports';
 import type { PanelHost } from '../pages';
 import { openRemembered } from '../remembered';
@@ -25,6 +26,7 @@ export interface ShownChoice extends Disposable {
   /** Asks for a text where none is known; null: cancelled by the user. */
   analyze(measure: MeasureOptions): Promise<{ runId: string } | null>;
   chooseText(): Promise<void>;
+  takeWeights(weights: WeightsOption | null): Promise<void>;
 }
 
 interface Listener {
@@ -39,7 +41,8 @@ export function openShownChoice({ folder, choice: first }: Place, host: PanelHos
   const { changed } = listener;
   const offer = openOffer(folder, host);
   const analysis = openAnalysis(folder, connection, { changed, deleted: () => void plan() });
-  const pruning = openPruning(folder, () => offer.sourceOfRepair(model!), host, listener.pruning);
+  const offerOfRepair = { source: () => offer.sourceOfRepair(model!), compute: offer.compute };
+  const pruning = openPruning(folder, offerOfRepair, host, listener.pruning);
   const choice = openRemembered(host.context.workspaceState, `choice ${folder}`, noChoice);
   if (first) void choice.keep(first);
   let model: ModelSummary | null = null;
@@ -83,6 +86,10 @@ export function openShownChoice({ folder, choice: first }: Place, host: PanelHos
       const runId = randomUUID();
       await analysis.follow(await connection.request('runs/start', { runId, recipe }));
       return { runId };
+    },
+    async takeWeights(weights) {
+      await offer.takeWeights(weights);
+      await plan();
     },
     async chooseText() {
       if (await offer.chooseText()) await plan();

@@ -31,7 +31,7 @@ export function openEvaluationForm(
     const data = settings.benchmarkData();
     if (data === null)
       throw new UserError('usage', "An evaluation needs the folder with the tasks' data; choose it first.");
-    return evaluateRecipe(chosen, { models, data }, settings.compute());
+    return evaluateRecipe(chosen, { models, data }, settings.compute(chosen.weights));
   };
   return {
     get state() {

@@ -8,6 +8,7 @@ export const defaultEvaluation: EvaluationSettings = {
   items: 100,
   fewShot: null,
   generate: false,
+  weights: null,
 };
 
 export const defaultEvaluationView: EvaluationView = { sort: null, filter: '', significant: false, opened: {} };

@@ -37,7 +37,7 @@ export function openHealForm(folder: string, host: PanelHost, changed: () => voi
       original: originalOf(folder, library.models),
       out: out ?? join(parent, name),
     };
-    return healRecipe(chosen, places, settings.compute());
+    return healRecipe(chosen, places, settings.compute(chosen.weights));
   };
   return {
     get state() {

@@ -18,6 +18,7 @@ export const defaultSettings: HealSettings = {
   microBatchSequences: loop.microBatchSequences,
   tokens: data.tokens,
   objective: objective.kind,
+  weights: null,
 };
 
 export const defaultView: HealView = { smoothing: 0.9, by: 'step', logX: false, logY: false, overlays: [] };

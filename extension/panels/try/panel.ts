@@ -45,7 +45,7 @@ function familyOf(folder: string, library: Library): string[] {
 
 function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost): Disposable {
   const { connection, settings } = host;
-  const { folders, prompt: firstPrompt, maxTokens: firstMaxTokens } = place;
+  const { folders, prompt: firstPrompt, maxTokens: firstMaxTokens, weights: firstWeights = null } = place;
   let models: ModelSummary[] = [];
   let generation: Generation | null = null;
   let cancelled = false;
@@ -54,6 +54,7 @@ function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost)
     models,
     prompt: firstPrompt,
     maxTokens: firstMaxTokens,
+    weights: firstWeights,
     connection: connection.state,
   });
 
@@ -63,12 +64,12 @@ function fillTry(panel: WebviewPanel, place: Place, _: unknown, host: PanelHost)
       models = await Promise.all(folders.map((folder) => connection.request('models/inspect', { folder })));
       return state();
     },
-    async 'try/generate'({ prompt, maxTokens }) {
+    async 'try/generate'({ prompt, maxTokens, weights }) {
       cancelled = false;
       const reports: GenerateReport[] = [];
       for (const [model, summary] of models.entries()) {
         if (cancelled) break;
-        const recipe = generateRecipe(summary, prompt, maxTokens, settings.compute());
+        const recipe = generateRecipe(summary, prompt, maxTokens, settings.compute(weights));
         generation = generate(recipe, connection, (text) => page.notify('try/text', { model, text }));
         const report = await generation.report;
         if (!report) break;

@@ -1,6 +1,6 @@
 // The page in which the blocks of a model are chosen, and its conversation with the extension host. Types only.
 import type { Plan } from '../engine';
-import type { DropSet, TokenSource } from '../recipes';
+import type { DropSet, TokenSource, WeightsOption } from '../recipes';
 import type { MeasureOptions, AnalyzeReport } from '../../recipes/analyze/recipe';
 import type { RepairOptions } from '../../recipes/prune/recipe';
 import type { Estimate, MeasuredSpeed, ModelSummary } from '../reports';
@@ -24,6 +24,8 @@ export interface ChooseBlocksPage extends PageProtocol {
     'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
     /** Asks for another text; the answer comes as choose/state. */
     'choose/text': { params: Record<string, never>; result: null };
+    /** Of the next analysis; remembered by the host. Its plan comes as choose/state. */
+    'choose/weights': { params: { weights: WeightsOption | null }; result: null };
     /** Waits for the answer to choose/ask; a newer choose/ask ends it. */
     'choose/speed': { params: { drop: DropSet }; result: MeasuredSpeed };
   };
@@ -64,6 +66,8 @@ export interface ChoiceState {
 export interface AnalyzeOffer {
   measure: MeasureOptions;
   plan: Plan | null;
+  /** How it would hold matrices; null: as the setting says. */
+  weights: WeightsOption | null;
   /** What the text is called: a file name, without its folder. */
   textName: string | null;
 }

@@ -1,6 +1,7 @@
 // The page of an evaluation, and its conversation with the extension host. Types only.
 import type { Plan, PlanEstimate } from '../engine';
 import type { EvaluateRecipe, EvaluateReport } from '../../recipes/evaluate/recipe';
+import type { WeightsOption } from '../recipes';
 import type { ModelSummary } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests } from './page';
@@ -61,6 +62,8 @@ export interface EvaluationSettings {
   items: number | null;
   fewShot: number | null;
   generate: boolean;
+  /** null: as the setting says. */
+  weights: WeightsOption | null;
 }
 
 export interface EvaluationRun {

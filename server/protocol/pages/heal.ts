@@ -2,6 +2,7 @@
 import type { Plan, PlanEstimate, RunControl } from '../engine';
 import type { HealRecipe, HealReport } from '../../recipes/heal/recipe';
 import type { Objective, OptimizerOptions } from '../../recipes/heal/trainingOptions';
+import type { WeightsOption } from '../recipes';
 import type { AdapterSummary, HealEval, LossPoint, ModelSummary, TrainingDataReport } from '../reports';
 import type { RunSummary } from '../server';
 import type { ConnectionState, PageProtocol, RunRequests, WritingRun } from './page';
@@ -71,6 +72,8 @@ export interface HealSettings {
   microBatchSequences: number;
   tokens: number;
   objective: Objective['kind'];
+  /** null: as the setting says. */
+  weights: WeightsOption | null;
 }
 
 export interface HealingState {

@@ -1,4 +1,5 @@
 // The page in which one prompt is given to several models, and its conversation with the extension host. Types only.
+import type { WeightsOption } from '../recipes';
 import type { ModelSummary } from '../reports';
 import type { GenerateReport } from '../../recipes/generate/recipe';
 import type { ConnectionState, PageProtocol } from './page';
@@ -6,10 +7,14 @@ import type { ConnectionState, PageProtocol } from './page';
 export interface TryPage extends PageProtocol {
   name: 'try';
   state: TryState;
-  memory: { folders: string[]; prompt: string; maxTokens: number };
+  /** `weights`: null, and absent in windows of earlier versions: as the setting says. */
+  memory: { folders: string[]; prompt: string; maxTokens: number; weights?: WeightsOption | null };
   requests: {
     /** One prompt for all models of the page, one after the other; text comes as try/text. */
-    'try/generate': { params: { prompt: string; maxTokens: number }; result: GenerateReport[] };
+    'try/generate': {
+      params: { prompt: string; maxTokens: number; weights: WeightsOption | null };
+      result: GenerateReport[];
+    };
     'try/cancel': { params: Record<string, never>; result: null };
   };
   notifications: {
@@ -26,5 +31,7 @@ export interface TryState {
   models: ModelSummary[];
   prompt: string;
   maxTokens: number;
+  /** null: as the setting says. */
+  weights: WeightsOption | null;
   connection: ConnectionState;
 }

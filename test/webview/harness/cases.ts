@@ -52,11 +52,14 @@ export function cases(
         await page.keyboard.press('ArrowLeft');
       },
     }),
-    choose('empty', { ...stateOf(null, model), offer: { measure: measureAll, plan, textName: 'wiki.test.raw' } }),
+    choose('empty', {
+      ...stateOf(null, model),
+      offer: { measure: measureAll, weights: null, plan, textName: 'wiki.test.raw' },
+    }),
     choose('running', {
       ...stateOf(partial(report), model),
       run: runOf({ state: 'running', step: 'removals', fraction: 0.19 }),
-      offer: { measure: measureAll, plan, textName: 'wiki.test.raw' },
+      offer: { measure: measureAll, weights: null, plan, textName: 'wiki.test.raw' },
     }),
     choose('failed', {
       ...stateOf(null, model),
@@ -188,6 +191,7 @@ function tryCases(model: ModelSummary): Case[] {
     models: [model, variant],
     prompt: 'Once upon a time, there was a gardener who',
     maxTokens: 64,
+    weights: null,
     connection: { state: 'connected' },
   };
   const answers = (more: Answers): Answers => ({ 'page/open': () => ({ page: 'try', state }), ...more });

@@ -306,7 +306,7 @@ export function evaluationState(
 export const evaluationForm = (change: Partial<EvaluationForm> = {}): EvaluationState['shown'] => ({
   kind: 'form',
   form: {
-    settings: { tasks: tasks.map(([task]) => task), items: 100, fewShot: null, generate: false },
+    settings: { tasks: tasks.map(([task]) => task), items: 100, fewShot: null, generate: false, weights: null },
     dataFolder: '/benchmarks',
     plan: { ...plan, nTokens: 0, totalBytes: 1.9e9, estimatedSeconds: 312 },
     refusal: null,
