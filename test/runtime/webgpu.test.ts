@@ -87,12 +87,12 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
       const { steps } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as HealReport;
       return { steps, runs: Number(/trace \S+: (\d+) runs/.exec(stderr)![1]) };
     };
-    const [here, blocks, segment] = [heal('cpu', 'recompute'), heal('webgpu', 'recompute'), heal('webgpu', 'keep')];
-    for (const found of [blocks, segment])
-      for (const [s, { lossNats, gradNorm }] of here.steps.entries()) {
-        expect(relative(found.steps[s]!.lossNats, lossNats)).toBeLessThan(1e-6);
-        expect(relative(found.steps[s]!.gradNorm, gradNorm)).toBeLessThan(1e-4);
-      }
+    const [blocks, segment] = [heal('cpu', 'recompute'), heal('webgpu', 'keep')];
+    expect(blocks.steps).toHaveLength(2);
+    for (const [s, { lossNats, gradNorm }] of blocks.steps.entries()) {
+      expect(relative(segment.steps[s]!.lossNats, lossNats)).toBeLessThan(1e-6);
+      expect(relative(segment.steps[s]!.gradNorm, gradNorm)).toBeLessThan(1e-4);
+    }
     expect(segment.runs).toBeLessThan(blocks.runs / 2);
   });
   test('loss and gradients of matrices held as int4, and the head as int8, are those of the CPU', () => {
