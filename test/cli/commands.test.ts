@@ -215,8 +215,8 @@ describe('analyze', () => {
     [[], 'f32', /matrices held as f32, chosen by auto: it fits in [\d.]+ GB\n$/],
     [
       ['--memory-limit', '230'],
-      'int8',
-      /matrices held as int8, chosen by auto: the widest that fits in 230\.0 MB \(f16 weights alone \d+ kB\); [+−]0\.\d+ ± 0\.\d+ nats against float32 on the first 2 sequences of 256 tokens\n$/,
+      'f16',
+      /matrices held as f16, chosen by auto: the widest that fits in 230\.0 MB \(f32 weights alone 1\.0 MB\); [+−]?0\.\d+ ± 0\.\d+ nats against float32 on the first 2 sequences of 256 tokens\n$/,
     ],
   ] as const)('holds matrices in the widest that fits: %j', async (more, weights, said) => {
     const asked = ['analyze', model, '--ids', ids, '--sequences', '2', '--weights', 'auto', ...more];
