@@ -95,6 +95,14 @@ describe.skipIf(!there)('on the WebGPU provider', () => {
     }
     expect(segment.runs).toBeLessThan(blocks.runs / 2);
   });
+  test('the loss is the same where some weights stay and others pass, because the memory is short', () => {
+    const on = (device: string) =>
+      report<AnalyzeReport>('analyze', device, '--methods', 'none', '--sequences', '1', '--device-memory', '1');
+    const [here, there] = [on('cpu'), on('webgpu')];
+    expect([here.memory, there.memory]).toEqual(['resident', 'streaming']);
+    expect(relative(there.lossPerSequence, here.lossPerSequence)).toBeLessThan(1e-5);
+    expect(there.transfers!.readBytes.weight).toBe(0);
+  });
   test('loss and gradients of matrices held as int4, and the head as int8, are those of the CPU', () => {
     const on = (device: string) =>
       report<AnalyzeReport>('analyze', device, '--weights', 'int4', '--methods', 'taylor', '--sequences', '1');
