@@ -55,8 +55,8 @@ export interface DevicePlan {
 }
 
 const microBatchTokens = 1024;
-/** Two Node processes with the runtime loaded, before the first weight. */
-export const processBytes = 220e6;
+/** Two Node processes with the runtime, the tokenizer and a text in tokens, before the first weight. */
+export const processBytes = 290e6;
 /** While streaming, more hidden states than this are not kept: the weights are read again for the next group instead. */
 const streamedStatesBytes = 1e9;
 

@@ -244,8 +244,8 @@ const choices: Row[] = [
   ],
   [
     'too little memory for resident weights',
-    [...analyze, '--memory', 'resident', '--memory-limit', '225'],
-    /with weights resident, but only 225 MB may be used: use --memory streaming --.*\d\.$/,
+    [...analyze, '--memory', 'resident', '--memory-limit', '295'],
+    /with weights resident, but only 295 MB may be used: use --memory streaming --.*\d\.$/,
   ],
 ];
 

@@ -166,32 +166,32 @@ describe('refused', () => {
     vocab_size: 32_000,
   });
   const rows: [string, Partial<ExecutionRequest>, string, string][] = [
-    ['resident', { memory: 'resident', limitBytes: 500e6 }, 'resident', 'use --memory streaming.'],
-    ['long sequences', { limitBytes: 430e6 }, 'streaming', 'use --tokens 64.'],
+    ['resident', { memory: 'resident', limitBytes: 570e6 }, 'resident', 'use --memory streaming.'],
+    ['long sequences', { limitBytes: 500e6 }, 'streaming', 'use --tokens 64.'],
     [
       'resident and long sequences',
-      { memory: 'resident', limitBytes: 360e6 },
+      { memory: 'resident', limitBytes: 430e6 },
       'resident',
       'use --memory streaming --tokens 32.',
     ],
-    ['one sequence at most', { limitBytes: 315e6 }, 'streaming', 'use --sequences 1 --tokens 64.'],
+    ['one sequence at most', { limitBytes: 385e6 }, 'streaming', 'use --sequences 1 --tokens 64.'],
     [
       'too much for any sequences',
       { limitBytes: 250e6 },
       'streaming',
-      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 378 MB, so allow at least that or use a machine with more memory.',
     ],
     [
       'short sequences',
       { tokensPerSequence: 128, limitBytes: 250e6 },
       'streaming',
-      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 378 MB, so allow at least that or use a machine with more memory.',
     ],
     [
       'nothing at all',
       { limitBytes: 0, memory: 'streaming' },
       'streaming',
-      'no choice of sequences takes less than 308 MB, so allow at least that or use a machine with more memory.',
+      'no choice of sequences takes less than 378 MB, so allow at least that or use a machine with more memory.',
     ],
   ];
   it.each(rows)('%s, with what it takes and what to do', (_, changes, mode, remedy) => {
