@@ -51,6 +51,9 @@ const logOf = (data: string, runId: string): RunEvent[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as RunEvent);
 const numbersIn = (data: string, runId: string) => logOf(data, runId).map(({ seq }) => seq);
+/** Who takes a run over begins behind all that its old server may have told. */
+const expectAscending = (numbers: readonly number[]) =>
+  expect(numbers).toEqual([...new Set(numbers)].sort((one, other) => one - other));
 const statesIn = (data: string, runId: string) =>
   logOf(data, runId).flatMap(({ event }) => (event.kind === 'state' ? [event.state.state] : []));
 
@@ -128,7 +131,7 @@ describe(`two servers ${inWhat}, on one data folder`, () => {
     await onB.request('runs/cancel', { runId });
     await shows(onAgain, runId, { state: 'cancelled', host: null });
     const numbers = numbersIn(data, runId);
-    expect(numbers).toEqual(oneTo(numbers.length));
+    expectAscending(numbers);
     expect(numbers.length).toBeGreaterThan(nBefore);
   });
 
@@ -150,7 +153,7 @@ describe(`two servers ${inWhat}, on one data folder`, () => {
     await onB.request('runs/cancel', { runId });
     await reaches(onB, runId, ['cancelled']);
     const numbers = numbersIn(data, runId);
-    expect(numbers).toEqual(oneTo(numbers.length));
+    expectAscending(numbers);
     expect(statesIn(data, runId)).toEqual(['queued', 'running', 'queued', 'running', 'cancelled']);
   });
 });
