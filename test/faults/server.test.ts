@@ -97,7 +97,8 @@ const rows = [
   ...[0, 1, 2].map((n) => ({ program: 'server', fault: { kind: 'start', n, how: failures.start[n]! } as const })),
   { program: 'engine', fault: { kind: 'rename', n: 2, how: death } },
 ] satisfies { program: string; fault: Fault }[];
-const chosen = long ? rows : rows.filter((_, i) => i % 2 === 0);
+/** The start of a healing's engine, and the death of a reader; how engines die is seen without a server, too. */
+const chosen = long ? rows : [rows[0]!, rows[2]!];
 
 it('ends nothing but what needed the process', async () => {
   const { said, ...whole } = await lived({ program: 'server', fault: null });
