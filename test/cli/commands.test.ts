@@ -211,19 +211,11 @@ describe('analyze', () => {
     expect(stdout).toContain(`all took ${work!.blockRuns} block runs and ${work!.headRuns} head runs`);
   });
 
-  it.each([
-    [[], 'f32', /matrices held as f32, chosen by auto: it fits in [\d.]+ GB\n$/],
-    [
-      ['--memory-limit', '230'],
-      'f16',
-      /matrices held as f16, chosen by auto: the widest that fits in 230\.0 MB \(f32 weights alone 1\.0 MB\); [+−]?0\.\d+ ± 0\.\d+ nats against float32 on the first 2 sequences of 256 tokens\n$/,
-    ],
-  ] as const)('holds matrices in the widest that fits: %j', async (more, weights, said) => {
-    const asked = ['analyze', model, '--ids', ids, '--sequences', '2', '--weights', 'auto', ...more];
+  it('holds matrices in the widest that fits, and says why', async () => {
+    const asked = ['analyze', model, '--ids', ids, '--sequences', '2', '--weights', 'auto'];
     const { stdout, ...found } = await report<AnalyzeReport>(...asked);
-    expect(found.weights).toBe(weights);
-    expect(found.whyWeights).toContain('fits in');
-    expect(stdout).toMatch(said);
+    expect(found).toMatchObject({ weights: 'f32', whyWeights: expect.stringMatching(/^it fits in [\d.]+ GB$/) });
+    expect(stdout).toMatch(/matrices held as f32, chosen by auto: it fits in [\d.]+ GB\n$/);
   });
 
   it('streams weights when asked', async () => {
