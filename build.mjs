@@ -49,6 +49,7 @@ const bundles = [
   { entry: 'server/engine.ts', out: 'engine.cjs', ...node },
   { entry: 'server/main.ts', out: 'server.cjs', ...node },
   { entry: 'server/reader.ts', out: 'reader.cjs', ...node },
+  { entry: 'server/probe.ts', out: 'probe.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
   // The editor reports every extension that looks at `navigator`; zod asks there whether it runs at Cloudflare's.

@@ -6,9 +6,10 @@ import { dirname } from 'node:path';
 import { commands, type Disposable, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { RunControl } from '../server/protocol/engine';
-import type { DeviceName } from '../server/protocol/recipes';
 import type { RunSummary } from '../server/protocol/server';
 import { isResumable } from '../server/recipes/kinds';
+import { chooseDevice } from './deviceChoice';
+import type { DeviceList } from './deviceList';
 import { askFirst, pick, showError } from './editorText';
 import { openDemo } from './demo';
 import { baseFirst, evaluatedWith } from './lineage';
@@ -23,7 +24,7 @@ import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
 import { isActive } from './trees/runRows';
 
-export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string };
+export type CommandHost = Omit<PanelHost, 'dist'> & { readonly dataFolder: string; readonly devices: DeviceList };
 
 /** What a command is called on: a row of a tree, a file or folder of the Explorer, or nothing. */
 type Target = ModelNode | RunSummary | Uri | undefined;
@@ -59,7 +60,7 @@ const commandTable = {
   'espalier.newRecipe': newRecipe,
   'espalier.runRecipe': runRecipe,
   'espalier.openDemo': openDemo,
-  'espalier.chooseDevice': chooseDevice,
+  'espalier.chooseDevice': ({ devices }) => chooseDevice(devices),
   'espalier.refresh': ({ library }) => library.refresh(),
   'espalier.restartServer': ({ connection }) =>
     connection.state.state === 'stopped' ? connection.start() : connection.restart(),
@@ -220,22 +221,4 @@ async function runRecipe({ connection, panels }: CommandHost, target: Target): P
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
   const runId = randomUUID();
   panels.openRun(await connection.request('runs/start', { runId, recipe }));
-}
-
-async function chooseDevice(): Promise<void> {
-  const settings = workspace.getConfiguration('espalier');
-  const now = settings.get<DeviceName>('device', 'auto');
-  const what: Record<DeviceName, string> = {
-    auto: 'What is surely fast: the processor, in this version',
-    cpu: 'The processor',
-    webgpu: 'A graphics card by Vulkan, Metal or Direct3D 12',
-    cuda: 'An NVIDIA card; not part of this version',
-  };
-  const items = (['auto', 'cpu', 'webgpu'] as const).map((name) => ({
-    label: name,
-    description: what[name],
-    picked: name === now,
-  }));
-  const picked = await pick(items, { title: 'Device to Compute On' });
-  if (picked) await settings.update('device', picked.label, true);
 }

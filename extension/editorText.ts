@@ -86,6 +86,12 @@ function shownItem<T extends QuickPickItem>(item: T): T {
 export const pick = <T extends QuickPickItem>(items: readonly T[], options: QuickPickOptions) =>
   window.showQuickPick(items.map(shownItem), options);
 
+/** The list is open, and busy, while its items are still to come. */
+export function pickFromComing<T extends QuickPickItem>(items: Promise<readonly T[]>, options: QuickPickOptions) {
+  const shown: Promise<readonly T[]> = items.then((all) => all.map(shownItem));
+  return window.showQuickPick(shown, options);
+}
+
 export const pickSeveral = <T extends QuickPickItem>(items: readonly T[], title: string) =>
   window.showQuickPick(items.map(shownItem), {
     title,

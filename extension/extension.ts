@@ -6,6 +6,7 @@ import { type CommandHost, registerCommands, showFailure } from './commands';
 import { type Connection, openConnection } from './connection';
 import { setContextKeys } from './contextKeys';
 import { goOnWithDemo } from './demo';
+import { openDeviceList } from './deviceList';
 import { openLog } from './editorText';
 import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
@@ -34,13 +35,15 @@ export function activate(context: ExtensionContext): void {
   const opened = openConnection(place, () => readableFolders(settings, demo), log);
   connection = opened;
   const library = openLibrary(opened, settings.roots, hiddenBy(settings, demo), log);
+  const devices = openDeviceList(opened, settings, log);
   const parts = { context, connection: opened, library, settings, log };
   const panels = openPanels(parts);
-  const host: CommandHost = { ...parts, panels, dataFolder };
+  const host: CommandHost = { ...parts, panels, devices, dataFolder };
   context.subscriptions.push(
     log,
     opened,
     library,
+    devices,
     panels,
     ...registerCommands(host),
     openPullLinks(host, (error) => void showFailure(host, 'pull by a link', error)),
@@ -50,7 +53,7 @@ export function activate(context: ExtensionContext): void {
       canSelectMany: true,
     }),
     showRuns(library),
-    showStatus(opened, library),
+    showStatus(opened, library, devices),
     setContextKeys(opened, library),
     ...watchWorkspace(opened),
     ...watchModelFiles(library),

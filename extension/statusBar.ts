@@ -1,15 +1,17 @@
 // The one item in the status bar, kept true.
 import { type Disposable, StatusBarAlignment, ThemeColor, window, workspace } from 'vscode';
 import type { Connection } from './connection';
+import type { DeviceList } from './deviceList';
 import type { Library } from './library';
 import { showInStatus } from './editorText';
 import { type StatusText, statusText } from './statusText';
 
-export function showStatus(connection: Connection, library: Library): Disposable {
+export function showStatus(connection: Connection, library: Library, devices: DeviceList): Disposable {
   const item = window.createStatusBarItem('espalier.status', StatusBarAlignment.Left);
   item.name = 'Espalier';
   const update = () => {
-    const { text, tooltip, level, click } = statusText(connection.state, library.runs, workspace.isTrusted, Date.now());
+    const facts = { trusted: workspace.isTrusted, device: devices.chosen(), nowEpochMs: Date.now() };
+    const { text, tooltip, level, click } = statusText(connection.state, library.runs, facts);
     showInStatus(item, text, tooltip);
     item.backgroundColor = backgrounds[level] ? new ThemeColor(backgrounds[level]) : undefined;
     const command = `espalier.${click.does}`;
@@ -17,7 +19,12 @@ export function showStatus(connection: Connection, library: Library): Disposable
   };
   update();
   item.show();
-  const listening = [connection.onState(update), library.onChange(update), workspace.onDidGrantWorkspaceTrust(update)];
+  const listening = [
+    connection.onState(update),
+    library.onChange(update),
+    devices.onChange(update),
+    workspace.onDidGrantWorkspaceTrust(update),
+  ];
   return {
     dispose() {
       for (const each of listening) each.dispose();

@@ -1,7 +1,9 @@
 // What the item in the status bar says: the name alone while all is quiet, the run that is going on with its share and time
 // left, and what is wrong with the server.
 import type { ConnectionState } from '../server/protocol/pages/page';
+import type { DeviceChoice } from '../server/protocol/devices';
 import type { RunSummary } from '../server/protocol/server';
+import { deviceTitles } from '../server/shared/deviceTitles';
 import { clock } from '../server/shared/numbers';
 import { secondsLeftByShare } from '../server/shared/secondsLeft';
 import { percent } from './trees/labels';
@@ -16,11 +18,17 @@ export interface StatusText {
     | { readonly does: 'restartServer' | 'showLog' | 'models.focus' };
 }
 
+export interface StatusFacts {
+  readonly trusted: boolean;
+  /** What runs compute on, and why; null: not known yet. */
+  readonly device: DeviceChoice | null;
+  readonly nowEpochMs: number;
+}
+
 export function statusText(
   connection: ConnectionState,
   runs: readonly RunSummary[],
-  trusted: boolean,
-  nowEpochMs: number,
+  { trusted, device, nowEpochMs }: StatusFacts,
 ): StatusText {
   switch (connection.state) {
     case 'failed':
@@ -47,7 +55,7 @@ export function statusText(
     case 'stopped':
       return trusted ? stopped : untrusted;
     case 'connected':
-      return whenConnected(shownRuns(runs), nowEpochMs);
+      return whenConnected(shownRuns(runs), device, nowEpochMs);
   }
 }
 
@@ -66,14 +74,14 @@ const untrusted: StatusText = {
 };
 
 /** The run that is going on, or else the one that is paused. */
-function whenConnected(runs: readonly RunSummary[], nowEpochMs: number): StatusText {
+function whenConnected(runs: readonly RunSummary[], device: DeviceChoice | null, nowEpochMs: number): StatusText {
   const nQueued = runs.filter(({ state }) => state === 'queued').length;
   const waiting = nQueued > 0 ? `${nQueued} more ${nQueued === 1 ? 'waits' : 'wait'}.` : '';
   const run = runs.find(({ state }) => state === 'running') ?? runs.find(({ state }) => state === 'paused');
   if (run?.state !== 'running' && run?.state !== 'paused')
     return {
-      text: 'Espalier',
-      tooltip: waiting || 'Nothing is running.',
+      text: device ? `Espalier: ${deviceTitles[device.device]}` : 'Espalier',
+      tooltip: [waiting || 'Nothing is running.', device?.reason].filter(Boolean).join(' '),
       level: 'quiet',
       click: { does: 'models.focus' },
     };

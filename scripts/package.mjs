@@ -24,7 +24,7 @@ const targets = {
 const here = `${process.platform}-${process.arch}`;
 
 /** Bundles that run in the editor, without their maps and without what is for this checkout alone. */
-const bundles = /^(extension|server|engine|reader|espalier)\.cjs$|^webview\.(js|css)$|\.ttf$/;
+const bundles = /^(extension|server|engine|reader|probe|espalier)\.cjs$|^webview\.(js|css)$|\.ttf$/;
 const documents = ['README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE'];
 
 const { values } = parseArgs({ options: { target: { type: 'string', default: here }, out: { type: 'string' } } });

@@ -12,6 +12,7 @@ export const budgets = {
   checkpoint: 4,
   cli: 13,
   data: 3,
+  devices: 1,
   docs: 4,
   evaluation: 3,
   execution: 7,

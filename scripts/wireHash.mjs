@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 /** In server/protocol; pages are not among them, because they talk to the extension that they came with. */
-const conversations = ['recipes', 'reports', 'engine', 'server'];
+const conversations = ['recipes', 'reports', 'engine', 'server', 'devices'];
 
 export async function wireHash(root) {
   const hash = createHash('sha256');

@@ -1,6 +1,7 @@
 // A reader process of the compute server: parses and walks what others wrote, one request at a time, and may be killed at any
 // moment.
 import { watchOwner } from './child/ownerWatch';
+import { chosenDevice, listDevices } from './devices/devices';
 import { isUserError } from './errors';
 import { confined } from './files/contained';
 import { candidateFolders } from './plan/candidateFolders';
@@ -32,9 +33,10 @@ const work: Work = {
   },
   openModel: ({ folder, roots }) => openModel(folder, rootsWithin(roots)),
   inspectModel: ({ folder, roots }) => inspectModel(rootsWithin(roots).resolveModel(folder)),
-  makePlan: ({ recipe, roots, operationsPerSecond }) =>
-    makePlan(rootsWithin(roots).resolveRecipe(recipe), operationsPerSecond),
+  makePlan: ({ recipe, roots, on }) => makePlan(rootsWithin(roots).resolveRecipe(recipe), on),
   resolveRecipe: ({ recipe, roots }) => rootsWithin(roots).resolveRecipe(recipe),
+  chooseDevice: () => chosenDevice(),
+  listDevices: ({ measure }) => listDevices(measure),
   parseRecipe: ({ yaml, file }) => parseRecipe(yaml, file),
   formatRecipe: ({ recipe }) => formatRecipe(recipe),
 };

@@ -8,13 +8,13 @@ import { repoRoot } from './fixtures';
 
 /** From top to bottom: a place may import every place in the rows beneath its own, and none of its own row. */
 const compute = [
-  ['engine', 'cli', 'makeShape'],
+  ['engine', 'cli', 'makeShape', 'probe'],
   ['recipes'],
   ['reporting'],
   ['analysis', 'pruning', 'training', 'evaluation', 'publishing', 'hub'],
   ['execution'],
   ['checkpoint', 'data', 'runtime'],
-  ['model', 'tokenizer'],
+  ['model', 'tokenizer', 'devices'],
   ['graph'],
   ['onnx', 'child'],
   ['terminal'],
@@ -49,7 +49,7 @@ const mayImport = new Map<string, readonly string[]>([
   // What a model is and what a run would take is read and planned with the engine's own words, though never computed.
   ['engineClient', ['checkpoint', 'child', 'terminal', ...onDisk]],
   ['readerClient', ['child', ...everywhere]],
-  ['reader', ['rpc', 'plan', 'recipes', 'child', ...onDisk]],
+  ['reader', ['rpc', 'plan', 'recipes', 'devices', 'child', ...onDisk]],
   ['plan', [...compute.slice(1).flat(), ...onDisk]],
   ['runs', ['engineClient', 'recipes', 'checkpoint', ...onDisk]],
   ['rpc', ['runs', 'plan', 'readerClient', 'recipes', ...onDisk]],

@@ -119,6 +119,7 @@ const common = {
     .nullable(),
   peakMemoryBytes: z.number(),
   device: z.string(),
+  deviceReason: z.string().optional(),
   threads: z.number(),
   memory: z.enum(['resident', 'streaming']),
   weights: weightWidth.optional(),

@@ -5,6 +5,7 @@ import { isUserError } from '../errors';
 import { cannotRead } from '../shared/systemErrors';
 import { nearNames } from '../shared/nearName';
 import { stderr, stdout } from '../terminal';
+import { addDevices } from './devices';
 import { endingCode } from './endings';
 import { addGraph } from './graph';
 import { addRecipeCommands } from './recipeCommands';
@@ -69,6 +70,7 @@ export function espalierProgram(): Command {
   addSuggest(program);
   addRun(program);
   addReport(program);
+  addDevices(program);
   addGraph(program);
   addServe(program);
   for (const command of [program, ...program.commands]) withNearNames(command);

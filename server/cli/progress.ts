@@ -20,21 +20,25 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: Ou
     Presets.shades_classic,
   );
   let step = '';
-  const warned = new Set<string>();
+  /** Warnings, and why a device was chosen: each is said once. */
+  const said = new Set<string>();
   const healing = { steps: [] as HealStep[], nSteps: 0 };
   return {
     onEvent(event: EngineEvent) {
-      if (event.kind === 'warning' && !warned.has(event.text)) {
+      if (event.kind === 'warning' && !said.has(event.text)) {
         bar.stop();
         step = '';
         stderr.message(`Warning: ${event.text}`);
-        warned.add(event.text);
+        said.add(event.text);
       }
       if (quiet) return;
       if (event.kind === 'text') out.write(event.text);
       if (event.kind === 'plan') {
         bar.stop();
         step = '';
+        const { deviceReason } = event.plan;
+        if (deviceReason !== undefined && !said.has(deviceReason)) stderr.message(deviceReason);
+        said.add(deviceReason ?? '');
         stderr.message(renderPlan(event.plan));
         out.write(prompt);
       }

@@ -1,4 +1,5 @@
 // The width that stands for `auto` in a recipe, chosen before the recipe is carried out: all its models and steps are held in it.
+import { chosenDevice } from '../devices/devices';
 import type { Recipe } from '../recipes/kinds';
 import { makePlan } from './makePlan';
 
@@ -12,6 +13,7 @@ export interface WithChosenWeights {
 export async function withChosenWeights(recipe: Recipe): Promise<WithChosenWeights> {
   const isChosen = !('compute' in recipe) || recipe.compute.weights !== 'auto';
   if (isChosen || (recipe.kind === 'heal' && recipe.resume)) return { recipe, why: null };
-  const { weights = 'f32', whyWeights } = await makePlan(recipe, null);
+  const device = recipe.compute.device === 'auto' ? (await chosenDevice()).device : recipe.compute.device;
+  const { weights = 'f32', whyWeights } = await makePlan(recipe, { device, reason: null, operationsPerSecond: null });
   return { recipe: { ...recipe, compute: { ...recipe.compute, weights } }, why: whyWeights ?? null };
 }

@@ -6,27 +6,32 @@ import { limitsOf, type MemoryLimits } from '../execution/memoryLimits';
 import { processBytes } from '../execution/memoryPlan';
 import { chosenWidth, configHeldAs } from '../model/storage';
 import type { PlanEstimate } from '../protocol/engine';
+import type { PlannedDevice } from '../protocol/reader';
 import { memoryOf } from '../recipes/planMemory';
 import type { MemoryMode, WeightWidth } from '../protocol/recipes';
 import { kinds, modelsOf, type Recipe } from '../recipes/kinds';
 import { type ComputingRecipe, plannedRun } from './planners';
 import { widestThatFits } from './widestThatFits';
 
-/** @param speed operations that the recipe's device does in a second; null: not known yet */
-export async function makePlan(recipe: Recipe, speed: number | null): Promise<PlanEstimate> {
+export async function makePlan(recipe: Recipe, on: PlannedDevice): Promise<PlanEstimate> {
   if (!computes(recipe))
     throw new UserError('usage', `${kinds[recipe.kind].title} computes nothing, so there is no plan.`);
-  const { compute } = recipe;
-  const device = compute.device === 'auto' ? 'cpu' : compute.device;
+  const { device, reason, operationsPerSecond: speed } = on;
+  const compute = { ...recipe.compute, device };
   const limits = limitsOf(compute);
-  const common = { device, threads: compute.threads ?? cpus().length, speed };
+  const common = {
+    device,
+    ...(reason !== null && { deviceReason: reason }),
+    threads: compute.threads ?? cpus().length,
+    speed,
+  };
   const planAs = (weights: WeightWidth, memory: MemoryMode, within: MemoryLimits) =>
     planOfModels({ ...recipe, compute: { ...compute, weights, memory } }, within, common);
   const { plan, why } = await widestThatFits(compute, limits, planAs);
   return { ...plan, ...(why !== null && plan.weights && { whyWeights: why }) };
 }
 
-type Common = Pick<PlanEstimate, 'device' | 'threads'> & { readonly speed: number | null };
+type Common = Pick<PlanEstimate, 'device' | 'deviceReason' | 'threads'> & { readonly speed: number | null };
 
 /** The plan of the model that takes most, with the time of all. */
 async function planOfModels(recipe: ComputingRecipe, limits: MemoryLimits, common: Common): Promise<PlanEstimate> {

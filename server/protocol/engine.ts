@@ -18,6 +18,8 @@ import type { EvaluateReport } from '../recipes/evaluate/recipe';
 export interface Plan {
   model: string;
   device: string;
+  /** Why `auto` is this device, in one sentence; absent where the recipe names one. */
+  deviceReason?: string;
   threads: number;
   memory: 'resident' | 'streaming';
   /** While streaming: blocks whose weights stay on the device; absent: none. */

@@ -1,5 +1,6 @@
 // Between the compute server and its reader processes, over IPC. What parses or walks what others wrote is done there, so that
 // the server's loop goes on whatever they wrote: a reader that takes too long, or too much, is ended.
+import type { DeviceChoice, DevicesReport } from './devices';
 import type { PlanEstimate } from './engine';
 import type { ModelSummary } from './reports';
 import type { BrokenModel } from './server';
@@ -11,14 +12,26 @@ export interface ReaderRequests {
   openModel: { params: { folder: string; roots: readonly string[] }; result: OpenedModel };
   inspectModel: { params: { folder: string; roots: readonly string[] }; result: ModelSummary };
   makePlan: {
-    /** `operationsPerSecond`: of the recipe's device; null: not known yet. */
-    params: { recipe: Recipe; roots: readonly string[]; operationsPerSecond: number | null };
+    params: { recipe: Recipe; roots: readonly string[]; on: PlannedDevice };
     result: PlanEstimate;
   };
   /** The recipe with all of its paths resolved. */
   resolveRecipe: { params: { recipe: Recipe; roots: readonly string[] }; result: Recipe };
+  /** What `auto` is on this machine; measured where that was not done yet. */
+  chooseDevice: { params: Record<string, never>; result: DeviceChoice };
+  /** `measure`: anew, even where it is known. */
+  listDevices: { params: { measure: boolean }; result: DevicesReport };
   parseRecipe: { params: { yaml: string; file: string }; result: Recipe };
   formatRecipe: { params: { recipe: Recipe }; result: string };
+}
+
+/** What is known of the device that a recipe will run on. */
+export interface PlannedDevice {
+  readonly device: 'cpu' | 'webgpu' | 'cuda';
+  /** Why, where the recipe names none. */
+  readonly reason: string | null;
+  /** null: not known yet. */
+  readonly operationsPerSecond: number | null;
 }
 
 export type ReaderMethod = keyof ReaderRequests;
@@ -63,6 +76,8 @@ const aModel = {
   what: 'Reading this model',
   remedy: 'get its files again from where it is published',
 };
+/** Two probes and two programs, each within a limit of its own, which is longer where the machine is busy. */
+const devices = { withinMs: 330_000, what: 'Measuring the devices', remedy: 'name the device to compute on' };
 const aRecipe = { withinMs: 20_000, what: 'Reading this recipe', remedy: 'make it shorter and simpler' };
 
 export const readerLimits: { readonly [M in ReaderMethod]: ReaderLimit } = {
@@ -71,6 +86,8 @@ export const readerLimits: { readonly [M in ReaderMethod]: ReaderLimit } = {
   inspectModel: aModel,
   makePlan: { withinMs: 30_000, what: 'Planning this run', remedy: 'take smaller files of data, or fewer models' },
   resolveRecipe: { ...aRecipe, what: 'Following the paths of this recipe', remedy: 'name folders with fewer files' },
+  chooseDevice: devices,
+  listDevices: devices,
   parseRecipe: aRecipe,
   formatRecipe: { ...aRecipe, what: 'Writing this recipe' },
 };

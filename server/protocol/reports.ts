@@ -25,6 +25,8 @@ export interface RunFacts {
   /** The most bytes that tensors took on the device, with what is made within a graph; absent where none was used. */
   peakTensorBytes?: number;
   device: string;
+  /** Why `auto` was this device, in one sentence; absent where the recipe names one. */
+  deviceReason?: string;
   threads: number;
   memory: 'resident' | 'streaming';
   /** How the device held matrices; absent in reports of versions that held them in float32 alone. */

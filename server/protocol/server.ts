@@ -1,6 +1,7 @@
 // Between clients (the extension) and the compute server, JSON-RPC 2.0 over a websocket; the language of recipe files
 // (LSP) shares the connection. Types only.
 import type { Incompatibility, ProtocolName } from './compatibility';
+import type { DevicesReport } from './devices';
 import type { Plan, PlanEstimate, RunControl, WorkEvent } from './engine';
 import type { DropSet } from './recipes';
 import type { Recipe, Report } from '../recipes/kinds';
@@ -150,6 +151,8 @@ export interface ServerRequests {
   /** Model folders below the roots of this connection, two levels deep, and in the folders given. */
   'models/find': { params: { folders: string[] }; result: FoundModels };
   'models/inspect': { params: { folder: string }; result: ModelSummary };
+  /** What there is to compute on, and what `auto` is; `measure`: anew, even where it is known. */
+  'devices/list': { params: { measure: boolean }; result: DevicesReport };
   'server/status': { params: Record<string, never>; result: ServerFacts & { nClients: number; nActiveRuns: number } };
   /** Ends the server, and with it all runs, which become interrupted. */
   'server/stop': { params: Record<string, never>; result: null };

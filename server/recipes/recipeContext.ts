@@ -206,12 +206,13 @@ export function threads({ threads: wanted }: ComputeOptions): number {
   return wanted ?? nCores;
 }
 
-/** `auto` is the CPU: onnxruntime does not distinguish a graphics card from its emulation, which is far slower than the CPU. */
+/** What `auto` is was decided before (decidedDevice.ts). */
 function provider(device: DeviceName): ProviderName {
   if (device === 'cuda')
     throw new UserError(
       'device',
       'The CUDA provider is not part of this installation; use --device cpu or --device webgpu.',
     );
-  return device === 'auto' ? 'cpu' : device;
+  if (device === 'auto') throw new Error('the device is to be decided before it is opened');
+  return device;
 }

@@ -2,6 +2,7 @@
 // of prune/prune.ts; it is loaded when it is asked for. Only the engine uses this file, since it leads to onnxruntime.
 import type { Kind, Recipe, RecipeOf, Report, ReportOf } from './kinds';
 import { cannotRead } from '../shared/systemErrors';
+import { onDecidedDevice } from './decidedDevice';
 import { checkOutputPlaces, owningOutputs } from './outputs';
 import type { Run } from './recipeContext';
 
@@ -10,7 +11,7 @@ export async function runRecipe<R extends Recipe>(recipe: R, run: Run): Promise<
   const runner = (await runnerOf(recipe.kind)) as (recipe: R, run: Run) => Promise<Report>;
   try {
     await checkOutputPlaces(recipe);
-    return await owningOutputs(recipe, () => runner(recipe, run));
+    return await owningOutputs(recipe, () => onDecidedDevice(recipe, run, runner));
   } catch (error) {
     // Whoever writes says so; what is left was to be read.
     throw cannotRead(error);

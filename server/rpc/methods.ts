@@ -3,13 +3,14 @@
 import * as z from 'zod';
 import { isUserError, UserError } from '../errors';
 import { findModels } from '../plan/findModels';
+import type { PlannedDevice } from '../protocol/reader';
 import type { ServerRequests } from '../protocol/server';
 import type { Read } from '../readerClient/readers';
 import { dropSet as dropSetSchema } from '../protocol/recipes';
-import { recipeSchema } from '../recipes/kinds';
-import { deviceOf } from '../runs/deviceQueue';
+import { type Recipe, recipeSchema } from '../recipes/kinds';
 import { lossQuery, speedQuery } from '../runs/queryQueue';
 import type { Runs } from '../runs/runs';
+import type { Devices } from './devices';
 import type { Outbox } from './outbox';
 import type { Roots } from './roots';
 
@@ -18,6 +19,7 @@ export interface Caller {
   readonly roots: Roots;
   readonly outbox: Outbox;
   readonly runs: Runs;
+  readonly devices: Devices;
   /** What parses or walks what others wrote goes through here. */
   readonly read: Read;
   /** For defects. */
@@ -110,9 +112,8 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   },
   'plan/make': {
     params: z.strictObject({ recipe: recipeSchema }),
-    handle({ recipe }, { roots: { folders: roots }, runs, read }) {
-      const operationsPerSecond = runs.operationsPerSecond(deviceOf(recipe) ?? 'cpu');
-      return read('makePlan', { recipe, roots, operationsPerSecond });
+    async handle({ recipe }, { roots: { folders: roots }, runs, devices, read }) {
+      return read('makePlan', { recipe, roots, on: await plannedDevice(recipe, runs, devices) });
     },
   },
   'runs/ask': {
@@ -143,6 +144,10 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     params: z.strictObject({ folder: path }),
     handle: ({ folder }, { roots: { folders: roots }, read }) => read('inspectModel', { folder, roots }),
   },
+  'devices/list': {
+    params: z.strictObject({ measure: z.boolean() }),
+    handle: ({ measure }, { devices }) => devices.list(measure),
+  },
   'server/status': { params: nothing, handle: (_, { server }) => server.status() },
   'server/stop': {
     params: nothing,
@@ -152,6 +157,12 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
     },
   },
 };
+
+async function plannedDevice(recipe: Recipe, runs: Runs, devices: Devices): Promise<PlannedDevice> {
+  const named = 'compute' in recipe ? recipe.compute.device : 'cpu';
+  const { device, reason } = named === 'auto' ? await devices.choice() : { device: named, reason: null };
+  return { device, reason, operationsPerSecond: runs.operationsPerSecond(device) };
+}
 
 function refuseUserErrors(error: unknown): void {
   if (isUserError(error)) throw error;

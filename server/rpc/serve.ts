@@ -12,6 +12,7 @@ import { openReaders } from '../readerClient/readers';
 import { openRuns, type Runs } from '../runs/runs';
 import { admitClients } from './admission';
 import { cannotServe, makeDataFolder } from './dataFolder';
+import { openDevices } from './devices';
 import { openLifetime } from './lifetime';
 import { releaseLock, takeLock, tendLock } from './lock';
 import { openSession, type SessionServer } from './session';
@@ -97,13 +98,15 @@ function open(http: Server, lock: ServerLock, { dataFolder, idleSeconds, signal,
     },
     log,
   });
-  const runs: Runs = openRuns(dataFolder, { onIdle: lifetime.considerIdle, log });
+  const devices = openDevices(readers, log);
+  const auto = async () => (await devices.choice()).device;
+  const runs: Runs = openRuns(dataFolder, { onIdle: lifetime.considerIdle, log }, auto);
   const facts = () => factsOf(dataFolder);
   const control = {
     status: () => ({ ...facts(), nClients: sockets.nClients(), nActiveRuns: runs.nActive() }),
     stop: () => lifetime.stopSoon('asked to end'),
   };
-  const server: SessionServer = { facts, runs, readers, control, log };
+  const server: SessionServer = { facts, runs, readers, devices, control, log };
   const onClient = (client: ClientSocket) => {
     lifetime.stopIdleTimer();
     log(`client came, ${sockets.nClients()} in all`);

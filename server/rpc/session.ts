@@ -8,6 +8,7 @@ import { incompatibilityOf, incompatibilitySentence, type Peer, protocolName } f
 import type { ClientOptions, ErrorData, ServerFacts } from '../protocol/server';
 import type { Readers } from '../readerClient/readers';
 import type { Runs } from '../runs/runs';
+import type { Devices } from './devices';
 import { type Caller, isMethod, methods } from './methods';
 import { type Outbox, openOutbox } from './outbox';
 import { type Roots, rootsOf } from './roots';
@@ -17,6 +18,7 @@ export interface SessionServer {
   facts(): ServerFacts;
   readonly runs: Runs;
   readonly readers: Readers;
+  readonly devices: Devices;
   readonly control: Caller['server'];
   /** For defects. */
   log(text: string): void;
@@ -151,8 +153,8 @@ async function callMethod(session: Session, roots: Roots, { method, params, toke
   if (!checked.success) throw invalidParams(method, checked.error);
   const { signal, unlisten } = signalOf(token);
   const read = server.readers.forClient(session, AbortSignal.any([signal, session.gone.signal]));
-  const { runs, log, control } = server;
-  const caller: Caller = { roots, outbox, runs, read, log, signal, server: control };
+  const { runs, devices, log, control } = server;
+  const caller: Caller = { roots, outbox, runs, devices, read, log, signal, server: control };
   try {
     // The row of a method takes what its own schema gave.
     return await (row.handle as (params: unknown, caller: Caller) => unknown)(checked.data, caller);

@@ -6,16 +6,21 @@ export interface Job {
   start(): Promise<void>;
 }
 
-/** The device that a recipe computes on; null: it needs none. */
-export function deviceOf(recipe: Recipe): string | null {
+/** What `auto` is on this machine. Never rejects. */
+export type AutoDevice = () => Promise<string>;
+
+/** The device that a recipe computes on; null: it needs none. A promise where that may have to be measured first. */
+export function deviceOf(recipe: Recipe, auto: AutoDevice): string | null | Promise<string> {
   if (!('compute' in recipe)) return null;
-  return recipe.compute.device === 'auto' ? 'cpu' : recipe.compute.device;
+  return recipe.compute.device === 'auto' ? auto() : recipe.compute.device;
 }
 
 export type DeviceQueue = ReturnType<typeof openDeviceQueue>;
 
 /** @param evictFrom ends the warm engines of a device; the next job waits for it */
-export function openDeviceQueue(evictFrom: (device: string) => Promise<void>) {
+export function openDeviceQueue(evictFrom: (device: string) => Promise<void>, auto: AutoDevice) {
+  /** Jobs whose device is not known yet. */
+  const undecided = new Set<Job>();
   const waiting = new Map<string, Job[]>();
   const busy = new Set<string>();
   let open = true;
@@ -29,15 +34,26 @@ export function openDeviceQueue(evictFrom: (device: string) => Promise<void>) {
     }
     busy.delete(device);
   };
+  const join = (device: string, job: Job) => {
+    waiting.set(device, [...(waiting.get(device) ?? []), job]);
+    void next(device);
+  };
   return {
-    add(device: string | null, job: Job): void {
+    add(recipe: Recipe, job: Job): void {
       if (!open) return;
+      const device = deviceOf(recipe, auto);
       if (device === null) return void job.start();
-      waiting.set(device, [...(waiting.get(device) ?? []), job]);
-      void next(device);
+      if (typeof device === 'string') join(device, job);
+      else {
+        undecided.add(job);
+        void device.then((decided) => {
+          if (undecided.delete(job)) join(decided, job);
+        });
+      }
     },
     /** False when it was not waiting any more. */
     remove(job: Job): boolean {
+      if (undecided.delete(job)) return true;
       for (const jobs of waiting.values()) {
         const at = jobs.indexOf(job);
         if (at >= 0) {
@@ -50,6 +66,7 @@ export function openDeviceQueue(evictFrom: (device: string) => Promise<void>) {
     /** Starts nothing from now on. */
     close(): void {
       open = false;
+      undecided.clear();
       waiting.clear();
     },
   };

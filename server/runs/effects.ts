@@ -6,7 +6,7 @@ import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
 import type { RunEvent, RunSummary } from '../protocol/server';
 import { resumed, startAttempt } from './attempt';
 import { refusalOf } from '../shared/systemErrors';
-import { deviceOf, type DeviceQueue } from './deviceQueue';
+import type { DeviceQueue } from './deviceQueue';
 import { goesOnElsewhere, isActive, type RunEffect, type RunLifeEvent, runStateOf, transition } from './runLife';
 import { type Run, type RunTable, summaryOf } from './runTable';
 import { type Reserved, reservedBehind } from './eventNumbers';
@@ -150,7 +150,7 @@ function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
       }),
   };
   run.job = job;
-  devices.add(deviceOf(run.recipe), job);
+  devices.add(run.recipe, job);
 }
 
 function startEngineOf(run: Run, dispatch: Dispatch, log: RunReporting['log']): void {

@@ -6,7 +6,7 @@ import { isUserError, UserError } from '../errors';
 import type { Plan, RunControl } from '../protocol/engine';
 import { isResumable, type Recipe, type Report } from '../recipes/kinds';
 import type { RunEvent, RunSummary, ServerRequests } from '../protocol/server';
-import { openDeviceQueue } from './deviceQueue';
+import { type AutoDevice, openDeviceQueue } from './deviceQueue';
 import { reservedBehind } from './eventNumbers';
 import {
   type Dispatch,
@@ -32,8 +32,8 @@ import { openWarmEngines } from './warmEngines';
 
 export type Runs = ReturnType<typeof openRuns>;
 
-export function openRuns(dataFolder: string, reporting: RunReporting) {
-  const parts = openParts(dataFolder, reporting.log);
+export function openRuns(dataFolder: string, reporting: RunReporting, auto: AutoDevice) {
+  const parts = openParts(dataFolder, reporting.log, auto);
   const { table, warm } = parts;
   const dispatch = openDispatch(parts, reporting);
   const neighbours = openNeighbours(parts, dispatch, reporting.log);
@@ -112,15 +112,15 @@ export function openRuns(dataFolder: string, reporting: RunReporting) {
   };
 }
 
-function openParts(dataFolder: string, log: RunReporting['log']): RunParts {
-  const warm = openWarmEngines();
+function openParts(dataFolder: string, log: RunReporting['log'], auto: AutoDevice): RunParts {
+  const warm = openWarmEngines(auto);
   const parts: RunParts = {
     store: openRunStore(dataFolder),
     owners: openOwners(dataFolder),
     speeds: openSpeeds(dataFolder),
     table: openRunTable(),
     warm,
-    devices: openDeviceQueue(warm.evictFrom),
+    devices: openDeviceQueue(warm.evictFrom, auto),
     subscribers: new Set(),
   };
   const dispatch = openDispatch(parts, { onIdle() {}, log() {} });

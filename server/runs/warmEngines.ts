@@ -5,7 +5,7 @@ import type { Engine, OngoingEvent } from '../engineClient/engine';
 import { UserError } from '../errors';
 import { isAnswer } from '../protocol/engine';
 import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
-import { deviceOf, type DeviceQueue } from './deviceQueue';
+import { type AutoDevice, deviceOf, type DeviceQueue } from './deviceQueue';
 import { openQueryQueue, type Query, type QueryQueue, superseded } from './queryQueue';
 import { type Analysed, openWarmStarts } from './warmStarts';
 
@@ -14,7 +14,7 @@ const graceMs = 2000;
 
 interface WarmEngine {
   readonly runId: string;
-  readonly device: string | null;
+  readonly device: string | null | Promise<string>;
   readonly engine: Engine;
   readonly queries: QueryQueue;
   /** Evicts it when there was no query for a while. */
@@ -25,7 +25,7 @@ const evicted = () => new UserError('badState', 'The engine was needed for other
 
 export type WarmEngines = ReturnType<typeof openWarmEngines>;
 
-export function openWarmEngines() {
+export function openWarmEngines(auto: AutoDevice) {
   const engines = new Map<string, WarmEngine>();
   const starts = openWarmStarts({ keep, queriesOf: (runId) => engines.get(runId)?.queries, evicted });
 
@@ -47,7 +47,7 @@ export function openWarmEngines() {
   /** Takes over an engine that has done its work. Returns the listener for its events from now on. */
   function keep(runId: string, recipe: AnalyzeRecipe, engine: Engine): (event: OngoingEvent) => void {
     const queries = openQueryQueue(engine);
-    const warm: WarmEngine = { runId, device: deviceOf(recipe), engine, queries, timer: undefined };
+    const warm: WarmEngine = { runId, device: deviceOf(recipe, auto), engine, queries, timer: undefined };
     restartTimer(warm);
     engines.set(runId, warm);
     void engine.ended.then(() => {
@@ -74,7 +74,10 @@ export function openWarmEngines() {
       starts.rejectAll((query) => query.client === client, superseded());
     },
     async evictFrom(device: string): Promise<void> {
-      await Promise.all([...engines.values()].filter((warm) => warm.device === device).map((warm) => evict(warm)));
+      const evictThere = async (warm: WarmEngine) => {
+        if ((await warm.device) === device) await evict(warm);
+      };
+      await Promise.all([...engines.values()].map(evictThere));
     },
     async evict(runId: string): Promise<void> {
       starts.reject(runId, () => true, evicted());

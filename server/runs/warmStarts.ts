@@ -3,7 +3,7 @@
 import { type Engine, type OngoingEvent, startEngine } from '../engineClient/engine';
 import { UserError } from '../errors';
 import type { AnalyzeRecipe } from '../recipes/analyze/recipe';
-import { deviceOf, type DeviceQueue } from './deviceQueue';
+import type { DeviceQueue } from './deviceQueue';
 import { type Query, type QueryQueue, queryCancelled, superseded } from './queryQueue';
 
 const graceMs = 2000;
@@ -70,7 +70,7 @@ export function openWarmStarts(wiring: WarmStartsWiring) {
     }
     const start: Start = { queries: [query], engine: null };
     starts.set(runId, start);
-    devices.add(deviceOf(analysed.recipe), { start: () => carryOut(runId, analysed, start) });
+    devices.add(analysed.recipe, { start: () => carryOut(runId, analysed, start) });
   }
 
   return {

@@ -47,6 +47,12 @@ export function size(bytes: number): string {
 
 export const memory = (bytes: number): string => `${plain(bytes / 1e9, 1)} GB`;
 
+/** How fast a device is: `0.9 GFLOP/s`, `52 GFLOP/s`. */
+export function gigaflops(operationsPerSecond: number): string {
+  const value = operationsPerSecond / 1e9;
+  return `${plain(value, value < 10 ? 1 : 0)} GFLOP/s`;
+}
+
 /** `1st`, `2nd`, `13th`. */
 export function ordinal(n: number): string {
   const teen = n % 100 > 10 && n % 100 < 14;

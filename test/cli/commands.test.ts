@@ -83,7 +83,7 @@ describe('the program', () => {
     child.stderr.setEncoding('utf8').on('data', (more: string) => (stderr += more));
     const [code] = await once(child, 'close');
     expect(code).toBe(0);
-    expect(stderr.trimEnd().split('\n')).toHaveLength(1); // the plan
+    expect(stderr.trimEnd().split('\n')).toHaveLength(2); // the device and the plan
     expect(JSON.parse(readFileSync(file, 'utf8')).kind).toBe('analyze');
   });
 
@@ -130,7 +130,9 @@ describe('analyze', () => {
     }
     for (const part of ['loss 4.6775 nats', 'blockInfluence by block', '◀ least', 'best 4 in a row', 'peak memory'])
       expect(found.stdout).toContain(part);
-    expect(found.stderr).toMatch(/^stories260k: 2048 tokens on cpu with 2 threads, weights resident; about .*\n$/);
+    expect(found.stderr).toMatch(
+      /^auto is the CPU, .*\nstories260k: 2048 tokens on cpu with 2 threads, weights resident; about .*\n$/,
+    );
   });
 
   it('scores by the methods that are named', async () => {

@@ -16,12 +16,11 @@ vi.mock('vscode', () => ({
       ),
     showErrorMessage: async (...parts: unknown[]) => show(...parts),
     showWarningMessage: async (...parts: unknown[]) => show(...parts),
-    showQuickPick: async (items: unknown[]) => show(...items),
+    showQuickPick: async (items: unknown[] | Promise<unknown[]>) => show(...(await items)),
   },
 }));
-const { askFirst, openLog, pick, pickSeveral, setTitle, showError, showInStatus, treeRow } = await import(
-  '../../extension/editorText'
-);
+const { askFirst, openLog, pick, pickFromComing, pickSeveral, setTitle, showError, showInStatus, treeRow } =
+  await import('../../extension/editorText');
 
 const texts = {
   'an escape sequence': '\x1b]52;c;cm0=\x07 a',
@@ -53,6 +52,7 @@ const parts: Record<string, (text: string) => unknown> = {
   'an error': (text) => showError(text, 'Show Log'),
   'a question': (text) => askFirst(text, 'Move'),
   'a list': (text) => pick([{ label: text, description: text, detail: text }], {}),
+  'a list that is still to come': (text) => pickFromComing(Promise.resolve([{ label: text, detail: text }]), {}),
   'a list of several': (text) => pickSeveral([{ label: text }], 'a'),
 };
 
@@ -85,7 +85,7 @@ describe('a part of the editor', () => {
     expect((await shownBy(part, marks['a link to a command'])).join()).not.toContain('](');
   });
 
-  it.each(['a list', 'a list of several'])('%s draws no icon', async (part) => {
+  it.each(['a list', 'a list that is still to come', 'a list of several'])('%s draws no icon', async (part) => {
     for (const each of await shownBy(part, marks['an icon'])) expect(each).toMatch(/\\\$\(check\)/);
   });
 });

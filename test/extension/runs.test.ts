@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { statusText } from '../../extension/statusText';
+import type { DeviceChoice } from '../../server/protocol/devices';
 import { runRow } from '../../extension/trees/runRows';
 import type { ConnectionState } from '../../server/protocol/pages/page';
 import type { RunState, RunSummary } from '../../server/protocol/server';
@@ -80,11 +81,13 @@ describe('a run in its view', () => {
 
 describe('the status bar', () => {
   const connected: ConnectionState = { state: 'connected' };
+  const webgpu: DeviceChoice = { device: 'webgpu', reason: 'auto is WebGPU on a card.' };
   it.each<{
     name: string;
     connection: ConnectionState;
     runs?: RunSummary[];
     trusted?: boolean;
+    device?: DeviceChoice;
     text: string;
     level: string;
     does: string;
@@ -93,6 +96,14 @@ describe('the status bar', () => {
       name: 'says the name alone while all is quiet',
       connection: connected,
       text: 'Espalier',
+      level: 'quiet',
+      does: 'models.focus',
+    },
+    {
+      name: 'names the device once it is known',
+      connection: connected,
+      device: webgpu,
+      text: 'Espalier: WebGPU',
       level: 'quiet',
       does: 'models.focus',
     },
@@ -157,15 +168,21 @@ describe('the status bar', () => {
       level: 'quiet',
       does: 'models.focus',
     },
-  ])('$name', ({ connection, runs = [], trusted = true, text, level, does }) => {
-    const said = statusText(connection, runs, trusted, 11_000);
+  ])('$name', ({ connection, runs = [], trusted = true, device = null, text, level, does }) => {
+    const said = statusText(connection, runs, { trusted, device, nowEpochMs: 11_000 });
     expect(said).toMatchObject({ text, level });
     expect(said.click.does).toBe(does);
   });
 
   it('tells what went wrong and how many runs wait', () => {
-    expect(statusText({ state: 'failed', message: 'No Node.' }, [], true, 0).tooltip).toContain('No Node.');
+    const facts = { trusted: true, device: null, nowEpochMs: 11_000 };
+    expect(statusText({ state: 'failed', message: 'No Node.' }, [], facts).tooltip).toContain('No Node.');
     const runs = [runSummary(running), runSummary({ state: 'queued' }, { runId: '2' })];
-    expect(statusText(connected, runs, true, 11_000).tooltip).toBe('Prune tiny: writing. 1 more waits.');
+    expect(statusText(connected, runs, facts).tooltip).toBe('Prune tiny: writing. 1 more waits.');
+  });
+
+  it('says why a device was chosen', () => {
+    const facts = { trusted: true, device: webgpu, nowEpochMs: 11_000 };
+    expect(statusText(connected, [], facts).tooltip).toBe('Nothing is running. auto is WebGPU on a card.');
   });
 });

@@ -72,7 +72,7 @@ export async function liveOn(data: string, onTold: (told: Told) => void = () => 
   };
   let runs: Runs | null = null;
   await trying(() => {
-    runs = openRuns(data, { onIdle() {}, log() {} });
+    runs = openRuns(data, { onIdle() {}, log() {} }, async () => 'cpu');
     listen(runs, told);
   });
   if (runs) await script(runs, told, trying);
@@ -121,7 +121,11 @@ async function script(runs: Runs, told: Told, trying: (act: () => unknown) => Pr
 
 /** What the next server finds, and what of that is not as it was told. */
 export const wrongAfter = (data: string, told: Told): string[] =>
-  wrongIn(openRuns(data, { onIdle() {}, log() {} }), data, told);
+  wrongIn(
+    openRuns(data, { onIdle() {}, log() {} }, async () => 'cpu'),
+    data,
+    told,
+  );
 
 /**
  * The same where the machine went down, and every run that can is gone on with, so that new events have numbers. What came last,
@@ -129,7 +133,7 @@ export const wrongAfter = (data: string, told: Told): string[] =>
  */
 export async function wrongAfterLoss(data: string, told: Told): Promise<string[]> {
   boot.n++;
-  const runs = openRuns(data, { onIdle() {}, log() {} });
+  const runs = openRuns(data, { onIdle() {}, log() {} }, async () => 'cpu');
   for (const { runId, state } of runs.list()) {
     if (state === 'done') continue;
     try {

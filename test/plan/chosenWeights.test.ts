@@ -83,17 +83,18 @@ describe('a recipe', () => {
     compute: { ...onCpu, weights: 'auto' },
   };
 
+  const cpu = { device: 'cpu', reason: null, operationsPerSecond: null } as const;
   const under = (memoryLimitBytes: number) => ({ ...recipe, compute: { ...recipe.compute, memoryLimitBytes } });
 
   const takes = async (weights: WeightWidth, memory: MemoryMode) =>
-    (await makePlan({ ...recipe, compute: { ...recipe.compute, weights, memory } }, null)).totalBytes;
+    (await makePlan({ ...recipe, compute: { ...recipe.compute, weights, memory } }, cpu)).totalBytes;
 
   it.each([
     ['where float32 fits', 0, 'f32'],
     ['where a byte is missing for it', -1, 'f16'],
   ])('is carried out in the width of its plan, which says why: %s', async (_, more, weights) => {
     const asked = under((await takes('f32', 'resident')) + more);
-    const plan = await makePlan(asked, null);
+    const plan = await makePlan(asked, cpu);
     const { recipe: chosen, why } = await withChosenWeights(asked);
     expect(plan).toMatchObject({ weights, memory: 'resident', whyWeights: why });
     expect(chosen).toEqual({ ...asked, compute: { ...asked.compute, weights } });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { EvaluateRecipe } from '../../server/recipes/evaluate/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
+import type { PlannedDevice } from '../../server/protocol/reader';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { makePlan } from '../../server/plan/makePlan';
 import { modelFolder } from '../fixtures';
@@ -23,7 +24,9 @@ const evaluation: EvaluateRecipe = {
   samples: null,
   compute: onCpu,
 };
-const seconds = async (recipe: EvaluateRecipe | StudyRecipe) => (await makePlan(recipe, 1e9)).estimatedSeconds!;
+const onFastCpu: PlannedDevice = { device: 'cpu', reason: null, operationsPerSecond: 1e9 };
+const unmeasured: PlannedDevice = { ...onFastCpu, operationsPerSecond: null };
+const seconds = async (recipe: EvaluateRecipe | StudyRecipe) => (await makePlan(recipe, onFastCpu)).estimatedSeconds!;
 
 describe('the plan of an evaluation', () => {
   it.each<[string, Partial<EvaluateRecipe>, number]>([
@@ -48,7 +51,14 @@ describe('the plan of an evaluation', () => {
   });
 
   it('has no seconds before the speed is known', async () => {
-    expect(await makePlan(evaluation, null)).toMatchObject({ estimatedSeconds: null, memory: 'resident' });
+    expect(await makePlan(evaluation, unmeasured)).toMatchObject({ estimatedSeconds: null, memory: 'resident' });
+  });
+
+  it('names the device that was chosen, and why, where the recipe names none', async () => {
+    const reason = 'auto is WebGPU on a card.';
+    const plan = await makePlan(evaluation, { device: 'webgpu', reason, operationsPerSecond: null });
+    expect(plan).toMatchObject({ device: 'webgpu', deviceReason: reason });
+    expect(await makePlan(evaluation, unmeasured)).not.toHaveProperty('deviceReason');
   });
 });
 
@@ -68,8 +78,8 @@ describe('the plan of a study', () => {
   });
 
   it('takes the memory of its largest step', async () => {
-    const healed = await makePlan(studyOf(), null);
-    const alone = await makePlan(studyOf({ healing: null }), null);
+    const healed = await makePlan(studyOf(), unmeasured);
+    const alone = await makePlan(studyOf({ healing: null }), unmeasured);
     expect(healed.totalBytes).toBeGreaterThanOrEqual(alone.totalBytes);
     expect(healed.estimatedSeconds).toBeNull();
   });

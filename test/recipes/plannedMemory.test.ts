@@ -81,7 +81,8 @@ describe('a device takes what its plan says', () => {
   it.each(rows)('%s', async (_, recipe) => {
     const parsed = recipeSchema.parse(recipe) as ComputingRecipe;
     const report = (await runHere(parsed)) as unknown as RunFacts;
-    const { deviceMemory } = await makePlan({ ...parsed, compute: { ...parsed.compute, device: 'webgpu' } }, null);
+    const onWebgpu = { device: 'webgpu', reason: null, operationsPerSecond: null } as const;
+    const { deviceMemory } = await makePlan(parsed, onWebgpu);
     const share = report.peakTensorBytes! / deviceMemory!.totalBytes;
     expect(share).toBeGreaterThan(0.85);
     expect(share).toBeLessThan(1.15);

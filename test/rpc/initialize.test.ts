@@ -33,6 +33,7 @@ function session() {
       list: () => [],
     } as unknown as SessionServer['runs'],
     readers: { forClient: () => async () => {} } as unknown as SessionServer['readers'],
+    devices: {} as SessionServer['devices'],
     control: {} as SessionServer['control'],
     log: () => {},
     after(ms, act) {

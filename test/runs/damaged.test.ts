@@ -32,7 +32,7 @@ const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
 let original: { events: RunEvent[]; recipe: unknown };
 beforeAll(async () => {
   const data = join(root, 'original');
-  const runs = openRuns(data, { onIdle() {}, log() {} });
+  const runs = openRuns(data, { onIdle() {}, log() {} }, async () => 'cpu');
   for (const id of [runId, neighbour]) {
     runs.start(id, analyzeRecipe({ stay: false }), ['/r']);
     await settled();
@@ -52,7 +52,7 @@ function copied(harm: (folder: string) => void) {
   const folder = join(data, 'runs', runId);
   harm(folder);
   const logged: string[] = [];
-  const open = () => openRuns(data, { onIdle() {}, log: (text) => void logged.push(text) });
+  const open = () => openRuns(data, { onIdle() {}, log: (text) => void logged.push(text) }, async () => 'cpu');
   return { data, folder, runs: open(), open, logged };
 }
 const warningsIn = (events: readonly RunEvent[]) =>

@@ -69,7 +69,7 @@ function open(): { runs: Runs; data: string; nIdle: () => number; logged: readon
   mkdirSync(data);
   let nIdle = 0;
   const logged: string[] = [];
-  const runs = openRuns(data, { onIdle: () => void nIdle++, log: (text) => void logged.push(text) });
+  const runs = openRuns(data, { onIdle: () => void nIdle++, log: (text) => void logged.push(text) }, async () => 'cpu');
   return { runs, data, nIdle: () => nIdle, logged };
 }
 const report = { kind: 'analyze' } as AnalyzeReport;
@@ -223,7 +223,7 @@ describe('the end of a server', () => {
     expect(started.engines).toHaveLength(1);
     // The next server finds it waiting, and says that it was interrupted.
     expect(
-      openRuns(data, { onIdle() {}, log() {} })
+      openRuns(data, { onIdle() {}, log() {} }, async () => 'cpu')
         .list()
         .map(({ runId, state }) => [runId, state]),
     ).toEqual([

@@ -120,6 +120,27 @@ describe.skipIf(!workbenchAvailable())('pruning a model in the editor', () => {
     expect(await panel.locator('.recipe pre').textContent()).toContain('kind: prune');
   });
 
+  it('shows what there is to compute on and how fast it is, and takes what is chosen', async () => {
+    await window.statusItem('Espalier: CPU').waitFor();
+    await window.command('Espalier: Choose Device…');
+    const rows = window.inputRows;
+    await rows.filter({ hasText: 'SwiftShader (software), 8.00 GB shared' }).waitFor();
+    const texts = await rows.allTextContents();
+    expect(texts[0]).toContain(
+      'auto is the CPU, measured at 100 GFLOP/s; WebGPU on SwiftShader (software) does 1.0 GFLOP/s.',
+    );
+    expect(texts[2]).toContain('Measured at 1.0 GFLOP/s; holds no weights in 16 bits.');
+    if (process.env.ESPALIER_SCREENS)
+      await window.page.screenshot({ path: join(process.env.ESPALIER_SCREENS, 'devices-dark-wide.png') });
+    await window.pick(/^webgpu/);
+    await window.statusItem('Espalier: WebGPU').waitFor();
+
+    await window.command('Espalier: Choose Device…');
+    await rows.filter({ hasText: 'webgpu (now)' }).waitFor();
+    await window.pick(/^auto/);
+    await window.statusItem('Espalier: CPU').waitFor();
+  });
+
   it('refused nothing under the policy and failed nowhere on the way', () => {
     const log = workbench.ourLog();
     expect(log).toMatch(/painted/);

@@ -21,6 +21,7 @@ export function packagedExtension(): string {
     'dist/server.cjs',
     'dist/engine.cjs',
     'dist/reader.cjs',
+    'dist/probe.cjs',
     'dist/webview.js',
     'dist/webview.css',
     'package.json',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { chromium, type BrowserContext } from 'playwright-core';
 import { workbench as tools } from '../../scripts/workbench-setup.mjs';
+import { repoRoot } from '../fixtures';
 import { WorkbenchWindow } from './window';
 import { endProcess, processIsAlive } from './processes';
 import { lockPath } from '../../server/protocol/serverLock';
@@ -41,6 +42,9 @@ export interface Workbench {
 }
 
 export const extensionId = 'espalier.espalier';
+
+/** `auto` is the CPU without a measurement. */
+const devices = join(repoRoot, 'test/fixtures/devices/software.json');
 
 const quietSettings = {
   'workbench.startupEditor': 'none',
@@ -156,7 +160,14 @@ async function removeFolder(folder: string): Promise<void> {
 function environmentOf(home: string, temporary: string, more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const ours = /^(VSCODE_|ELECTRON_|NODE_OPTIONS$|XDG_|VITEST|ESPALIER_)/;
   const inherited = Object.entries(process.env).filter(([name]) => !ours.test(name));
-  return { ...Object.fromEntries(inherited), HOME: home, TMPDIR: temporary, EXTENSIONS_GALLERY: '{}', ...more };
+  return {
+    ...Object.fromEntries(inherited),
+    HOME: home,
+    TMPDIR: temporary,
+    EXTENSIONS_GALLERY: '{}',
+    ESPALIER_DEVICES: devices,
+    ...more,
+  };
 }
 
 async function startCodeServer(places: string[], env: NodeJS.ProcessEnv, { inHost, trust }: WorkbenchOptions) {

@@ -190,6 +190,7 @@ const planFacts = (plan: Plan): [string, string][] => [
   ['Memory', amount(plan)],
   ...(plan.deviceMemory ? [] : [['of it weights', weightsOf(plan, plan)] as [string, string]]),
   ['Device', `${plan.device}, ${counted(plan.threads, 'thread')}`],
+  ...(plan.deviceReason ? [['Device chosen', plan.deviceReason] as [string, string]] : []),
   ...(plan.nSequences > 0
     ? [['Text', `${counted(plan.nSequences, 'sequence')}, ${counted(plan.nTokens, 'token')}`] as [string, string]]
     : []),

@@ -149,11 +149,21 @@ function runFacts(report: RunFacts): Fact[] {
     ['Time', duration((elapsedMs + loadMs + compileMs + tokenizeMs + writeMs) / 1000)],
     ['Peak memory', size(report.peakMemoryBytes)],
     ['Device', `${report.device}, ${counted(report.threads, 'thread')}`],
+    ['Device chosen', report.deviceReason ?? null],
     ['Matrices as', weightsInWords(report)],
   ];
 }
 
-const shownElsewhere = new Set(['kind', 'peakMemoryBytes', 'device', 'threads', 'memory', 'weights', 'whyWeights']);
+const shownElsewhere = new Set([
+  'kind',
+  'peakMemoryBytes',
+  'device',
+  'deviceReason',
+  'threads',
+  'memory',
+  'weights',
+  'whyWeights',
+]);
 
 /** The numbers and words of a report of any kind, under the names of their fields: `nMerged` is `N merged`. */
 function plainFacts(report: Record<string, unknown>): Fact[] {

@@ -55,7 +55,7 @@ export async function runStudy(asked: StudyRecipe, run: Run, runners: StepRunner
   const folder = await openStudyFolder(asked, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
   const known = await folder.kept(analysisStep(asked));
   const recipe = inBegunWidth(asked, known, run);
-  const operationsPerSecond = await withDevice(recipe.compute, measureOperationsPerSecond);
+  const operationsPerSecond = await withDevice(recipe.compute, (device) => measureOperationsPerSecond(device));
   const carried = new Map<string, CarriedStep>();
   const emitPlan = (plan: StudySteps): StudyPlan => {
     const estimated = estimateStudy(config, plan, shapes, operationsPerSecond, ({ id }) => carried.has(id));
