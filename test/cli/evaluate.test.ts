@@ -44,7 +44,7 @@ describe('an original and a variant', () => {
     const args = evaluate('--drops', '2,3', '--limit', '6', '--tasks', 'hellaswag,arc_easy', '--generate');
     const files = ['--json', 'all.json', '--samples', 'all.jsonl'];
     const { code, stderr, stdout } = await espalierProcess([...args, ...files], root);
-    expect({ code, stderr: stderr.split('\n').length }).toEqual({ code: 0, stderr: 2 });
+    expect({ code, stderr: stderr.split('\n').length }).toEqual({ code: 0, stderr: 3 });
     expect(stdout).toContain('stories260k without 2,3');
     const results = JSON.parse(readFileSync(join(root, 'all.json'), 'utf8'));
     expect(Object.keys(results.results)).toEqual(['hellaswag', 'arc_easy']);

@@ -120,7 +120,7 @@ describe.skipIf(process.platform !== 'linux')('in the middle', () => {
     const { code, stdout, stderr } = await started.ended;
     expect(performance.now() - began).toBeLessThan(1000);
     expect({ code, stdout }, stderr).toEqual({ code: exits, stdout: '' });
-    expect(stderr).toMatch(/^(large: [^\n]*\n)?espalier: Cancelled; nothing was written\.\n$/);
+    expect(stderr).toMatch(/^(auto is [^\n]*\n)?(large: [^\n]*\n)?espalier: Cancelled; nothing was written\.\n$/);
     expect(isRunning(engine)).toBe(false);
     expect(contentsOf(folder)).toEqual([]);
   });
