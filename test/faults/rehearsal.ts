@@ -144,11 +144,14 @@ export function resultOf(scenario: Scenario, folder: string): string | null {
 
 export const namesIn = (folder: string): string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
 
-/** Of all files below a folder with their names; `asWritten` may leave out what differs from run to run. */
+/**
+ * Of all files below a folder with their names; `asWritten` may leave out what differs from run to run. Who owns an output is no
+ * part of it: a lock whose removal failed is void with its process, and the next run takes it away.
+ */
 export function hashOf(folder: string, asWritten = (_: string, bytes: Buffer): Buffer | string => bytes): string {
   if (!existsSync(folder)) return 'none';
   const hash = createHash('sha256');
-  for (const name of namesIn(folder)) {
+  for (const name of namesIn(folder).filter((it) => !it.endsWith('.espalier-lock'))) {
     const path = join(folder, name);
     hash.update(name);
     if (statSync(path).isFile()) hash.update(asWritten(name, readFileSync(path)));
