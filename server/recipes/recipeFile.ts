@@ -89,12 +89,17 @@ function refuseLarge(text: string, file: string): void {
 }
 
 function parsedDocuments(text: string, file: string, lineCounter: LineCounter) {
+  // It may make an error for each character, and nobody reads where in the library those were made.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   try {
     // By itself it compares every key with every other, and shows the text around each of many errors.
     return parseAllDocuments(text, { lineCounter, strict: true, uniqueKeys: false, prettyErrors: false });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError('overLimit', `${file} is nested too deep for a recipe file; write it with fewer levels.`);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

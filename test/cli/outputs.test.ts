@@ -68,6 +68,8 @@ const commands: Record<string, { args: string[]; reads: string[] }> = {
   report: { args: [analysis], reads: [analysis] },
   graph: { args: [model, '--block', '1'], reads: [config, weights] },
   serve: { args: [], reads: [] },
+  pull: { args: ['owner/name'], reads: [] },
+  devices: { args: [], reads: [] },
 };
 
 /** What becomes of the file or folder that an option is given. */

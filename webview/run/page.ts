@@ -168,7 +168,7 @@ const facts = (title: string, rows: readonly (readonly [string, string])[]) => h
     <h2>${title}</h2>
     <table class="facts">
       <tbody>
-        ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`)}
+        ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text"><div>${value}</div></td></tr>`)}
       </tbody>
     </table>
   </section>`;
