@@ -1,10 +1,14 @@
 // Why WebGPU or CUDA cannot be used on a machine, and what to do, as far as files tell: the ends of sentences.
 import { type GraphicsCard, cardInWords, type VendorName } from './graphicsCards';
-import { drivenBy, isSoftware } from './graphicsAdapters';
-import type { VulkanDrivers } from './vulkanDrivers';
+import { computesInSoftware, type VulkanDrivers } from './vulkanDrivers';
 
 /** null: nothing speaks against it. Elsewhere than on Linux, Metal and Direct3D 12 come with the system. */
-export function whyNoVulkan({ loader, drivers, named }: VulkanDrivers, cards: readonly GraphicsCard[]): string | null {
+export function whyNoVulkan(
+  platform: NodeJS.Platform,
+  { loader, drivers, named }: VulkanDrivers,
+  cards: readonly GraphicsCard[],
+): string | null {
+  if (platform !== 'linux') return null;
   if (loader === null)
     return 'the Vulkan loader libvulkan.so.1 was not found (on Debian and Ubuntu, apt-get install libvulkan1 brings it)';
   if (drivers.some(({ path }) => path !== null)) return null;
@@ -30,11 +34,10 @@ export const whyNoCuda = 'CUDA is not part of this version (WebGPU computes on N
 /** Cards that nothing computes on though they are there, a sentence each. */
 export function notesOnCards(
   cards: readonly GraphicsCard[],
-  { loader, drivers }: VulkanDrivers,
+  drivers: VulkanDrivers,
   nvidiaSaid: string | null,
 ): string[] {
-  const driven = drivers.filter(({ path }) => path !== null).map(({ library }) => drivenBy(library));
-  const onlySoftware = loader !== null && driven.length > 0 && driven.every(isSoftware);
+  const onlySoftware = computesInSoftware(drivers);
   const ofCards = cards.flatMap((card) => {
     const which = `The ${cardInWords(card)} is not used`;
     if (card.kernelDriver === null) return [`${which}: no driver of the kernel is loaded for it.`];

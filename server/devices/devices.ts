@@ -52,7 +52,7 @@ export async function chosenDevice(sources: DeviceSources = sourcesHere()): Prom
 
 /** Why WebGPU cannot compute here, as the end of a sentence, as far as that is to be seen; null: nothing speaks against it. */
 export function whyNoWebgpu(system: System = thisSystem()): string | null {
-  return system.platform === 'linux' ? whyNoVulkan(findVulkanDrivers(system), findGraphicsCards(system)) : null;
+  return whyNoVulkan(system.platform, findVulkanDrivers(system), findGraphicsCards(system));
 }
 
 const noGraphics = (why: string): DeviceFacts => ({ device: 'webgpu', state: 'absent', adapters: [], why });
@@ -73,7 +73,7 @@ async function measureDevices(
   const adapters = await findGraphicsAdapters(system, drivers.drivers, cards, nvidia.adapters);
 
   const cpu = await measuredFacts(processorFacts(system), probe);
-  const why = whyNoWebgpu(system);
+  const why = whyNoVulkan(system.platform, drivers, cards);
   const graphics: DeviceFacts = why
     ? noGraphics(why)
     : { device: 'webgpu', state: 'usable', adapters, f16: null, operationsPerSecond: null };

@@ -1,26 +1,11 @@
 // The adapters that WebGPU can compute on, the one that it prefers first: by what vulkaninfo and nvidia-smi say, or else by
 // installed drivers and cards.
-import { basename } from 'node:path';
 import type { Adapter } from '../protocol/devices';
-import { type GraphicsCard, nvidiaNames, type VendorName } from './graphicsCards';
+import { type GraphicsCard, nvidiaNames } from './graphicsCards';
 import { nvidiaSmiArguments, readNvidiaSmi } from './nvidiaSmi';
 import type { System } from './system';
-import type { VulkanDriver } from './vulkanDrivers';
+import { drivenBy, isSoftware, type VulkanDriver } from './vulkanDrivers';
 import { readVulkanSummary } from './vulkanInfo';
-
-/** What a driver's library drives. Mesa's `lavapipe` calls its device llvmpipe. */
-const libraries: readonly { readonly name: RegExp; readonly drives: VendorName | string }[] = [
-  { name: /vk_swiftshader/, drives: 'SwiftShader' },
-  { name: /vulkan_lvp|lavapipe/, drives: 'llvmpipe' },
-  { name: /(GLX|EGL)_nvidia|vulkan_nouveau/, drives: 'NVIDIA' },
-  { name: /vulkan_radeon|amdvlk/, drives: 'AMD' },
-  { name: /vulkan_intel/, drives: 'Intel' },
-];
-
-export const drivenBy = (library: string): string | null =>
-  libraries.find(({ name }) => name.test(basename(library)))?.drives ?? null;
-
-export const isSoftware = (drives: string | null): boolean => drives === 'SwiftShader' || drives === 'llvmpipe';
 
 /** NVIDIA's cards by nvidia-smi, or by what the driver writes; `said`: the line that nvidia-smi printed instead of cards. */
 export async function findNvidia(system: System): Promise<{ adapters: Adapter[]; said: string | null }> {

@@ -1,11 +1,12 @@
 // What was measured of a machine's devices, kept in the user's cache folder under a key that names the machine, its drivers and
 // the version of onnxruntime. Whatever is in the way of keeping it, it is measured again.
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../errors';
 import { cacheFolder } from '../files/cacheFolder';
+import { replaceText } from '../files/replaceText';
 import { type DevicesReport, devicesReport } from '../protocol/devices';
 import { findGraphicsCards } from './graphicsCards';
 import type { System } from './system';
@@ -55,19 +56,13 @@ export function openMeasuredDevices(folder = cacheFolder()) {
       const newest = Object.entries({ ...read(), [key]: { measuredAtEpochMs: Date.now(), report } })
         .sort(([, a], [, b]) => b.measuredAtEpochMs - a.measuredAtEpochMs)
         .slice(0, mostEntries);
-      replaceFile(file, JSON.stringify(Object.fromEntries(newest)));
+      if (file === null) return;
+      try {
+        mkdirSync(dirname(file), { recursive: true });
+        replaceText(file, JSON.stringify(Object.fromEntries(newest)));
+      } catch {} // measured again the next time
     },
   };
-}
-
-function replaceFile(file: string | null, text: string): void {
-  if (file === null) return;
-  const unfinished = `${file}.${process.pid}`;
-  try {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(unfinished, text, { mode: 0o600 });
-    renameSync(unfinished, file);
-  } catch {} // measured again the next time
 }
 
 /** A report of `espalier devices --json` that counts in the place of what would be measured (ESPALIER_DEVICES). */

@@ -1,6 +1,7 @@
 // Vulkan on Linux, as its loader finds drivers: manifests in JSON that name a library. Files are looked at, nothing is loaded.
 // The order of folders is that of Khronos' "Loader and Driver Interface".
-import { dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import type { VendorName } from './graphicsCards';
 import type { System } from './system';
 
 export interface VulkanDriver {
@@ -70,6 +71,26 @@ function libraryIn(text: string | null): string | null {
   } catch {
     return null;
   }
+}
+
+/** What a driver's library drives. Mesa's `lavapipe` calls its device llvmpipe. */
+const libraries: readonly { readonly name: RegExp; readonly drives: VendorName | string }[] = [
+  { name: /vk_swiftshader/, drives: 'SwiftShader' },
+  { name: /vulkan_lvp|lavapipe/, drives: 'llvmpipe' },
+  { name: /(GLX|EGL)_nvidia|vulkan_nouveau/, drives: 'NVIDIA' },
+  { name: /vulkan_radeon|amdvlk/, drives: 'AMD' },
+  { name: /vulkan_intel/, drives: 'Intel' },
+];
+
+export const drivenBy = (library: string): string | null =>
+  libraries.find(({ name }) => name.test(basename(library)))?.drives ?? null;
+
+export const isSoftware = (drives: string | null): boolean => drives === 'SwiftShader' || drives === 'llvmpipe';
+
+/** There are drivers, and all compute on the processor. */
+export function computesInSoftware({ loader, drivers }: VulkanDrivers): boolean {
+  const driven = drivers.filter(({ path }) => path !== null).map(({ library }) => drivenBy(library));
+  return loader !== null && driven.length > 0 && driven.every(isSoftware);
 }
 
 /** As the system's linker: LD_LIBRARY_PATH, the cache of ldconfig, and the usual folders where there is no cache. */

@@ -1,7 +1,7 @@
 // What a run may hold: memory of the host, and of the device where that is another one.
 import { freemem } from 'node:os';
+import { cardMemoryHere } from '../devices/cardMemory';
 import type { ComputeOptions } from '../protocol/recipes';
-import { cardMemoryBytes } from './cardMemory';
 
 export interface MemoryLimits {
   /** The most that all our processes together may use of the host's memory. */
@@ -21,10 +21,13 @@ export interface DeviceMemory {
 /** No more of what is free is planned for: others need some, too. */
 const shareOfFree = 0.9;
 
-export function limitsOf({ device, memoryLimitBytes, deviceMemoryBytes }: ComputeOptions): MemoryLimits {
+export async function limitsOf(
+  { device, memoryLimitBytes, deviceMemoryBytes }: ComputeOptions,
+  cardMemory = cardMemoryHere,
+): Promise<MemoryLimits> {
   const limitBytes = memoryLimitBytes ?? Math.floor(shareOfFree * freemem());
   if (device !== 'webgpu' && device !== 'cuda') return { limitBytes, device: null };
-  const ofCard = deviceMemoryBytes ?? cardMemoryBytes();
+  const ofCard = deviceMemoryBytes ?? (await cardMemory());
   return {
     limitBytes,
     device: ofCard === null ? { limitBytes, ofHost: true } : { limitBytes: ofCard, ofHost: false },

@@ -18,7 +18,7 @@ export async function makePlan(recipe: Recipe, on: PlannedDevice): Promise<PlanE
     throw new UserError('usage', `${kinds[recipe.kind].title} computes nothing, so there is no plan.`);
   const { device, reason, operationsPerSecond: speed } = on;
   const compute = { ...recipe.compute, device };
-  const limits = limitsOf(compute);
+  const limits = await limitsOf(compute);
   const common = {
     device,
     ...(reason !== null && { deviceReason: reason }),

@@ -82,7 +82,7 @@ export type HeldFacts = Pick<RunFacts, 'memory' | 'weights' | 'whyWeights' | 'we
 export const nothingHeld: HeldFacts = { memory: 'streaming', weights: 'f32' };
 
 /** Plans the work, emits the plan, brings resident weights in, and holds the model for the time of `body`. */
-export function withModel<T>(
+export async function withModel<T>(
   checkpoint: Checkpoint,
   device: Device,
   compute: ComputeOptions,
@@ -91,7 +91,7 @@ export function withModel<T>(
   body: (model: Model, loaded: Loaded) => Promise<T>,
 ): Promise<T> {
   const { config } = checkpoint;
-  const plan = planExecution(config, { ...work, memory: compute.memory, ...limitsOf(compute) });
+  const plan = planExecution(config, { ...work, memory: compute.memory, ...(await limitsOf(compute)) });
   const { nSequences, cacheBytes = 0, path, sequences } = work;
   const operations = operationsOf(config, work);
   const cost = { nSequences, cacheBytes, operations, ...(path && { path }), ...(sequences && { sequences }) };
@@ -127,7 +127,7 @@ export async function withPlannedModel<T>(
 ): Promise<T> {
   const limited = withLimits(checkpoint, device);
   const { config } = limited;
-  const limits = limitsOf(compute);
+  const limits = await limitsOf(compute);
   const operationsPerSecond = await measureOperationsPerSecond(device);
   const shown: Plan = {
     model: checkpoint.name,

@@ -41,7 +41,8 @@ export function repairLinear(
     const { calibration, heldOut, tokenizeMs } = cut;
     const tokensPerSequence = calibration[0]!.length;
     const stateBytes = calibration.length * tokensPerSequence * config.width * 4;
-    const cacheBytes = Math.min(1.5e9, 0.2 * tensorLimit(limitsOf(compute)), (config.nBlocks + 4) * stateBytes);
+    const mostBytes = 0.2 * tensorLimit(await limitsOf(compute));
+    const cacheBytes = Math.min(1.5e9, mostBytes, (config.nBlocks + 4) * stateBytes);
     const passes = 2 + (options.ridge === 'auto' ? ridges.length : 1);
     const more = { blockRuns: passes * config.nBlocks, headRuns: passes };
     const nSequences = calibration.length + heldOut.length;

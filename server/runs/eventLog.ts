@@ -7,7 +7,7 @@ import { sealed, unsealed } from '../checkpoint/sealed';
 import type { RunEvent } from '../protocol/server';
 import { isMissing, isNoFile } from '../shared/systemErrors';
 import type { Given } from './eventNumbers';
-import { replaceText, withPath } from './jsonFile';
+import { replaceText, withPath } from '../files/replaceText';
 
 /** Throws what the system says, and leaves the log as it was: the number of the event is free again. */
 export function appendEvent(path: string, event: RunEvent): void {

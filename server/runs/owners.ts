@@ -12,7 +12,7 @@ import {
   serverIdentitySchema,
   serverLives,
 } from '../protocol/serverLock';
-import { withPath } from './jsonFile';
+import { withPath } from '../files/replaceText';
 import { goesOnElsewhere } from './runLife';
 
 /** Another server. */

@@ -20,7 +20,7 @@ import { isUserError } from '../../server/errors';
 import { removeTree } from '../../server/files/remove';
 import { type Recipe, recipeSchema } from '../../server/recipes/kinds';
 import { runRecipe } from '../../server/recipes/runRecipe';
-import { replaceText } from '../../server/runs/jsonFile';
+import { replaceText } from '../../server/files/replaceText';
 import { storyText } from '../recipes/healing';
 import { connect, errorOf, newFolder, reaches, startServer, stopServer, stories } from './client';
 

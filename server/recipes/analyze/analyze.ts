@@ -80,7 +80,8 @@ function withMeasured<T>(
   return withDevice(compute, async (device) => {
     const { sequences, report, tokenizeMs } = await sequencesFor(checkpoint, source);
     const shape = { nSequences: sequences.length, tokensPerSequence: sequences[0]!.length };
-    const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limitsOf(compute));
+    const limits = await limitsOf(compute);
+    const work = analysisWork(checkpoint.config, shape, { methods, measure, stay }, limits);
     return withModel(checkpoint, device, compute, { ...work, sequences }, run, async (model, { loadMs, held }) => {
       using measuring = work.measures ? openMeasuring(model, sequences, work.cacheBytes) : null;
       const { result, elapsedMs, compileMs } = await timed(device, () =>

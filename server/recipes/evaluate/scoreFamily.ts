@@ -51,7 +51,7 @@ export async function scoreFamily(
   const { tokenizer, packed, tokenizeMs } = await packTasks(family, run);
   const paths = members.map(({ path }) => path);
   const trie = buildTrie(paths);
-  const { work, plan, cost } = planFamily(family, [...packed.values()], trie, recipe);
+  const { work, plan, cost } = await planFamily(family, [...packed.values()], trie, recipe);
   const sequences =
     family.compares && config.storage ? await comparedText(tasks[0]!.items, tokenizer, family.maxTokens) : null;
   const planned = { plan, cost: { ...cost, ...(sequences && { sequences }) } };
@@ -95,7 +95,7 @@ async function packTasks({ checkpoint: { config, name, folder }, tasks, maxToken
 }
 
 /** What scoring all tasks on all paths takes. */
-function planFamily(
+async function planFamily(
   { checkpoint: { config }, members }: FamilyOnDevice,
   packed: readonly PackedTask[],
   trie: ReturnType<typeof buildTrie>,
@@ -114,7 +114,7 @@ function planFamily(
     batchTokens,
     nPaths: members.length,
     memory: compute.memory,
-    ...limitsOf(compute),
+    ...(await limitsOf(compute)),
   });
   return { work, plan, cost: { nSequences: work.nRequests, cacheBytes: 0, operations: work.operations } };
 }

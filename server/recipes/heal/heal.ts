@@ -47,7 +47,7 @@ export async function runHeal(asked: HealRecipe, run: Run): Promise<HealReport> 
       checkpoint.config,
       recipe.resume ? asItWasBegun(recipe, await begunIn(recipe.out)) : recipe,
       shapeOf(inputs, recipe),
-      limitsOf(recipe.compute),
+      await limitsOf(recipe.compute),
     );
     const { plan } = planned;
     const folder = await openFolder(checkpoint, recipe, inputs, plan);
