@@ -443,6 +443,22 @@ describe('a recipe file', () => {
   });
 });
 
+describe('the depth of a recipe', () => {
+  const within = (nLevels: number, open: string) => `a: ${open.repeat(nLevels)}!!int x`;
+  it.each([
+    [200, '['],
+    [3000, '['],
+    [200, '{a: '],
+    [20_000, '!a ['],
+  ])('is refused at %i levels of %j', (nLevels, open) =>
+    expect(refusal(() => parseRecipe(within(nLevels, open), file))).toBe(
+      `overLimit: ${file} is nested more than 100 levels deep; write the recipe with fewer levels.`,
+    ),
+  );
+  it('is not what is wrong with a file of 50 levels', () =>
+    expect(refusal(() => parseRecipe(`${within(50, '[')}${']'.repeat(50)}`, file))).toMatch(/^usage: /));
+});
+
 describe('a recipe that would take long', () => {
   const rows: [what: string, text: string][] = [
     ['many keys', Array.from({ length: 20_000 }, (_, i) => `k${i}: b\n`).join('')],
