@@ -29,10 +29,11 @@ export const budgets = {
   reporting: 1,
   rpc: 6,
   runs: 6,
-  runtime: 7,
+  runtime: 6,
   shared: 1,
   tokenizer: 5,
   training: 5,
+  webgpu: 5,
   webview: 19,
   workbench: 26,
 };

@@ -46,9 +46,12 @@ export async function openAdapterState(
     scope.adopt(tensor);
     held.set(place, tensor);
   };
-  /** Copied: the device may use the memory as it is, and what was given may be used elsewhere. */
+  /**
+   * Copied: the device may use the memory as it is, and what was given may be used elsewhere. As what training puts in its place, it
+   * is brought back to be saved, which no weight of the model is.
+   */
   const upload = async (place: string, data: Float32Array, shape: Shape) =>
-    put(place, await scope.upload(data.slice(), shape, 'weight'));
+    put(place, await scope.upload(data.slice(), shape, 'result'));
   for (const { place, data, shape } of freshState(modules, initial)) await upload(place, data, shape);
   /** Where all that the optimizer works on lies, and its name in the optimizer's graph. */
   const optimizedPlaces = (of: readonly number[]) =>
