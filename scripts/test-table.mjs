@@ -25,6 +25,7 @@ export const budgets = {
   onnx: 1,
   plan: 1,
   pruning: 1,
+  publishing: 2,
   recipes: 22,
   reporting: 1,
   rpc: 6,

@@ -79,7 +79,7 @@ const packages: Record<string, readonly string[]> = {
   fzstd: ['server/data/compressed.ts'],
   commander: ['server/cli.ts', 'server/cli/', 'server/makeShape.ts'],
   'cli-progress': ['server/cli/'],
-  yaml: ['server/pruning/', 'server/recipes/'],
+  yaml: ['server/pruning/', 'server/publishing/', 'server/recipes/'],
   zod: ['server/'],
 };
 

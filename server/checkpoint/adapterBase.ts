@@ -59,16 +59,26 @@ async function isMergedInto(folder: string, { provenance }: Checkpoint): Promise
 }
 
 /**
- * The model that the adapter names, where it still is; null where it is not, or is the model in question. Others may have
- * written the name, so that nothing is opened but what lies beside the adapter or the model, or in Hugging Face's cache.
+ * The folder of the model that an adapter names, where it still is. Others may have written the name, so that it leads nowhere
+ * but beside the adapter or one of the `others`, or into Hugging Face's cache.
  */
-async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
+export async function namedBase(
+  named: string | null,
+  adapter: string,
+  others: readonly string[] = [],
+): Promise<string | null> {
   const there = named === null ? null : await realpath(named).catch(nullIfMissing);
-  const own = await realpath(model.folder);
   const { hub } = hubPlaces(process.env, homeFolder());
   const cache = await realpath(hub).catch(() => hub);
-  const around = [dirname(own), dirname(await realpath(adapter)), cache];
-  if (there === null || there === own || !around.some((folder) => liesIn(there, folder))) return null;
+  const around = [...others.map(dirname), dirname(await realpath(adapter)), cache];
+  return there !== null && around.some((folder) => liesIn(there, folder)) ? there : null;
+}
+
+/** null where it is not there, or is the model in question. */
+async function baseAt(named: string | null, adapter: string, model: Checkpoint): Promise<BaseRecord | null> {
+  const own = await realpath(model.folder);
+  const there = await namedBase(named, adapter, [own]);
+  if (there === null || there === own) return null;
   try {
     return await withCheckpoint(there, baseRecordOf);
   } catch {

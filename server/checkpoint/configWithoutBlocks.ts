@@ -58,7 +58,7 @@ export function formatConfig(config: Json, original: string): string {
 }
 
 /** Lists with one entry for each block. */
-const listsByBlock = new Set([
+export const listsByBlock = new Set([
   'layer_types',
   'mlp_layer_types',
   'no_rope_layers',
@@ -74,7 +74,7 @@ const listsByBlock = new Set([
 ]);
 
 /** Lists of block numbers. */
-const listsOfBlocks = new Set([
+export const listsOfBlocks = new Set([
   'mlp_only_layers',
   'full_attention_layers',
   'sliding_attention_layers',
@@ -83,7 +83,7 @@ const listsOfBlocks = new Set([
 ]);
 
 /** "The blocks from this one on are different." */
-const thresholds = new Set(['max_window_layers', 'first_k_dense_replace']);
+export const thresholds = new Set(['max_window_layers', 'first_k_dense_replace']);
 
 const dtypeNames = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' } as const satisfies Record<Dtype, string>;
 

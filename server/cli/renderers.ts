@@ -14,6 +14,7 @@ import {
 } from './render';
 import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
+import { renderProof } from './renderProof';
 import { renderStudy } from './renderStudy';
 import { table } from './table';
 
@@ -29,6 +30,7 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   merge: renderMerge,
   evaluate: renderEvaluation,
   study: renderStudy,
+  prove: renderProof,
 };
 
 /** A report for people. Of a kind without a row it shows the numbers and words that stand in the report itself. */

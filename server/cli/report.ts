@@ -110,7 +110,7 @@ const readText = (file: string) =>
   });
 
 async function understood(text: string, file: string, dateEpochMs: number): Promise<Found> {
-  const { evaluateReportSchema, harnessResultsSchema } = await import('./evaluationSchema');
+  const { evaluateReportSchema, harnessResultsSchema } = await import('../recipes/evaluate/reportSchema');
   const json = parsed(text);
   const kind = typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined;
   if (kind === 'study') return { report: await study(json, file), dateEpochMs };
@@ -124,7 +124,7 @@ async function understood(text: string, file: string, dateEpochMs: number): Prom
 }
 
 async function study(json: unknown, file: string): Promise<StudyReport> {
-  const { studyReportSchema } = await import('./studyReportSchema');
+  const { studyReportSchema } = await import('../recipes/study/reportSchema');
   const report = studyReportSchema.safeParse(json);
   if (report.success) {
     // As it was, with the infinities that JSON does not have.

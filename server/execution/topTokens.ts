@@ -1,6 +1,6 @@
 // What a model expects at every prediction of some sequences: its likeliest tokens and their log-probabilities.
 import { topTokensEnd, topTokensSlice } from '../model/distillation';
-import { pathWithout } from '../model/path';
+import { type Path, pathWithout } from '../model/path';
 import { openExecution } from './execute';
 import type { Expected } from './headLossGradient';
 import { logSumExp, openHeadSlices } from './headSlices';
@@ -12,6 +12,8 @@ import type { Control, HeadPass, HeadVisit } from './visitor';
 export interface TopTokensOptions extends Control {
   readonly topK: number;
   readonly temperature: number;
+  /** Default: through all blocks. */
+  readonly path?: Path;
 }
 
 /**
@@ -26,7 +28,7 @@ export async function topTokens(
   const found: Expected[] = [];
   using execution = await openExecution(model);
   await execution.run<MicroBatch, Expected[]>(
-    buildTrie([pathWithout(model.config)]),
+    buildTrie([options.path ?? pathWithout(model.config)]),
     roundsOf(sequences, model.plan),
     {
       head: (visit) => openTopTokens(visit, options),

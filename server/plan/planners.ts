@@ -85,6 +85,10 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
     plannedWork(evaluationWork(checkpoint.config, recipe), recipe, checkpoint, limits),
 
   study: plannedStudy,
+
+  /** Of a short text; texts of reports are planned when they are found. */
+  prove: async (recipe, checkpoint, limits) =>
+    plannedWork({ nSequences: 1, tokensPerSequence: 64, keepStates: false }, recipe, checkpoint, limits),
 };
 
 /** One forward pass over the sequences of a source. */

@@ -7,6 +7,7 @@ import { healKind } from './heal/recipe';
 import { inspectKind } from './inspect/recipe';
 import { mergeKind } from './merge/recipe';
 import { perplexityKind } from './perplexity/recipe';
+import { proveKind } from './prove/recipe';
 import { pruneKind } from './prune/recipe';
 import { pullKind } from './pull/recipe';
 import type { Planned } from './recipeKind';
@@ -25,6 +26,7 @@ export const kinds = {
   merge: mergeKind,
   evaluate: evaluateKind,
   study: studyKind,
+  prove: proveKind,
 } as const;
 
 export type Kind = keyof typeof kinds;

@@ -69,6 +69,7 @@ const commands: Record<string, { args: string[]; reads: string[] }> = {
   graph: { args: [model, '--block', '1'], reads: [config, weights] },
   serve: { args: [], reads: [] },
   pull: { args: ['owner/name'], reads: [] },
+  prove: { args: [model, '--original', model, '--text', text], reads: [config, weights, text] },
   devices: { args: [], reads: [] },
 };
 
@@ -84,6 +85,8 @@ const options: Record<string, 'read' | 'written'> = {
   '--held-out-text': 'read',
   '--init': 'read',
   '--dense': 'read',
+  '--original': 'read',
+  '--report': 'read',
 };
 
 const all = espalierProgram().commands.flatMap((command) =>

@@ -40,6 +40,7 @@ const least: Record<Kind, object> = {
     out: 'o',
     healing: { data, loop: { heldOut: source } },
   },
+  prove: { model: 'm' },
 };
 const each = (Object.keys(kinds) as Kind[]).map((kind) => ({ kind, input: { kind, ...least[kind] } }));
 

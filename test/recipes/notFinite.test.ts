@@ -9,7 +9,7 @@ import { readReport, suggest } from '../../server/cli/suggest';
 import type { EngineEvent } from '../../server/protocol/engine';
 import type { DropRule } from '../../server/protocol/recipes';
 import { choose } from '../../server/pruning/choose';
-import { evaluateReportSchema, harnessResultsSchema } from '../../server/cli/evaluationSchema';
+import { evaluateReportSchema, harnessResultsSchema } from '../../server/recipes/evaluate/reportSchema';
 import { harnessResults } from '../../server/evaluation/harnessResults';
 import { meanAccuracy } from '../../server/evaluation/meanAccuracy';
 import { type ReportSource, reportOf } from '../../server/evaluation/reportFromHarness';

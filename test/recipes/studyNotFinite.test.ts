@@ -2,7 +2,7 @@
 // which they are, and what is done stays done.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { join } from 'node:path';
-import { studyReportSchema } from '../../server/cli/studyReportSchema';
+import { studyReportSchema } from '../../server/recipes/study/reportSchema';
 import { renderStudy } from '../../server/cli/renderStudy';
 import type { StudyRecipe, StudyReport } from '../../server/recipes/study/recipe';
 import { checkFinite } from '../../server/shared/finite';

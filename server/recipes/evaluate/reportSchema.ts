@@ -1,7 +1,7 @@
 // What a report needs of an evaluation, which people may have edited: as evaluate --json wrote it, or as a run keeps it.
 import * as z from 'zod';
-import { weightWidth } from '../protocol/recipes';
-import { metricNames } from '../shared/metrics';
+import { weightWidth } from '../../protocol/recipes';
+import { metricNames } from '../../shared/metrics';
 
 const count = z.int().nonnegative();
 const metric = z.enum(metricNames);

@@ -1,9 +1,9 @@
 // What a report needs of a study, which people may have edited: as a study wrote it into its folder. What is not needed
 // stays as it is.
 import * as z from 'zod';
-import { dropSet as dropSetSchema } from '../protocol/recipes';
-import { studySchema } from '../recipes/study/recipe';
-import { evaluateReportSchema } from './evaluationSchema';
+import { dropSet as dropSetSchema } from '../../protocol/recipes';
+import { studySchema } from './recipe';
+import { evaluateReportSchema } from '../evaluate/reportSchema';
 
 const count = z.int().nonnegative();
 /** JSON has no infinity; what was beyond numbers is null there. */

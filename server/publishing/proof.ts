@@ -1,0 +1,14 @@
+// What came of the checks of a proof, which recipes/prove/recipe.ts lists.
+import type { ProofCheck, ProofCheckName } from '../recipes/prove/recipe';
+
+export const passed = (check: ProofCheckName, sentence: string): ProofCheck => ({ check, outcome: 'passed', sentence });
+export const failed = (check: ProofCheckName, sentence: string): ProofCheck => ({ check, outcome: 'failed', sentence });
+export const notChecked = (check: ProofCheckName, sentence: string): ProofCheck => ({
+  check,
+  outcome: 'notChecked',
+  sentence,
+});
+
+/** The first failure of a proof; null: what was checked is as it should be, and the folder may be published. */
+export const firstFailure = (checks: readonly ProofCheck[]): ProofCheck | null =>
+  checks.find(({ outcome }) => outcome === 'failed') ?? null;

@@ -1,0 +1,114 @@
+// prove: a folder opened anew and held against its original and its reports. Publishing asks for the same before it sends anything.
+import { join } from 'node:path';
+import { parseAdapterConfig, adapterConfigFile } from '../../checkpoint/adapterConfig';
+import { namedBase } from '../../checkpoint/adapterBase';
+import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import { isFile } from '../../checkpoint/folder';
+import { isUserError } from '../../errors';
+import { readTextInside } from '../../files/contained';
+import type { TokenSourceReport } from '../../protocol/recipes';
+import type { Computing } from '../../publishing/computing';
+import { changesOf } from '../../publishing/logitsCheck';
+import { type LossSubject, promisedLosses } from '../../publishing/promisedLosses';
+import { firstFailure } from '../../publishing/proof';
+import { proveFolder } from '../../publishing/prove';
+import { proveAdapter } from '../../publishing/proveAdapter';
+import { tokenSourceReport } from '../../publishing/reports';
+import type { Device } from '../../runtime/device';
+import { findOriginal } from '../heal/findOriginal';
+import { noTime, nothingHeld, type Run, runFacts, withDevice, withModel } from '../recipeContext';
+import { type FoundReport, readReports } from '../reportFiles';
+import type { ProofCheck, ProveRecipe, ProveReport } from './recipe';
+
+export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveReport> {
+  const began = performance.now();
+  const reports = await readReports(recipe.reports);
+  const isAdapter = await isFile(join(recipe.model, adapterConfigFile));
+  return withDevice(recipe.compute, async (device) => {
+    const checks = isAdapter ? await ofAdapter(recipe) : await ofModel(recipe, reports, device, run);
+    const timing = { ...noTime, elapsedMs: performance.now() - began };
+    return {
+      kind: 'prove',
+      folder: recipe.model,
+      of: isAdapter ? 'adapter' : 'model',
+      passed: firstFailure(checks) === null,
+      checks,
+      ...runFacts(recipe.compute, device, nothingHeld, timing),
+    };
+  });
+}
+
+async function ofAdapter({ model: folder, original }: ProveRecipe): Promise<ProofCheck[]> {
+  if (original !== null) return proveAdapter(folder, original);
+  const path = join(folder, adapterConfigFile);
+  const { baseModelNameOrPath: named } = parseAdapterConfig(await readTextInside(folder, adapterConfigFile), path);
+  return proveAdapter(folder, await namedBase(named, folder));
+}
+
+async function ofModel(recipe: ProveRecipe, reports: readonly FoundReport[], device: Device, run: Run) {
+  const about = await knownOf(recipe);
+  const computing: Computing = {
+    signal: run.signal,
+    async withModel(checkpoint, work, body) {
+      const shape = { ...work, keepStates: false };
+      const result = await withModel(checkpoint, device, recipe.compute, shape, run, (model) => body(model));
+      // Programs are compiled for one model's shapes.
+      await device.forgetPrograms();
+      return result;
+    },
+  };
+  const ofLosses = reports.filter(
+    (each) => each.kind === 'perplexity' || each.kind === 'prune' || each.kind === 'study',
+  );
+  const inputs = {
+    original: about?.original ?? null,
+    losses: about ? promisedLosses(ofLosses, about.subject) : [],
+    texts: recipe.texts,
+    tokenizerSha256: tokenizerIn(reports),
+  };
+  return proveFolder(recipe.model, inputs, computing);
+}
+
+/** null: the folder cannot be opened, and the proof will say so. */
+async function knownOf({
+  model,
+  original,
+}: ProveRecipe): Promise<{ subject: LossSubject; original: string | null } | null> {
+  try {
+    return await withCheckpoint(model, async (checkpoint) => ({
+      subject: subjectOf(checkpoint),
+      original: await findOriginal(checkpoint, original),
+    }));
+  } catch (error) {
+    if (!isUserError(error) || error.code === 'badChoice') throw error;
+    return null;
+  }
+}
+
+function subjectOf(checkpoint: Checkpoint): LossSubject {
+  const { folder, name, provenance } = checkpoint;
+  const isCut = provenance !== null && changesOf(checkpoint).length === 0;
+  const cut = isCut && {
+    original: provenance.baseModel.name,
+    removedBlocks: provenance.removedBlocks,
+    droppedSublayers: inOriginal(checkpoint),
+  };
+  return { folder, name, cut: cut || null, calibration: calibrationIn(checkpoint) };
+}
+
+/** Sublayers that are dropped, by the numbers of the first model of all. */
+function inOriginal({ provenance }: Checkpoint) {
+  const kept = provenance?.keptBlocks ?? [];
+  const { attention, mlp } = provenance?.droppedSublayers ?? { attention: [], mlp: [] };
+  return { attention: attention.map((k) => kept[k]!), mlp: mlp.map((k) => kept[k]!) };
+}
+
+function calibrationIn({ provenance }: Checkpoint): TokenSourceReport | null {
+  const last = provenance?.steps.at(-1)?.calibration;
+  const read = tokenSourceReport.safeParse(last);
+  return read.success ? read.data : null;
+}
+
+/** Of the original, in an evaluation. */
+const tokenizerIn = (reports: readonly FoundReport[]): string | null =>
+  reports.flatMap((each) => (each.kind === 'evaluate' ? each.models : []))[0]?.tokenizerSha256 ?? null;
