@@ -13,11 +13,20 @@ import { type DropFlags, dropOptions } from './options';
 
 /** By kind: the recipe of the fields that options name, with the other options put in. */
 export const completions: { [K in Kind]?: (recipe: RecipeOf<K>, flags: never) => RecipeOf<K> } = {
-  pull: (recipe: PullRecipe): PullRecipe => ({ ...recipe, ...parseRepository(recipe.repository) }),
+  pull: completePull,
   prune: completePrune,
   heal: completeHeal,
   evaluate: completeEvaluate,
 };
+
+function completePull({ repository, tasks, ...recipe }: PullRecipe): PullRecipe {
+  if (repository !== undefined && tasks === undefined) return { ...recipe, ...parseRepository(repository) };
+  if (repository === undefined && tasks !== undefined) return { ...recipe, tasks };
+  throw new UserError(
+    'usage',
+    'Say what to pull: either a model as OWNER/NAME, or --task NAMES for the data of benchmarks.',
+  );
+}
 
 interface PruneFlags extends DropFlags {
   method?: string;

@@ -55,32 +55,29 @@ export function renderPlan(plan: Plan): string {
   );
 }
 
-export function renderDownload({ repository, revision, commit, cache, ...download }: DownloadPlan): string {
+export function renderDownload({ sources, cache, ...download }: DownloadPlan): string {
   const { nFiles, sizeBytes, fetchBytes, freeBytes } = download;
+  const from = sources.map(({ repository, revision, commit }) => `${repository}@${revision} (${commit.slice(0, 8)})`);
   return (
-    `${repository}@${revision} (${commit.slice(0, 8)}): ${nFiles} files, ${bytes(sizeBytes)}; ` +
+    `${from.join(', ')}: ${nFiles} files, ${bytes(sizeBytes)}; ` +
     `${bytes(fetchBytes)} to fetch into ${cache}, whose disk has ${bytes(freeBytes)} free`
   );
 }
 
-export const renderPull = ({
-  repository,
-  commit,
-  out,
-  files,
-  sizeBytes,
-  fetchedBytes,
-  elapsedMs,
-}: PullReport): string =>
-  table([
-    ['pulled', `${repository}, commit ${commit}`],
-    ['files', `${files.length}, ${bytes(sizeBytes)}`],
+export function renderPull(report: PullReport): string {
+  const { sizeBytes, fetchedBytes, elapsedMs } = report;
+  const ofData = 'dataSets' in report;
+  const pulled = ofData ? report.dataSets : [{ ...report, dataset: report.repository }];
+  return table([
+    ...pulled.map(({ dataset, commit }): [string, string] => ['pulled', `${dataset}, commit ${commit}`]),
+    ['files', `${pulled.flatMap(({ files }) => files).length}, ${bytes(sizeBytes)}`],
     [
       'fetched',
       fetchedBytes === 0 ? 'nothing: all was there' : `${bytes(fetchedBytes)} in ${seconds(elapsedMs / 1000)}`,
     ],
-    ['written to', out],
+    ofData ? ['read by', `espalier evaluate MODEL --tasks ${report.tasks.join(',')}`] : ['written to', report.out],
   ]);
+}
 
 export function renderAnalysis(report: AnalyzeReport): string {
   const lines = [lossLine(report), ''];

@@ -3,9 +3,10 @@ import { UserError } from '../errors';
 import type { ItemRange, EvaluatedGroup } from '../recipes/evaluate/recipe';
 import { meant } from '../shared/nearName';
 import { itemsOf } from './prompts';
+import { readCachedQuestions } from './tasks/cachedData';
 import { readQuestions } from './tasks/dataFolder';
 import { rowOf } from '../shared/rowOf';
-import { taskTags } from '../shared/tasks';
+import { type Split, taskTags } from '../shared/tasks';
 import { groups, tasks } from './tasks/table';
 import type { LoadedTask, Question, Task } from './tasks/task';
 
@@ -42,8 +43,10 @@ export function resolveTasks(names: readonly string[]): { tasks: Task[]; groups:
 }
 
 export interface LoadOptions {
-  /** The folder with the tasks' data. */
-  data: string;
+  /** All that were asked for, by their names and those of groups; absent: this one. */
+  tasks?: readonly string[];
+  /** The folder with the tasks' data; null: Hugging Face's cache. */
+  data: string | null;
   /** null: all. */
   items: ItemRange | null;
   /** null: as the task says, which is none for all of them. */
@@ -54,10 +57,15 @@ export interface LoadOptions {
  * Reads a task's questions and makes its items.
  * @throws UserError notFound or badData for its data, usage for a range without items, badChoice for too many examples
  */
-export async function loadTask(task: Task, { data, items: range, fewShot }: LoadOptions): Promise<LoadedTask> {
+export async function loadTask(
+  task: Task,
+  { tasks: asked = [task.name], data, items: range, fewShot }: LoadOptions,
+): Promise<LoadedTask> {
+  const read = (split: Split) =>
+    data === null ? readCachedQuestions(task, split, asked) : readQuestions(data, task, split);
   const rule = task.fewShot;
   const nFewShot = rule.kind === 'none' ? 0 : (fewShot ?? 0);
-  const documents = await readQuestions(data, task, task.split);
+  const documents = await read(task.split);
   const { questions } = documents;
   const { first, end } = range ?? { first: 0, end: questions.length };
   if (first >= Math.min(end, questions.length)) throw emptyRange(task, questions.length, first, end);
@@ -65,7 +73,7 @@ export async function loadTask(task: Task, { data, items: range, fewShot }: Load
   const files = [...documents.files];
   let examples: Question[] = [];
   if (nFewShot > 0 && rule.kind !== 'none') {
-    const pool = rule.split === task.split ? documents : await readQuestions(data, task, rule.split);
+    const pool = rule.split === task.split ? documents : await read(rule.split);
     if (pool !== documents) files.push(...pool.files);
     examples = pool.questions;
   }

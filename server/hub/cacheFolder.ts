@@ -6,7 +6,7 @@ import { basename, dirname, join, posix } from 'node:path';
 import { writeStagedFile } from '../checkpoint/stagedFile';
 import { type HeldFolder, holdFolder, refuseElsewhere } from '../files/contained';
 import { removeVoidLocks, withOwner } from '../files/owner';
-import { cacheFolderOf } from '../shared/hubCache';
+import { cacheFolderOf, type RepositoryKind } from '../shared/hubCache';
 import { isCommit } from '../protocol/repositoryNames';
 import { cannotRead, cannotWrite, isMissing, nullIfMissing } from '../shared/systemErrors';
 import { hexOf, type HubFile } from './answers';
@@ -16,9 +16,9 @@ export interface CachedRepository {
   readonly folder: string;
 }
 
-export const cachedRepository = (cache: string, repository: string): CachedRepository => ({
+export const cachedRepository = (cache: string, kind: RepositoryKind, repository: string): CachedRepository => ({
   cache,
-  folder: join(cache, cacheFolderOf('models', repository)),
+  folder: join(cache, cacheFolderOf(kind, repository)),
 });
 
 export const snapshotFolder = ({ folder }: CachedRepository, commit: string): string =>

@@ -1,10 +1,12 @@
 // Which files of a repository a model is made of: configuration, weights as safetensors, tokenizer, templates, licence. Pickles can
-// run code when they are opened, and code is what it is: neither is fetched. Pure.
+// run code when they are opened, and code is what it is: neither is fetched. And which files of a data set tasks are scored on. Pure.
 import { UserError } from '../errors';
 import { adapterWeightsFile, isPartOfAdapter } from '../checkpoint/adapter';
 import { isLicence, isVocabulary, namesBeside, templateFolder } from '../checkpoint/partNames';
 import { provenanceFile } from '../checkpoint/provenance';
 import { indexFile, singleFile } from '../checkpoint/shards';
+import { areAllParts, filesOfSplit, splitsOf } from '../shared/dataSetFiles';
+import type { Split, TaskFacts } from '../shared/tasks';
 
 export interface NeededFiles {
   readonly files: readonly string[];
@@ -47,3 +49,25 @@ const insteadOfWeights: readonly { readonly files: RegExp; readonly what: string
   { files: /\.safetensors$/, what: 'weights under a name that transformers does not read,' },
   { files: /\.(h5|msgpack|onnx|npz)$/, what: 'weights for other programs,' },
 ];
+
+export type TaskOnHub = Pick<TaskFacts, 'hub' | 'split' | 'fewShot'> & { readonly name: string };
+
+/** `lacks`: the first split that is not there, or not whole. */
+export type NeededOfTasks =
+  | { readonly files: readonly string[] }
+  | { readonly lacks: { readonly name: string; readonly split: Split } };
+
+/**
+ * Of each task the split of its questions and that of its examples, and what says where they are from and which split is where.
+ * @param paths of all files of the repository that all these tasks are from
+ */
+export function neededOfTasks(tasks: readonly TaskOnHub[], paths: readonly string[]): NeededOfTasks {
+  const files = new Set<string>();
+  for (const { name, hub, ...task } of tasks)
+    for (const split of splitsOf(task)) {
+      const found = filesOfSplit(hub, split, paths);
+      if (!areAllParts(found)) return { lacks: { name, split } };
+      for (const path of found) files.add(path);
+    }
+  return { files: [...files, ...paths.filter((path) => path === 'README.md' || isLicence(path))] };
+}

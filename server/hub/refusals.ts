@@ -2,10 +2,12 @@
 // (utils/_http.py, hf_raise_for_status).
 import { type ErrorCode, UserError } from '../errors';
 import { HubFailure } from './failures';
+import type { RepositoryKind } from '../shared/hubCache';
 import { type HubSettings, inWords } from './hubSettings';
 
 /** What was asked for. */
 export interface Subject {
+  readonly kind: RepositoryKind;
   readonly repository: string;
   readonly revision: string;
   /** A file of it. */
@@ -27,12 +29,17 @@ interface Answer {
 }
 
 interface Row {
-  readonly fits: (answer: Answer) => boolean;
+  readonly fits: (answer: Answer, subject: Subject) => boolean;
   readonly is: ErrorCode;
   readonly says: (subject: Subject, settings: HubSettings, answer: Answer) => string;
 }
 
-const page = ({ repository }: Subject, { endpoint }: HubSettings) => `${inWords(endpoint)}/${repository}`;
+/** Models have their pages and files at the top. */
+export const pagePath = ({ kind, repository }: Subject): string =>
+  kind === 'models' ? repository : `${kind}/${repository}`;
+
+const page = (subject: Subject, { endpoint }: HubSettings) => `${inWords(endpoint)}/${pagePath(subject)}`;
+const nouns: Record<RepositoryKind, string> = { models: 'model', datasets: 'data set' };
 const tokens = ({ endpoint }: HubSettings) => `${inWords(endpoint)}/settings/tokens`;
 
 const rows: readonly Row[] = [
@@ -66,21 +73,28 @@ const rows: readonly Row[] = [
     fits: ({ status, code, message }) =>
       code === 'RepoNotFound' || ((status === 401 || status === 404) && !/disabled/.test(message)),
     is: 'notFound',
-    says: ({ repository }, settings) =>
+    says: ({ kind, repository }, settings) =>
       settings.token
-        ? `${inWords(settings.endpoint)} has no model ${repository} that the token in ${settings.token.from} may see; correct the name, or take a token that may.`
-        : `${inWords(settings.endpoint)} has no model ${repository} that is open to everybody; correct the name, or set HF_TOKEN if it is private.`,
+        ? `${inWords(settings.endpoint)} has no ${nouns[kind]} ${repository} that the token in ${settings.token.from} may see; correct the name, or take a token that may.`
+        : `${inWords(settings.endpoint)} has no ${nouns[kind]} ${repository} that is open to everybody; correct the name, or set HF_TOKEN if it is private.`,
   },
   {
     fits: ({ message }) => /disabled/.test(message),
     is: 'noAccess',
-    says: ({ repository }) => `The hub has disabled ${repository}; choose another model.`,
+    says: ({ kind, repository }) => `The hub has disabled ${repository}; choose another ${nouns[kind]}.`,
   },
   {
     fits: ({ status }) => status === 403,
     is: 'noAccess',
     says: ({ repository }, settings) =>
       `The hub does not let ${settings.token ? `the token in ${settings.token.from}` : 'anonymous visitors'} read ${repository}; take a token that may read it, from ${tokens(settings)}.`,
+  },
+  {
+    // What the hub's stores answer where a file is asked for as it is that is too large for them.
+    fits: ({ status }, { file }) => status === 400 && file !== undefined,
+    is: 'overLimit',
+    says: ({ kind, repository, file }) =>
+      `The hub does not give ${file} of ${repository} over plain HTTPS (400), as is so with files of more than 50 GB; fetch it with \`hf download ${repository}${kind === 'models' ? '' : ' --repo-type dataset'}\`, which fills the same cache.`,
   },
   {
     fits: ({ status }) => status === 429,
@@ -111,7 +125,7 @@ export function refusalOfAnswer({ status, header }: Refused, subject: Subject, s
     message: header('x-error-message') ?? '',
     waitSeconds: waitSeconds(header),
   };
-  const row = rows.find(({ fits }) => fits(answer))!;
+  const row = rows.find(({ fits }) => fits(answer, subject))!;
   const sentence = new UserError(row.is, row.says(subject, settings, answer));
   return new HubFailure(
     sentence,

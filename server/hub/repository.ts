@@ -3,7 +3,7 @@ import { UserError } from '../errors';
 import { commitIn, filesIn, type HubFile, notAHub } from './answers';
 import { HubFailure, type Patience, withPatience } from './failures';
 import type { HubSettings } from './hubSettings';
-import type { Subject } from './refusals';
+import { pagePath, type Subject } from './refusals';
 import { askHub, type HubAnswer } from './request';
 
 export interface HubRepository {
@@ -18,16 +18,16 @@ const mostAnswerBytes = 32e6;
 /** @throws UserError for whatever the hub refuses, and for what is no answer of a hub */
 export async function readRepository(
   settings: HubSettings,
-  { repository, revision }: Subject,
+  { kind, repository, revision }: Subject,
   patience: Patience,
 ): Promise<HubRepository> {
-  const subject = { repository, revision };
+  const subject = { kind, repository, revision };
   const ask = (path: string) =>
     withPatience(patience, async () => {
       const answer = await askHub(settings, { path, subject, signal: patience.signal });
       return { text: await textOf(answer, settings), next: nextPage(answer) };
     });
-  const at = `api/models/${repository}`;
+  const at = `api/${kind}/${repository}`;
   const { text: info } = await ask(`${at}/revision/${encodeURIComponent(revision)}`);
   const commit = commitIn(info, settings.endpoint);
   const files: HubFile[] = [];
@@ -65,8 +65,8 @@ export async function openFile(
   from: number,
   signal: AbortSignal,
 ): Promise<{ from: number; bytes: AsyncIterable<Uint8Array> }> {
-  const { repository, file } = subject;
-  const path = `${repository}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`;
+  const { file } = subject;
+  const path = `${pagePath(subject)}/resolve/${commit}/${file.split('/').map(encodeURIComponent).join('/')}`;
   const { status, header, bytes } = await askHub(settings, { path, subject, from, signal });
   const range = /^bytes (\d+)-/.exec(header('content-range') ?? '');
   const begins = status === 206 ? Number(range?.[1] ?? Number.NaN) : 0;

@@ -66,9 +66,8 @@ export interface StudyPlan {
 
 /** What a pull will fetch, before it does. */
 export interface DownloadPlan {
-  repository: string;
-  revision: string;
-  commit: string;
+  /** A model's repository, or those of data sets. */
+  sources: { repository: string; revision: string; commit: string }[];
   /** The folder of Hugging Face's cache. */
   cache: string;
   nFiles: number;

@@ -69,4 +69,4 @@ export const modelsOf = (recipe: Recipe): readonly string[] =>
 
 /** What a run of a recipe is about: the folder of its first model, or the name of what it pulls. */
 export const subjectOf = (recipe: Recipe): string =>
-  'repository' in recipe ? recipe.repository : modelsOf(recipe)[0]!;
+  recipe.kind === 'pull' ? (recipe.repository ?? recipe.tasks!.join(', ')) : modelsOf(recipe)[0]!;

@@ -32,6 +32,9 @@ const expanded = (path: string, environment: Environment, home: string): string 
     return environment[name.replace(/[{}]/g, '')] ?? found;
   });
 
+/** As the hub calls what a repository holds, in its addresses and in the names of its cache. */
+export type RepositoryKind = 'models' | 'datasets';
+
 /** `datasets--owner--name`, as the hub's cache calls the folder of a repository. */
-export const cacheFolderOf = (kind: 'models' | 'datasets', repository: string): string =>
+export const cacheFolderOf = (kind: RepositoryKind, repository: string): string =>
   `${kind}--${repository.split('/').join('--')}`;

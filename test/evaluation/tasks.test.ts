@@ -102,7 +102,7 @@ describe('items are those of a range', () => {
 
   it('examples from a split that is not there are missed by its name', async () => {
     await expect(loadTask(piqa!, { data, items: null, fewShot: 1 })).rejects.toThrow(
-      /^There is no data for piqa \(split train\) in .*; get the split from baber\/piqa, or name another folder, or take no examples\.$/,
+      /^There is no data for piqa \(split train\) in .*; leave --data out after `espalier pull --task piqa`, get the split from baber\/piqa, or name another folder, or take no examples\.$/,
     );
   });
 

@@ -1,5 +1,5 @@
-// A hub on this machine: what huggingface.co answers when a model is fetched, over HTTP, and the ways in which it fails. Large files
-// lie on a second server with another address, as they do there. huggingface_hub's `hf download` takes it for one, which
+// A hub on this machine: what huggingface.co answers when a model or a data set is fetched, over HTTP, and the ways in which it fails.
+// Large files lie on a second server with another address, as they do there. huggingface_hub's `hf download` takes it for one, which
 // test/long/pull.test.ts tries.
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -57,6 +57,7 @@ const pieceBytes = 16 * 1024;
 const filesOnPage = 4;
 export const mainCommit = 'a'.repeat(40);
 
+/** @param repositories by their names: `owner/name` of a model, `datasets/owner/name` of a data set */
 export async function openFakeHub(repositories: Readonly<Record<string, FakeRepository>>): Promise<FakeHub> {
   const hub: FakeHub = { endpoint: '', asked: [], fault: () => null, onSent: () => {}, close };
   const store = createServer((request, response) => void serve('store', request, response));
@@ -109,7 +110,7 @@ function answerTo(
 ): Answer {
   const url = new URL(path, front);
   const [, api, name, rest = ''] =
-    /^\/(api\/models\/)?([\w.-]+\/[\w.-]+)(\/.*)?$/.exec(decodeURIComponent(url.pathname)) ?? [];
+    /^\/(api\/(?:models\/)?)?((?:datasets\/)?[\w.-]+\/[\w.-]+)(\/.*)?$/.exec(decodeURIComponent(url.pathname)) ?? [];
   const repository = name === undefined ? undefined : repositories[name];
   if (!repository || !name) return refused(401, 'RepoNotFound', 'Repository not found');
   if (token === 'hf_expired') return refused(401, '', 'Invalid credentials in Authorization header');
@@ -123,7 +124,8 @@ function answerTo(
     const commit = commitOf(revision);
     if (what === undefined) return refused(404, 'EntryNotFound');
     if (commit === undefined) return refused(404, 'RevisionNotFound', 'Invalid rev id');
-    return what === 'revision' ? json(infoOf(name, repository, commit)) : treeOf(repository, url, front);
+    const id = name.replace(/^datasets\//, '');
+    return what === 'revision' ? json(infoOf(id, repository, commit)) : treeOf(repository, url, front);
   }
   const [, revision = '', file = ''] = /^\/resolve\/([^/]+)\/(.+)$/.exec(rest) ?? [];
   const commit = commitOf(revision);
@@ -191,7 +193,7 @@ function resolved({ files }: FakeRepository, commit: string, file: string, locat
 /** A file by a signed address, to whoever has that. */
 function stored(repositories: Readonly<Record<string, FakeRepository>>, path: string): Answer {
   const [, name = '', file = ''] =
-    /^\/([^/]+\/[^/]+)\/(.+)$/.exec(decodeURIComponent(new URL(path, 'http://store').pathname)) ?? [];
+    /^\/((?:datasets\/)?[^/]+\/[^/]+)\/(.+)$/.exec(decodeURIComponent(new URL(path, 'http://store').pathname)) ?? [];
   const found = repositories[name]?.files[file];
   if (found === undefined || !path.includes('signature=1')) return refused(403, 'AccessDenied');
   return { status: 200, headers: { 'accept-ranges': 'bytes', etag: '"store"' }, body: Buffer.from(found) };

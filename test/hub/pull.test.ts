@@ -130,7 +130,9 @@ describe('a pulled model', () => {
       (sum, name) => sum + contentOf(name).length,
       0,
     );
-    expect(said.plans).toMatchObject([{ repository: 'o/single', cache, nFiles: 8, sizeBytes, fetchBytes: sizeBytes }]);
+    expect(said.plans).toMatchObject([
+      { sources: [{ repository: 'o/single' }], cache, nFiles: 8, sizeBytes, fetchBytes: sizeBytes },
+    ]);
     expect(said.plans[0]!.freeBytes).toBeGreaterThan(0);
     expect(said.fractions).toEqual([...said.fractions].sort((a, b) => a - b));
     expect(said.fractions.at(-1)).toBe(1);
@@ -263,6 +265,12 @@ describe('one sentence', () => {
       fault: to(/resolve/, { status: 404, headers: { 'x-error-code': 'EntryNotFound' } }),
       code: 'notFound',
       says: /^o\/single has no \S+ at main any more;/,
+    },
+    {
+      what: 'a file that comes by Xet alone',
+      fault: to(weights, { status: 400 }),
+      code: 'overLimit',
+      says: /^The hub does not give model\.safetensors of o\/single over plain HTTPS \(400\), .* with `hf download o\/single`,/,
     },
     {
       what: 'too many requests for long',

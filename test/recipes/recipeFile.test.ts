@@ -134,7 +134,7 @@ const heal: fc.Arbitrary<HealRecipe> = fc.record({
 const task = fc.constantFrom('hellaswag', 'arc_easy', 'mmlu', 'mmlu_stem', 'mmlu_high_school_physics', 'wikitext');
 const evaluation = {
   tasks: fc.array(task, { minLength: 1, maxLength: 3 }),
-  data: path,
+  data: orNull(path),
   items: orNull(fc.tuple(natural, positive).map(([first, n]) => ({ first, end: first + n }))),
   fewShot: orNull(fc.nat(100)),
   maxTokens: orNull(positive),
@@ -163,6 +163,16 @@ const study: fc.Arbitrary<StudyRecipe> = fc.record({
 const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
   heal,
   study,
+  fc.record({
+    kind: fc.constant('pull' as const),
+    repository: fc.constantFrom('o/n', 'gpt2'),
+    revision: fc.constantFrom('main', 'refs/pr/1'),
+  }),
+  fc.record({
+    kind: fc.constant('pull' as const),
+    revision: fc.constant('main'),
+    tasks: fc.array(task, { minLength: 1, maxLength: 3 }),
+  }),
   fc.record({
     kind: fc.constant('evaluate' as const),
     models: fc.array(path, { minLength: 1, maxLength: 3 }),
@@ -355,6 +365,10 @@ describe('a recipe file', () => {
     ['- 1', '1:1', 'A recipe is a list of fields'],
     ['kind: sparsify', '1:7', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
     ['model: m', '1:1', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
+    ['kind: pull', '1:1', 'A recipe is a list of fields: a pull has a repository or tasks, and not both.'],
+    ['kind: pull\nrepository: o/n\ntasks: [piqa]', '1:1', 'A recipe is a list of fields: a pull has a repository or'],
+    ['kind: pull\ntasks: [piqa]\nrevision: v1', '1:1', 'A recipe is a list of fields: a revision is that of a repos'],
+    ['kind: pull\ntasks: [piqua]', '2:9', 'There is no task piqua; the nearest is piqa.'],
     [`${base}modell: n`, '4:1', 'There is no field modell in a recipe of this kind; did you mean model?'],
     [`${base}compute:\n  treads: 2`, '5:3', 'There is no field treads in compute; did you mean threads?'],
     [`${base}compute:\n  threads: two`, '5:12', 'compute.threads is not right'],

@@ -269,7 +269,7 @@ describe('refused', () => {
   it('is a study whose tasks have other data now, but not one that was begun without looking at them', async () => {
     const out = join(root, 'tasks');
     const data = join(root, 'task-data');
-    cpSync(studyOf().evaluate!.data, data, { recursive: true });
+    cpSync(studyOf().evaluate!.data!, data, { recursive: true });
     const evaluate = { ...studyOf().evaluate!, data };
     const recipe = studyOf({ out, evaluate, repairs: ['none'], healing: null, counts: [1], perplexity: null });
     await carryOut(recipe);

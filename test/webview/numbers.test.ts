@@ -219,6 +219,23 @@ describe('the facts of a report', () => {
     ]);
   });
 
+  it('of a pull for tasks say which data sets came', () => {
+    const set = { commit: 'c', folder: '/o', files: [{ name: 'a', sizeBytes: 1e6 }] };
+    const dataSets = [
+      { dataset: 'o/n', ...set },
+      { dataset: 'o/m', ...set },
+    ];
+    const place = { endpoint: 'https://h', tasks: ['piqa'], dataSets };
+    const report = { kind: 'pull', ...place, sizeBytes: 2e6, fetchedBytes: 2e6, elapsedMs: 2000 };
+    expect(summaryOf(report as unknown as Report)).toEqual([
+      ['Data set', 'o/n of https://h, commit c'],
+      ['Data set', 'o/m of https://h, commit c'],
+      ['Size', '2.0 MB in 2 files'],
+      ['Fetched', '2.0 MB'],
+      ['Time', '2 s'],
+    ]);
+  });
+
   it('are its own numbers and texts where no row knows its kind', () => {
     const report = { kind: 'convert', out: '/o', nFiles: 3, sizeBytes: 5e6, lossNats: 2.5, share: 0.25, files: ['a'] };
     expect(summaryOf({ ...report, ...ending } as unknown as Report)).toEqual([

@@ -197,8 +197,10 @@ const planFacts = (plan: Plan): [string, string][] => [
 ];
 
 const downloadFacts = (download: DownloadPlan): [string, string][] => [
-  ['Model', `${download.repository}@${download.revision}`],
-  ['Commit', download.commit],
+  ...download.sources.flatMap(({ repository, revision, commit }): [string, string][] => [
+    ['From', `${repository}@${revision}`],
+    ['Commit', commit],
+  ]),
   ['Size', `${size(download.sizeBytes)} in ${counted(download.nFiles, 'file')}`],
   ['To fetch', size(download.fetchBytes)],
   ['Into', download.cache],

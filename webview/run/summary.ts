@@ -39,14 +39,24 @@ const notUsed = ({ unusedTensors = [] }: Partial<ModelSummary>) =>
 const nats = (value: number) => `${loss(value)} nats`;
 
 const factsByKind: FactsOf = {
-  pull: ({ repository, revision, commit, endpoint, out, files, sizeBytes, fetchedBytes, elapsedMs }) => [
-    ['Model', `${repository}@${revision} of ${endpoint}`],
-    ['Commit', commit],
-    ['Written to', out],
-    ['Size', `${size(sizeBytes)} in ${counted(files.length, 'file')}`],
-    ['Fetched', fetchedBytes === 0 ? 'nothing: all was there' : size(fetchedBytes)],
-    ['Time', duration(elapsedMs / 1000)],
-  ],
+  pull(report) {
+    const { endpoint, sizeBytes, fetchedBytes, elapsedMs } = report;
+    const files = 'dataSets' in report ? report.dataSets.flatMap((set) => set.files) : report.files;
+    return [
+      ...('dataSets' in report
+        ? report.dataSets.map(
+            ({ dataset, commit }): Fact => ['Data set', `${dataset} of ${endpoint}, commit ${commit}`],
+          )
+        : ([
+            ['Model', `${report.repository}@${report.revision} of ${endpoint}`],
+            ['Commit', report.commit],
+            ['Written to', report.out],
+          ] satisfies Fact[])),
+      ['Size', `${size(sizeBytes)} in ${counted(files.length, 'file')}`],
+      ['Fetched', fetchedBytes === 0 ? 'nothing: all was there' : size(fetchedBytes)],
+      ['Time', duration(elapsedMs / 1000)],
+    ];
+  },
 
   analyze({ lossNats, perplexity: ofText, source, methods, notFinite: lost, removals, greedy }) {
     const costs = removals?.blocks.map(({ costNats }) => orderOf(costNats)) ?? [];

@@ -6,6 +6,7 @@ import { arrowFile, type FileReport } from '../../data/textSource';
 import { isUserError, UserError } from '../../errors';
 import { refuseElsewhere, readTextInside, resolveInside, withinDownload } from '../../files/contained';
 import type { Form, Question, Task } from './task';
+import { areAllParts, patternOf } from '../../shared/dataSetFiles';
 import type { Split } from '../../shared/tasks';
 import { nullIfMissing } from '../../shared/systemErrors';
 
@@ -25,6 +26,7 @@ export async function readQuestions(folder: string, task: Task, split: Split): P
   const strange: { path: string; expects: string }[] = [];
   for (const form of forms) {
     for (const found of placesOf(form, folder, paths)) {
+      if (!areAllParts(found)) throw partsMissing(folder, found);
       const documents = await readAll(folder, form, found, paths);
       if (documents && documents.questions.length > 0) return documents;
       strange.push({ path: found[0]!, expects: form.expects });
@@ -46,11 +48,8 @@ function placesOf(form: Form, folder: string, paths: readonly string[]): string[
   const inside = paths.map((path) => withoutCache(path).replace(/^snapshots\/[^/]+\//, ''));
   return form.places.flatMap((place) => {
     const isOnly = place.startsWith('./');
-    const escaped = place
-      .replace(/^\.\//, '')
-      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '[^/]*');
-    const pattern = new RegExp(`^${isOnly ? '' : '(?:.*/)?'}${escaped}(?:\\.gz|\\.zst)?$`);
+    const inFolder = patternOf(place.replace(/^\.\//, ''));
+    const pattern = new RegExp(`^${isOnly ? '' : '(?:.*/)?'}${inFolder}(?:\\.gz|\\.zst)?$`);
     const matching = paths.filter((_, i) => pattern.test((isOnly ? inside : whole)[i]!));
     const first = matching[0];
     if (first === undefined) return [];
@@ -173,6 +172,12 @@ const leadsOut = (folder: string, path: string): Promise<boolean> =>
 const changedAt = async (folder: string, path: string): Promise<number> =>
   /(^|\/)snapshots\//.test(path) ? ((await lstat(join(folder, path)).catch(nullIfMissing))?.mtimeMs ?? 0) : 0;
 
+const partsMissing = (folder: string, [path]: readonly string[]): UserError =>
+  new UserError(
+    'notFound',
+    `Not all parts that ${path} is one of are in ${folder}; get the others, as their names count them.`,
+  );
+
 function strangeFile(task: Task, strange: readonly { path: string; expects: string }[]): UserError {
   const { path } = strange[0]!;
   const forms = [...new Set(strange.filter((it) => it.path === path).map((it) => it.expects))];
@@ -198,6 +203,6 @@ function noData(
   return new UserError(
     'notFound',
     `There is no data for ${task.name} (split ${split}) in ${folder}, where ${places} were looked for; ` +
-      `get the split from ${source}, or name another folder${without}.${notFollowed}`,
+      `leave --data out after \`espalier pull --task ${task.name}\`, get the split from ${source}, or name another folder${without}.${notFollowed}`,
   );
 }

@@ -5,6 +5,7 @@ import { parseCsv } from '../../data/csv';
 import { openRows } from '../../data/rows';
 import { decodeUtf8, type FileReport, readBytes } from '../../data/textSource';
 import { UserError } from '../../errors';
+import { foldersOf, namesOfSplit } from '../../shared/dataSetFiles';
 import type { Form, Question } from './task';
 import type { HubCoordinates, Split } from '../../shared/tasks';
 
@@ -71,19 +72,15 @@ export const headlessCsvForm = (
  * Where files from the hub lie: in a folder that has the task's name, or the data set's and the configuration's; last, in a
  * folder of any name that holds this set alone.
  */
-export function hubPlaces(task: string, { dataset, config }: HubCoordinates, split: Split): string[] {
-  const name = basename(dataset);
-  const folders = config
-    ? [task, `${name}/${config}`]
-    : [task, `${task}/data`, name, `${name}/data`, `${name}/default`];
-  const only = config ? [`./${config}/`] : ['./', './data/', './default/'];
-  return [...[...new Set(folders)].map((folder) => `${folder}/`), ...only].flatMap((folder) => [
-    `${folder}${split}*.parquet`,
-    `${folder}${split}/*.parquet`,
-    `${folder}${split}.jsonl`,
-    `${folder}${split}-*.jsonl`,
-    `${folder}${split}.json`,
-  ]);
+export function hubPlaces(task: string, hub: HubCoordinates, split: Split): string[] {
+  const name = basename(hub.dataset);
+  const inside = foldersOf(hub);
+  const folders = [
+    ...(hub.config ? [`${task}/`] : [`${task}/`, `${task}/data/`]),
+    ...inside.map((folder) => `${name}/${folder}`),
+    ...inside.map((folder) => `./${folder}`),
+  ];
+  return [...new Set(folders)].flatMap((folder) => namesOfSplit(split).map((file) => `${folder}${file}`));
 }
 
 /** Fields of a document. Parquet has big integers, some files have numbers as text. */

@@ -15,8 +15,8 @@ export type ItemRange = z.output<typeof itemRange>;
 export const evaluation = {
   /** Names of tasks and groups of tasks, such as hellaswag, mmlu or mmlu_philosophy. */
   tasks: z.array(nameOf('task')).min(1, 'it names no task').max(1000),
-  /** The folder with the tasks' data. */
-  data: path('inputFolder'),
+  /** The folder with the tasks' data; null: Hugging Face's cache, where a pull of these tasks puts them. */
+  data: path('inputFolder').nullable().default(null),
   /** Items of every task, stopping at its end; null: all. */
   items: itemRange.nullable().default(null),
   /** Examples before each question; null: as the task says. */
@@ -191,7 +191,11 @@ const command = {
       required: true,
       help: 'comma-separated, such as hellaswag,arc_easy,mmlu or mmlu_philosophy',
     },
-    { flags: '--data <folder>', field: 'data', required: true, help: "the folder with the tasks' data" },
+    {
+      flags: '--data <folder>',
+      field: 'data',
+      help: "the folder with the tasks' data (default: Hugging Face's cache, where pull --task puts them)",
+    },
     {
       flags: '--drops <sets>',
       field: 'drops',

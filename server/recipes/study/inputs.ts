@@ -53,12 +53,12 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
 
 /** Reads every task as its evaluation will, and keeps no more than hashes. */
 async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Promise<TaskHashes> {
-  const there = await stat(data).catch(nullIfMissing);
-  if (!there?.isDirectory())
+  const isFolder = data === null || (await stat(data).catch(nullIfMissing))?.isDirectory();
+  if (!isFolder)
     throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data as evaluate.data.`);
   const hashes: Record<string, string> = {};
   for (const task of resolveTasks(tasks).tasks) {
-    const { facts } = await loadTask(task, { data, items, fewShot });
+    const { facts } = await loadTask(task, { tasks, data, items, fewShot });
     hashes[task.name] = sha256(facts.files.map((file) => file.sha256).join());
   }
   return hashes;

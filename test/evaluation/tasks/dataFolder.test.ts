@@ -429,7 +429,7 @@ describe('what cannot be read is said in a sentence', () => {
       files: { 'other.txt': '' },
       says:
         'notFound: There is no data for boolq (split validation) in FOLDER, where boolq/validation*.parquet, ' +
-        'llm-foundry-icl/boolq.jsonl were looked for; get the split from aps/super_glue (boolq), or name another folder.',
+        'llm-foundry-icl/boolq.jsonl were looked for; leave --data out after `espalier pull --task boolq`, get the split from aps/super_glue (boolq), or name another folder.',
     },
     {
       task: 'piqa',

@@ -126,9 +126,13 @@ export const measureAll = {
 };
 
 export const download: DownloadPlan = {
-  repository: 'HuggingFaceTB/SmolLM2-135M',
-  revision: 'main',
-  commit: '93efa2f097d58c2a74874c7e644dbc9b0cee75a2',
+  sources: [
+    {
+      repository: 'HuggingFaceTB/SmolLM2-135M',
+      revision: 'main',
+      commit: '93efa2f097d58c2a74874c7e644dbc9b0cee75a2',
+    },
+  ],
   cache: '/home/me/.cache/huggingface/hub',
   nFiles: 10,
   sizeBytes: 272_000_000,
