@@ -9,20 +9,24 @@ import { hasAttention, hasMlp, type Path, pathWithout } from '../model/path';
 import { blockWeightName, outputProjections, parseBlockWeightName } from '../model/weights';
 import type { Dtype, DropSet } from '../protocol/recipes';
 import { finiteJson } from '../shared/finite';
+import { defaultMaxShardBytes } from '../shared/shardSize';
 import type { Checkpoint } from './checkpoint';
 import { copyAuxiliaryFiles, findAuxiliaryFiles } from './auxiliaryFiles';
 import { configWithoutBlocks, formatConfig } from './configWithoutBlocks';
 import { bytesPerWeight, narrowInto, roundInto, widenInto } from './dtype';
 import { type Provenance, provenanceAfter, provenanceFile } from './provenance';
+import { cutOf, type Cut, keptOf, type NarrowerMlps, shapeAfter } from './narrowerMlps';
 import { notFiniteIn, notFiniteWeight } from './notFiniteWeight';
 import type { SourceIdentity } from './sourceIdentity';
 import { withStagedFolder } from './stagedFolder';
-import { defaultMaxShardBytes, sumBytes, writeWeightFiles } from './weightFiles';
+import { sumBytes, writeWeightFiles } from './weightFiles';
 import type { WeightEntry } from './weightReader';
 
 export interface SurgeryOptions {
   /** Blocks of `source` to leave out, and sublayers to leave out; each ascending and distinct; may be empty. */
   readonly drop: DropSet;
+  /** Channels of MLPs to leave out of every block that stays; absent: none. */
+  readonly narrower?: NarrowerMlps;
   /**
    * What to write in place of a weight, by its name in the source, [out, in] flat; null: the weight itself. Asked for one
    * weight after another, so that a model may be changed that does not fit into memory.
@@ -62,7 +66,7 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const { drop, out, dtype, maxShardBytes = defaultMaxShardBytes } = options;
   const path = keptPath(source.config, drop);
   const keptBlocks = path.map(({ block }) => block);
-  const weights = keptWeights(source, path, dtype);
+  const weights = keptWeights(source, path, dtype, options.narrower);
   const weightBytes = sumBytes(weights);
   const { files: auxiliaryFiles, config: usable } = await findAuxiliaryFiles(
     source.folder,
@@ -72,11 +76,14 @@ export async function writeWithoutBlocks(source: Checkpoint, options: SurgeryOpt
   const config = configWithoutBlocks(usable, keptBlocks, dtype);
   // Not every reader looks at the weights before it believes the config.
   if (source.ownHeadDespiteTie) config.tie_word_embeddings = false;
+  if (options.narrower) config.intermediate_size = options.narrower.width;
   const original = (block: number) => source.provenance?.keptBlocks[block] ?? block;
   const removedBlocks = source.config.blocks.flatMap((_, k) => (keptBlocks.includes(k) ? [] : [original(k)]));
   const anySublayer = drop.attention.length + drop.mlp.length > 0;
   const removedHalves = { attention: drop.attention.map(original), mlp: drop.mlp.map(original) };
-  const step = { kind: 'prune', ...options.provenance, removedBlocks, ...(anySublayer && { removedHalves }), dtype };
+  const mlpWidth = options.narrower && { mlpWidth: options.narrower.width };
+  const removed = { removedBlocks, ...(anySublayer && { removedHalves }), ...mlpWidth };
+  const step = { kind: 'prune', ...options.provenance, ...removed, dtype };
   const provenance = provenanceAfter({ ...source, nBlocks: source.config.nBlocks }, path, step);
   const neededBytes = auxiliaryFiles.reduce((sum, { sizeBytes }) => sum + sizeBytes, weightBytes);
   const convert = converter(source, options);
@@ -110,6 +117,8 @@ interface KeptWeight {
   readonly shape: readonly number[];
   readonly entry: WeightEntry;
   readonly zeroed: boolean;
+  /** null: all of it stays. */
+  readonly cut: Cut | null;
 }
 
 function keptPath(config: ModelConfig, drop: DropSet): Path {
@@ -131,16 +140,19 @@ function checkBlocks(dropSet: readonly number[], nBlocks: number): void {
 }
 
 /** In the order of use, as `source.weights` has them. */
-function keptWeights(source: Checkpoint, path: Path, dtype: Dtype | null): KeptWeight[] {
+function keptWeights(source: Checkpoint, path: Path, dtype: Dtype | null, narrower?: NarrowerMlps): KeptWeight[] {
   const places = new Map(path.map((stage, i) => [stage.block, { ...stage, i }]));
   return [...source.weights.values()].flatMap((entry) => {
     const kept = { dtype: dtype === null ? entry.dtype : weightDtypes[dtype], shape: entry.shape, entry };
     const inBlock = parseBlockWeightName(entry.name);
-    if (!inBlock) return [{ ...kept, name: entry.name, zeroed: false }];
+    if (!inBlock) return [{ ...kept, name: entry.name, zeroed: false, cut: null }];
     const place = places.get(inBlock.block);
     if (!place) return [];
     const name = blockWeightName(place.i, inBlock.suffix);
-    return [{ ...kept, name, zeroed: isSilenced(place.sublayers, inBlock.suffix) }];
+    const channels = narrower?.kept.get(inBlock.block);
+    const cut = channels ? cutOf(inBlock.suffix, channels, source.config.mlpWidth) : null;
+    const shape = cut ? shapeAfter(entry.shape, cut) : entry.shape;
+    return [{ ...kept, shape, name, zeroed: isSilenced(place.sublayers, inBlock.suffix), cut }];
   });
 }
 
@@ -158,28 +170,31 @@ function converter(source: Checkpoint, { replaced, numbers: allowed, signal }: S
   const raw = new Uint8Array(8 * chunkElements);
   const asFloat = new Float32Array(chunkElements);
   const asHalf = new Uint16Array(chunkElements);
-  return async function* ({ dtype, entry, zeroed }: KeptWeight) {
+  return async function* ({ dtype, entry, zeroed, cut }: KeptWeight) {
     const numbers = zeroed ? null : await replaced?.(entry.name);
     const elementBytes = bytesPerWeight[entry.dtype];
-    for (let start = 0; start < entry.nBytes; start += chunkElements * elementBytes) {
+    const rowLength = entry.shape.slice(1).reduce((n, dim) => n * dim, 1);
+    // What is cut goes in whole rows.
+    const stepElements = cut ? Math.max(1, Math.floor(chunkElements / rowLength)) * rowLength : chunkElements;
+    for (let start = 0; start < entry.nBytes; start += stepElements * elementBytes) {
       if (signal?.aborted) throw cancelled();
+      const first = start / elementBytes;
+      const rows = { first: first / rowLength, length: rowLength };
       if (zeroed || numbers) {
-        const first = start / elementBytes;
-        const n = Math.min(chunkElements, entry.nBytes / elementBytes - first);
+        const n = Math.min(stepElements, entry.nBytes / elementBytes - first);
         const floats = numbers ? numbers.subarray(first, first + n) : asFloat.fill(0, 0, n).subarray(0, n);
         const lost = notFiniteIn({ ...entry, dtype: 'F32' }, bytesUnder(floats), 4 * first);
         if (lost) throw notFiniteWeight(lost, 'computed');
-        yield converted(dtype, entry.name, floats);
+        const left = cut ? keptOf(floats, asFloat, { ...rows, unit: 1 }, cut) : floats;
+        yield converted(dtype, entry.name, left);
         continue;
       }
-      const bytes = await source.readBytes(
-        entry.name,
-        start,
-        Math.min(chunkElements * elementBytes, entry.nBytes - start),
-        raw,
-      );
-      const lost = allowed === 'finite' && notFiniteIn(entry, bytes, start);
+      const nBytes = Math.min(stepElements * elementBytes, entry.nBytes - start);
+      const read = await source.readBytes(entry.name, start, nBytes, raw);
+      const lost = allowed === 'finite' && notFiniteIn(entry, read, start);
       if (lost) throw notFiniteWeight(lost, 'read');
+      const inBytes = { ...rows, length: rowLength * elementBytes, unit: elementBytes };
+      const bytes = cut ? keptOf(read, read, inBytes, cut) : read;
       if (dtype === entry.dtype) {
         yield bytes;
         continue;

@@ -3,9 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type SafetensorsDtype, type TensorSpec, tensorBytes, writeSafetensors } from './safetensors';
 
-/** As transformers shards by default for years; hosts and file systems take it. */
-export const defaultMaxShardBytes = 5e9;
-
 /**
  * Writes the weights of a checkpoint into `folder`, in the given order.
  * @param bytesOf yields a tensor's bytes chunk by chunk; one buffer may serve all chunks

@@ -1,6 +1,6 @@
 // What becomes of options that are no field of a recipe by themselves.
 import { UserError } from '../errors';
-import type { DropRule } from '../protocol/recipes';
+import type { AskedRule, Budget, CacheWidth } from '../protocol/recipes';
 import type { EvaluateRecipe } from '../recipes/evaluate/recipe';
 import { defaultEvaluateEverySteps } from '../recipes/heal/trainingOptions';
 import type { HealRecipe } from '../recipes/heal/recipe';
@@ -28,31 +28,66 @@ function completePull({ repository, tasks, ...recipe }: PullRecipe): PullRecipe 
   );
 }
 
-interface PruneFlags extends DropFlags {
+interface PruneFlags extends DropFlags, SizeFlags {
   method?: string;
-  count?: number;
   protect: number[];
   repair: 'none' | 'linear';
 }
 
 function completePrune(recipe: PruneRecipe, flags: PruneFlags): PruneRecipe {
-  return { ...recipe, rule: pruneRule(flags), repair: flags.repair === 'none' ? null : recipe.repair };
+  return {
+    ...recipe,
+    rule: pruneRule(flags, recipe.mlpWidth !== undefined),
+    repair: flags.repair === 'none' ? null : recipe.repair,
+  };
 }
 
-function pruneRule({ method, count, protect, ...flags }: PruneFlags): DropRule {
+function pruneRule({ method, protect, ...flags }: PruneFlags, hasWidth: boolean): AskedRule {
   const drop = dropOptions(flags);
-  if (!isEmpty(drop) && !method && count === undefined) return { kind: 'chosen', ...drop };
-  if (isEmpty(drop) && method && count !== undefined) return ruleOf(method, count, protect);
+  const asked = askedCount(flags);
+  if ((!isEmpty(drop) || hasWidth) && !method && asked === null) return { kind: 'chosen', ...drop };
+  if (isEmpty(drop) && method && asked !== null) return ruleOf(method, asked, protect);
   throw new UserError(
     'usage',
-    'Say which blocks go: either --drop LIST (or --drop-attention, --drop-mlp), or --method NAME with --count N.',
+    'Say which blocks go: either --drop LIST (or --drop-attention, --drop-mlp), or --method NAME with --count N, --fit SIZE or --parameters N.',
   );
 }
 
-export const ruleOf = (method: string, count: number, kept: number[]): DropRule =>
+export const ruleOf = <Count>(method: string, count: Count, kept: number[]) =>
   method === 'deepest'
-    ? { kind: 'deepest', count, protected: kept }
-    : { kind: 'method', method, count, protected: kept };
+    ? { kind: 'deepest' as const, count, protected: kept }
+    : { kind: 'method' as const, method, count, protected: kept };
+
+/** How many blocks go, or how large the model may be. */
+export interface SizeFlags {
+  count?: number;
+  fit?: number;
+  contextTokens?: number;
+  cache: CacheWidth;
+  parameters?: number;
+  wholeBlocks?: boolean;
+}
+
+/** null: nothing says it. Throws UserError('usage') where options say it twice, or belong to one that is not there. */
+export function askedCount(flags: SizeFlags): number | Budget | null {
+  const { count, fit, parameters, contextTokens, cache, wholeBlocks } = flags;
+  if ([count, fit, parameters].filter((it) => it !== undefined).length > 1)
+    throw new UserError('usage', '--count, --fit and --parameters each say how much goes; give one of them.');
+  if (contextTokens !== undefined && fit === undefined)
+    throw new UserError(
+      'usage',
+      '--context-tokens counts a cache to what has to fit: add --fit SIZE, or leave it out.',
+    );
+  const pieces = wholeBlocks ? 'blocks' : 'channels';
+  if (fit !== undefined) return { kind: 'fit', bytes: fit, contextTokens: contextTokens ?? 0, cache, pieces };
+  if (parameters !== undefined) return { kind: 'parameters', parameters, pieces };
+  if (wholeBlocks)
+    throw new UserError(
+      'usage',
+      '--whole-blocks is about a budget: add --fit SIZE or --parameters N, or leave it out.',
+    );
+  return count ?? null;
+}
 
 interface HealFlags {
   field?: string;

@@ -5,6 +5,7 @@ import type { Dtype } from '../protocol/recipes';
 import type { Reading } from '../recipes/commandLine';
 import type { ItemRange } from '../recipes/evaluate/recipe';
 import type { HealRecipe } from '../recipes/heal/recipe';
+import { parseBytes, parseParameters } from '../shared/amounts';
 import { parseBlockList, parseDropSet } from '../shared/dropSets';
 
 /** Passes if the text is a number, and one of those wanted. */
@@ -40,7 +41,7 @@ const ridgeAmount = number(
   'It must be a number of 0 or more, such as 1e-4, or auto.',
 );
 
-function dtype(text: string): Dtype {
+export function dtype(text: string): Dtype {
   if (text === 'f32' || text === 'f16' || text === 'bf16') return text;
   throw new UserError('usage', `There is no dtype ${text}; choose f32, f16 or bf16.`);
 }
@@ -77,6 +78,8 @@ export const readings: Record<Reading, (text: string) => unknown> = {
   share,
   ridge: (text) => (text === 'auto' ? 'auto' : ridgeAmount(text)),
   megabytes: (text) => positive(text) * 1e6,
+  bytes: parseBytes,
+  parameters: parseParameters,
   dtype,
   names: (text) => text.split(',').filter((name) => name !== ''),
   blocks: (text) => parseBlockList(text),

@@ -61,7 +61,7 @@ type Flags = OutputFlags & SourceFlags & DropFlags & MeasureFlags & { seed: numb
 
 const hasField = ({ schema }: RecipeKind, field: string): boolean => Object.hasOwn(schema.shape, field);
 
-function optionOf(row: CommandOption, { schema }: RecipeKind): Option {
+export function optionOf(row: CommandOption, { schema }: RecipeKind): Option {
   const facts = row.field === undefined ? { default: undefined, choices: null } : fieldFacts(schema, row.field);
   const option = new Option(row.flags, row.help).makeOptionMandatory(row.required ?? false);
   const choices = row.choices ?? facts.choices;

@@ -8,6 +8,7 @@ import type { PerplexityReport } from '../recipes/perplexity/recipe';
 import type { PruneReport } from '../recipes/prune/recipe';
 import type { PullReport } from '../recipes/pull/recipe';
 import type { SparsifyReport } from '../recipes/sparsify/recipe';
+import { budgetInWords } from '../shared/budget';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { notFinite } from '../shared/finite';
 import { tensorNamesInWords } from '../shared/tensorNames';
@@ -134,11 +135,37 @@ export function renderPrune(report: PruneReport): string {
     ['blocks', `${report.model.nBlocks} -> ${report.keptBlocks.length}`],
     ['parameters', `${count(report.nParamsBefore)} -> ${count(report.nParamsAfter)} (${share.toFixed(1)} % fewer)`],
     ['weights', `${bytes(report.sizeBytesBefore)} -> ${bytes(report.sizeBytesAfter)}`],
+    ...budgetRows(report),
     ...repairRows(report),
+    ...channelRow(report),
     ...roundingRow(report),
     ...(report.model.unusedTensors.length > 0 ? [['left behind', tensorNamesInWords(report.model.unusedTensors)]] : []),
     ['written to', report.out],
   ]);
+}
+
+function budgetRows({ budget }: PruneReport): string[][] {
+  if (!budget) return [];
+  const { weightBytes, cacheBytes, nearest } = budget.fitting;
+  const cache = cacheBytes > 0 ? [`cache ${bytes(cacheBytes)}`] : [];
+  const parts = [`weight files ${bytes(weightBytes)}`, ...cache].join(', ');
+  return [
+    ['asked for', budgetInWords(budget)],
+    ['takes', `at most ${parts}`],
+    ...(nearest ? [['nearest', nearest]] : []),
+  ];
+}
+
+function channelRow({ channels }: PruneReport): string[][] {
+  if (!channels) return [];
+  const { before, after, lossNatsBefore, lossNatsAfter, notMeasured } = channels;
+  const cost =
+    notMeasured !== undefined
+      ? `its cost not measured: ${notMeasured}`
+      : lossNatsBefore === null || lossNatsAfter === null
+        ? 'its cost not measured (needs a text)'
+        : `${lossNatsBefore.toFixed(4)} -> ${lossNatsAfter.toFixed(4)} nats`;
+  return [['MLP channels', `${before} -> ${after} in every block, ${cost}`]];
 }
 
 function repairRows({ repair }: PruneReport): string[][] {

@@ -2,7 +2,11 @@
 import type { StudyPlan } from '../protocol/engine';
 import type { StudyReport } from '../recipes/study/recipe';
 import { meanAccuracy } from '../evaluation/meanAccuracy';
+import type { Budget } from '../protocol/recipes';
+import type { Fitting } from '../protocol/reports';
+import { budgetInWords } from '../shared/budget';
 import { notFinite } from '../shared/finite';
+import { counted } from '../shared/numbers';
 import { seconds } from './render';
 import { table } from './table';
 
@@ -38,11 +42,16 @@ export function renderStudy(report: StudyReport): string {
   return [
     table([['variant', 'without', 'loss, nats', 'cost', 'mean accuracy', 'against the original'], ...rows]),
     '',
+    ...(report.budgets ?? []).map(({ budget, fitting }) => budgetLine(budget, fitting)),
     ...report.variants.flatMap(({ label, notFinite: why }) => (why ? [`${label} is left out: ${why}`] : [])),
     `${steps.length} steps in ${seconds(spentMs / 1000)}${nBefore > 0 ? `, ${nBefore} of them done before` : ''}`,
     `report.html, report.md, report.json, ${evaluation ? 'results.json, ' : ''}recipe.yaml and charts/ are in ${out}`,
   ].join('\n');
 }
+
+/** `4.00 GB: 12 blocks go`, and why not more can stay. */
+const budgetLine = (budget: Budget, { count, nearest }: Fitting) =>
+  `${budgetInWords(budget)}: ${counted(count, 'block')} go${count === 1 ? 'es' : ''}${nearest === null ? '' : `. ${nearest}`}`;
 
 const signed = (value: number, digits: number) => `${value < 0 ? '' : '+'}${value.toFixed(digits)}`;
 const plusMinus = (interval: readonly [number, number] | null) =>

@@ -11,11 +11,29 @@ const unit = z.union([
 ]);
 const removals = z.object({ blocks: z.array(z.object({ lossNats: z.union([z.number(), z.literal(notFinite)]) })) });
 const greedy = z.object({ order: z.array(unit), lossNats: scores });
+const most = z.number().nonnegative().max(Number.MAX_SAFE_INTEGER);
+const amount = z.object({ parameters: most, bytes: most });
 /** A score for every block, or for every span as `scores[n - 1][first]`. */
 export const reportSchema = z
   .object({
     kind: z.literal('analyze'),
-    model: z.object({ folder: z.string(), nBlocks: z.int().positive() }),
+    model: z.object({
+      folder: z.string(),
+      nBlocks: z.int().positive(),
+      // Only budgets reckon with these.
+      sizeBytes: most.optional(),
+      mlpWidth: z.int().positive().optional(),
+      dtype: z.string().optional(),
+      parts: z
+        .object({
+          outside: amount,
+          block: amount,
+          channel: amount,
+          cachedPerToken: most,
+          headerBytes: z.object({ outside: most, block: most }),
+        })
+        .optional(),
+    }),
     methods: z.record(z.string(), z.discriminatedUnion('of', [ofBlocks, ofSpans])),
     notFinite: z.array(z.object({ method: z.string(), block: z.int().nonnegative() })).optional(),
     removals: removals.nullish(),

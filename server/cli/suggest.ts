@@ -6,37 +6,50 @@ import { refuseOverwriting } from '../checkpoint/readPlaces';
 import { parsedOr } from '../data/jsonRows';
 import { UserError } from '../errors';
 import { type Choice, choose } from '../pruning/choose';
-import { formatBlockList, formatDropSet } from '../shared/dropSets';
-import type { DropRule, DropSet } from '../protocol/recipes';
+import { resolvedRule } from '../pruning/budgetRule';
+import { budgetOptions, pruneKind } from '../recipes/prune/recipe';
+import { budgetInWords, sizesOf, usualForm } from '../shared/budget';
+import { dropSetOf, formatBlockList, formatDropSet } from '../shared/dropSets';
+import { parameters, size } from '../shared/numbers';
+import type { Fitting } from '../protocol/reports';
+import type { AskedRule, Budget, DropRule, DropSet, Dtype } from '../protocol/recipes';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
 import { rowOf } from '../shared/rowOf';
-import { ruleOf } from './completions';
+import { askedCount, ruleOf, type SizeFlags } from './completions';
 import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import { blocksOption, type OutputFlags, withOutputOptions } from './options';
-import { positive } from './readings';
+import { dtype as readDtype, positive } from './readings';
+import { optionOf } from './recipeCommands';
 import { digits } from './render';
 import { table } from './table';
 
-interface SuggestFlags extends OutputFlags {
+interface SuggestFlags extends OutputFlags, SizeFlags {
   method: string;
-  count: number;
   protect: number[];
+  dtype?: Dtype;
 }
 
-export const addSuggest = (program: Command): Command =>
-  withOutputOptions(program.command('suggest').argument('<report>', 'what analyze --json wrote'))
+export function addSuggest(program: Command): Command {
+  const command = withOutputOptions(program.command('suggest').argument('<report>', 'what analyze --json wrote'))
     .description('which blocks a method would drop')
     .requiredOption('--method <name>', 'a method of the report, removal or greedy where they were measured, or deepest')
-    .requiredOption('--count <n>', 'how many blocks', positive)
+    .option('--count <n>', 'how many blocks', positive);
+  for (const row of budgetOptions) command.addOption(optionOf(row, pruneKind));
+  return command
+    .option('--dtype <name>', 'with --fit: as what the weights will be written (default: as they are)', readDtype)
     .addOption(blocksOption('--protect <blocks>', 'blocks that stay, such as 0,1,29'))
-    .action(async (path: string, { method, count, protect, json, quiet }: SuggestFlags) => {
+    .action(async (path: string, { method, protect, json, quiet, dtype, ...flags }: SuggestFlags) => {
+      const asked = askedCount(flags);
+      if (asked === null)
+        throw new UserError('usage', 'Say how much goes: add --count N, --fit SIZE or --parameters N.');
       const file = reportFile(json);
       if (file !== undefined) await refuseOverwriting(file, [{ path, as: 'data' }]);
       await checkReport(json);
-      const suggestion = suggest(await readReport(path), ruleOf(method, count, protect));
+      const suggestion = suggest(await readReport(path), ruleOf(method, asked, protect), dtype ?? null);
       if (!quiet) forPeople(json).write(`${renderSuggestion(suggestion)}\n`);
       await writeReport(json, suggestion);
     });
+}
 
 export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly kind: 'suggestion';
@@ -45,13 +58,23 @@ export interface Suggestion extends Omit<Choice, 'drop'> {
   readonly droppedSublayers: { attention: number[]; mlp: number[] };
   readonly rule: DropRule;
   readonly unit: string | null;
+  /** What was asked for in the place of a count, in which dtype, and what meets it. Channels go by no measured score. */
+  readonly budget?: Budget & { readonly dtype: string; readonly fitting: Fitting };
   /** What to type to carry it out. */
   readonly command: string;
 }
 
-export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
-  const { drop, ...choice } = choose(rule, report.model.nBlocks, report);
+/** @param dtype as what the weights will be written; null: as they are */
+export function suggest(report: AnalyzeReport, asked: AskedRule, dtype: Dtype | null = null): Suggestion {
+  const { rule, met } = resolvedRule(asked, () => sizesOf(report.model, { ...usualForm, dtype }));
+  const { drop, ...choice } = choose(met ? searchedFar(rule, report) : rule, report.model.nBlocks, report);
   const unit = rule.kind === 'method' ? (rowOf(report.methods, rule.method)?.unit ?? 'nats') : null;
+  const mlpWidth = met?.fitting.mlpWidth ?? null;
+  const options = [
+    ...optionsFor(drop),
+    ...(mlpWidth === null ? [] : [`--mlp-width ${mlpWidth}`]),
+    ...(dtype === null ? [] : [`--dtype ${dtype}`]),
+  ];
   return {
     kind: 'suggestion',
     rule,
@@ -59,17 +82,37 @@ export function suggest(report: AnalyzeReport, rule: DropRule): Suggestion {
     dropSet: drop.blocks,
     droppedSublayers: { attention: drop.attention, mlp: drop.mlp },
     ...choice,
-    command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} ${optionsFor(drop)} --out FOLDER`,
+    ...(met && { budget: { ...met.budget, dtype: dtype ?? report.model.dtype, fitting: met.fitting } }),
+    command: `espalier prune ${relative(process.cwd(), report.model.folder) || '.'} ${options.join(' ')} --out FOLDER`,
   };
 }
 
-/** `--drop 3,5 --drop-mlp 7`. */
-const optionsFor = ({ blocks, attention, mlp }: DropSet): string =>
-  Object.entries({ '--drop': blocks, '--drop-attention': attention, '--drop-mlp': mlp })
-    .flatMap(([option, list]) => (list.length > 0 ? [`${option} ${formatBlockList(list)}`] : []))
-    .join(' ');
+/**
+ * A search may have dropped sublayers on its way. Their place is kept, with zeros, and takes as much room: where a budget asks for
+ * blocks, the search is followed until as many whole ones are gone.
+ */
+function searchedFar(rule: DropRule, { greedy }: AnalyzeReport): DropRule {
+  if (rule.kind !== 'method' || rule.method !== 'greedy' || !greedy) return rule;
+  const found = greedy.order.findIndex((_, i) => dropSetOf(greedy.order.slice(0, i + 1)).blocks.length >= rule.count);
+  // What the search lacks, `choose` says.
+  return { ...rule, count: found < 0 ? greedy.order.length + 1 : found + 1 };
+}
 
-export function renderSuggestion({ dropSet, droppedSublayers, order, scores, unit, command }: Suggestion): string {
+/** `--drop 3,5 --drop-mlp 7`. */
+const optionsFor = ({ blocks, attention, mlp }: DropSet): string[] =>
+  Object.entries({ '--drop': blocks, '--drop-attention': attention, '--drop-mlp': mlp }).flatMap(([option, list]) =>
+    list.length > 0 ? [`${option} ${formatBlockList(list)}`] : [],
+  );
+
+export function renderSuggestion({
+  dropSet,
+  droppedSublayers,
+  order,
+  scores,
+  unit,
+  budget,
+  command,
+}: Suggestion): string {
   const single = scores.length === 1 && order.length > 1;
   const rows = order.map((block, i) => [`${block}`, single ? '' : scores[i] === undefined ? '' : digits(scores[i])]);
   return [
@@ -77,8 +120,17 @@ export function renderSuggestion({ dropSet, droppedSublayers, order, scores, uni
     ...(scores.length > 1 || (order.length === 1 && scores.length === 1)
       ? [table([['block', unit ?? ''], ...rows])]
       : []),
+    ...(budget ? [budgetLine(budget)] : []),
     `to write it: ${command}`,
   ].join('\n');
+}
+
+function budgetLine({ dtype, fitting, ...budget }: NonNullable<Suggestion['budget']>): string {
+  const { mlpWidth, parameters: left, weightBytes, cacheBytes, nearest } = fitting;
+  const channels = mlpWidth === null ? '' : `, with ${mlpWidth} channels of every MLP`;
+  const cache = cacheBytes > 0 ? ` and ${size(cacheBytes)} for the cache` : '';
+  const fits = `for ${budgetInWords(budget)}: ${parameters(left)} parameters${channels}, ${size(weightBytes)} as ${dtype.toLowerCase()}${cache}`;
+  return nearest === null ? fits : `${fits}\n${nearest}`;
 }
 
 /** Reads what analyze --json wrote. Throws UserError for anything else: people edit such files, and mix them up. */

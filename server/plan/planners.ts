@@ -20,11 +20,14 @@ import { type Kind, type KindPlanned, kinds, type Recipe, type RecipeOf } from '
 import { summarize } from '../recipes/modelSummary';
 import { checkStudy } from '../recipes/study/check';
 import { estimateStudy } from '../recipes/study/estimate';
-import type { StudyRecipe } from '../recipes/study/recipe';
+import { countedStudy } from '../recipes/study/counts';
+import type { AskedStudy } from '../recipes/study/recipe';
 import { analysisStep, planStudy } from '../recipes/study/steps';
 import { supposedSets } from '../recipes/study/variants';
 import type { PlannedWork } from '../recipes/recipeContext';
 import { analysisWork, methodNames, operationsOf, scoresForRule, type Work } from '../recipes/work';
+import { resolvedRule } from '../pruning/budgetRule';
+import { sizesOf } from '../shared/budget';
 import { checkDropSet } from '../shared/dropSets';
 import { nullIfMissing } from '../shared/systemErrors';
 
@@ -61,8 +64,9 @@ const planners: { [K in KindPlanned<'own'>]: Planner<K> } = {
 
   /** What the rule has to measure; nothing where blocks are named. */
   async prune(recipe, checkpoint, limits) {
-    if (recipe.rule.kind !== 'method' || recipe.source === null) return null;
-    const wanted = { ...scoresForRule(recipe.rule), stay: false };
+    const { rule } = resolvedRule(recipe.rule, () => sizesOf(summarize(checkpoint), recipe));
+    if (rule.kind !== 'method' || recipe.source === null) return null;
+    const wanted = { ...scoresForRule(rule), stay: false };
     const shape = await shapeOf(recipe.source, checkpoint);
     return plannedWork(analysisWork(checkpoint.config, shape, wanted, limits), recipe, checkpoint, limits);
   },
@@ -129,8 +133,9 @@ function evaluationWork(config: ModelConfig, { tasks, items, fewShot, drops }: E
 const packedTokens = 512;
 
 /** The time of all its steps, and the memory of the largest that reads the original: the analysis, or the first healing. */
-async function plannedStudy(recipe: StudyRecipe, checkpoint: Checkpoint, limits: MemoryLimits): Promise<PlannedWork> {
+async function plannedStudy(asked: AskedStudy, checkpoint: Checkpoint, limits: MemoryLimits): Promise<PlannedWork> {
   const { config } = checkpoint;
+  const { recipe } = countedStudy(asked, summarize(checkpoint));
   checkStudy(recipe, config.nBlocks);
   const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
   const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];

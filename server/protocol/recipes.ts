@@ -115,18 +115,45 @@ export const dropSet = z.strictObject({
  */
 export type DropSet = z.output<typeof dropSet>;
 
-export const dropRule = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('chosen'), ...dropSet.shape }),
-  z.strictObject({
-    kind: z.literal('method'),
-    method: nameOf('choosingMethod'),
-    count: positive,
-    protected: blocks.default([]),
-  }),
-  z.strictObject({ kind: z.literal('deepest'), count: positive, protected: blocks.default([]) }),
-]);
+const rulesWith = <Count extends z.ZodType>(count: Count) =>
+  z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('chosen'), ...dropSet.shape }),
+    z.strictObject({
+      kind: z.literal('method'),
+      method: nameOf('choosingMethod'),
+      count,
+      protected: blocks.default([]),
+    }),
+    z.strictObject({ kind: z.literal('deepest'), count, protected: blocks.default([]) }),
+  ]);
+
+export const dropRule = rulesWith(positive);
 /** Which blocks go. `count` of them by a method (of the table, or by measured loss), the deepest, or those named. */
 export type DropRule = z.output<typeof dropRule>;
+
+export const cacheWidth = z.enum(['f32', 'f16', 'int8']);
+/** In how many bits whoever runs the model will keep its keys and values. */
+export type CacheWidth = z.output<typeof cacheWidth>;
+
+/** `blocks`: whole blocks go. `channels`: so do the last few channels of all MLPs, which brings the size close to the target. */
+const pieces = z.enum(['channels', 'blocks']).default('channels');
+
+const fit = z.strictObject({
+  kind: z.literal('fit'),
+  /** The most that the weight files take, with the cache of keys and values of so many tokens. */
+  bytes: positive,
+  contextTokens: natural.default(0),
+  cache: cacheWidth.default('f16'),
+  pieces,
+});
+const parameters = z.strictObject({ kind: z.literal('parameters'), parameters: positive, pieces });
+export const budget = z.discriminatedUnion('kind', [fit, parameters]);
+/** How large a model may be in the end, in the place of a count of blocks (shared/budget.ts). */
+export type Budget = z.output<typeof budget>;
+
+export const askedRule = rulesWith(z.union([positive, fit, parameters]));
+/** A rule whose count may still be a budget. */
+export type AskedRule = z.output<typeof askedRule>;
 
 /** A model folder that is written. */
 export const outputModel = {

@@ -77,6 +77,42 @@ export interface ModelSummary {
   prunedFrom: { model: string; removedBlocks: number[] } | null;
   /** An adapter was folded into its weights. */
   healed: boolean;
+  /** What budgets reckon with; absent in reports of versions that knew none. */
+  parts?: ModelParts;
+}
+
+/** How much something is made of. */
+export interface Amount {
+  parameters: number;
+  bytes: number;
+}
+
+/** What the parts of a model weigh as its files hold them. */
+export interface ModelParts {
+  /** Embedding, head and final norm. */
+  outside: Amount;
+  /** Of the heaviest block. */
+  block: Amount;
+  /** One channel of one MLP. */
+  channel: Amount;
+  /** Numbers that one token leaves in one block's cache of keys and values. */
+  cachedPerToken: number;
+  /** What the header of a weight file takes at most: without blocks, and for each of them. */
+  headerBytes: { outside: number; block: number };
+}
+
+/** What meets a budget. */
+export interface Fitting {
+  /** How many blocks go. */
+  count: number;
+  /** How many channels of every MLP stay; null: all. */
+  mlpWidth: number | null;
+  parameters: number;
+  /** Of the weight files. */
+  weightBytes: number;
+  cacheBytes: number;
+  /** Why it is not closer to the target; null: it is within one percent. */
+  nearest: string | null;
 }
 
 /** Scores by block; for spans `scores[n - 1][first]` is the score of the n blocks from `first` on. Low is unimportant. */

@@ -53,6 +53,8 @@ export type Reading =
   | 'share'
   | 'ridge'
   | 'megabytes'
+  | 'bytes'
+  | 'parameters'
   | 'dtype'
   | 'names'
   | 'blocks'

@@ -6,6 +6,7 @@ import { groupedTensorNames } from '../shared/tensorNames';
 import { hasAttention, hasMlp } from '../model/path';
 import type { DropSet } from '../protocol/recipes';
 import type { ModelSummary } from '../protocol/reports';
+import { modelParts } from './modelParts';
 
 export function summarize(checkpoint: Checkpoint): ModelSummary {
   const { config, provenance } = checkpoint;
@@ -35,6 +36,7 @@ export function summarize(checkpoint: Checkpoint): ModelSummary {
     },
     prunedFrom: provenance && { model: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] },
     healed: provenance?.steps.some(({ kind }) => kind === 'merge') ?? false,
+    parts: modelParts(checkpoint),
   };
 }
 

@@ -2,11 +2,21 @@
 // but for what the program and its engine are as processes.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { Suggestion } from '../../server/cli/suggest';
 import { forwardMethodNames } from '../../server/shared/methods';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
 import type { PerplexityReport } from '../../server/recipes/perplexity/recipe';
@@ -251,6 +261,39 @@ describe('suggest', () => {
       expect(found.stdout).toMatch(shown);
       const [, folder] = /^to write it: espalier prune (\S+) --drop \S+ --out FOLDER$/m.exec(found.stdout)!;
       expect(resolve(folder!)).toBe(model);
+    }
+  });
+});
+
+describe('suggest, for a size', () => {
+  it('finds what fits, and what it says to type writes a folder of that size', async () => {
+    const {
+      stdout: _,
+      stderr: __,
+      ...analysis
+    } = await report<AnalyzeReport>('analyze', model, '--ids', ids, '--removals');
+    const file = join(root, 'for-a-size.json');
+    writeFileSync(file, JSON.stringify(analysis));
+    const rows: [string[], number[], string][] = [
+      [['--parameters', '214592'], [3], '--drop 3 --out'],
+      [['--fit', '868kB'], [3], '--drop 3 --out'],
+      [['--fit', '800kB'], [3], '--drop 3 --mlp-width 150 --out'],
+      [['--fit', '400kB', '--dtype', 'bf16'], [3], '--drop 3 --mlp-width 148 --dtype bf16 --out'],
+      [['--fit', '800kB', '--whole-blocks'], [2, 3], '--drop 2,3 --out'],
+      [['--fit', '1MB'], [], '--mlp-width 160 --out'],
+    ];
+    for (const [size, dropSet, options] of rows) {
+      const found = await report<Suggestion>('suggest', file, '--method', 'removal', ...size);
+      expect(found.dropSet, size.join(' ')).toEqual(dropSet);
+      expect(found.command).toContain(options);
+      const { weightBytes, parameters } = found.budget!.fitting;
+      const out = join(root, `of-${size.join('')}`);
+      const [, typed] = /espalier prune \S+ (.*) --out FOLDER/.exec(found.command)!;
+      const pruned = await report<PruneReport>('prune', model, ...typed!.split(' '), '--out', out, ...twoThreads);
+      expect(pruned.nParamsAfter).toBe(parameters);
+      const written = statSync(join(out, 'model.safetensors')).size;
+      expect(written).toBeLessThanOrEqual(weightBytes);
+      expect(written).toBeGreaterThan(0.99 * weightBytes);
     }
   });
 });

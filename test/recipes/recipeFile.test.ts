@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../server/errors';
-import type { DropRule, DropSet, TokenSource } from '../../server/protocol/recipes';
+import type { AskedRule, Budget, DropSet, TokenSource } from '../../server/protocol/recipes';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { type FileRecipe, formatRecipe, parseRecipe } from '../../server/recipes/recipeFile';
@@ -53,10 +53,26 @@ const compute = fc.record({
   memoryLimitBytes: orNull(positive),
 });
 const choosing = fc.constantFrom('blockInfluence', 'angularDistance', 'greedy', 'removal');
-const rule: fc.Arbitrary<DropRule> = fc.oneof(
+const pieces = fc.constantFrom('channels' as const, 'blocks' as const);
+const budget: fc.Arbitrary<Budget> = fc.oneof(
+  fc.record({
+    kind: fc.constant('fit' as const),
+    bytes: positive,
+    contextTokens: natural,
+    cache: fc.constantFrom('f32' as const, 'f16' as const, 'int8' as const),
+    pieces,
+  }),
+  fc.record({ kind: fc.constant('parameters' as const), parameters: positive, pieces }),
+);
+const rule: fc.Arbitrary<AskedRule> = fc.oneof(
   dropSet.map((drop) => ({ kind: 'chosen' as const, ...drop })),
-  fc.record({ kind: fc.constant('method' as const), method: choosing, count: positive, protected: blocks }),
-  fc.record({ kind: fc.constant('deepest' as const), count: positive, protected: blocks }),
+  fc.record({
+    kind: fc.constant('method' as const),
+    method: choosing,
+    count: fc.oneof(positive, budget),
+    protected: blocks,
+  }),
+  fc.record({ kind: fc.constant('deepest' as const), count: fc.oneof(positive, budget), protected: blocks }),
 );
 const between = fc.double({ min: 0, max: 1, noNaN: true, minExcluded: true, maxExcluded: true });
 const share = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });

@@ -1,7 +1,9 @@
 // Which steps a study has, in which order, and what they are estimated to take.
 import { describe, expect, it } from 'vitest';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
-import type { StudyRecipe } from '../../server/recipes/study/recipe';
+import type { ModelSummary } from '../../server/protocol/reports';
+import { countedStudy } from '../../server/recipes/study/counts';
+import type { AskedStudy, StudyRecipe } from '../../server/recipes/study/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { planStudy } from '../../server/recipes/study/steps';
 import { type ChosenSet, supposedSets } from '../../server/recipes/study/variants';
@@ -35,6 +37,43 @@ const set = (count: number, first: number, ...methods: string[]): ChosenSet => (
   drop: ofBlocks(Array.from({ length: count }, (_, i) => first + i)),
 });
 const alike = [set(1, 3, 'a', 'greedy'), set(2, 1, 'a'), set(2, 2, 'greedy')];
+
+describe('budgets among the counts', () => {
+  const amount = (parameters: number) => ({ parameters, bytes: 2 * parameters });
+  const summary = {
+    ...model,
+    mlpWidth: 10,
+    parts: {
+      outside: amount(500),
+      block: amount(100),
+      channel: amount(5),
+      cachedPerToken: 4,
+      headerBytes: { outside: 0, block: 0 },
+    },
+  };
+  const of = (counts: AskedStudy['counts']) => countedStudy({ ...base, counts }, summary as unknown as ModelSummary);
+  const fit = { kind: 'fit', bytes: 1650, contextTokens: 0, cache: 'f16', pieces: 'channels' } as const;
+
+  it.each<[string, AskedStudy['counts'], number[]]>([
+    ['become the fewest whole blocks that meet them', [fit], [2]],
+    [
+      'stand beside counts, each once',
+      [1, fit, 2, { kind: 'parameters', parameters: 700, pieces: 'blocks' }],
+      [1, 2, 3],
+    ],
+    ['count the cache', [{ ...fit, contextTokens: 5 }], [3]],
+  ])('%s', (_, counts, expected) => expect(of(counts).recipe.counts).toEqual(expected));
+
+  it('say how near they come', () => {
+    expect(of([fit]).budgets[0]!.fitting).toMatchObject({
+      weightBytes: 1600,
+      nearest: expect.stringMatching(/^The nearest/),
+    });
+  });
+  it('are refused where no model is that small', () => {
+    expect(() => of([{ ...fit, bytes: 1100 }])).toThrow(/^Without all 4 blocks that may go/);
+  });
+});
 
 describe('the steps of a study', () => {
   it.each<[string, Partial<StudyRecipe>, string[]]>([

@@ -9,8 +9,12 @@ import { UserError } from '../../errors';
 import { checkRule, type Choice, choose } from '../../pruning/choose';
 import { ofBlocks } from '../../shared/dropSets';
 import { toMergekitYaml } from '../../pruning/mergekit';
-import type { DropSet, Dtype } from '../../protocol/recipes';
-import type { PruneRecipe, PruneReport, RepairReport } from './recipe';
+import type { NarrowerMlps } from '../../checkpoint/narrowerMlps';
+import { type MetBudget, resolvedRule } from '../../pruning/budgetRule';
+import { heaviestChannels } from '../../pruning/mlpChannels';
+import type { DropRule, DropSet, Dtype } from '../../protocol/recipes';
+import { sizeOf, sizesOf } from '../../shared/budget';
+import type { PruneRecipe, PruneReport } from './recipe';
 import { type Measured, measureImportance } from '../analyze/analyze';
 import { afterWriting } from '../afterWriting';
 import { droppedFields, summarize } from '../modelSummary';
@@ -25,57 +29,94 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     await checkOutput(recipe.out, [checkpoint.folder]);
     warnOfDifferences(checkpoint, run);
     if (recipe.mergekit) await checkStagedFile(recipe.mergekit, recipe.out);
-    const measured = await measure(checkpoint, recipe, run);
-    const choice = choose(recipe.rule, checkpoint.config.nBlocks, measured?.analysis ?? { methods: {} });
-    if (recipe.mergekit && (choice.drop.attention.length > 0 || choice.drop.mlp.length > 0))
-      throw new UserError('usage', 'mergekit knows no sublayers; leave out --mergekit, or drop whole blocks only.');
-    const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
-    const unrounded = await lossBeforeRounding(checkpoint, recipe, choice.drop, repaired?.report ?? null, run);
-    const { written, writeMs } = await write(checkpoint, recipe, { choice, measured, repaired }, run);
-    const rounding = unrounded && (await withLossAfter(recipe, unrounded, run));
     const model = summarize(checkpoint);
-    const nParamsAfter = model.nParameters - (model.nBlocks - written.keptBlocks.length) * model.nParametersPerBlock;
+    const sizes = sizesOf(model, recipe);
+    const { rule, met } = resolvedRule(recipe.rule, () => sizes);
+    const mlpWidth = widthAsked(recipe, met, model.mlpWidth);
+    if (met?.fitting.nearest) run.emit({ kind: 'warning', text: met.fitting.nearest });
+    const measured = await measure(checkpoint, rule, recipe, run);
+    const choice = choose(rule, model.nBlocks, measured?.analysis ?? { methods: {} });
+    refuseForMergekit(recipe, choice.drop, mlpWidth);
+    const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
+    const narrower = mlpWidth === null ? null : await channelsThatStay(checkpoint, choice.drop, mlpWidth, run);
+    const decided = { rule, choice, measured, repaired, narrower };
+    const before = await lossBefore(checkpoint, recipe, decided, run);
+    const { written, writeMs } = await write(checkpoint, recipe, decided, run);
+    const losses = before && (await withLossAfter(recipe, before, run));
+    const nDropped = model.nBlocks - written.keptBlocks.length;
     const facts = repaired?.facts ?? measured?.facts ?? runFacts(recipe.compute, null, nothingHeld, noTime);
     const timing = { ...facts.timing, writeMs };
     return {
       kind: 'prune',
       model,
       out: written.folder,
-      rule: recipe.rule,
+      rule,
       ...droppedFields(choice.drop),
+      ...(losses?.channels && { channels: losses.channels }),
+      ...(met && { budget: { ...met.budget, fitting: met.fitting } }),
       repair: repaired?.report ?? null,
       keptBlocks: [...written.keptBlocks],
       removedBlocks: [...written.provenance.removedBlocks],
       nParamsBefore: model.nParameters,
-      nParamsAfter,
+      nParamsAfter: sizeOf(sizes, nDropped, mlpWidth ?? model.mlpWidth).parameters,
       sizeBytesBefore: checkpoint.sizeBytes,
       sizeBytesAfter: written.weightBytes,
       weightFiles: [...written.weightFiles],
-      rounding,
+      rounding: losses?.rounding ?? null,
       ...facts,
       timing,
       peakMemoryBytes: peakMemoryBytes(),
     };
   });
 
+/** null: all channels stay. */
+function widthAsked({ mlpWidth }: PruneRecipe, met: MetBudget | null, all: number): number | null {
+  if (mlpWidth === undefined) return met?.fitting.mlpWidth ?? null;
+  if (met)
+    throw new UserError(
+      'usage',
+      'A budget says how many channels stay; leave out the width of the MLPs, or the budget.',
+    );
+  if (mlpWidth > all)
+    throw new UserError('badChoice', `The MLPs have ${all} channels, so that ${mlpWidth} cannot stay; keep fewer.`);
+  return mlpWidth === all ? null : mlpWidth;
+}
+
+function refuseForMergekit({ mergekit }: PruneRecipe, drop: DropSet, mlpWidth: number | null): void {
+  if (!mergekit) return;
+  if (drop.attention.length > 0 || drop.mlp.length > 0)
+    throw new UserError('usage', 'mergekit knows no sublayers; leave out --mergekit, or drop whole blocks only.');
+  if (mlpWidth !== null)
+    throw new UserError('usage', 'mergekit knows no channels; leave out --mergekit, or drop whole blocks only.');
+}
+
+function channelsThatStay(checkpoint: Checkpoint, drop: DropSet, mlpWidth: number, { signal }: Run) {
+  const blocks = checkpoint.config.blocks.map((_, k) => k).filter((k) => !drop.blocks.includes(k));
+  return heaviestChannels(checkpoint, blocks, mlpWidth, signal);
+}
+
 /** What was decided before anything is written. */
 interface Decided {
+  readonly rule: DropRule;
   readonly choice: Choice;
   readonly measured: Measured | null;
   readonly repaired: Awaited<ReturnType<typeof repairLinear>> | null;
+  readonly narrower: NarrowerMlps | null;
 }
 
-async function write(checkpoint: Checkpoint, recipe: PruneRecipe, { choice, measured, repaired }: Decided, run: Run) {
+async function write(checkpoint: Checkpoint, recipe: PruneRecipe, decided: Decided, run: Run) {
+  const { rule, choice, measured, repaired, narrower } = decided;
   const writing = progress(run, 'write');
   const began = performance.now();
   const written = await writeWithoutBlocks(checkpoint, {
     drop: choice.drop,
+    ...(narrower && { narrower }),
     out: recipe.out,
     dtype: recipe.dtype,
     replaced: (name) => (repaired?.weights.has(name) ? Promise.resolve(repaired.weights.get(name)!) : null),
     ...(recipe.maxShardBytes !== null && { maxShardBytes: recipe.maxShardBytes }),
     provenance: {
-      rule: recipe.rule,
+      rule,
       scores: choice.scores,
       order: choice.order,
       calibration: measured?.source ?? null,
@@ -95,7 +136,8 @@ async function write(checkpoint: Checkpoint, recipe: PruneRecipe, { choice, meas
 /** The scores that the rule asks for; nothing is computed for blocks given by hand or by depth. */
 async function measure(
   checkpoint: Checkpoint,
-  { rule, source, compute }: PruneRecipe,
+  rule: DropRule,
+  { source, compute }: PruneRecipe,
   run: Run,
 ): Promise<Measured | null> {
   const { nBlocks } = checkpoint.config;
@@ -109,28 +151,38 @@ async function measure(
   return measureImportance(checkpoint, { source, methods, measure, stay: false, compute }, run);
 }
 
-type Rounding = NonNullable<PruneReport['rounding']>;
+type Losses = Pick<PruneReport, 'channels'> & { readonly rounding: NonNullable<PruneReport['rounding']> | null };
 
-/** Of the model that will be written, in float32; null where nothing is rounded. A loss that is not finite ends it here. */
-async function lossBeforeRounding(
+/**
+ * Of the model that will be written, with all channels and in float32; null where nothing is rounded and no channel goes. A loss
+ * that is not finite ends it here.
+ */
+async function lossBefore(
   { config }: Checkpoint,
   recipe: PruneRecipe,
-  drop: DropSet,
-  repair: RepairReport | null,
+  { choice, repaired, narrower }: Decided,
   run: Run,
-): Promise<Rounding | null> {
-  if (config.dtype === 'F64' && recipe.dtype === null) return null;
+): Promise<Losses | null> {
   const dtype = recipe.dtype ?? (config.dtype.toLowerCase() as Dtype);
-  if (dtype === 'f32' || (dtype === config.dtype.toLowerCase() && !repair)) return null;
-  const lossNatsBefore = repair?.lossAfter ?? (await lossOf(recipe.model, drop, recipe, run));
-  return { dtype, lossNatsBefore, lossNatsAfter: null };
+  const isOfSource = recipe.dtype === null || dtype === config.dtype.toLowerCase();
+  const keepsAll = dtype === 'f32' || (isOfSource && (config.dtype === 'F64' || !repaired));
+  if (keepsAll && !narrower) return null;
+  const lossNatsBefore = repaired?.report.lossAfter ?? (await lossOf(recipe.model, choice.drop, recipe, run));
+  const losses = { lossNatsBefore, lossNatsAfter: null };
+  return {
+    rounding: keepsAll ? null : { dtype, ...losses },
+    ...(narrower && { channels: { before: config.mlpWidth, after: narrower.width, ...losses } }),
+  };
 }
 
-/** What narrower weights cost on the text, if there is one. */
-async function withLossAfter(recipe: PruneRecipe, before: Rounding, run: Run): Promise<Rounding> {
+/** What narrower weights and fewer channels cost on the text, if there is one. */
+async function withLossAfter(recipe: PruneRecipe, { rounding, channels }: Losses, run: Run): Promise<Losses> {
   const after = await afterWriting(recipe.out, () => lossOf(recipe.out, ofBlocks([]), recipe, run), run);
-  if ('reason' in after) return { ...before, notMeasured: after.reason };
-  return { ...before, lossNatsAfter: after.value };
+  const found = 'reason' in after ? { notMeasured: after.reason } : { lossNatsAfter: after.value };
+  return {
+    rounding: rounding && { ...rounding, ...found },
+    ...(channels && { channels: { ...channels, ...found } }),
+  };
 }
 
 /** null without a text. */

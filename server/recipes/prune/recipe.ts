@@ -1,8 +1,10 @@
 // prune: writes a model without some of its blocks, or sublayers of them.
 import * as z from 'zod';
 import {
+  askedRule,
+  type Budget,
+  cacheWidth,
   compute,
-  dropRule,
   outputModel,
   path,
   positive,
@@ -10,8 +12,8 @@ import {
   type DropRule,
   type Dtype,
 } from '../../protocol/recipes';
-import type { RunFacts, ModelSummary } from '../../protocol/reports';
-import { type CommandLine, outputModelOptions } from '../commandLine';
+import type { Fitting, RunFacts, ModelSummary } from '../../protocol/reports';
+import { type CommandLine, type CommandOption, outputModelOptions } from '../commandLine';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
 const repair = z.strictObject({
@@ -30,7 +32,10 @@ export type RepairName = z.output<typeof repairName>;
 const schema = z.strictObject({
   kind: z.literal('prune'),
   model: path('modelFolder'),
-  rule: dropRule,
+  /** Where its count is a budget, so many blocks go, and so many channels of every MLP, that the model fits. */
+  rule: askedRule,
+  /** How many channels of every MLP stay, those of the heaviest weights; absent: all, or as a budget says. */
+  mlpWidth: positive.optional(),
   /** Needed by rules whose method looks at text, and by repair. */
   source: tokenSource.nullable().default(null),
   repair: repair.nullable().default(null),
@@ -50,6 +55,18 @@ export interface PruneReport extends RunFacts {
   dropSet: number[];
   /** Sublayers that were zeroed, in the numbering of the model that was pruned. */
   droppedSublayers: { attention: number[]; mlp: number[] };
+  /** Channels of every MLP before and after, with the loss of the model that was written beside that of one with all channels;
+   * nulls where no text was given. Absent: all stayed. */
+  channels?: {
+    before: number;
+    after: number;
+    lossNatsBefore: number | null;
+    lossNatsAfter: number | null;
+    /** Why the loss of the written model is not there, though there was a text. */
+    notMeasured?: string;
+  };
+  /** What was asked for in the place of a count, and what was found to meet it. */
+  budget?: Budget & { fitting: Fitting };
   repair: RepairReport | null;
   keptBlocks: number[];
   /** In the numbering of the first, never pruned model. */
@@ -84,14 +101,28 @@ export interface RepairReport {
   ridges: { ridge: number; heldOutLossNats: number }[];
 }
 
+/** In the place of a count of blocks; cli/completions.ts makes a budget of them. */
+export const budgetOptions: readonly CommandOption[] = [
+  { flags: '--fit <size>', read: 'bytes', help: 'as many blocks and channels as make the weights fit, such as 4GB' },
+  { flags: '--context-tokens <n>', read: 'natural', help: 'with --fit: the cache of so many tokens has to fit, too' },
+  { flags: '--cache <width>', choices: cacheWidth.options, default: 'f16', help: 'in what that cache is kept' },
+  { flags: '--parameters <n>', read: 'parameters', help: 'as many as leave this many parameters, such as 2.5B' },
+  { flags: '--whole-blocks', help: 'with a budget: only blocks go, no channels of the MLPs' },
+];
+
 const command = {
   summary: 'write the model without some of its blocks, or sublayers of them',
   arguments: [{ name: '<model>', field: 'model' }],
   text: { sequences: 16, needed: false },
   drops: 'blocks to drop',
   options: [
-    { flags: '--method <name>', help: 'let a method choose (with --count); removal, greedy or deepest, too' },
+    {
+      flags: '--method <name>',
+      help: 'let a method choose (with --count, --fit or --parameters); removal, greedy or deepest, too',
+    },
     { flags: '--count <n>', read: 'positive', help: 'how many blocks the method chooses' },
+    ...budgetOptions,
+    { flags: '--mlp-width <n>', field: 'mlpWidth', read: 'positive', help: 'how many channels of every MLP stay' },
     { flags: '--protect <blocks>', read: 'blocks', help: 'blocks that the method must not choose' },
     ...outputModelOptions,
     {

@@ -7,8 +7,9 @@ import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';
 import { loadTask, resolveTasks } from '../../evaluation/tasks';
 import type { ModelConfig } from '../../model/config';
-import type { StudyEvaluation, StudyHealing, StudyRecipe } from './recipe';
+import type { AskedStudy, StudyEvaluation, StudyHealing, StudyRecipe } from './recipe';
 import { checkStudy } from './check';
+import { type CountedStudy, countedStudy } from './counts';
 import type { TokenSource } from '../../protocol/recipes';
 import type { ModelSummary } from '../../protocol/reports';
 import { openTokenizer } from '../../tokenizer/tokenizer';
@@ -19,7 +20,7 @@ import { sequencesFor } from '../sequences';
 import { refuseUnfoldable } from '../../pruning/repair';
 import { nullIfMissing } from '../../shared/systemErrors';
 
-export interface ReadyStudy {
+export interface ReadyStudy extends CountedStudy {
   readonly config: ModelConfig;
   readonly model: ModelSummary;
   readonly shapes: StudyShapes;
@@ -31,9 +32,11 @@ export interface ReadyStudy {
 }
 
 /** Throws UserError with a sentence for whatever could not be carried out. */
-export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
-  withCheckpoint(recipe.model, async (checkpoint) => {
+export const prepareStudy = (asked: AskedStudy): Promise<ReadyStudy> =>
+  withCheckpoint(asked.model, async (checkpoint) => {
     const { config } = checkpoint;
+    const model = summarize(checkpoint);
+    const { recipe, budgets } = countedStudy(asked, model);
     checkStudy(recipe, config.nBlocks);
     if (recipe.repairs.some((repair) => repair !== 'none')) refuseUnfoldable(config);
     const tasksSha256 = recipe.evaluate && (await checkTasks(recipe.evaluate));
@@ -42,8 +45,10 @@ export const prepareStudy = (recipe: StudyRecipe): Promise<ReadyStudy> =>
     const weights = [...checkpoint.weights].map(([name, { shape, dtype }]) => [name, shape, dtype]);
     const modelSha256 = sha256(JSON.stringify({ config, weights, sizeBytes: checkpoint.sizeBytes }));
     return {
+      recipe,
+      budgets,
       config,
-      model: summarize(checkpoint),
+      model,
       shapes,
       inputs: { modelSha256, filesSha256 },
       tasksSha256,

@@ -4,6 +4,8 @@
 import * as z from 'zod';
 import {
   blocks,
+  type Budget,
+  budget,
   compute,
   distinct,
   dtype,
@@ -14,7 +16,7 @@ import {
   type TokenSourceReport,
   type DropSet,
 } from '../../protocol/recipes';
-import type { RunFacts, ModelSummary, MethodScores } from '../../protocol/reports';
+import type { Fitting, RunFacts, ModelSummary, MethodScores } from '../../protocol/reports';
 import { type EvaluateReport, evaluation } from '../evaluate/recipe';
 import { adapter } from '../heal/adapterOptions';
 import type { HealReport } from '../heal/recipe';
@@ -51,8 +53,12 @@ export const studySchema = z.strictObject({
   source: tokenSource,
   /** Names of the tables in shared/methods.ts. */
   methods: z.array(method).min(1, 'it names no method').max(100).refine(distinct, 'it names a method twice'),
-  /** How many blocks go. */
-  counts: z.array(count).min(1, 'it names no count').max(1000).refine(distinct, 'it names a count twice'),
+  /** How many blocks go, or how large what stays may be: the fewest whole blocks that meet it go. */
+  counts: z
+    .array(z.union([count, ...budget.options]))
+    .min(1, 'it names no count')
+    .max(1000)
+    .refine(distinct, 'it names a count twice'),
   /** Blocks that no method may choose. */
   protected: blocks.default([]),
   repairs: z
@@ -73,7 +79,10 @@ export const studySchema = z.strictObject({
   out: path('outputFolder'),
   compute,
 });
-export type StudyRecipe = z.output<typeof studySchema>;
+/** As it is asked for: budgets may stand among its counts. */
+export type AskedStudy = z.output<typeof studySchema>;
+/** With counts alone. */
+export type StudyRecipe = Omit<AskedStudy, 'counts'> & { counts: number[] };
 
 export interface StudyReport extends RunFacts {
   kind: 'study';
@@ -88,6 +97,8 @@ export interface StudyReport extends RunFacts {
   perplexity: TokenSourceReport | null;
   /** The original first, then by count. */
   variants: StudyVariant[];
+  /** Budgets among the counts that were asked for, and what met them; absent: there were none. */
+  budgets?: { budget: Budget; fitting: Fitting }[];
   /** Base and variants together; null where nothing was evaluated. Labels are those of the variants. */
   evaluation: EvaluateReport | null;
   steps: StudyStep[];

@@ -7,7 +7,7 @@ import { withinContent } from '../../files/contained';
 import { removeTree } from '../../files/remove';
 import type { StudyPlan } from '../../protocol/engine';
 import type { RecipeOf, ReportOf } from '../kinds';
-import type { StepKind, StudyRecipe, StudyReport } from './recipe';
+import type { AskedStudy, StepKind, StudyRecipe, StudyReport } from './recipe';
 import type { AnalyzeReport } from '../analyze/recipe';
 import { measureOperationsPerSecond } from '../../runtime/speed';
 import { runAnalyze } from '../analyze/analyze';
@@ -50,11 +50,11 @@ export const stepRunners: StepRunners = {
 };
 
 /** Throws UserError('cancelled') after the signal; what is finished by then stays. */
-export async function runStudy(asked: StudyRecipe, run: Run, runners: StepRunners = stepRunners): Promise<StudyReport> {
-  const { config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(asked);
-  const folder = await openStudyFolder(asked, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
-  const known = await folder.kept(analysisStep(asked));
-  const recipe = inBegunWidth(asked, known, run);
+export async function runStudy(asked: AskedStudy, run: Run, runners: StepRunners = stepRunners): Promise<StudyReport> {
+  const { recipe: counted, budgets, config, model, shapes, inputs, tasksSha256, source } = await prepareStudy(asked);
+  const folder = await openStudyFolder(counted, inputs, tasksSha256, (text) => run.emit({ kind: 'warning', text }));
+  const known = await folder.kept(analysisStep(counted));
+  const recipe = inBegunWidth(counted, known, run);
   const operationsPerSecond = await withDevice(recipe.compute, (device) => measureOperationsPerSecond(device));
   const carried = new Map<string, CarriedStep>();
   const emitPlan = (plan: StudySteps): StudyPlan => {
@@ -80,7 +80,8 @@ export async function runStudy(asked: StudyRecipe, run: Run, runners: StepRunner
     const isLastOfBatch = step.batch !== null && plan.steps[i + 1]?.batch !== step.batch;
     if (isLastOfBatch) await removeModels(recipe, plan.batches[step.batch!]!);
   }
-  const report = studyReport(recipe, model, plan, carried);
+  const found = studyReport(recipe, model, plan, carried);
+  const report = budgets.length > 0 ? { ...found, budgets: [...budgets] } : found;
   // Only here is it needed what draws.
   const { studyFiles } = await import('./files');
   await folder.write(studyFiles(report, Date.now()));
