@@ -10,8 +10,9 @@ import { repoRoot } from './fixtures';
 const compute = [
   ['engine', 'cli', 'makeShape', 'probe'],
   ['recipes'],
+  ['publishing'],
   ['reporting'],
-  ['analysis', 'pruning', 'training', 'evaluation', 'publishing', 'hub'],
+  ['analysis', 'pruning', 'training', 'evaluation', 'hub'],
   ['execution'],
   ['checkpoint', 'data', 'runtime'],
   ['model', 'tokenizer', 'devices'],

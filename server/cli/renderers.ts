@@ -12,6 +12,7 @@ import {
   renderPull,
   renderSparsify,
 } from './render';
+import { renderCard } from './renderCard';
 import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
 import { renderProof } from './renderProof';
@@ -31,6 +32,7 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   evaluate: renderEvaluation,
   study: renderStudy,
   prove: renderProof,
+  card: renderCard,
 };
 
 /** A report for people. Of a kind without a row it shows the numbers and words that stand in the report itself. */

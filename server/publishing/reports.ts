@@ -1,6 +1,8 @@
 // What proof and card need of the reports of single runs, which people may have edited. What is not needed is left out.
 import * as z from 'zod';
 import { bos } from '../protocol/recipes';
+import type { EvaluateReport } from '../recipes/evaluate/recipe';
+import type { StudyReport } from '../recipes/study/recipe';
 
 const count = z.int().nonnegative();
 const blocks = z.array(count);
@@ -39,8 +41,8 @@ const model = z.object({
 
 const rule = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('chosen') }),
-  z.object({ kind: z.literal('method'), method: z.string(), count }),
-  z.object({ kind: z.literal('deepest'), count }),
+  z.object({ kind: z.literal('method'), method: z.string() }),
+  z.object({ kind: z.literal('deepest') }),
 ]);
 
 const repair = z.object({
@@ -149,3 +151,6 @@ export const runReportSchema = z.discriminatedUnion('kind', [
 
 export type RunReport = z.output<typeof runReportSchema>;
 export type RunReportOf<K extends RunReport['kind']> = Extract<RunReport, { kind: K }>;
+
+/** What may be said of a model: reports of single runs, of evaluations and of studies. */
+export type FoundReport = RunReport | EvaluateReport | StudyReport;

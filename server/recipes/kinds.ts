@@ -1,6 +1,7 @@
 // Every kind of recipe by its declaration, and what follows from them for all kinds.
 import * as z from 'zod';
 import { analyzeKind } from './analyze/recipe';
+import { cardKind } from './card/recipe';
 import { evaluateKind } from './evaluate/recipe';
 import { generateKind } from './generate/recipe';
 import { healKind } from './heal/recipe';
@@ -27,6 +28,7 @@ export const kinds = {
   evaluate: evaluateKind,
   study: studyKind,
   prove: proveKind,
+  card: cardKind,
 } as const;
 
 export type Kind = keyof typeof kinds;

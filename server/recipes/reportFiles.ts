@@ -5,14 +5,11 @@ import { unsealed } from '../checkpoint/sealed';
 import { UserError } from '../errors';
 import { reportOf } from '../evaluation/reportFromHarness';
 import { readText } from '../files/text';
-import { type RunReport, runReportSchema } from '../publishing/reports';
+import { type FoundReport, runReportSchema } from '../publishing/reports';
 import { nullIfMissing } from '../shared/systemErrors';
-import type { EvaluateReport } from './evaluate/recipe';
 import { evaluateReportSchema, harnessResultsSchema } from './evaluate/reportSchema';
 import type { StudyReport } from './study/recipe';
 import { studyReportSchema } from './study/reportSchema';
-
-export type FoundReport = RunReport | EvaluateReport | StudyReport;
 
 /** @throws UserError `notFound`, or `badData` for what is no report of a known kind. */
 export const readReports = (files: readonly string[]): Promise<FoundReport[]> => Promise.all(files.map(readReport));

@@ -69,6 +69,7 @@ const commands: Record<string, { args: string[]; reads: string[] }> = {
   graph: { args: [model, '--block', '1'], reads: [config, weights] },
   serve: { args: [], reads: [] },
   pull: { args: ['owner/name'], reads: [] },
+  card: { args: [model, '--original', model, '--prose', text], reads: [config, text] },
   prove: { args: [model, '--original', model, '--text', text], reads: [config, weights, text] },
   devices: { args: [], reads: [] },
 };
@@ -87,6 +88,7 @@ const options: Record<string, 'read' | 'written'> = {
   '--dense': 'read',
   '--original': 'read',
   '--report': 'read',
+  '--prose': 'read',
 };
 
 const all = espalierProgram().commands.flatMap((command) =>

@@ -41,6 +41,7 @@ const least: Record<Kind, object> = {
     healing: { data, loop: { heldOut: source } },
   },
   prove: { model: 'm' },
+  card: { model: 'm' },
 };
 const each = (Object.keys(kinds) as Kind[]).map((kind) => ({ kind, input: { kind, ...least[kind] } }));
 

@@ -13,11 +13,11 @@ import { type LossSubject, promisedLosses } from '../../publishing/promisedLosse
 import { firstFailure } from '../../publishing/proof';
 import { proveFolder } from '../../publishing/prove';
 import { proveAdapter } from '../../publishing/proveAdapter';
-import { tokenSourceReport } from '../../publishing/reports';
+import { type FoundReport, tokenSourceReport } from '../../publishing/reports';
 import type { Device } from '../../runtime/device';
 import { findOriginal } from '../heal/findOriginal';
 import { noTime, nothingHeld, type Run, runFacts, withDevice, withModel } from '../recipeContext';
-import { type FoundReport, readReports } from '../reportFiles';
+import { readReports } from '../reportFiles';
 import type { ProofCheck, ProveRecipe, ProveReport } from './recipe';
 
 export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveReport> {
