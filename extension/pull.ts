@@ -1,10 +1,12 @@
-// Pulling a model from the hub: its name is asked for, and a run fetches it into Hugging Face's cache, where the list of models
-// finds it.
+// Pulling from the hub: a run fetches a model, whose name is asked for, or the data of tasks into Hugging Face's cache, where the list
+// of models and evaluations find them.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { type Disposable, type Uri, window } from 'vscode';
 import { UserError } from '../server/errors';
+import { defaultRevision } from '../server/protocol/repositoryNames';
+import type { RecipeOf } from '../server/recipes/kinds';
 import { hubPlaces } from '../server/shared/hubCache';
 import { parseRepository } from '../server/shared/repositoryName';
 import { cannotWrite } from '../server/shared/systemErrors';
@@ -20,7 +22,6 @@ export interface PullHost {
 
 /** @param offered what stands in the box at first */
 export async function pullModel(host: PullHost, offered = ''): Promise<void> {
-  const { connection, panels } = host;
   const text = await window.showInputBox({
     title: 'Pull Model from Hub',
     prompt: 'OWNER/NAME of a model with weights as safetensors, and @REVISION where it is not main',
@@ -29,10 +30,18 @@ export async function pullModel(host: PullHost, offered = ''): Promise<void> {
     ignoreFocusOut: true,
     validateInput: repositoryProblem,
   });
-  if (text === undefined) return;
+  if (text !== undefined) await startPull(host, parseRepository(text));
+}
+
+/** The data of these tasks and groups, by name. */
+export const pullTasks = (host: PullHost, tasks: string[]): Promise<void> =>
+  startPull(host, { tasks, revision: defaultRevision });
+
+async function startPull(host: PullHost, what: Omit<RecipeOf<'pull'>, 'kind'>): Promise<void> {
+  const { connection, panels } = host;
   await openCache(host);
   await connection.ready();
-  const recipe = { kind: 'pull' as const, ...parseRepository(text) };
+  const recipe = { kind: 'pull' as const, ...what };
   panels.openRun(await connection.request('runs/start', { runId: randomUUID(), recipe }));
 }
 
@@ -59,7 +68,7 @@ async function openCache({ connection, settings }: PullHost): Promise<void> {
   if (!isOpen())
     throw new UserError(
       'usage',
-      "Models are pulled into Hugging Face's cache, which the setting espalier.huggingFaceCache leaves out; switch it on.",
+      "What is pulled goes into Hugging Face's cache, which the setting espalier.huggingFaceCache leaves out; switch it on.",
     );
   await connection.stop();
   connection.start();

@@ -14,7 +14,7 @@ export interface Settings {
   idleSeconds(): number;
   /** Absolute folders outside of the workspace that hold models. */
   modelFolders(): string[];
-  /** The absolute folder with the tasks' data; null: none was chosen yet. */
+  /** The absolute folder with the tasks' data; null: Hugging Face's cache. */
   benchmarkData(): string | null;
   /** Folders with models: those of a trusted workspace, those of the setting, and the cache of the Hub. */
   roots(): ModelRoot[];

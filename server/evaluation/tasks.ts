@@ -5,7 +5,7 @@ import { meant } from '../shared/nearName';
 import { itemsOf } from './prompts';
 import { readCachedQuestions } from './tasks/cachedData';
 import { readQuestions } from './tasks/dataFolder';
-import { rowOf } from '../shared/rowOf';
+import { factsNamed } from '../shared/taskNames';
 import { type Split, taskTags } from '../shared/tasks';
 import { groups, tasks } from './tasks/table';
 import type { LoadedTask, Question, Task } from './tasks/task';
@@ -99,11 +99,8 @@ export async function loadTask(
 
 /** The tasks that a name stands for; none for a name that nobody knows. */
 export const tasksNamed = (name: string): Task[] => {
-  const inside = groups.filter((group) => group.name === name || group.parent === name).map((group) => group.name);
-  return tasks.filter(
-    (task) =>
-      task.name === name || (task.group && inside.includes(task.group)) || rowOf(taskTags, name)?.includes(task.name),
-  );
+  const named = factsNamed(name).map((facts) => facts.name);
+  return tasks.filter((task) => named.includes(task.name));
 };
 
 /** How often guessing is right, over all questions: they need not have equally many choices. */

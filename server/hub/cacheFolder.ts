@@ -6,8 +6,8 @@ import { basename, dirname, join, posix } from 'node:path';
 import { writeStagedFile } from '../checkpoint/stagedFile';
 import { type HeldFolder, holdFolder, refuseElsewhere } from '../files/contained';
 import { removeVoidLocks, withOwner } from '../files/owner';
-import { cacheFolderOf, type RepositoryKind } from '../shared/hubCache';
-import { isCommit } from '../protocol/repositoryNames';
+import { isCommit, type RepositoryKind } from '../protocol/repositoryNames';
+import { cacheFolderOf } from '../shared/hubCache';
 import { cannotRead, cannotWrite, isMissing, nullIfMissing } from '../shared/systemErrors';
 import { hexOf, type HubFile } from './answers';
 

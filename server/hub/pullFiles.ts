@@ -137,7 +137,12 @@ async function announce(
   const files = parts.flatMap((part) => part.files);
   const freeBytes = await freeBytesOf(cache);
   onPlan({
-    sources: parts.map(({ subject: { repository, revision }, commit }) => ({ repository, revision, commit })),
+    sources: parts.map(({ subject: { kind, repository, revision }, commit }) => ({
+      kind,
+      repository,
+      revision,
+      commit,
+    })),
     cache,
     nFiles: files.length,
     sizeBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),

@@ -2,7 +2,7 @@
 // (utils/_http.py, hf_raise_for_status).
 import { type ErrorCode, UserError } from '../errors';
 import { HubFailure } from './failures';
-import type { RepositoryKind } from '../shared/hubCache';
+import type { RepositoryKind } from '../protocol/repositoryNames';
 import { type HubSettings, inWords } from './hubSettings';
 
 /** What was asked for. */

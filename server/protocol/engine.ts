@@ -13,6 +13,7 @@ import type {
 } from './reports';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
+import type { RepositoryKind } from './repositoryNames';
 
 /** Shown before the work starts. */
 export interface Plan {
@@ -67,7 +68,7 @@ export interface StudyPlan {
 /** What a pull will fetch, before it does. */
 export interface DownloadPlan {
   /** A model's repository, or those of data sets. */
-  sources: { repository: string; revision: string; commit: string }[];
+  sources: { kind: RepositoryKind; repository: string; revision: string; commit: string }[];
   /** The folder of Hugging Face's cache. */
   cache: string;
   nFiles: number;

@@ -2,6 +2,9 @@
 
 export const defaultRevision = 'main';
 
+/** As the hub calls what a repository holds, in its addresses and in the names of its cache. */
+export type RepositoryKind = 'models' | 'datasets';
+
 /** As huggingface_hub's validate_repo_id: letters, digits, `-`, `_` and `.`, an owner at most, no `--` and `..`. */
 export const isRepository = (text: string): boolean =>
   /^(?:\b[\w.-]{1,96}\b\/)?\b[\w.-]{1,96}\b$/.test(text) && !/--|\.\.|\.git$/.test(text);

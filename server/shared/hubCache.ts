@@ -1,5 +1,6 @@
 // Where Hugging Face's own tools keep what they have fetched, and the token. Their precedence: huggingface_hub 2.x, constants.py,
 // and datasets, config.py. An empty variable counts as one that is not set.
+import type { RepositoryKind } from '../protocol/repositoryNames';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -31,9 +32,6 @@ const expanded = (path: string, environment: Environment, home: string): string 
   path.replace(/^~(?=\/|$)/, home).replace(/\$(\w+|\{\w+\})/g, (found, name: string) => {
     return environment[name.replace(/[{}]/g, '')] ?? found;
   });
-
-/** As the hub calls what a repository holds, in its addresses and in the names of its cache. */
-export type RepositoryKind = 'models' | 'datasets';
 
 /** `datasets--owner--name`, as the hub's cache calls the folder of a repository. */
 export const cacheFolderOf = (kind: RepositoryKind, repository: string): string =>

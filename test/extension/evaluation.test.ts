@@ -57,7 +57,8 @@ describe('a form', () => {
         }),
       );
     const settings = { benchmarkData: () => folder, compute: () => compute };
-    const make = () => openEvaluationForm(memory as never, settings, { request } as never, () => {});
+    const missing = (tasks: readonly string[], examples: boolean) => tasks.slice(0, examples ? 2 : 1);
+    const make = () => openEvaluationForm(memory as never, settings, { request } as never, () => {}, missing);
     return {
       form: make(),
       make,
@@ -68,12 +69,19 @@ describe('a form', () => {
     };
   }
 
-  it('plans once there is data, and keeps the newest answer alone', async () => {
-    const { form, open, choose } = formWith(null);
-    await form.plan(places.models);
-    expect(form.state).toMatchObject({ dataFolder: null, plan: null });
-    expect(() => form.recipe(defaultEvaluation, places.models)).toThrow('choose it first');
+  it('reads the cache until a folder is chosen, and says what that lacks', async () => {
+    const { form, choose } = formWith(null);
+    expect(form.state).toMatchObject({ dataFolder: null, missingData: ['hellaswag'] });
+    expect(form.recipe(defaultEvaluation, places.models).data).toBe(null);
+    await form.take({ ...defaultEvaluation, fewShot: 5 });
+    expect(form.state.missingData).toEqual(['hellaswag', 'arc_easy']);
     choose('/benchmarks');
+    expect(form.state).toMatchObject({ dataFolder: '/benchmarks', missingData: [] });
+    expect(form.recipe(defaultEvaluation, places.models).data).toBe('/benchmarks');
+  });
+
+  it('keeps the newest answer alone', async () => {
+    const { form, open } = formWith('/benchmarks');
     const [first, second] = [form.plan(places.models), form.plan([places.models[0]!])];
     expect(open.map(({ recipe }) => recipe.models)).toEqual([places.models, [places.models[0]]]);
     open[1]!.answer(2);

@@ -1,6 +1,6 @@
 // Pulling from the editor: what may be typed, and what a link asks for.
 import { describe, expect, it, vi } from 'vitest';
-import { nameInLink, pullModel, repositoryProblem } from '../../extension/pull';
+import { nameInLink, pullModel, pullTasks, repositoryProblem } from '../../extension/pull';
 
 const asked = vi.hoisted(() => ({ box: [] as { value?: string }[], answer: undefined as string | undefined }));
 vi.mock('vscode', () => ({
@@ -53,5 +53,13 @@ describe('a pull', () => {
     await pullModel(host(['/cache'], requests), 'evil/offer');
     expect(asked.box.at(-1)).toMatchObject({ value: 'evil/offer' });
     expect(requests.map(({ recipe }) => recipe)).toEqual(recipes);
+  });
+
+  it('of data asks nothing but the server', async () => {
+    const requests: { recipe?: object }[] = [];
+    const nBoxes = asked.box.length;
+    await pullTasks(host(['/cache'], requests), ['piqa']);
+    expect(asked.box).toHaveLength(nBoxes);
+    expect(requests.map(({ recipe }) => recipe)).toEqual([{ kind: 'pull', tasks: ['piqa'], revision: 'main' }]);
   });
 });

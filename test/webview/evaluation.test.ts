@@ -216,6 +216,7 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
       'evaluate/remove': () => null,
       'evaluate/data': () => null,
     });
+    expect(await it.page.locator('#pull-data').count()).toBe(0);
     const text = (await it.page.textContent('#form'))!.replace(/\s+/g, ' ');
     for (const fact of ['SmolLM2-135M-pruned, without 12–16', '/benchmarks', 'About 5 min 12 s', '1.9 GB of 8.0 GB'])
       expect(text).toContain(fact);
@@ -237,7 +238,9 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     await it.page.click('#add-variant');
     await it.page.click('#models .tool >> nth=0');
     await it.page.click('#choose-data');
-    await expect.poll(() => asks(it, 'evaluate/data')).toHaveLength(1);
+    await expect.poll(() => asks(it, 'evaluate/data')).toEqual([{ from: 'folder' }]);
+    await it.page.click('#use-cache');
+    await expect.poll(() => asks(it, 'evaluate/data').at(-1)).toEqual({ from: 'cache' });
     expect(asks(it, 'evaluate/remove')).toEqual([{ folder: '/models/smollm2-135m-pruned' }]);
     await eventually(() => it.page.locator('#start[disabled]').count(), 0);
     await it.page.click('#start');
@@ -250,8 +253,8 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
   it.each([
     {
       what: 'data',
-      form: evaluationForm({ dataFolder: null, plan: null }),
-      says: 'Choose the folder with the tasks’ data first.',
+      form: evaluationForm({ dataFolder: null, missingData: ['hellaswag', 'mmlu'] }),
+      says: 'Pull the data, or choose a folder that has them.',
     },
     {
       what: 'a task',
@@ -262,6 +265,16 @@ describe.skipIf(!available(chromiumFile))('the page of an evaluation', () => {
     const { page } = await open(evaluationState(form));
     expect(await page.textContent('#plan')).toBe(says);
     expect(await page.locator('#start[disabled]').count()).toBe(1);
+  });
+
+  it('names the tasks whose data are not in the cache, and pulls them', async () => {
+    const form = evaluationForm({ dataFolder: null, missingData: ['hellaswag', 'mmlu'] });
+    const it = await open(evaluationState(form), { 'evaluate/pull': () => null });
+    expect(await it.page.textContent('#data-folder')).toBe('Hugging Face’s cache');
+    expect(await it.page.textContent('#missing-data')).toBe('hellaswag, mmlu');
+    expect(await it.page.locator('#use-cache').count()).toBe(0);
+    await it.page.click('#pull-data');
+    await expect.poll(() => asks(it, 'evaluate/pull')).toHaveLength(1);
   });
 
   it('says what a narrow page leaves out of the table in a chart of its own', async () => {

@@ -172,7 +172,11 @@ function runPage(text: string): OpenOptions {
           run: runOf({ state: 'failed', code: text, message: text, title: text, model: text }),
           recipeYaml: `model: ${text}\n`.repeat(3),
           plan: { ...plan, model: text, device: text },
-          download: { ...download, sources: [{ repository: text, revision: text, commit: text }], cache: text },
+          download: {
+            ...download,
+            sources: [{ kind: 'models', repository: text, revision: text, commit: text }],
+            cache: text,
+          },
           warnings: [text],
           report: { ...reportOf('smollm2-135m'), model: named(text), device: text },
           connection: { state: 'connected' },

@@ -41,7 +41,8 @@ describe.skipIf(!workbenchAvailable())('evaluating models in the editor', () => 
     await window.chooseFromMenu(window.file('stories260k'), 'Evaluate Model…');
     await window.panel.locator('#form').waitFor();
     expect(await window.panel.locator('#models li').count()).toBe(1);
-    expect(await window.panel.locator('#data-folder').textContent()).toBe('no folder yet');
+    expect(await window.panel.locator('#data-folder').textContent()).toBe('Hugging Face’s cache');
+    expect(await window.panel.locator('#missing-data').textContent()).toContain('hellaswag');
   });
 
   it('adds the variants that were found under the original', async () => {

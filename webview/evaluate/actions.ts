@@ -88,7 +88,8 @@ function runActions({ host, store }: ActionWiring) {
       store.dispatch({ type: 'settings', changes });
       sendQuietly(host.ask('evaluate/settings', { settings: settings() }));
     },
-    chooseData: () => send(host.ask('evaluate/data', {})),
+    chooseData: (from: 'folder' | 'cache') => send(host.ask('evaluate/data', { from })),
+    pullData: () => send(host.ask('evaluate/pull', {}), 'busy'),
     start: () => send(host.ask('evaluate/start', { settings: settings() }), 'busy'),
     repeat: () => send(host.ask('evaluate/repeat', {}), 'busy'),
     /** The form, with these settings changed. */

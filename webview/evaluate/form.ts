@@ -4,6 +4,7 @@ import type { EvaluationForm, EvaluationSettings } from '../../server/protocol/p
 import type { ModelSummary } from '../../server/protocol/reports';
 import { blockRanges } from '../../server/shared/dropSets';
 import { counted, duration, size } from '../../server/shared/numbers';
+import { someNames } from '../../server/shared/someNames';
 import { matricesAs } from '../../server/shared/weightWidths';
 import { plannedMemory } from '../planMemory';
 import { button, checkbox, dropdown, numberField } from '../components/controls';
@@ -18,32 +19,46 @@ export function form(
   shown: EvaluationForm,
   act: EvaluateActions,
 ): TemplateResult {
-  const { settings, dataFolder } = shown;
+  const { settings, missingData } = shown;
   const off = host.connection.state !== 'connected' || busy;
-  const ready = dataFolder !== null && settings.tasks.length > 0;
+  const ready = settings.tasks.length > 0;
+  const hasData = missingData.length === 0;
   return html`
     <p class="quiet intro">Every model answers the same questions, scored as lm-evaluation-harness scores them, and each
       variant is compared with the original question by question.</p>
     <section id="form" aria-label="Settings of the evaluation">
       ${models(host.models, off, act)} ${tasks(settings, act)} ${questions(settings, act)}
-      <fieldset>
-        <legend><h2>Data</h2></legend>
-        <div class="field wide-field"><span>Folder</span>
-          <span class="row">
-            <bdi class="text" id="data-folder">${dataFolder ?? 'no folder yet'}</bdi>
-            ${button({ id: 'choose-data', label: 'Choose Folder…', disabled: off, onPress: act.chooseData })}
-          </span></div>
-      </fieldset>
+      ${data(shown, off, act)}
       ${failure ? html`<p class="note error text" role="alert">${icon('error', 'bad')}<span>${failure}</span></p>` : nothing}
       ${shown.refusal ? html`<p class="note text" role="alert" id="refusal">${icon('warning', 'warn')}<span>${shown.refusal}</span></p>` : nothing}
       <p class="row" id="start-row">
-        ${button({ id: 'start', appearance: 'primary', label: 'Start Evaluation', disabled: off || !ready, onPress: act.start })}
+        ${button({ id: 'start', appearance: 'primary', label: 'Start Evaluation', disabled: off || !ready || !hasData, onPress: act.start })}
         ${button({ id: 'save-recipe', label: 'Save as Recipe…', disabled: off || !ready, onPress: act.saveRecipe })}
         <span class="text quiet" id="plan" role="status">${planned(shown)}</span>
       </p>
       ${written ? html`<p class="small quiet text" role="status">Written to <bdi>${written}</bdi></p>` : nothing}
     </section>`;
 }
+
+const data = ({ dataFolder, missingData }: EvaluationForm, off: boolean, act: EvaluateActions) => html`
+  <fieldset>
+    <legend><h2>Data</h2></legend>
+    <div class="field wide-field"><span>Folder</span>
+      <span class="row">
+        <bdi class="text" id="data-folder">${dataFolder ?? 'Hugging Face’s cache'}</bdi>
+        ${button({ id: 'choose-data', label: 'Choose Folder…', disabled: off, onPress: () => act.chooseData('folder') })}
+        ${dataFolder === null ? nothing : button({ id: 'use-cache', label: 'Use the Cache', disabled: off, onPress: () => act.chooseData('cache') })}
+      </span></div>
+    ${
+      missingData.length === 0
+        ? nothing
+        : html`<div class="field wide-field"><span>Not there yet</span>
+            <span class="row">
+              <bdi class="text" id="missing-data">${someNames(missingData)}</bdi>
+              ${button({ id: 'pull-data', label: 'Pull Data', disabled: off, onPress: act.pullData })}
+            </span></div>`
+    }
+  </fieldset>`;
 
 const models = (list: readonly ModelSummary[], off: boolean, act: EvaluateActions) => html`
   <fieldset>
@@ -155,9 +170,9 @@ function modelTitle({ name, prunedFrom, healed }: ModelSummary, i: number): stri
   );
 }
 
-function planned({ plan, settings, dataFolder, refusal }: EvaluationForm): string {
-  if (dataFolder === null) return 'Choose the folder with the tasks’ data first.';
+function planned({ plan, settings, missingData, refusal }: EvaluationForm): string {
   if (settings.tasks.length === 0) return 'Choose a task first.';
+  if (missingData.length > 0) return 'Pull the data, or choose a folder that has them.';
   if (!plan) return refusal ? '' : 'Planning …';
   const time = plan.estimatedSeconds ? `About ${duration(plan.estimatedSeconds)}, ` : '';
   return `${time}${plannedMemory(plan)}${matricesAs(plan)}. Nothing is written to the model folders.`;

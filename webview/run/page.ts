@@ -197,8 +197,8 @@ const planFacts = (plan: Plan): [string, string][] => [
 ];
 
 const downloadFacts = (download: DownloadPlan): [string, string][] => [
-  ...download.sources.flatMap(({ repository, revision, commit }): [string, string][] => [
-    ['From', `${repository}@${revision}`],
+  ...download.sources.flatMap(({ kind, repository, revision, commit }): [string, string][] => [
+    [kind === 'models' ? 'Model' : 'Data set', `${repository}@${revision}`],
     ['Commit', commit],
   ]),
   ['Size', `${size(download.sizeBytes)} in ${counted(download.nFiles, 'file')}`],

@@ -1,5 +1,5 @@
-// The folder with the tasks' data. It is asked for once and kept in the user's settings, never in those of a workspace,
-// because it widens what the server may read.
+// Where the tasks' data are: in Hugging Face's cache, or in a folder that is kept in the user's settings, never in those of a
+// workspace, because it widens what the server may read.
 import { realpathSync } from 'node:fs';
 import { ConfigurationTarget, Uri, window, workspace } from 'vscode';
 import type { Settings } from '../../settings';
@@ -17,6 +17,12 @@ export async function chooseBenchmarkData(settings: Settings): Promise<string | 
   });
   if (!picked?.[0]) return null;
   const folder = realpathSync(picked[0].fsPath);
-  await workspace.getConfiguration('espalier').update('benchmarkData', folder, ConfigurationTarget.Global);
+  await keep(folder);
   return folder;
 }
+
+/** Data come from the cache again. */
+export const forgetBenchmarkData = (): Promise<void> => keep(undefined);
+
+const keep = async (folder: string | undefined): Promise<void> =>
+  workspace.getConfiguration('espalier').update('benchmarkData', folder, ConfigurationTarget.Global);

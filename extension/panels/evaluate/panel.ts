@@ -7,11 +7,12 @@ import { UserError } from '../../../server/errors';
 import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 import type { EvaluateRecipe } from '../../../server/recipes/evaluate/recipe';
 import { evaluatedWith } from '../../lineage';
+import { pullTasks } from '../../pull';
 import { modelName } from '../../trees/modelNodes';
 import { exportFile, saveRecipeAs } from '../dialogs';
 import { type Answers, openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
-import { chooseBenchmarkData } from './benchmarkData';
+import { chooseBenchmarkData, forgetBenchmarkData } from './benchmarkData';
 import { openShownEvaluation, type ShownEvaluation } from './shown';
 import type { EvaluationPlace, PlaceEvent } from './place';
 import { pickVariants } from './variants';
@@ -72,9 +73,11 @@ function fillEvaluation(
       if (now.state === 'connected' && evaluation.state()) void load().then(notify, (error) => log.warn(String(error)));
       notify();
     }),
-    connection.on('runs/changed', ({ deleted }) => {
+    connection.on('runs/changed', ({ runs, deleted }) => {
       const { runId } = evaluation.now.place;
       if (runId && deleted.includes(runId)) panel.dispose();
+      // Data may be there now that the form has said are missing.
+      else if (!runId && runs.some(({ kind, state }) => kind === 'pull' && state === 'done')) notify();
     }),
   ];
   return {
@@ -101,9 +104,13 @@ function formAnswers(evaluation: ShownEvaluation, move: Move, host: PanelHost) {
       await form.plan(evaluation.now.place.folders);
       return null;
     },
-    async 'evaluate/data'() {
+    async 'evaluate/data'({ from }) {
       // The changed setting makes a new connection, which tells the server of the folder; the form plans again after that.
-      await chooseBenchmarkData(host.settings);
+      await (from === 'folder' ? chooseBenchmarkData(host.settings) : forgetBenchmarkData());
+      return null;
+    },
+    async 'evaluate/pull'() {
+      await pullTasks(host, form.state.missingData);
       return null;
     },
     async 'evaluate/start'(params) {

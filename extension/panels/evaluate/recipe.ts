@@ -16,7 +16,8 @@ export const defaultEvaluationView: EvaluationView = { sort: null, filter: '', s
 export interface EvaluationPlaces {
   /** The original first. */
   readonly models: readonly string[];
-  readonly data: string;
+  /** null: Hugging Face's cache. */
+  readonly data: string | null;
 }
 
 export function evaluateRecipe(

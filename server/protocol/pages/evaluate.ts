@@ -16,8 +16,10 @@ export interface EvaluatePage extends PageProtocol {
     'evaluate/keep': { params: { view: EvaluationView }; result: null };
     /** Remembered by the host, too; their plan comes as evaluate/state. */
     'evaluate/settings': { params: { settings: EvaluationSettings }; result: null };
-    /** Asks for the folder with the tasks' data; the answer comes as evaluate/state. */
-    'evaluate/data': { params: Record<string, never>; result: null };
+    /** Asks for the folder with the tasks' data, or goes back to the cache; the answer comes as evaluate/state. */
+    'evaluate/data': { params: { from: 'folder' | 'cache' }; result: null };
+    /** Fetches the data that the cache lacks, by a run of its own. */
+    'evaluate/pull': { params: Record<string, never>; result: null };
     /** Asks which models, or which earlier evaluation; the answer comes as evaluate/state. */
     'evaluate/addVariant': { params: Record<string, never>; result: null };
     /** A model of the form by its folder, or a run beside this one by its id. */
@@ -47,9 +49,11 @@ export interface EvaluationState {
 /** Before a run. */
 export interface EvaluationForm {
   settings: EvaluationSettings;
-  /** The folder with the tasks' data; null: none was chosen yet. */
+  /** The folder with the tasks' data; null: Hugging Face's cache. */
   dataFolder: string | null;
-  /** null until it is known, and where no data folder is. */
+  /** Of the chosen tasks and groups those whose data the cache lacks, by name; none where a folder was chosen. */
+  missingData: string[];
+  /** null until it is known. */
   plan: PlanEstimate | null;
   /** Why there is no plan, in a sentence. */
   refusal: string | null;

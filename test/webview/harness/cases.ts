@@ -128,6 +128,7 @@ export const measureAll = {
 export const download: DownloadPlan = {
   sources: [
     {
+      kind: 'models',
       repository: 'HuggingFaceTB/SmolLM2-135M',
       revision: 'main',
       commit: '93efa2f097d58c2a74874c7e644dbc9b0cee75a2',

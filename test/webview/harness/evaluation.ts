@@ -308,6 +308,7 @@ export const evaluationForm = (change: Partial<EvaluationForm> = {}): Evaluation
   form: {
     settings: { tasks: tasks.map(([task]) => task), items: 100, fewShot: null, generate: false, weights: null },
     dataFolder: '/benchmarks',
+    missingData: [],
     plan: { ...plan, nTokens: 0, totalBytes: 1.9e9, estimatedSeconds: 312 },
     refusal: null,
     ...change,
@@ -440,7 +441,11 @@ export function evaluationCases(): Case[] {
     made('evaluate-base-alone', shown(evaluated({ report: evaluationReport({ variants: [] }) }))),
     made('evaluate-1240', evaluationState(), { width: 1240 }),
     made('evaluate-480', evaluationState(), { width: 480, height: 1400 }),
-    made('evaluate-form-narrow', evaluationState(evaluationForm({ dataFolder: null, plan: null })), { width: 500 }),
+    made(
+      'evaluate-form-narrow',
+      evaluationState(evaluationForm({ dataFolder: null, missingData: ['hellaswag', 'mmlu'] })),
+      { width: 500 },
+    ),
     made('evaluate-details', evaluationState(), {
       async before({ page }) {
         await page.focus('tr[data-row="hellaswag"]');
