@@ -20,6 +20,7 @@ export const budgets = {
   fuzz: 3,
   faults: 4,
   graph: 1,
+  gguf: 1,
   hub: 2,
   model: 3,
   onnx: 1,

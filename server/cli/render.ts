@@ -2,6 +2,7 @@
 import type { DownloadPlan, Plan } from '../protocol/engine';
 import type { MethodScores, ModelSummary } from '../protocol/reports';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
+import type { ExportReport } from '../recipes/export/recipe';
 import type { GenerateReport } from '../recipes/generate/recipe';
 import type { MergeReport } from '../recipes/merge/recipe';
 import type { PerplexityReport } from '../recipes/perplexity/recipe';
@@ -11,6 +12,7 @@ import type { SparsifyReport } from '../recipes/sparsify/recipe';
 import { budgetInWords } from '../shared/budget';
 import { formatBlockList, formatDropSet, isEmpty } from '../shared/dropSets';
 import { notFinite } from '../shared/finite';
+import { linesForGguf, pruneLayersLine } from '../shared/ggufUse';
 import { tensorNamesInWords } from '../shared/tensorNames';
 import { matricesAs } from '../shared/weightWidths';
 import { renderMeasured } from './renderMeasured';
@@ -140,6 +142,7 @@ export function renderPrune(report: PruneReport): string {
     ...channelRow(report),
     ...roundingRow(report),
     ...(report.model.unusedTensors.length > 0 ? [['left behind', tensorNamesInWords(report.model.unusedTensors)]] : []),
+    ...(isWholeBlocks(report) ? [['in a GGUF file', pruneLayersLine(report.dropSet)]] : []),
     ['written to', report.out],
   ]);
 }
@@ -168,6 +171,12 @@ function channelRow({ channels }: PruneReport): string[][] {
   return [['MLP channels', `${before} -> ${after} in every block, ${cost}`]];
 }
 
+const isWholeBlocks = ({ dropSet, droppedSublayers, repair, channels }: PruneReport): boolean =>
+  dropSet.length > 0 &&
+  droppedSublayers.attention.length + droppedSublayers.mlp.length === 0 &&
+  repair === null &&
+  !channels;
+
 function repairRows({ repair }: PruneReport): string[][] {
   if (!repair) return [];
   const { ridge, gaps, lossBefore, lossAfter, heldOutBefore, heldOutAfter } = repair;
@@ -194,6 +203,15 @@ function roundingRow({ rounding }: PruneReport): string[][] {
     ],
   ];
 }
+
+export const renderExport = (report: ExportReport): string =>
+  table([
+    ['exported', `${report.nTensors} tensors of ${count(report.nParameters)} parameters as ${report.gguf}`],
+    ['in llama.cpp', `${report.architecture}, pre-tokenizer ${report.preTokenizer}`],
+    ['written to', `${report.out}, ${bytes(report.sizeBytes)} in ${seconds(report.elapsedMs / 1000)}`],
+    ...linesForGguf(report.out).map(([program, line]) => [program, line]),
+    ...(report.cut ? [[`cut from ${report.cut.original}`, pruneLayersLine(report.cut.removedBlocks)]] : []),
+  ]);
 
 export function renderSparsify(report: SparsifyReport): string {
   const { nZeroed, nConsidered, lossBefore, lossAfter, notMeasured } = report;

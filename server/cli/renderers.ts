@@ -4,6 +4,7 @@ import type { Kind, Report, ReportOf } from '../recipes/kinds';
 import { weightsInWords } from '../shared/weightWidths';
 import {
   renderAnalysis,
+  renderExport,
   renderGeneration,
   renderMerge,
   renderModel,
@@ -30,6 +31,7 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   heal: renderHealing,
   merge: renderMerge,
   evaluate: renderEvaluation,
+  export: renderExport,
   study: renderStudy,
   prove: renderProof,
   card: renderCard,

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { analyzeKind } from './analyze/recipe';
 import { cardKind } from './card/recipe';
 import { evaluateKind } from './evaluate/recipe';
+import { exportKind } from './export/recipe';
 import { generateKind } from './generate/recipe';
 import { healKind } from './heal/recipe';
 import { inspectKind } from './inspect/recipe';
@@ -26,6 +27,7 @@ export const kinds = {
   heal: healKind,
   merge: mergeKind,
   evaluate: evaluateKind,
+  export: exportKind,
   study: studyKind,
   prove: proveKind,
   card: cardKind,

@@ -52,6 +52,8 @@ export interface SpecialTokens {
   readonly named: ReadonlyMap<string, string | null>;
   /** To be added one list after the other. Tokens that are there already get these flags. */
   readonly toAdd: readonly (readonly AddedToken[])[];
+  /** What transformers calls all special tokens: those with a name, and the extra ones. */
+  readonly all: readonly string[];
 }
 
 const standardNames = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
@@ -86,7 +88,11 @@ export function specialTokensOf(files: SpecialTokenFiles, by: TokenizerClass | n
   const strings = [...new Set([...named.values(), ...extra].map(contentOf))];
   if (by?.addsTwice) toAdd.push(strings.map((content) => ({ content, special: true })));
   const said = standardNames.filter((name) => fields[name] === null).map((name) => [name, null] as const);
-  return { named: new Map([...said, ...[...named].map(([name, it]) => [name, contentOf(it)] as const)]), toAdd };
+  return {
+    named: new Map([...said, ...[...named].map(([name, it]) => [name, contentOf(it)] as const)]),
+    toAdd,
+    all: strings,
+  };
 }
 
 /** `additional_special_tokens` is the older name. */

@@ -10,6 +10,7 @@ import { type SpecialTokens, specialTokensOf } from './specialTokens';
 import { readTemplates } from './templateFiles';
 import { rebuiltJson, type TokenizerClass, tokenizerClassOf } from './tokenizerClass';
 import { growthOf, plainReason, type TokenizerJson } from './tokenizerJson';
+import { type Vocabulary, vocabularyOf } from './vocabulary';
 
 export interface Tokenizer {
   /**
@@ -28,6 +29,8 @@ export interface Tokenizer {
   readonly specialTokens: readonly string[];
   /** null: the model is not one for chats. */
   readonly chatTemplate: ChatTemplate | null;
+  /** All its tokens; read anew at every call. */
+  vocabulary(): Vocabulary;
 }
 
 export interface EncodeOptions {
@@ -72,6 +75,7 @@ export async function openTokenizer(folder: string): Promise<Tokenizer> {
     specialTokens: [...new Set(all.filter((token) => token.special).map(({ content }) => content))],
     chatTemplate: chatTemplateOf(await readTemplates(folder, config.chat_template), writtenTokens(special)),
     encode: encoder(library, { ...built, added_tokens: all.map((token) => ({ ...token, id: 0 })) }),
+    vocabulary: () => vocabularyOf(library, built.model.vocab, all, special.all),
     async decode(ids, { skipSpecialTokens }) {
       const text = await decode(ids, skipSpecialTokens);
       return cleansUp ? cleanedUp(text) : text;

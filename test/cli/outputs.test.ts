@@ -62,6 +62,7 @@ const commands: Record<string, { args: string[]; reads: string[] }> = {
     reads: [text, ids, adapterConfig, weights],
   },
   merge: { args: [model, adapter, '--out', at('out')], reads: [adapterConfig, weights] },
+  export: { args: [model, '--gguf', 'f16', '--out', at('out')], reads: [weights, config] },
   evaluate: { args: [model, '--tasks', 'piqa', '--data', data], reads: [rows, weights] },
   suggest: { args: [analysis, '--method', 'deepest', '--count', '1'], reads: [analysis] },
   run: { args: [recipeFile], reads: [recipeFile, config] },

@@ -117,7 +117,8 @@ describe('every page', () => {
 
   it.each(pages)('%s names only options that exist', (page) => {
     const named = [...textOf(page).matchAll(/(?<=[`\s])--[a-z][a-z0-9-]*/g)].map(([option]) => option);
-    const others = ['--config', '--tokenizer', '--python', '--before']; // of npm run make-shape and npm run bench
+    // Of npm run make-shape, npm run bench, and llama.cpp's llama-quantize.
+    const others = ['--config', '--tokenizer', '--python', '--before', '--prune-layers'];
     expect(named.filter((option) => !options.has(option) && !others.includes(option))).toEqual([]);
   });
 

@@ -32,6 +32,7 @@ function wordTokenizer(options: {
     eosTokenId: options.eos,
     specialTokens: ['<s>', '</s>'],
     chatTemplate: null,
+    vocabulary: () => ({ tokens: new Map(), nBaseTokens: 0, largestId: -1, added: new Map(), specialIds: new Set() }),
     encode: async (text, { addSpecialTokens }) => [
       ...(addSpecialTokens && options.adds && options.bos !== null ? [options.bos] : []),
       ...(text.match(/<\/?s>|\s?[^\s<]+|\s/g) ?? []).map(idOf),

@@ -32,6 +32,7 @@ const least: Record<Kind, object> = {
   heal: { model: 'm', data, out: 'o' },
   merge: { model: 'm', adapter: 'a', out: 'o' },
   evaluate: { models: ['m', 'n'], tasks: ['mmlu'], data: 'd' },
+  export: { model: 'm', gguf: 'f16', out: 'o.gguf' },
   study: {
     model: 'm',
     source,
@@ -122,7 +123,7 @@ describe('paths', () => {
 
 describe('of all kinds', () => {
   it('files hold these', () => {
-    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'study']);
+    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'export', 'study']);
   });
 
   it('these can be resumed', () => {
@@ -133,6 +134,7 @@ describe('of all kinds', () => {
       'heal',
       'merge',
       'evaluate',
+      'export',
       'study',
     ]);
   });

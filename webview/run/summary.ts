@@ -4,6 +4,7 @@ import type { ModelSummary, RunFacts } from '../../server/protocol/reports';
 import type { Report } from '../../server/recipes/kinds';
 import { dropSetInWords } from '../../server/shared/dropSets';
 import { orderOf } from '../../server/shared/finite';
+import { linesForGguf } from '../../server/shared/ggufUse';
 import {
   cost,
   counted,
@@ -57,6 +58,15 @@ const factsByKind: FactsOf = {
       ['Time', duration(elapsedMs / 1000)],
     ];
   },
+
+  export: ({ out, gguf, architecture, nTensors, sizeBytes, elapsedMs, warnings }) => [
+    ['Written to', out],
+    ['Size', `${size(sizeBytes)}, ${counted(nTensors, 'tensor')} as ${gguf}`],
+    ['In llama.cpp', architecture],
+    ...linesForGguf(out),
+    ['Differs', warnings.length > 0 ? warnings.join(' ') : null],
+    ['Time', duration(elapsedMs / 1000)],
+  ],
 
   analyze({ lossNats, perplexity: ofText, source, methods, notFinite: lost, removals, greedy }) {
     const costs = removals?.blocks.map(({ costNats }) => orderOf(costNats)) ?? [];
