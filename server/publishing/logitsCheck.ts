@@ -7,6 +7,7 @@ import { topTokens } from '../execution/topTokens';
 import type { Path } from '../model/path';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import type { ProofCheck } from '../recipes/prove/recipe';
+import { changesIn } from './changes';
 import type { Computing } from './computing';
 import { fixedIds } from './fixedText';
 import { failed, notChecked, passed } from './proof';
@@ -26,7 +27,7 @@ export async function logitsCheck(
       'logits',
       'The original is not at hand; give --original FOLDER to compute it without the blocks.',
     );
-  const changes = changesOf(checkpoint);
+  const changes = changesIn(checkpoint.provenance?.steps ?? []);
   if (changes.length > 0)
     return notChecked(
       'logits',
@@ -46,16 +47,6 @@ export async function logitsCheck(
   return difference <= toleranceNats
     ? passed('logits', `On a fixed text ${words} from those of ${original.name} without the blocks.`)
     : failed('logits', `On a fixed text ${words} from those of ${original.name} without the blocks; prune again.`);
-}
-
-/** What was done to weights that stay, in words; none: it is a cut of its original, byte by byte. */
-export function changesOf({ provenance }: Pick<Checkpoint, 'provenance'>): string[] {
-  const steps = provenance?.steps ?? [];
-  return steps.flatMap(({ kind, repair, dtype }) => [
-    ...(kind === 'prune' ? [] : [kind]),
-    ...(repair ? ['repair'] : []),
-    ...(typeof dtype === 'string' ? [`rounding to ${dtype}`] : []),
-  ]);
 }
 
 async function expected(

@@ -65,6 +65,7 @@ export const runReportSchema = z.discriminatedUnion('kind', [
     droppedSublayers: sublayers,
     removedBlocks: blocks,
     repair: repair.nullable(),
+    channels: z.object({ before: count, after: count }).optional(),
     nParamsBefore: z.number(),
     nParamsAfter: z.number(),
     sizeBytesBefore: z.number(),

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import type { WebSocket } from 'ws';
 import { parseAdapterConfig } from '../../server/checkpoint/adapterConfig';
 import { configWithoutBlocks } from '../../server/checkpoint/configWithoutBlocks';
-import { parseProvenance } from '../../server/checkpoint/provenance';
+import { type Provenance, parseProvenance } from '../../server/checkpoint/provenance';
 import { readSafetensorsHeader } from '../../server/checkpoint/safetensors';
 import { sealed } from '../../server/checkpoint/sealed';
 import { readReport } from '../../server/cli/report';
@@ -17,7 +17,11 @@ import { readDocuments } from '../../server/data/textSource';
 import { commitIn, filesIn } from '../../server/hub/answers';
 import { neededFiles } from '../../server/hub/neededFiles';
 import { readModelConfig } from '../../server/model/readConfig';
+import { cardText } from '../../server/publishing/card/card';
+import { originOf } from '../../server/publishing/card/originFrontMatter';
+import { ownProseIn } from '../../server/publishing/card/ownProse';
 import { parseRecipe } from '../../server/recipes/recipeFile';
+import { readReports } from '../../server/recipes/reportFiles';
 import { SocketReader } from '../../server/rpc/socket';
 import { readEvents } from '../../server/runs/eventLog';
 import { chatTemplateOf } from '../../server/tokenizer/chatTemplate';
@@ -26,6 +30,7 @@ import { specialTokensOf } from '../../server/tokenizer/specialTokens';
 import { rebuiltJson, tokenizerClassOf } from '../../server/tokenizer/tokenizerClass';
 import { madeReport } from '../evaluation/madeReport';
 import { repoRoot } from '../fixtures';
+import { madeFacts, reports as madeReports } from '../publishing/madeFacts';
 import { mutatedBytes, mutatedText, type Random } from './mutate';
 
 export interface Target {
@@ -71,7 +76,7 @@ function parsed(input: Uint8Array): unknown {
 
 const config: Target = {
   name: 'config.json',
-  share: 3400,
+  share: 3000,
   input: ofText(
     families.map((name) => fixture('families', name, 'config.json')),
     85,
@@ -190,7 +195,7 @@ const requests = [
 ];
 const frames: Target = {
   name: 'frames',
-  share: 2800,
+  share: 2600,
   input: ofText(requests, 70),
   read(input) {
     const socket = Object.assign(new EventEmitter(), { readyState: 1, send() {}, close() {} });
@@ -249,6 +254,26 @@ const report: Target = {
   share: 200,
   input: ofText([json(madeReport({ nItems: 4 }))], 85),
   read: (input) => readReport(written('report.json', input), folder),
+};
+
+/** Reports and espalier.json as a card shows them. */
+const cards: Target = {
+  name: 'reports for a card',
+  share: 400,
+  input: ofText([json(madeFacts().steps), ...madeReports.map(json)], 90),
+  async read(input) {
+    const steps = parsed(input);
+    if (Array.isArray(steps)) return cardText(madeFacts({ steps: steps as Provenance['steps'], reports: [] }));
+    return cardText(madeFacts({ reports: await readReports([written('run.json', input)]) }));
+  },
+};
+
+/** The card of an original: its front matter, and what a person may have written into it. */
+const readme: Target = {
+  name: 'cards',
+  share: 200,
+  input: ofText([cardText(madeFacts({ reports: [], prose: 'own words' }))]),
+  read: (input) => [originOf(utf8(input)), ownProseIn(utf8(input))],
 };
 
 /** Rows, the conversations in them, and their text. */
@@ -341,5 +366,5 @@ const hubAnswers: Target = {
 
 export const targets: readonly Target[] = [
   ...[config, header, tokenizer, recipe, log, frames, adapter, provenance, report],
-  ...[jsonLines, csv, parquet, compressed, template, hubAnswers],
+  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers],
 ];

@@ -190,6 +190,26 @@ describe('a folder', () => {
   });
 });
 
+it('a folder with changed weights is not held against the original', async () => {
+  const folder = join(root, 'narrow');
+  await runHere({
+    kind: 'prune',
+    model: original,
+    rule: { kind: 'chosen', blocks: [2], attention: [], mlp: [] },
+    mlpWidth: 128,
+    source: null,
+    repair: null,
+    out: folder,
+    dtype: 'bf16',
+    maxShardBytes: null,
+    mergekit: null,
+    compute: onCpu,
+  });
+  const proof = await prove(folder);
+  expect(outcomes(proof)).toEqual({ ...all, logits: 'notChecked', loss: 'notChecked' });
+  expect(sentence(proof, 'logits')).toContain('(narrower MLPs, rounding to bf16)');
+});
+
 describe('an adapter', () => {
   const adapter = join(root, 'adapter');
   beforeAll(async () => {

@@ -1,6 +1,7 @@
 // All that a card may say. Numbers come from reports, from espalier.json and from the folder's own headers; nothing else has any.
 import type { ModelSummary } from '../../protocol/reports';
 import type { Provenance } from '../../checkpoint/provenance';
+import { changesIn } from '../changes';
 import type { FoundReport } from '../reports';
 import type { Licence } from './licences';
 
@@ -58,7 +59,6 @@ export function isThis(
   const isWhole = blocks.length + attention.length + mlp.length === 0;
   const last = (path: string) => path.split(/[/\\]/).at(-1);
   if (isWhole) return last(model.folder) === last(folder);
-  const isOnlyCut = steps.every(({ kind, repair }) => kind === 'prune' && !repair);
   const isSame = `${blocks};${attention};${mlp}` === `${cut.blocks};${cut.attention};${cut.mlp}`;
-  return isOnlyCut && isSame && last(model.name) === last(cut.original);
+  return changesIn(steps).length === 0 && isSame && last(model.name) === last(cut.original);
 }

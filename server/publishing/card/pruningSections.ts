@@ -5,7 +5,7 @@ import { choosingMethods, importanceMethods, isChoosingMethod, isImportanceMetho
 import { counted, plain } from '../../shared/numbers';
 import { markdownTable, marked } from '../../reporting/reportMarkdown';
 import { blockStrip } from './blockStrip';
-import type { CardFacts, Cut } from './facts';
+import { type CardFacts, type Cut, isThis, reportsOf } from './facts';
 import { code, factList, fenced, section, withArxivLinks } from './markdown';
 import { type StepOf, stepsOf } from './steps';
 
@@ -14,7 +14,8 @@ const dropOf = ({ blocks, attention, mlp }: Cut) => ({ blocks: [...blocks], atte
 export function removedSection(facts: CardFacts): string | null {
   const { cut } = facts;
   const sparsified = stepsOf(facts, 'sparsify');
-  if (nDropped(dropOf(cut)) + sparsified.length === 0) return null;
+  const narrowed = stepsOf(facts, 'prune').flatMap(({ mlpWidth }) => (mlpWidth === undefined ? [] : [mlpWidth]));
+  if (nDropped(dropOf(cut)) + sparsified.length + narrowed.length === 0) return null;
   const strip = blockStrip(cut);
   const of = cut.nBlocks === null ? '' : `, which has ${counted(cut.nBlocks, 'block')}`;
   const attention = cut.attention.length > 0 || cut.mlp.length > 0;
@@ -27,12 +28,20 @@ export function removedSection(facts: CardFacts): string | null {
     attention
       ? 'Where attention or MLP was removed alone, its output projection is zero, so that every program can load it.'
       : null,
+    narrowed.length > 0
+      ? `Every MLP has ${narrowed.at(-1)} channels${channelsBefore(facts)}: those of the heaviest weights.`
+      : null,
     ...sparsified.map(
       ({ ratio }) =>
         `In every projection of a block the smallest weights are zero: ${plain(100 * ratio, 1)} % of each.`,
     ),
   );
 }
+
+const channelsBefore = (facts: CardFacts): string => {
+  const channels = reportsOf(facts, 'prune').find(({ out }) => isThis(facts, { folder: out, name: out }))?.channels;
+  return channels ? ` of ${channels.before}` : '';
+};
 
 export function chosenSection(facts: CardFacts): string | null {
   const steps = stepsOf(facts, 'prune').filter(

@@ -21,6 +21,7 @@ const pruneStep = z.object({
   calibration: tokenSourceReport.nullable().catch(null),
   removedBlocks: blocks.catch([]),
   removedHalves: z.object({ attention: blocks, mlp: blocks }).optional().catch(undefined),
+  mlpWidth: z.int().positive().optional().catch(undefined),
   repair: z
     .object({
       ridge: z.number(),

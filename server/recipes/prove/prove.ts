@@ -8,7 +8,7 @@ import { isUserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
 import type { TokenSourceReport } from '../../protocol/recipes';
 import type { Computing } from '../../publishing/computing';
-import { changesOf } from '../../publishing/logitsCheck';
+import { changesIn } from '../../publishing/changes';
 import { type LossSubject, promisedLosses } from '../../publishing/promisedLosses';
 import { firstFailure } from '../../publishing/proof';
 import { proveFolder } from '../../publishing/prove';
@@ -87,7 +87,7 @@ async function knownOf({
 
 function subjectOf(checkpoint: Checkpoint): LossSubject {
   const { folder, name, provenance } = checkpoint;
-  const isCut = provenance !== null && changesOf(checkpoint).length === 0;
+  const isCut = provenance !== null && changesIn(provenance.steps).length === 0;
   const cut = isCut && {
     original: provenance.baseModel.name,
     removedBlocks: provenance.removedBlocks,
