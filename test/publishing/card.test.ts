@@ -250,6 +250,12 @@ it('a card says what is missing', () => {
   expect(cardWarnings(madeFacts({ base: null, licence: { id: null }, reports: [] }))).toHaveLength(4);
 });
 
+it('a card says where llama.cpp would compute something else', () => {
+  const card = cardText(madeFacts({ notInLlamaCpp: 'llama.cpp takes every fourth block.' }));
+  expect(card).toContain('Not with llama.cpp. llama.cpp takes every fourth block.');
+  expect(card).not.toContain('convert_hf_to_gguf');
+});
+
 it('what others wrote stays text', () => {
   const cut = { ...madeFacts().cut, original: '<script>alert(1)</script>|`x`' };
   expect(cardText(madeFacts({ cut, base: null }))).not.toContain('<script>');

@@ -18,6 +18,8 @@ export interface CardFacts {
   readonly steps: Provenance['steps'];
   /** From the headers of the folder; of an adapter null. */
   readonly model: ModelSummary | null;
+  /** Why llama.cpp would compute something else; null: it computes the same. */
+  readonly notInLlamaCpp: string | null;
   readonly reports: readonly FoundReport[];
   readonly licence: Licence;
   readonly languages: readonly string[];

@@ -6,7 +6,7 @@ import { type CardFacts, reportsOf } from './facts';
 import { factList, fenced, hubLink, section, withArxivLinks } from './markdown';
 import { stepsOf } from './steps';
 
-export function loadingSection({ of, name, base }: CardFacts): string {
+export function loadingSection({ of, name, base, notInLlamaCpp }: CardFacts): string {
   const model = of === 'adapter' ? (base ?? 'BASE') : name;
   const short = name.split('/').at(-1)!;
   const python = [
@@ -35,8 +35,9 @@ export function loadingSection({ of, name, base }: CardFacts): string {
     fenced('python', python),
     'With vLLM:',
     fenced('sh', vllm),
-    'With llama.cpp, by its own converter:',
-    fenced('sh', llamaCpp.join('\n')),
+    ...(notInLlamaCpp === null
+      ? ['With llama.cpp, by its own converter:', fenced('sh', llamaCpp.join('\n'))]
+      : [`Not with llama.cpp. ${marked(notInLlamaCpp)}`]),
   );
 }
 
