@@ -100,6 +100,16 @@ describe('the front matter', () => {
       language: ['no', 'on'],
       license_name: 'a: b',
     });
+    // As YAML 1.1 takes them, too.
+    expect(cardText(madeFacts({ languages: ['no'] }))).toContain('language:\n  - "no"\n');
+  });
+});
+
+describe('a number that YAML 1.1 would take for text', () => {
+  it('is in no result', () => {
+    const huge = JSON.parse(JSON.stringify(reports).replaceAll(`${Math.exp(2.987_34)}`, '1e+30')) as typeof reports;
+    expect(cardText(madeFacts({ reports: huge }))).not.toContain('type: perplexity');
+    expect(cardText(madeFacts())).toContain('type: perplexity');
   });
 });
 
