@@ -3,7 +3,7 @@
 import { UserError } from '../../errors';
 import { tasksNamed } from '../../evaluation/tasks';
 import { primaryMetric } from '../../shared/metrics';
-import { type CardFacts, isThis, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, isThis } from './facts';
 import { hubYaml, isPlainNumber } from './hubYaml';
 
 /** @throws UserError `badChoice` for a task that no evaluation of this model has. */
@@ -20,7 +20,7 @@ export function evalResultFiles(facts: CardFacts): { name: string; text: string 
 }
 
 function entryOf(facts: CardFacts, task: string, taskId: string): object | null {
-  for (const { models, tasks, scores } of reportsOf(facts, 'evaluate')) {
+  for (const { models, tasks, scores } of evaluationsOf(facts)) {
     const own = models.findIndex((model) => isThis(facts, model));
     const evaluated = tasks.find((each) => each.task === task);
     if (own === -1 || !evaluated) continue;

@@ -52,6 +52,12 @@ export type ReportOf<K extends FoundReport['kind']> = Extract<FoundReport, { kin
 export const reportsOf = <K extends FoundReport['kind']>({ reports }: CardFacts, kind: K): ReportOf<K>[] =>
   reports.filter((report): report is ReportOf<K> => report.kind === kind);
 
+/** Of their own, and of studies. */
+export const evaluationsOf = (facts: CardFacts): ReportOf<'evaluate'>[] => [
+  ...reportsOf(facts, 'evaluate'),
+  ...reportsOf(facts, 'study').flatMap(({ evaluation }) => evaluation ?? []),
+];
+
 /** A model of a report is this one: by its folder, which may have been moved, or as the original without what it lacks. */
 export function isThis(
   { folder, cut, steps }: CardFacts,

@@ -2,7 +2,7 @@
 import { isMetric } from '../../shared/metrics';
 import { tasksNamed } from '../../evaluation/tasks';
 import type { EvaluatedTask } from '../../recipes/evaluate/recipe';
-import { type CardFacts, isThis, type ReportOf, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, isThis, type ReportOf, reportsOf } from './facts';
 import { hubYaml, isPlainNumber } from './hubYaml';
 import { stepsOf } from './steps';
 
@@ -47,7 +47,7 @@ interface Result {
 
 /** Of this model alone: the scores of evaluations, and losses where nothing was evaluated. */
 export const resultsOf = (facts: CardFacts): Result[] => [
-  ...reportsOf(facts, 'evaluate').flatMap((report) => ofEvaluation(report, facts)),
+  ...evaluationsOf(facts).flatMap((report) => ofEvaluation(report, facts)),
   ...reportsOf(facts, 'perplexity').flatMap((report) => ofPerplexity(report, facts)),
 ];
 

@@ -2,7 +2,7 @@
 import { duration, memory } from '../../shared/numbers';
 import { importanceMethods, isImportanceMethod } from '../../shared/methods';
 import { marked } from '../../reporting/reportMarkdown';
-import { type CardFacts, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, reportsOf } from './facts';
 import { factList, fenced, hubLink, section, withArxivLinks } from './markdown';
 import { stepsOf } from './steps';
 
@@ -42,7 +42,7 @@ export function loadingSection({ of, name, base, notInLlamaCpp }: CardFacts): st
 }
 
 export function limitsSection(facts: CardFacts): string {
-  const written = reportsOf(facts, 'evaluate').flatMap(({ generation }) => generation ?? []);
+  const written = evaluationsOf(facts).flatMap(({ generation }) => generation ?? []);
   const alarms = written.filter(({ alarm, model }) => alarm && model > 0);
   return section(
     'Limits',
