@@ -34,6 +34,7 @@ const textsOf = {
   'onnxruntime-node': ['licenses/onnxruntime/LICENSE.txt', 'licenses/onnxruntime/ThirdPartyNotices.txt'],
   'onnxruntime-common': ['licenses/onnxruntime/LICENSE.txt'],
   '@bufbuild/protobuf': ['Apache-2.0', 'BSD-3-Clause'].map((name) => `licenses/bufbuild-protobuf/${name}.txt`),
+  'gearhash-jit': ['licenses/gearhash-jit/LICENSE.txt'],
   '@microsoft/fast-element': fast,
   '@microsoft/fast-foundation': fast,
   '@microsoft/fast-web-utilities': fast,

@@ -34,12 +34,13 @@ process.on('message', (request: EngineRequest) => {
 // alone to end is obeyed in the same orderly way.
 for (const signal of endingSignals) process.on(signal, () => signal === 'SIGTERM' && abort.abort());
 
-async function start({ recipe, roots }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
+async function start({ recipe, roots, hubToken }: Extract<EngineRequest, { kind: 'start' }>): Promise<void> {
   let last: EngineEvent | null = null;
   let isReported = false;
   try {
     const run: Run = {
       signal: abort.signal,
+      hubToken,
       emit,
       onControl: controls.listen,
       async stay(done, answers) {

@@ -54,3 +54,10 @@ export const studyEnded = (out: string) =>
 /** The same for what is fetched, of which every byte stays. */
 export const pullEnded = () =>
   new UserError('cancelled', 'Cancelled; what was fetched is kept, and another pull goes on from there.');
+
+/** The same for what is published: a branch gets all of it at once, or nothing. */
+export const publishEnded = () =>
+  new UserError(
+    'cancelled',
+    'Cancelled; no branch was changed, files that were sent whole are kept by the hub, and publishing again goes on from there.',
+  );

@@ -83,6 +83,7 @@ const packages: Record<string, readonly string[]> = {
   'cli-progress': ['server/cli/'],
   yaml: ['server/pruning/', 'server/publishing/', 'server/gguf/modelCard.ts', 'server/recipes/'],
   zod: ['server/'],
+  '@huggingface/hub': ['server/hub/commitFiles.ts'],
 };
 
 /** Their work is to answer: they load no onnxruntime, so that a run that blocks or dies cannot take them along. */

@@ -6,7 +6,9 @@ import { defaultEvaluateEverySteps } from '../recipes/heal/trainingOptions';
 import type { HealRecipe } from '../recipes/heal/recipe';
 import type { Kind, RecipeOf } from '../recipes/kinds';
 import type { PruneRecipe } from '../recipes/prune/recipe';
+import type { PublishRecipe } from '../recipes/publish/recipe';
 import type { PullRecipe } from '../recipes/pull/recipe';
+import { isRepository, isRevision } from '../protocol/repositoryNames';
 import { isEmpty } from '../shared/dropSets';
 import { parseRepository } from '../shared/repositoryName';
 import { type DropFlags, dropOptions } from './options';
@@ -14,6 +16,7 @@ import { type DropFlags, dropOptions } from './options';
 /** By kind: the recipe of the fields that options name, with the other options put in. */
 export const completions: { [K in Kind]?: (recipe: RecipeOf<K>, flags: never) => RecipeOf<K> } = {
   pull: completePull,
+  publish: completePublish,
   prune: completePrune,
   heal: completeHeal,
   evaluate: completeEvaluate,
@@ -26,6 +29,27 @@ function completePull({ repository, tasks, ...recipe }: PullRecipe): PullRecipe 
     'usage',
     'Say what to pull: either a model as OWNER/NAME, or --task NAMES for the data of benchmarks.',
   );
+}
+
+/** @throws UserError `usage` for names that the hub does not take */
+function completePublish(recipe: PublishRecipe, flags: { public?: boolean }): PublishRecipe {
+  const visibility = flags.public ? 'public' : 'private';
+  const { repository } = recipe;
+  if (!isRepository(repository) || !repository.includes('/'))
+    throw new UserError(
+      'usage',
+      `${JSON.stringify(repository)} names no repository of the hub; give --repo OWNER/NAME.`,
+    );
+  for (const [option, name] of [
+    ['--branch', recipe.branch],
+    ['--tag', recipe.tag],
+  ] as const)
+    if (name !== null && !isRevision(name))
+      throw new UserError(
+        'usage',
+        `${JSON.stringify(name)} is no name of a branch or a tag; give ${option} another one.`,
+      );
+  return { ...recipe, visibility };
 }
 
 interface PruneFlags extends DropFlags, SizeFlags {

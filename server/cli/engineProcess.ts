@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
-import { cancelled, type ErrorCode, pullEnded, studyEnded, UserError } from '../errors';
+import { cancelled, type ErrorCode, publishEnded, pullEnded, studyEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
 import type { Recipe, Report } from '../recipes/kinds';
 import { onEnding } from './endings';
@@ -38,7 +38,7 @@ export async function runInEngine<R extends Report>(recipe: Recipe, onEvent: (ev
   }
 }
 
-/** A healing, a study and a pull keep what they have, and are not said to have written nothing. */
+/** A healing, a study, a pull and a publishing keep what they have, and are not said to have written nothing. */
 function begun(recipe: Recipe): UserError | null {
   if (recipe.kind === 'heal' && existsSync(join(recipe.out, 'run')))
     return new UserError(
@@ -47,5 +47,6 @@ function begun(recipe: Recipe): UserError | null {
     );
   if (recipe.kind === 'study' && existsSync(join(recipe.out, 'study.json'))) return studyEnded(recipe.out);
   if (recipe.kind === 'pull') return pullEnded();
+  if (recipe.kind === 'publish') return publishEnded();
   return null;
 }

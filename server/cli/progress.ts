@@ -5,6 +5,7 @@ import type { HealStep } from '../protocol/reports';
 import { visibleLine } from '../shared/visible';
 import { type Output, stderr } from '../terminal';
 import { renderDownload, renderPlan } from './render';
+import { renderUploadPlan } from './renderPublishing';
 import { evaluationTable, stepLine } from './renderHealing';
 import { renderStudyPlan } from './renderStudy';
 
@@ -46,6 +47,11 @@ export function progressView(quiet: boolean | undefined, prompt: string, out: Ou
         bar.stop();
         step = '';
         stderr.message(renderDownload(event.download));
+      }
+      if (event.kind === 'upload') {
+        bar.stop();
+        step = '';
+        stderr.line(renderUploadPlan(event.upload));
       }
       if (event.kind === 'study') {
         bar.stop();

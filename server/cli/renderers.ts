@@ -17,6 +17,7 @@ import { renderCard } from './renderCard';
 import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
 import { renderProof } from './renderProof';
+import { renderPublishing } from './renderPublishing';
 import { renderStudy } from './renderStudy';
 import { table } from './table';
 
@@ -35,6 +36,7 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   study: renderStudy,
   prove: renderProof,
   card: renderCard,
+  publish: renderPublishing,
 };
 
 /** A report for people. Of a kind without a row it shows the numbers and words that stand in the report itself. */

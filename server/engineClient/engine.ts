@@ -25,11 +25,15 @@ export type OngoingEvent = Exclude<EngineEvent, Outcome>;
 /** False where an update has removed the folder of this program. */
 export const engineExists = (): boolean => childExists('engine');
 
-/** @param roots resolved folders below which the recipe's paths have to lie when they are used; null: anywhere */
+/**
+ * @param roots resolved folders below which the recipe's paths have to lie when they are used; null: anywhere
+ * @param hubToken see EngineRequest: it goes by the connection between the two processes, where nobody else reads
+ */
 export function startEngine(
   recipe: Recipe,
   onEvent: (event: OngoingEvent) => void,
   roots: readonly string[] | null = null,
+  hubToken: string | null = null,
 ): Engine {
   const execArgv = inspectorArguments(process.env.ESPALIER_ENGINE_INSPECT);
   const started = startChild({ name: 'engine', execArgv }, (text) => {
@@ -59,7 +63,7 @@ export function startEngine(
     if ('out' in recipe && !reported) await confined(roots, () => removeAbandonedStages(recipe.out));
     settle(death(how, said()));
   });
-  send({ kind: 'start', recipe, roots });
+  send({ kind: 'start', recipe, roots, hubToken });
 
   let cancelling = false;
   return {

@@ -54,7 +54,7 @@ const fileOf = ({ path, size, oid, lfs }: Exclude<z.output<typeof treeSchema>[nu
     ? { path, sizeBytes: lfs.size, hash: { of: 'content', sha256: lfs.oid } }
     : { path, sizeBytes: size, hash: { of: 'gitBlob', sha1: oid } };
 
-function understood<T>(schema: z.ZodType<T>, text: string, endpoint: URL): T {
+export function understood<T>(schema: z.ZodType<T>, text: string, endpoint: URL): T {
   let json: unknown;
   try {
     json = JSON.parse(text);

@@ -1,7 +1,8 @@
 // What goes wrong on the way to the hub: a sentence, and whether it may be better in a moment.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isUserError, pullEnded, UserError } from '../errors';
+import { isUserError, publishEnded, pullEnded, UserError } from '../errors';
 import { type HubSettings, inWords } from './hubSettings';
+import { type Subject, whatIsKept } from './refusalRow';
 
 /** Another try may help, after so long at least: the hub has answered, or the connection was refused or broke off. */
 interface Again {
@@ -20,7 +21,7 @@ export class HubFailure extends Error {
 }
 
 /** Of a request and of a body that breaks off; what is no failure of the network stays what it is. */
-export function networkFailure(error: unknown, { endpoint }: HubSettings): unknown {
+export function networkFailure(error: unknown, { endpoint }: HubSettings, subject: Subject): unknown {
   if (error instanceof HubFailure || isUserError(error)) return error;
   const code = codeOf(error);
   if (code === null) return error;
@@ -35,11 +36,15 @@ export function networkFailure(error: unknown, { endpoint }: HubSettings): unkno
   return new HubFailure(
     new UserError(
       'network',
-      `${host} cannot be reached, or breaks off (${code}); look after the connection and run it again: what was fetched is kept.`,
+      `${host} cannot be reached, or breaks off (${code}); look after the connection and run it again: ${whatIsKept(subject)}.`,
     ),
     { of: 'connection', afterMs: 0 },
   );
 }
+
+/** What a cancelled conversation with the hub leaves. */
+export const endedBySignal = ({ publishing }: Pick<Subject, 'publishing'>): UserError =>
+  publishing ? publishEnded() : pullEnded();
 
 /** The system's or the library's name of it; null: it is none of the network. */
 function codeOf(error: unknown): string | null {
@@ -56,6 +61,8 @@ export interface Patience {
   readonly reconnects: boolean;
   /** Waits between two tries. Default: the clock. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** See Subject. */
+  readonly publishing?: Subject['publishing'];
   /** Told before a wait of some length. */
   readonly onWait?: (ms: number, why: UserError) => void;
 }
@@ -70,7 +77,7 @@ const longestPauseMs = 120_000;
  * @param work is told how to say that it got further, from where five tries count anew
  */
 export async function withPatience<T>(
-  { signal, reconnects, pause = (ms) => sleep(ms, undefined, { signal }), onWait }: Patience,
+  { signal, reconnects, publishing, pause = (ms) => sleep(ms, undefined, { signal }), onWait }: Patience,
   work: (gotFurther: () => void) => Promise<T>,
 ): Promise<T> {
   for (let failed = 0; ; ) {
@@ -87,7 +94,7 @@ export async function withPatience<T>(
       if (failed === mostTries || waitMs > longestPauseMs) throw sentence;
       if (again.afterMs > 0) onWait?.(waitMs, sentence);
       await pause(waitMs, signal).catch((error) => {
-        throw signal.aborted ? pullEnded() : error;
+        throw signal.aborted ? endedBySignal({ ...(publishing && { publishing }) }) : error;
       });
     }
   }

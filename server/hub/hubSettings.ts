@@ -23,19 +23,25 @@ export interface HubToken {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** @throws UserError `usage` for an endpoint or a token that cannot be one; `cannotRead` */
+/**
+ * @param given a token that the editor keeps for its user: whoever stored one there means that one
+ * @throws UserError `usage` for an endpoint or a token that cannot be one; `cannotRead`
+ */
 export async function readHubSettings(
   environment: Environment = process.env,
   home: string = homeFolder(),
+  given: string | null = null,
 ): Promise<HubSettings> {
   const { hub, tokenFile } = hubPlaces(environment, home);
   return {
     endpoint: endpointOf(environment.HF_ENDPOINT),
     cache: hub,
     isOffline: isTrue(environment.HF_HUB_OFFLINE || environment.TRANSFORMERS_OFFLINE),
-    token: await tokenOf(environment, tokenFile),
+    token: given === null ? await tokenOf(environment, tokenFile) : { value: checked(given, storage), from: storage },
   };
 }
+
+const storage = "the editor's secret storage";
 
 /** As huggingface_hub reads its switches. */
 const isTrue = (value: string | undefined): boolean => ['1', 'ON', 'YES', 'TRUE'].includes(value?.toUpperCase() ?? '');

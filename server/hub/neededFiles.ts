@@ -19,8 +19,12 @@ export interface NeededFiles {
  * @param paths of all files of the repository
  * @throws UserError `unsupportedModel` where there are no weights that can be read
  */
-export function neededFiles(repository: string, paths: readonly string[]): NeededFiles {
-  const beside = paths.filter(isBeside);
+export function neededFiles(
+  repository: string,
+  paths: readonly string[],
+  remedy = 'choose a repository or a revision with weights as safetensors',
+): NeededFiles {
+  const beside = paths.filter(isBesideWeights);
   const has = (name: string) => paths.includes(name);
   if (has(singleFile)) return { files: [...beside, singleFile], index: null };
   if (has(indexFile)) return { files: [...beside, indexFile], index: indexFile };
@@ -30,14 +34,15 @@ export function neededFiles(repository: string, paths: readonly string[]): Neede
   const example = found && paths.find((path) => found.files.test(path));
   throw new UserError(
     'unsupportedModel',
-    `${repository} has no ${singleFile}${found ? ` but ${found.what} such as ${example}` : ''}; choose a repository or a revision with weights as safetensors.`,
+    `${repository} has no ${singleFile}${found ? ` but ${found.what} such as ${example}` : ''}; ${remedy}.`,
   );
 }
 
 /** The README has the licence and the origin in its front matter. */
 const alsoBeside = new Set(['config.json', provenanceFile, 'README.md']);
 
-function isBeside(path: string): boolean {
+/** Whether a file is part of a model beside its weights. */
+export function isBesideWeights(path: string): boolean {
   const [first, second, ...more] = path.split('/') as [string, ...string[]];
   if (second !== undefined) return more.length === 0 && first === templateFolder && second.endsWith('.jinja');
   return namesBeside.has(first) || alsoBeside.has(first) || isVocabulary(first) || isLicence(first);

@@ -6,7 +6,7 @@ import type { HubSettings } from './hubSettings';
 import { neededOfTasks, type TaskOnHub } from './neededFiles';
 import { cachedDataSet, type PulledFiles } from './offline';
 import { type Part, patienceOf, type PullOptions, pullParts } from './pullFiles';
-import type { Subject } from './refusals';
+import type { Subject } from './refusalRow';
 import { readRepository } from './repository';
 
 export interface PulledDataSet extends Omit<PulledFiles, 'fetchedBytes'> {

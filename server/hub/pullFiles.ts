@@ -20,7 +20,7 @@ import {
 } from './cacheFolder';
 import type { Patience } from './failures';
 import type { HubSettings } from './hubSettings';
-import type { Subject } from './refusals';
+import type { Subject } from './refusalRow';
 import { openFile } from './repository';
 
 export interface PullOptions {

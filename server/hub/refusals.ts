@@ -1,18 +1,11 @@
 // What the hub refuses, in words: one row an answer, the first that fits. The codes are those that huggingface_hub knows
 // (utils/_http.py, hf_raise_for_status).
-import { type ErrorCode, UserError } from '../errors';
+import { UserError } from '../errors';
 import { HubFailure } from './failures';
 import type { RepositoryKind } from '../protocol/repositoryNames';
 import { type HubSettings, inWords } from './hubSettings';
-
-/** What was asked for. */
-export interface Subject {
-  readonly kind: RepositoryKind;
-  readonly repository: string;
-  readonly revision: string;
-  /** A file of it. */
-  readonly file?: string;
-}
+import { publishRows } from './publishRefusals';
+import { type Answer, pageOf, type Row, type Subject, tokensPage, whatIsKept } from './refusalRow';
 
 /** An answer that is none of the 200s. */
 interface Refused {
@@ -20,42 +13,23 @@ interface Refused {
   header(name: string): string | null;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-  /** How long the hub asks to wait; 0: it does not say. */
-  readonly waitSeconds: number;
-}
-
-interface Row {
-  readonly fits: (answer: Answer, subject: Subject) => boolean;
-  readonly is: ErrorCode;
-  readonly says: (subject: Subject, settings: HubSettings, answer: Answer) => string;
-}
-
-/** Models have their pages and files at the top. */
-export const pagePath = ({ kind, repository }: Subject): string =>
-  kind === 'models' ? repository : `${kind}/${repository}`;
-
-const page = (subject: Subject, { endpoint }: HubSettings) => `${inWords(endpoint)}/${pagePath(subject)}`;
 const nouns: Record<RepositoryKind, string> = { models: 'model', datasets: 'data set' };
-const tokens = ({ endpoint }: HubSettings) => `${inWords(endpoint)}/settings/tokens`;
 
 const rows: readonly Row[] = [
+  ...publishRows,
   {
     fits: ({ code }) => code === 'GatedRepo',
     is: 'noAccess',
     says: (subject, settings) =>
       settings.token
-        ? `${subject.repository} is gated, and the account of the token in ${settings.token.from} has no access yet: ask for it on ${page(subject, settings)}, and pull again once it is granted.`
-        : `${subject.repository} is gated: accept its licence on ${page(subject, settings)}, make a token that may read on ${tokens(settings)}, and set HF_TOKEN to it or save it with \`hf auth login\`.`,
+        ? `${subject.repository} is gated, and the account of the token in ${settings.token.from} has no access yet: ask for it on ${pageOf(subject, settings)}, and pull again once it is granted.`
+        : `${subject.repository} is gated: accept its licence on ${pageOf(subject, settings)}, make a token that may read on ${tokensPage(settings)}, and set HF_TOKEN to it or save it with \`hf auth login\`.`,
   },
   {
     fits: ({ status, message }) => status === 401 && /credentials|token/i.test(message),
     is: 'noAccess',
     says: (_, settings) =>
-      `${inWords(settings.endpoint)} does not accept the token in ${settings.token?.from ?? 'HF_TOKEN'}; make a new one on ${tokens(settings)}, or remove it.`,
+      `${inWords(settings.endpoint)} does not accept the token in ${settings.token?.from ?? 'HF_TOKEN'}; make a new one on ${tokensPage(settings)}, or remove it.`,
   },
   {
     fits: ({ code }) => code === 'RevisionNotFound',
@@ -87,7 +61,7 @@ const rows: readonly Row[] = [
     fits: ({ status }) => status === 403,
     is: 'noAccess',
     says: ({ repository }, settings) =>
-      `The hub does not let ${settings.token ? `the token in ${settings.token.from}` : 'anonymous visitors'} read ${repository}; take a token that may read it, from ${tokens(settings)}.`,
+      `The hub does not let ${settings.token ? `the token in ${settings.token.from}` : 'anonymous visitors'} read ${repository}; take a token that may read it, from ${tokensPage(settings)}.`,
   },
   {
     // What the hub's stores answer where a file is asked for as it is that is too large for them.
@@ -99,14 +73,14 @@ const rows: readonly Row[] = [
   {
     fits: ({ status }) => status === 429,
     is: 'network',
-    says: (_, settings, { waitSeconds }) =>
-      `${inWords(settings.endpoint)} takes no more requests for now (429): wait ${waitSeconds > 0 ? `${waitSeconds} s` : 'some minutes'}${settings.token ? '' : ' or set HF_TOKEN, since who is logged in may ask more often'}, and run it again; what was fetched is kept.`,
+    says: (subject, settings, { waitSeconds }) =>
+      `${inWords(settings.endpoint)} takes no more requests for now (429): wait ${waitSeconds > 0 ? `${waitSeconds} s` : 'some minutes'}${settings.token ? '' : ' or set HF_TOKEN, since who is logged in may ask more often'}, and run it again; ${whatIsKept(subject)}.`,
   },
   {
     fits: ({ status }) => status >= 500 || status === 408,
     is: 'network',
-    says: (_, settings, { status }) =>
-      `${inWords(settings.endpoint)} is out of order (${status}); run it again later: what was fetched is kept.`,
+    says: (subject, settings, { status }) =>
+      `${inWords(settings.endpoint)} is out of order (${status}); run it again later: ${whatIsKept(subject)}.`,
   },
   {
     fits: () => true,
@@ -116,10 +90,11 @@ const rows: readonly Row[] = [
   },
 ];
 
-const mayHelp = [408, 429, 500, 502, 503, 504];
+/** 409: the hub makes one change of a repository after the other. */
+const mayHelp = [408, 409, 429, 500, 502, 503, 504];
 
 export function refusalOfAnswer({ status, header }: Refused, subject: Subject, settings: HubSettings): HubFailure {
-  const answer = {
+  const answer: Answer = {
     status,
     code: header('x-error-code') ?? '',
     message: header('x-error-message') ?? '',

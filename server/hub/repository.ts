@@ -3,7 +3,7 @@ import { UserError } from '../errors';
 import { commitIn, filesIn, type HubFile, notAHub } from './answers';
 import { HubFailure, type Patience, withPatience } from './failures';
 import type { HubSettings } from './hubSettings';
-import { pagePath, type Subject } from './refusals';
+import { pagePath, type Subject } from './refusalRow';
 import { askHub, type HubAnswer } from './request';
 
 export interface HubRepository {
@@ -18,10 +18,10 @@ const mostAnswerBytes = 32e6;
 /** @throws UserError for whatever the hub refuses, and for what is no answer of a hub */
 export async function readRepository(
   settings: HubSettings,
-  { kind, repository, revision }: Subject,
+  subject: Subject,
   patience: Patience,
 ): Promise<HubRepository> {
-  const subject = { kind, repository, revision };
+  const { kind, repository, revision } = subject;
   const ask = (path: string) =>
     withPatience(patience, async () => {
       const answer = await askHub(settings, { path, subject, signal: patience.signal });
@@ -46,7 +46,8 @@ export async function readRepository(
 const nextPage = ({ header }: HubAnswer): string | null =>
   /<([^>]+)>\s*;\s*rel="next"/.exec(header('link') ?? '')?.[1] ?? null;
 
-async function textOf(answer: HubAnswer, { endpoint }: HubSettings): Promise<string> {
+/** What an answer holds, as far as an answer may be long. */
+export async function textOf(answer: HubAnswer, { endpoint }: HubSettings): Promise<string> {
   const chunks: Uint8Array[] = [];
   let nBytes = 0;
   for await (const chunk of answer.bytes()) {

@@ -1,22 +1,37 @@
 // Requests to the hub. No other file of Espalier's processes talks to the network. Redirects are followed here, so that the token
 // goes to the endpoint alone: what it leads to, such as the stores of large files, gets none. They are made by node:http and not by
 // fetch, whose bodies may end without a word, whatever their signal, once the garbage collector has taken what belongs to them.
-import { type IncomingMessage, get as getHttp } from 'node:http';
-import { get as getHttps } from 'node:https';
-import { pullEnded, UserError } from '../errors';
-import { HubFailure, networkFailure } from './failures';
+import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { UserError } from '../errors';
+import { endedBySignal, HubFailure, networkFailure } from './failures';
 import { type HubSettings, inWords } from './hubSettings';
-import { refusalOfAnswer, type Subject } from './refusals';
+import type { Subject } from './refusalRow';
+import { refusalOfAnswer } from './refusals';
 
 declare const __ESPALIER_VERSION__: string;
 
 export interface HubRequest {
-  /** Below the endpoint, such as `api/models/OWNER/NAME`. */
+  /** Below the endpoint, such as `api/models/OWNER/NAME`; or an address that a hub has given. */
   readonly path: string;
   readonly subject: Subject;
   /** The first byte that is wanted. */
   readonly from?: number;
+  /** Absent: nothing is sent, and the answer is what there is. */
+  readonly send?: HubSending;
+  /** Answers beside those of the 200s that the caller understands. */
+  readonly accepts?: readonly number[];
   readonly signal: AbortSignal;
+}
+
+export interface HubSending {
+  readonly method: 'POST' | 'PUT';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly sizeBytes: number;
+  /** What is sent, from its first byte; asked for again where a redirect leads on. */
+  open(): AsyncIterable<Uint8Array>;
 }
 
 export interface HubAnswer {
@@ -28,22 +43,22 @@ export interface HubAnswer {
 }
 
 const mostRedirects = 10;
-/** A connection that says nothing for so long is given up. */
-const quietMs = 60_000;
+/** A connection that says nothing for so long is given up. A hub that has got something may have to put it together first. */
+const quietMs = { asked: 60_000, sent: 300_000 };
 
 /** @throws HubFailure with the sentence for whatever is no answer of the 200s; UserError `cancelled` after the signal */
 export async function askHub(settings: HubSettings, request: HubRequest): Promise<HubAnswer> {
   try {
     let url = new URL(request.path, settings.endpoint);
     for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-      const message = await messageFrom(url, headersFor(url, settings, request.from), request.signal);
-      const next = redirectOf(message, url);
+      const message = await messageFrom(url, headersFor(url, settings, request), request);
+      const next = redirectOf(message, url, request);
       if (next === null) return answerOf(message, settings, request);
       message.resume();
       url = next;
     }
   } catch (error) {
-    throw request.signal.aborted ? pullEnded() : networkFailure(error, settings);
+    throw request.signal.aborted ? endedBySignal(request.subject) : networkFailure(error, settings, request.subject);
   }
   throw new HubFailure(
     new UserError(
@@ -53,28 +68,45 @@ export async function askHub(settings: HubSettings, request: HubRequest): Promis
   );
 }
 
-function messageFrom(url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<IncomingMessage> {
-  const get = url.protocol === 'https:' ? getHttps : getHttp;
+function messageFrom(
+  url: URL,
+  headers: Record<string, string>,
+  { send, signal }: HubRequest,
+): Promise<IncomingMessage> {
+  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const timeout = send ? quietMs.sent : quietMs.asked;
   return new Promise((resolve, reject) => {
-    const asked = get(url, { headers, signal, timeout: quietMs }, resolve);
+    const asked = request(url, { method: send?.method ?? 'GET', headers, signal, timeout }, resolve);
     asked.on('timeout', () =>
-      asked.destroy(Object.assign(new Error(`nothing came for ${quietMs / 1000} s`), { code: 'ETIMEDOUT' })),
+      asked.destroy(Object.assign(new Error(`nothing came for ${timeout / 1000} s`), { code: 'ETIMEDOUT' })),
     );
     // Also of what breaks off later, which whoever reads the message is told.
     asked.on('error', reject);
+    if (send) void sendBody(asked, send, reject);
+    else asked.end();
   });
 }
+
+/** A hub that answers before all has come wants no more of it: its answer counts, which has been given by then. */
+const sendBody = (asked: ClientRequest, send: HubSending, failed: (error: unknown) => void): Promise<void> =>
+  pipeline(Readable.from(send.open()), asked).catch(failed);
 
 const headerOf = ({ headers }: IncomingMessage, name: string): string | null => {
   const value = headers[name];
   return Array.isArray(value) ? value.join(', ') : (value ?? null);
 };
 
-function answerOf(message: IncomingMessage, settings: HubSettings, { subject, signal }: HubRequest): HubAnswer {
+function answerOf(
+  message: IncomingMessage,
+  settings: HubSettings,
+  { subject, send, accepts = [], signal }: HubRequest,
+): HubAnswer {
   const status = message.statusCode ?? 0;
   const header = (name: string) => headerOf(message, name);
-  if (status < 200 || status > 299) {
-    message.resume();
+  if ((status < 200 || status > 299) && !accepts.includes(status)) {
+    // What is being sent would go on being sent.
+    if (send) message.destroy();
+    else message.resume();
     throw refusalOfAnswer({ status, header }, subject, settings);
   }
   return {
@@ -84,14 +116,16 @@ function answerOf(message: IncomingMessage, settings: HubSettings, { subject, si
       try {
         yield* message;
       } catch (error) {
-        throw signal.aborted ? pullEnded() : networkFailure(error, settings);
+        throw signal.aborted ? endedBySignal(subject) : networkFailure(error, settings, subject);
       }
     },
   };
 }
 
-function headersFor(url: URL, { endpoint, token }: HubSettings, from: number | undefined): Record<string, string> {
+function headersFor(url: URL, { endpoint, token }: HubSettings, { from, send }: HubRequest): Record<string, string> {
   return {
+    ...send?.headers,
+    ...(send && { 'content-length': `${send.sizeBytes}` }),
     'user-agent': `espalier/${__ESPALIER_VERSION__}`,
     // What is packed has no part that begins at a byte of the file.
     'accept-encoding': 'identity',
@@ -105,14 +139,16 @@ const mayHaveToken = (url: URL, endpoint: URL): boolean =>
   url.origin === endpoint.origin &&
   (url.protocol === 'https:' || /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(url.hostname));
 
+/** The others make another request of one that sends something. */
+const redirects = { asked: [301, 302, 303, 307, 308], sent: [307, 308] };
+
 /** null: it is none. */
-function redirectOf(message: IncomingMessage, url: URL): URL | null {
-  const isRedirect = [301, 302, 303, 307, 308].includes(message.statusCode ?? 0);
+function redirectOf(message: IncomingMessage, url: URL, { send }: HubRequest): URL | null {
+  const isRedirect = redirects[send ? 'sent' : 'asked'].includes(message.statusCode ?? 0);
   const location = isRedirect ? headerOf(message, 'location') : null;
   if (location === null) return null;
   const next = URL.canParse(location, url.href) ? new URL(location, url) : null;
-  const isSafe = next?.protocol === 'https:' || (next?.protocol === 'http:' && url.protocol === 'http:');
-  if (next && isSafe && !next.username && !next.password) return next;
+  if (next && isSafeFrom(url, next)) return next;
   throw new HubFailure(
     new UserError(
       'network',
@@ -120,3 +156,9 @@ function redirectOf(message: IncomingMessage, url: URL): URL | null {
     ),
   );
 }
+
+/** Whether what is at one address may lead on to another: not out of encryption, and with no password in it. */
+export const isSafeFrom = (url: URL, next: URL): boolean =>
+  (next.protocol === 'https:' || (next.protocol === 'http:' && url.protocol === 'http:')) &&
+  !next.username &&
+  !next.password;

@@ -13,6 +13,7 @@ import type {
 } from './reports';
 import type { AnalyzeReport } from '../recipes/analyze/recipe';
 import type { EvaluateReport } from '../recipes/evaluate/recipe';
+import type { PlannedUpload } from '../recipes/publish/recipe';
 import type { RepositoryKind } from './repositoryNames';
 
 /** Shown before the work starts. */
@@ -78,14 +79,29 @@ export interface DownloadPlan {
   freeBytes: number;
 }
 
+/** What a publishing will send, before it does. */
+export interface UploadPlan {
+  /** The hub's address. */
+  endpoint: string;
+  /** Whose token it is; null: nobody is logged in, so that nothing is known of what is on the hub. */
+  account: string | null;
+  folders: PlannedUpload[];
+  sizeBytes: number;
+  /** Slug or title of the collection; null: none. */
+  collection: string | null;
+}
+
 /**
  * Requests to the engine. One recipe a process. `ask` and `time` are questions to a warm engine (AnalyzeRecipe.stay), after
  * `done`: what a drop set costs, and how much time it saves. A newer question of either kind cancels the older one;
  * `withdraw` cancels it where there is no newer one.
  */
 export type EngineRequest =
-  /** `roots`: the resolved folders below which the recipe's paths have to lie when they are used; null: anywhere. */
-  | { kind: 'start'; recipe: Recipe; roots: readonly string[] | null }
+  /**
+   * `roots`: the resolved folders below which the recipe's paths have to lie when they are used; null: anywhere. `hubToken`: one that
+   * a client keeps for its user; null: what the environment says counts. It is written nowhere.
+   */
+  | { kind: 'start'; recipe: Recipe; roots: readonly string[] | null; hubToken: string | null }
   | { kind: 'cancel' }
   | { kind: 'ask'; question: number; drop: DropSet }
   | { kind: 'time'; question: number; drop: DropSet }
@@ -105,6 +121,8 @@ export type EngineEvent =
   | { kind: 'study'; plan: StudyPlan }
   /** Of a pull: what it will fetch. Its progress is the share of these bytes. */
   | { kind: 'download'; download: DownloadPlan }
+  /** Of a publishing: what it will send. */
+  | { kind: 'upload'; upload: UploadPlan }
   /** What a person should know beside the result, in one sentence. */
   | { kind: 'warning'; text: string }
   | { kind: 'progress'; step: string; fraction: number }
@@ -143,6 +161,7 @@ export const engineEvents = {
   plan: { becomes: 'run', paced: null },
   study: { becomes: 'run', paced: null },
   download: { becomes: 'run', paced: null },
+  upload: { becomes: 'run', paced: null },
   warning: { becomes: 'run', paced: null },
   progress: { becomes: 'run', paced: { keep: 'newest', everyMs: 250 } },
   text: { becomes: 'run', paced: { keep: 'joined', everyMs: 50 } },

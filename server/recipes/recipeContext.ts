@@ -30,6 +30,8 @@ export interface Run {
   readonly signal: AbortSignal;
   /** Why `auto` became the width that the recipe names, in words. */
   readonly whyWeights?: string | null;
+  /** A token of the hub that a client keeps for its user; absent: what the environment says counts. */
+  readonly hubToken?: string | null;
   emit(event: EngineEvent): void;
   /** Called by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answers: Answers): Promise<void>;

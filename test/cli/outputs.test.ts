@@ -72,6 +72,7 @@ const commands: Record<string, { args: string[]; reads: string[] }> = {
   pull: { args: ['owner/name'], reads: [] },
   card: { args: [model, '--original', model, '--prose', text], reads: [config, text] },
   prove: { args: [model, '--original', model, '--text', text], reads: [config, weights, text] },
+  publish: { args: [model, '--repo', 'o/n'], reads: [config, weights] },
   devices: { args: [], reads: [] },
 };
 

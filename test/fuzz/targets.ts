@@ -16,6 +16,7 @@ import { openRows } from '../../server/data/rows';
 import { readDocuments } from '../../server/data/textSource';
 import { commitIn, filesIn } from '../../server/hub/answers';
 import { neededFiles } from '../../server/hub/neededFiles';
+import { batchIn, newCommitIn, preuploadIn, refsIn } from '../../server/hub/publishAnswers';
 import { readModelConfig } from '../../server/model/readConfig';
 import { cardText } from '../../server/publishing/card/card';
 import { originOf } from '../../server/publishing/card/originFrontMatter';
@@ -364,7 +365,37 @@ const hubAnswers: Target = {
   },
 };
 
+const batch = {
+  objects: [
+    {
+      oid: 'a'.repeat(64),
+      size: 3,
+      actions: { upload: { href: 'https://store/a', header: { chunk_size: '5', '1': 'https://store/1' } } },
+    },
+    { oid: 'b'.repeat(64), error: { code: 422, message: 'no' } },
+  ],
+};
+const publishAnswers: Target = {
+  name: 'answers of a hub to who publishes',
+  share: 200,
+  input: ofText(
+    [
+      json(batch),
+      json({ branches: [{ name: 'main', targetCommit: 'a'.repeat(40) }], tags: [] }),
+      json({ files: [{ path: 'a', uploadMode: 'lfs' }] }),
+      json({ commitOid: 'a'.repeat(40), commitUrl: 'https://hub/c' }),
+    ],
+    80,
+  ),
+  read(input) {
+    const [text, endpoint] = [utf8(input), new URL('https://hub/')];
+    if (text.includes('"objects"')) return batchIn(text, endpoint);
+    if (text.includes('"branches"')) return refsIn(text, endpoint);
+    return text.includes('"files"') ? preuploadIn(text, endpoint) : newCommitIn(text, endpoint);
+  },
+};
+
 export const targets: readonly Target[] = [
   ...[config, header, tokenizer, recipe, log, frames, adapter, provenance, report],
-  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers],
+  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers, publishAnswers],
 ];

@@ -15,7 +15,8 @@ import { espalier } from '../cli/inProcess';
 import { fixtures } from '../evaluation/golden';
 import { modelFolder, repoRoot } from '../fixtures';
 import { arc, documents, hellaswag, listings } from './dataSets';
-import { type FakeHub, mainCommit, openFakeHub } from './fakeHub';
+import { mainCommit } from './fake/repositories';
+import { type FakeHub, openFakeHub } from './fakeHub';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pull-data-')));
 let hub: FakeHub;

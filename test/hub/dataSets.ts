@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixtures } from '../evaluation/golden';
-import type { FakeRepository } from './fakeHub';
+import type { FakeRepository } from './fake/repositories';
 
 const splits = (folder: string, ...names: string[]) => names.map((name) => `${folder}${name}-00000-of-00001.parquet`);
 

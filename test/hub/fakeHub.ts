@@ -1,29 +1,25 @@
-// A hub on this machine: what huggingface.co answers when a model or a data set is fetched, over HTTP, and the ways in which it fails.
-// Large files lie on a second server with another address, as they do there. huggingface_hub's `hf download` takes it for one, which
-// test/long/pull.test.ts tries.
-import { createHash } from 'node:crypto';
+// A hub on this machine: what huggingface.co answers when models and data sets are fetched or published, over HTTP, and the ways in which it
+// fails. Large files lie on a second server with another address, as they do there. huggingface_hub's own `hf` takes it for one,
+// which test/long/pull.test.ts and test/long/publish.test.ts try. Each conversation is a file of fake/.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type Answer, type FakeRequest, refused } from './fake/answer';
+import { answerCommits } from './fake/commits';
+import { answerLargeFiles, answerUpload } from './fake/largeFiles';
+import { answerManaging } from './fake/managing';
+import { answerReading, answerStored } from './fake/reading';
+import { type Account, type FakeRepository, type HubState, stored } from './fake/repositories';
 
-export interface FakeRepository {
-  readonly files: Readonly<Record<string, Buffer | string>>;
-  /** Branches and tags beside main, and their commits; a commit is the same files under another name. */
-  readonly revisions?: Readonly<Record<string, string>>;
-  /** Only with a token that is among these, once it is not null. */
-  readonly gatedTo?: readonly string[];
-  readonly isPrivate?: boolean;
-  /** What its listing says of the size of a file, where that is not so. */
-  readonly saidBytes?: Readonly<Record<string, number>>;
-}
-
-/** What a request to one of the servers was, and how much it got. */
+/** What a request to one of the servers was, and how much went either way. */
 export interface Asked {
   readonly server: 'hub' | 'store';
   readonly method: string;
   readonly path: string;
   readonly range: string | null;
   readonly token: string | null;
+  /** By the server. */
   sentBytes: number;
+  receivedBytes: number;
 }
 
 /** What is done instead of a right answer. */
@@ -37,29 +33,62 @@ export type Fault =
   | { readonly whole: true }
   /** Nothing comes after so many bytes until this settles. */
   | { readonly waitAfter: number; readonly until: Promise<void> }
-  | { readonly redirect: string };
+  | { readonly redirect: string }
+  /** The same for what the server gets: the connection is destroyed, another byte is kept, or it is left lying for a while. */
+  | {
+      readonly receive:
+        | { readonly cutAfter: number }
+        | { readonly changed: number }
+        | { readonly until: Promise<void> };
+    }
+  /** What was asked for is done, and nobody is told. */
+  | { readonly answerLost: true };
 
 export interface FakeHub {
   /** For HF_ENDPOINT. */
   readonly endpoint: string;
   readonly asked: Asked[];
+  /** What lies there, to be looked at and changed. */
+  readonly state: HubState;
   /** Called for every request; null: it is answered as it should be. */
   fault: (asked: Asked) => Fault | null;
-  /** Called after every piece of a body. */
+  /** Called after every piece of a body that is sent, and of one that comes. */
   onSent: (asked: Asked) => void;
+  onReceived: (asked: Asked) => void;
   close(): Promise<void>;
 }
 
-/** Files of this size and above are kept by Git LFS. */
-const lfsBytes = 1000;
+export interface FakeHubOptions {
+  /** By token; absent: every token but `hf_expired` is of one that may write everywhere. */
+  readonly accounts?: Readonly<Record<string, Account>>;
+  /** Files of this size and above are taken in parts of it; absent: none is. */
+  readonly partBytes?: number;
+}
+
 const pieceBytes = 16 * 1024;
-/** So that even small repositories have several pages. */
-const filesOnPage = 4;
-export const mainCommit = 'a'.repeat(40);
 
 /** @param repositories by their names: `owner/name` of a model, `datasets/owner/name` of a data set */
-export async function openFakeHub(repositories: Readonly<Record<string, FakeRepository>>): Promise<FakeHub> {
-  const hub: FakeHub = { endpoint: '', asked: [], fault: () => null, onSent: () => {}, close };
+export async function openFakeHub(
+  repositories: Readonly<Record<string, FakeRepository>>,
+  { accounts, partBytes }: FakeHubOptions = {},
+): Promise<FakeHub> {
+  const everybody: Account = { name: 'o', role: 'write' };
+  const state: HubState = {
+    repositories: new Map(Object.entries(repositories).map(([name, given]) => [name, stored(name, given)])),
+    ...{ objects: new Map(), verified: new Set<string>(), parts: new Map(), collections: new Map() },
+    accountOf: (token) => (token === 'hf_expired' ? null : accounts ? (accounts[token] ?? null) : everybody),
+    partBytes: partBytes ?? null,
+  };
+  const nothing = () => {};
+  const hub: FakeHub = {
+    endpoint: '',
+    asked: [],
+    state,
+    fault: () => null,
+    onSent: nothing,
+    onReceived: nothing,
+    close,
+  };
   const store = createServer((request, response) => void serve('store', request, response));
   const front = createServer((request, response) => void serve('hub', request, response));
   const addresses = { front: await listening(front), store: await listening(store) };
@@ -72,131 +101,63 @@ export async function openFakeHub(repositories: Readonly<Record<string, FakeRepo
 
   async function serve(server: Asked['server'], request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url ?? '/';
+    const method = request.method ?? '';
     const token = /^Bearer (.*)$/.exec(request.headers.authorization ?? '')?.[1] ?? null;
     const range = request.headers.range ?? null;
-    const asked: Asked = { server, method: request.method ?? '', path, range, token, sentBytes: 0 };
+    const asked: Asked = { server, method, path, range, token, sentBytes: 0, receivedBytes: 0 };
     hub.asked.push(asked);
     const fault = hub.fault(asked);
     if (fault && 'status' in fault) return void response.writeHead(fault.status, fault.headers).end();
     if (fault && 'redirect' in fault) return void response.writeHead(302, { location: fault.redirect }).end();
-    const answer = server === 'store' ? stored(repositories, path) : answerTo(repositories, asked, addresses);
-    await send(hub, asked, answer, response, fault).catch(() => response.destroy());
+    try {
+      const body = await received(hub, asked, request, fault && 'receive' in fault ? fault.receive : null);
+      if (body === null) return void request.socket.destroy();
+      const url = new URL(path, server === 'store' ? addresses.store : addresses.front);
+      const answer = answerTo(state, server, { method, url, token, body, ...addresses });
+      if (fault && 'answerLost' in fault) return void response.destroy();
+      await send(hub, asked, answer, response, fault && !('receive' in fault) ? fault : null);
+    } catch {
+      response.destroy();
+    }
   }
   return Object.assign(hub, { endpoint: addresses.front });
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-}
+/** What the hub understands and what its store does; the first that knows the request answers. */
+const conversations = {
+  hub: [answerManaging, answerCommits, answerLargeFiles, answerReading],
+  store: [answerUpload, answerStored],
+} as const;
 
-const json = (value: unknown, headers: Readonly<Record<string, string>> = {}): Answer => ({
-  status: 200,
-  headers: { 'content-type': 'application/json', ...headers },
-  body: Buffer.from(JSON.stringify(value)),
-});
-
-const refused = (status: number, code: string, message = ''): Answer => ({
-  status,
-  headers: { 'x-error-code': code, 'x-error-message': message, 'content-type': 'application/json' },
-  body: Buffer.from(JSON.stringify({ error: message || code })),
-});
-
-function answerTo(
-  repositories: Readonly<Record<string, FakeRepository>>,
-  { path, token }: Asked,
-  { front, store }: { front: string; store: string },
-): Answer {
-  const url = new URL(path, front);
-  const [, api, name, rest = ''] =
-    /^\/(api\/(?:models\/)?)?((?:datasets\/)?[\w.-]+\/[\w.-]+)(\/.*)?$/.exec(decodeURIComponent(url.pathname)) ?? [];
-  const repository = name === undefined ? undefined : repositories[name];
-  if (!repository || !name) return refused(401, 'RepoNotFound', 'Repository not found');
-  if (token === 'hf_expired') return refused(401, '', 'Invalid credentials in Authorization header');
-  if (repository.isPrivate && token === null) return refused(401, 'RepoNotFound', 'Repository not found');
-  const commits = { main: mainCommit, ...repository.revisions };
-  const commitOf = (revision: string) =>
-    commits[revision as 'main'] ?? Object.values(commits).find((commit) => commit === revision);
-  if (api) {
-    const [, what, revision = 'main'] =
-      /^\/(revision|tree)\/([^/]+)$/.exec(rest) ?? (rest === '' ? ['', 'revision'] : []);
-    const commit = commitOf(revision);
-    if (what === undefined) return refused(404, 'EntryNotFound');
-    if (commit === undefined) return refused(404, 'RevisionNotFound', 'Invalid rev id');
-    const id = name.replace(/^datasets\//, '');
-    return what === 'revision' ? json(infoOf(id, repository, commit)) : treeOf(repository, url, front);
+function answerTo(state: HubState, server: Asked['server'], request: FakeRequest): Answer {
+  const { token } = request;
+  if (server === 'hub' && token !== null && !state.accountOf(token))
+    return refused(401, '', 'Invalid credentials in Authorization header');
+  for (const conversation of conversations[server]) {
+    const answer = conversation(state, request);
+    if (answer) return answer;
   }
-  const [, revision = '', file = ''] = /^\/resolve\/([^/]+)\/(.+)$/.exec(rest) ?? [];
-  const commit = commitOf(revision);
-  if (commit === undefined) return refused(404, 'RevisionNotFound', 'Invalid rev id');
-  if (repository.gatedTo && !repository.gatedTo.includes(token ?? ''))
-    return refused(token === null ? 401 : 403, 'GatedRepo', 'Access to this model is restricted');
-  return resolved(repository, commit, file, `${store}/${name}/${file}?signature=1`);
+  return refused(404, 'EntryNotFound', `nobody knows ${request.method} ${request.url.pathname}`);
 }
 
-const infoOf = (id: string, { files, gatedTo, isPrivate = false }: FakeRepository, sha: string) => ({
-  ...{
-    _id: '0'.repeat(24),
-    id,
-    modelId: id,
-    sha,
-    private: isPrivate,
-    gated: gatedTo ? 'manual' : false,
-    disabled: false,
-  },
-  ...{
-    tags: [],
-    downloads: 0,
-    likes: 0,
-    lastModified: '2026-01-01T00:00:00.000Z',
-    createdAt: '2026-01-01T00:00:00.000Z',
-  },
-  siblings: Object.keys(files).map((rfilename) => ({ rfilename })),
-});
-
-function treeOf({ files, saidBytes = {} }: FakeRepository, url: URL, front: string): Answer {
-  const folders = new Set(Object.keys(files).flatMap((path) => (path.includes('/') ? [path.split('/')[0]!] : [])));
-  const entries = [
-    ...[...folders].map((path) => ({ type: 'directory', oid: '0'.repeat(40), size: 0, path })),
-    ...Object.entries(files).map(([path, content]) => entryOf(path, Buffer.from(content), saidBytes[path])),
-  ];
-  const first = Number(url.searchParams.get('cursor') ?? 0);
-  const end = first + filesOnPage;
-  const next = new URL(url);
-  next.searchParams.set('cursor', String(end));
-  const link: Record<string, string> =
-    end < entries.length ? { link: `<${front}${next.pathname}${next.search}>; rel="next"` } : {};
-  return json(entries.slice(first, end), link);
-}
-
-const entryOf = (path: string, content: Buffer, size = content.length) => ({
-  ...{ type: 'file', path, size, oid: gitHash(content) },
-  ...(isLarge(content) && { lfs: { oid: sha256(content), size, pointerSize: 134 } }),
-});
-
-export const isLarge = (content: Buffer): boolean => content.length >= lfsBytes;
-export const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
-export const gitHash = (content: Buffer): string =>
-  createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
-
-function resolved({ files }: FakeRepository, commit: string, file: string, location: string): Answer {
-  const found = files[file];
-  if (found === undefined) return refused(404, 'EntryNotFound', 'Entry not found');
-  const content = Buffer.from(found);
-  const headers = { 'x-repo-commit': commit, 'accept-ranges': 'bytes' };
-  if (!isLarge(content)) return { status: 200, headers: { ...headers, etag: `"${gitHash(content)}"` }, body: content };
-  const linked = { 'x-linked-etag': `"${sha256(content)}"`, 'x-linked-size': String(content.length) };
-  return { status: 302, headers: { ...headers, ...linked, location }, body: Buffer.alloc(0) };
-}
-
-/** A file by a signed address, to whoever has that. */
-function stored(repositories: Readonly<Record<string, FakeRepository>>, path: string): Answer {
-  const [, name = '', file = ''] =
-    /^\/((?:datasets\/)?[^/]+\/[^/]+)\/(.+)$/.exec(decodeURIComponent(new URL(path, 'http://store').pathname)) ?? [];
-  const found = repositories[name]?.files[file];
-  if (found === undefined || !path.includes('signature=1')) return refused(403, 'AccessDenied');
-  return { status: 200, headers: { 'accept-ranges': 'bytes', etag: '"store"' }, body: Buffer.from(found) };
+/** null: the connection is to be destroyed. */
+async function received(
+  hub: FakeHub,
+  asked: Asked,
+  request: IncomingMessage,
+  fault: Extract<Fault, { receive: unknown }>['receive'] | null,
+): Promise<Buffer | null> {
+  const pieces: Buffer[] = [];
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    asked.receivedBytes += piece.length;
+    hub.onReceived(asked);
+    if (fault && 'cutAfter' in fault && asked.receivedBytes > fault.cutAfter) return null;
+    if (fault && 'until' in fault) await fault.until;
+  }
+  const body = Buffer.concat(pieces);
+  if (fault && 'changed' in fault && body.length > fault.changed) body[fault.changed]! ^= 1;
+  return body;
 }
 
 async function send(
@@ -204,7 +165,7 @@ async function send(
   asked: Asked,
   { status, headers, body }: Answer,
   response: ServerResponse,
-  fault: Exclude<Fault, { status: number } | { redirect: string }> | null,
+  fault: Exclude<Fault, { status: number } | { redirect: string } | { receive: unknown } | { answerLost: true }> | null,
 ): Promise<void> {
   const wanted = status === 200 && !(fault && 'whole' in fault) ? /^bytes=(\d+)-(\d*)$/.exec(asked.range ?? '') : null;
   const first = wanted ? Number(wanted[1]) : 0;

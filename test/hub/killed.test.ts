@@ -6,8 +6,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { mulberry32 } from '../../server/data/random';
 import { type Started, start } from '../cli/espalier';
 import { long } from '../fixtures';
-import { type FakeHub, openFakeHub, sha256 } from './fakeHub';
+import { sha256 } from './fake/answer';
+import { type FakeHub, openFakeHub } from './fakeHub';
 import { sharded } from './models';
+import { commandLines, contentsOf, sizesOf } from './watched';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'killed-pull-')));
 const token = 'hf_secretOfATest';
@@ -21,32 +23,6 @@ afterAll(async () => {
   await hub.close();
   rmSync(root, { recursive: true, force: true });
 });
-
-/** Every file of a folder with what it holds; links count as what they lead to. */
-function contentsOf(folder: string): Map<string, Buffer> {
-  const names = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
-  return new Map(
-    names.map(({ parentPath, name }) => [
-      join(parentPath, name).slice(folder.length + 1),
-      readFileSync(join(parentPath, name)),
-    ]),
-  );
-}
-const sizesOf = (folder: string) => new Map([...contentsOf(folder)].map(([name, content]) => [name, content.length]));
-
-/** Of all processes, as everybody on the machine can read them. */
-const commandLines = (): string[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map((pid) => readOr(`/proc/${pid}/cmdline`, ''));
-
-function readOr(path: string, otherwise: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return otherwise; // it has ended
-  }
-}
 
 function startPull(cache: string, ...more: string[]): Started {
   process.env.HF_HUB_CACHE = cache;

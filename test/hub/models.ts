@@ -1,6 +1,6 @@
 // Repositories for the fake hub, small and with all that real ones have beside what a model needs.
 import { mulberry32 } from '../../server/data/random';
-import type { FakeRepository } from './fakeHub';
+import type { FakeRepository } from './fake/repositories';
 
 /** The same bytes for the same seed. */
 export function someBytes(n: number, seed: number): Buffer {

@@ -18,7 +18,9 @@ import { readHubSettings } from '../../server/hub/hubSettings';
 import { pullModel } from '../../server/hub/pullModel';
 import { parseRepository } from '../../server/shared/repositoryName';
 import { installFaults } from '../faults/layer';
-import { type Asked, type FakeHub, type Fault, gitHash, isLarge, mainCommit, openFakeHub, sha256 } from './fakeHub';
+import { gitHash, sha256 } from './fake/answer';
+import { isLarge, mainCommit } from './fake/repositories';
+import { type Asked, type FakeHub, type Fault, openFakeHub } from './fakeHub';
 import { beside, sharded, shards, single, someBytes } from './models';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));

@@ -2,17 +2,18 @@
 // without a network.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { start } from '../cli/espalier';
 import { modelFolder, repoRoot } from '../fixtures';
-import { type FakeHub, isLarge, openFakeHub, sha256 } from '../hub/fakeHub';
+import { sha256 } from '../hub/fake/answer';
+import { isLarge } from '../hub/fake/repositories';
+import { type FakeHub, openFakeHub } from '../hub/fakeHub';
 import { beside, sharded, shards } from '../hub/models';
 import { generateKind } from '../../server/recipes/generate/recipe';
 import { runHere } from '../recipes/runHere';
-import { python } from './python';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
 const stories = modelFolder('stories260k');
@@ -40,6 +41,9 @@ const environment = (cache: string) => ({
   ...{ HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache, HF_TOKEN: token, HF_HOME: join(root, 'home'), NO_COLOR: '1' },
   ...{ HF_HUB_DISABLE_XET: '1', HF_HUB_DISABLE_UPDATE_CHECK: '1', HF_HUB_DISABLE_TELEMETRY: '1' },
 });
+/** hf lies beside the Python that test/python/run.sh makes. */
+const cacheFolder = process.env.ESPALIER_CACHE ?? join(homedir(), '.cache/espalier');
+const python = process.env.ESPALIER_PYTHON ?? join(cacheFolder, 'transformers-venv/bin/python');
 const hf = (cache: string, ...args: string[]) =>
   run(join(dirname(python), 'hf'), ['download', ...args], { env: environment(cache) });
 

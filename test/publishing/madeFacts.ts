@@ -166,7 +166,6 @@ export const madeFacts = (change: Partial<CardFacts> = {}): CardFacts => ({
     },
   ],
   model,
-  notInLlamaCpp: null,
   reports,
   licence: { id: 'apache-2.0' },
   languages: ['en'],

@@ -23,6 +23,7 @@ const data = { files: ['d'] };
 /** The least that each kind has to say. */
 const least: Record<Kind, object> = {
   pull: { repository: 'o/n' },
+  publish: { model: 'm', repository: 'o/n' },
   inspect: { model: 'm' },
   analyze: { model: 'm', source },
   prune: { model: 'm', rule: { kind: 'chosen', blocks: [1] }, out: 'o' },
@@ -107,6 +108,7 @@ describe('paths', () => {
     { kind: 'perplexity', expected: { models: ['model m', 'model n'], source: { files: ['read t'] } } },
     { kind: 'heal', expected: { model: 'model m', data: { files: ['read d'] }, dense: null, out: 'write o' } },
     { kind: 'merge', expected: { model: 'model m', adapter: 'model a', out: 'write o' } },
+    { kind: 'publish', expected: { model: 'model m', repository: 'o/n' } },
     { kind: 'evaluate', expected: { models: ['model m', 'model n'], data: 'read d', samples: null } },
     {
       kind: 'study',
@@ -123,7 +125,7 @@ describe('paths', () => {
 
 describe('of all kinds', () => {
   it('files hold these', () => {
-    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'export', 'study']);
+    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'export', 'study', 'publish']);
   });
 
   it('these can be resumed', () => {
@@ -136,6 +138,7 @@ describe('of all kinds', () => {
       'evaluate',
       'export',
       'study',
+      'publish',
     ]);
   });
 
@@ -144,8 +147,7 @@ describe('of all kinds', () => {
     expect(modelsOf(recipeSchema.parse({ kind: 'evaluate', ...least.evaluate }))).toEqual(['m', 'n']);
     expect(subjectOf(recipeSchema.parse({ kind: 'prune', ...least.prune }))).toBe('m');
     expect(subjectOf(recipeSchema.parse({ kind: 'pull', ...least.pull }))).toBe('o/n');
-    const tasks = ['hellaswag', 'arc_easy', 'piqa', 'mmlu'];
-    expect(subjectOf(recipeSchema.parse({ kind: 'pull', tasks }))).toBe('hellaswag, arc_easy, piqa and 1 more');
+    expect(subjectOf(recipeSchema.parse({ kind: 'publish', ...least.publish }))).toBe('m');
   });
 
   it('a name that is in no table is found where it stands', () => {

@@ -200,6 +200,28 @@ const recipe: fc.Arbitrary<FileRecipe> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('merge' as const), model: path, adapter: path, ...output, compute }),
   fc.record({
+    kind: fc.constant('publish' as const),
+    model: path,
+    original: orNull(path),
+    reports: fc.array(path, { maxLength: 2 }),
+    texts: fc.array(path, { maxLength: 2 }),
+    prose: orNull(path),
+    base: orNull(fc.constant('o/base')),
+    license: orNull(fc.constant('mit')),
+    languages: fc.array(fc.constantFrom('en', 'de'), { maxLength: 2 }),
+    datasets: fc.array(fc.constant('o/texts'), { maxLength: 1 }),
+    newVersion: orNull(fc.constant('o/newer')),
+    registered: fc.array(fc.constantFrom('mmlu', 'arc_easy=ARC-Easy'), { maxLength: 2 }),
+    card: fc.constantFrom('made' as const, 'folder' as const),
+    words: orNull(fc.string({ maxLength: 50, unit: 'grapheme' })),
+    repository: fc.constantFrom('o/n', 'some.one/Model-1.5'),
+    branch: fc.constantFrom('main', 'v/2'),
+    visibility: fc.constantFrom('private' as const, 'public' as const),
+    tag: orNull(fc.constant('v1.0')),
+    collection: orNull(fc.constantFrom('Pruned models', 'o/pruned-0123456789abcdef01234567')),
+    dryRun: fc.boolean(),
+  }),
+  fc.record({
     kind: fc.constant('analyze' as const),
     model: path,
     source,
@@ -379,8 +401,16 @@ describe('a recipe file', () => {
   it.each([
     ['', '1:1', 'A recipe is a list of fields'],
     ['- 1', '1:1', 'A recipe is a list of fields'],
-    ['kind: sparsify', '1:7', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
-    ['model: m', '1:1', 'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.'],
+    [
+      'kind: sparsify',
+      '1:7',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
+    ],
+    [
+      'model: m',
+      '1:1',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
+    ],
     ['kind: pull', '1:1', 'A recipe is a list of fields: a pull has a repository or tasks, and not both.'],
     ['kind: pull\nrepository: o/n\ntasks: [piqa]', '1:1', 'A recipe is a list of fields: a pull has a repository or'],
     ['kind: pull\ntasks: [piqa]\nrevision: v1', '1:1', 'A recipe is a list of fields: a revision is that of a repos'],
@@ -445,7 +475,7 @@ describe('a recipe file', () => {
     [
       'kind: quantize\nmodel: m',
       '1:7',
-      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate or study.',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
     ],
     [`${base}---\n${base}`, '5:1', 'A recipe file holds one recipe, and this one has 2, set apart by ---; give each a'],
     [`--- # first\n${base}...\n---\nkind: [`, '7:1', 'A recipe file holds one recipe, and this one has 2, set'],
@@ -469,7 +499,9 @@ describe('a recipe file', () => {
 
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
-    expect(told).toBe('usage: A recipe file holds pull, analyze, prune, heal, merge, evaluate or study, not inspect.');
+    expect(told).toBe(
+      'usage: A recipe file holds pull, analyze, prune, heal, merge, evaluate, export, study or publish, not inspect.',
+    );
   });
 });
 

@@ -60,7 +60,7 @@ async function staying(change: Partial<AnalyzeRecipe> = {}) {
           ((it.kind === 'timed' || it.kind === 'refused') && it.question === question),
       ),
     );
-  send({ kind: 'start', roots: null, recipe: { ...recipe, ...change } });
+  send({ kind: 'start', roots: null, hubToken: null, recipe: { ...recipe, ...change } });
   await until(() => events.find((it) => it.kind === 'done' || it.kind === 'failed'));
   return {
     events,

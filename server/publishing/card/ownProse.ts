@@ -12,6 +12,9 @@ export function ownProseIn(card: string): string | null {
   return text === '' || text === placeholder ? null : text;
 }
 
+/** Whether a card was made here: others have no such part. */
+export const hasOwnPart = (card: string): boolean => card.includes(begin);
+
 /** A mark within it would end it. */
 export const ownProse = (text: string | null): string =>
   [begin, (text ?? placeholder).replaceAll(begin, '').replaceAll(end, ''), end].join('\n');

@@ -25,8 +25,11 @@ export async function runCard(recipe: CardRecipe, run: Run): Promise<CardReport>
   return report;
 }
 
-/** Throws UserError `badChoice` for what the licence of the original does not allow. */
-export async function makeCard(recipe: CardRecipe): Promise<CardReport> {
+/**
+ * @param words the person's own part; null: as `proseOf` finds it
+ * @throws UserError `badChoice` for what the licence of the original does not allow
+ */
+export async function makeCard(recipe: CardRecipe, words: string | null = null): Promise<CardReport> {
   const folder = resolve(recipe.model);
   const reports = await readReports(recipe.reports);
   const about = (await isFile(join(folder, adapterConfigFile)))
@@ -48,9 +51,9 @@ export async function makeCard(recipe: CardRecipe): Promise<CardReport> {
     name,
     texts.some(({ name: file }) => /^licen[sc]e/i.test(file)),
   );
-  const { of, cut, steps, model, notInLlamaCpp } = about;
+  const { of, cut, steps, model } = about;
   const facts: CardFacts = {
-    ...{ of, name, folder, base, cut, steps, model, notInLlamaCpp, reports, licence },
+    ...{ of, name, folder, base, cut, steps, model, reports, licence },
     languages: recipe.languages.length > 0 ? recipe.languages : origin.languages,
     datasets: recipe.datasets,
     newVersion: recipe.newVersion,
@@ -58,7 +61,7 @@ export async function makeCard(recipe: CardRecipe): Promise<CardReport> {
       const [task, taskId] = each.split('=') as [string, string?];
       return { task, taskId: taskId ?? task };
     }),
-    prose: await proseOf(recipe, folder),
+    prose: words ?? (await proseOf(recipe, folder)),
   };
   const notice = texts.find(({ name: file }) => /^notice/i.test(file))?.text ?? null;
   const files = [...cardFiles(facts, notice), ...about.files(base), ...copies(texts, folder)];

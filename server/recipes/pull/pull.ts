@@ -8,7 +8,7 @@ import { progress, type Run, versions } from '../recipeContext';
 import type { FileOfPull, PulledDataReport, PulledModelReport, PullRecipe, PullReport } from './recipe';
 
 export async function runPull({ repository, revision, tasks = [] }: PullRecipe, run: Run): Promise<PullReport> {
-  const settings = await readHubSettings();
+  const settings = await readHubSettings(process.env, undefined, run.hubToken ?? null);
   return repository === undefined
     ? pullTasks(settings, tasks, run)
     : pullOneModel(settings, { repository, revision }, run);
