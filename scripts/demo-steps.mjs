@@ -25,6 +25,10 @@ export const steps = [
     command: `perplexity ${model} ${pruned} ${text} --json ${out}/perplexity.json`,
   },
   {
+    question: 'What would its model card say? Only what the reports say.',
+    command: `card ${pruned} --original ${model} --report ${out}/prune.json ${out}/perplexity.json --out ${out}/card.md`,
+  },
+  {
     question: 'Does it still tell stories?',
     command: `generate ${pruned} --prompt "Once upon a time" --max-tokens 60`,
   },

@@ -7,6 +7,7 @@ import { checkReport, forPeople, reportFile, writeReport } from './jsonReport';
 import type { OutputFlags } from './options';
 import { progressView } from './progress';
 import { render } from './renderers';
+import { refuseUnproven } from './renderProof';
 
 export interface CarryOut {
   /** What --json writes of the report. */
@@ -33,4 +34,5 @@ export async function carryOut(
   if ('peakMemoryBytes' in report) report.peakMemoryBytes += peakMemoryBytes();
   if (!quiet) out.write(`${render(report)}\n`);
   await writeReport(json, written(report));
+  if (report.kind === 'prove') refuseUnproven(report);
 }

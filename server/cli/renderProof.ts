@@ -1,4 +1,5 @@
 // A proof as text for a terminal.
+import { UserError } from '../errors';
 import { proofChecks, type ProofCheck, type ProveReport } from '../recipes/prove/recipe';
 import { table } from './table';
 
@@ -14,4 +15,10 @@ export function renderProof({ of, passed, checks }: ProveReport): string {
     table(checks.map(({ check, outcome, sentence }) => [marks[outcome], proofChecks[check], sentence])),
     end,
   ].join('\n');
+}
+
+/** What failed is in the exit code, too. @throws UserError `damagedCheckpoint` */
+export function refuseUnproven({ folder, checks }: ProveReport): void {
+  const failure = checks.find(({ outcome }) => outcome === 'failed');
+  if (failure) throw new UserError('damagedCheckpoint', `${folder} is not fit to be published: ${failure.sentence}`);
 }

@@ -1,16 +1,14 @@
 // Whether a folder has the loss that reports say it has, on the text that they name by its hash.
-import { createHash } from 'node:crypto';
-import { basename } from 'node:path';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { readTokenSequences } from '../data/tokenSequences';
 import { isUserError } from '../errors';
-import { openToRead } from '../files/contained';
 import { forward } from '../execution/forward';
 import { meanAndError } from '../execution/sequenceStatistics';
 import type { TokenSource, TokenSourceReport } from '../protocol/recipes';
 import type { Tokenizer } from '../tokenizer/tokenizer';
 import type { ProofCheck } from '../recipes/prove/recipe';
 import type { Computing } from './computing';
+import { fileWithHash } from './fileWithHash';
 import { failed, notChecked, passed } from './proof';
 import type { PromisedLoss } from './promisedLosses';
 
@@ -56,7 +54,7 @@ async function sequencesOf(
 ): Promise<Int32Array[] | null> {
   const files: string[] = [];
   for (const { name, sha256 } of source.files) {
-    const file = await withHash(texts, name, sha256);
+    const file = await fileWithHash(texts, name, sha256);
     if (file === null) return null;
     files.push(file);
   }
@@ -69,17 +67,6 @@ async function sequencesOf(
       throw error;
     });
     if (read?.report.idsSha256 === source.idsSha256) return read.sequences;
-  }
-  return null;
-}
-
-/** A file of that name first, since large ones take long to hash. */
-async function withHash(texts: readonly string[], name: string, sha256: string): Promise<string | null> {
-  const ofName = (text: string) => (basename(text) === basename(name) ? 0 : 1);
-  for (const text of [...texts].sort((one, other) => ofName(one) - ofName(other))) {
-    const hash = createHash('sha256');
-    for await (const chunk of (await openToRead(text)).createReadStream()) hash.update(chunk as Buffer);
-    if (hash.digest('hex') === sha256) return text;
   }
   return null;
 }

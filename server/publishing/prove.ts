@@ -7,7 +7,7 @@ import { isUserError } from '../errors';
 import { readInside } from '../files/contained';
 import { nullIfMissing } from '../shared/systemErrors';
 import { openTokenizer } from '../tokenizer/tokenizer';
-import type { ProofCheck, ProofCheckName } from '../recipes/prove/recipe';
+import type { ProofCheck } from '../recipes/prove/recipe';
 import { misfitIn } from './blockLists';
 import type { Computing } from './computing';
 import { codeIn, codeNamedBy } from './foreignFiles';
@@ -15,7 +15,7 @@ import { generationCheck } from './generationCheck';
 import { logitsCheck } from './logitsCheck';
 import { lossCheck } from './lossCheck';
 import type { PromisedLoss } from './promisedLosses';
-import { failed, notChecked, passed } from './proof';
+import { failed, guarded, notChecked, passed } from './proof';
 
 /** What a folder is held against. */
 export interface ProofInputs {
@@ -69,16 +69,6 @@ async function computed(
     await guarded('loss', () => lossCheck(checkpoint, tokenizer, inputs, computing)),
     await guarded('generation', () => generationCheck(checkpoint, tokenizer, computing)),
   ];
-}
-
-/** What a computation of the folder's own numbers refuses is a failure of the folder. */
-async function guarded(check: ProofCheckName, work: () => Promise<ProofCheck>): Promise<ProofCheck> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isUserError(error) && error.code === 'notFinite') return failed(check, error.message);
-    throw error;
-  }
 }
 
 /** null where the original is not at hand, or is the folder itself. */

@@ -73,6 +73,9 @@ export const titleOf = (kind: Kind, modelName: string): string => `${kinds[kind]
 export const modelsOf = (recipe: Recipe): readonly string[] =>
   'models' in recipe ? recipe.models : 'model' in recipe ? [recipe.model] : [];
 
-/** What a run of a recipe is about: the folder of its first model, or the name of what it pulls. */
+/** What a run of a recipe is about: the folder of its first model, or the names of what it pulls. */
 export const subjectOf = (recipe: Recipe): string =>
-  recipe.kind === 'pull' ? (recipe.repository ?? recipe.tasks!.join(', ')) : modelsOf(recipe)[0]!;
+  recipe.kind === 'pull' ? (recipe.repository ?? inShort(recipe.tasks!)) : modelsOf(recipe)[0]!;
+
+const inShort = ([a, b, c, ...more]: readonly string[]): string =>
+  [a, b, c].filter((name) => name !== undefined).join(', ') + (more.length > 0 ? ` and ${more.length} more` : '');

@@ -58,6 +58,8 @@ describe('the checklists of CONTRIBUTING.md', () => {
       'A metric',
       'A task',
       'A kind of recipe',
+      'A check of the proof',
+      'A licence with rules of its own',
       'Work that is swept by faults',
       'An option of healing',
       'A command of the editor',

@@ -15,8 +15,11 @@ import {
   stories,
   text,
 } from '../rpc/client';
+import { evaluateKind } from '../../server/recipes/evaluate/recipe';
+import { arc } from './dataSets';
 import { type FakeHub, openFakeHub } from './fakeHub';
 import { modelFolder } from '../fixtures';
+import type { Recipe } from '../../server/recipes/kinds';
 
 const root = newFolder();
 const [cache, data] = [join(root, 'hub'), join(root, 'data')];
@@ -27,7 +30,7 @@ let server: StartedServer;
 beforeAll(async () => {
   const names = readdirSync(modelFolder('stories260k'));
   const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(modelFolder('stories260k'), name))]));
-  hub = await openFakeHub({ 'o/stories': { files, gatedTo: [token] } });
+  hub = await openFakeHub({ 'o/stories': { files, gatedTo: [token] }, 'datasets/allenai/ai2_arc': arc });
   mkdirSync(cache);
   Object.assign(process.env, variables, { HF_ENDPOINT: hub.endpoint });
   server = await startServer(data);
@@ -87,6 +90,29 @@ describe('a pull of a client', () => {
       [server.log(), JSON.stringify(client.events(runId)), ...texts].filter((each) => each.includes(token)),
     ).toEqual([]);
     expect(existsSync(join(out, 'model.safetensors'))).toBe(true);
+    await client.close();
+  });
+
+  it('of data is what an evaluation that names no folder reads, where the cache is open to it', async () => {
+    const client = await connect(server.lock, [stories, cache]);
+    const start = async (recipe: Recipe) => {
+      const runId = randomUUID();
+      await client.request('runs/start', { runId, recipe });
+      return runId;
+    };
+    const tasks = ['arc_easy'];
+    const evaluate = evaluateKind.schema.parse({ kind: 'evaluate', models: [stories], tasks, items: { end: 2 } });
+    const early = await start(evaluate);
+    expect(await reaches(client, early, ['failed'])).toMatchObject({
+      code: 'notFound',
+      message: expect.stringContaining('`espalier pull --task arc_easy`'),
+    });
+    const pulled = await start({ kind: 'pull', tasks, revision: 'main' });
+    expect(await reaches(client, pulled, ['done'])).toMatchObject({ title: 'Pull arc_easy', model: 'arc_easy' });
+    const runId = await start(evaluate);
+    await reaches(client, runId, ['done']);
+    const { report } = await client.request('runs/get', { runId });
+    expect(report).toMatchObject({ tasks: [{ task: 'arc_easy', nItems: 2 }] });
     await client.close();
   });
 });

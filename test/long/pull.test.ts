@@ -2,7 +2,7 @@
 // without a network.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,6 +14,7 @@ import { type FakeHub, openFakeHub } from '../hub/fakeHub';
 import { beside, sharded, shards } from '../hub/models';
 import { generateKind } from '../../server/recipes/generate/recipe';
 import { runHere } from '../recipes/runHere';
+import { python } from './python';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
 const stories = modelFolder('stories260k');
@@ -41,9 +42,6 @@ const environment = (cache: string) => ({
   ...{ HF_ENDPOINT: hub.endpoint, HF_HUB_CACHE: cache, HF_TOKEN: token, HF_HOME: join(root, 'home'), NO_COLOR: '1' },
   ...{ HF_HUB_DISABLE_XET: '1', HF_HUB_DISABLE_UPDATE_CHECK: '1', HF_HUB_DISABLE_TELEMETRY: '1' },
 });
-/** hf lies beside the Python that test/python/run.sh makes. */
-const cacheFolder = process.env.ESPALIER_CACHE ?? join(homedir(), '.cache/espalier');
-const python = process.env.ESPALIER_PYTHON ?? join(cacheFolder, 'transformers-venv/bin/python');
 const hf = (cache: string, ...args: string[]) =>
   run(join(dirname(python), 'hf'), ['download', ...args], { env: environment(cache) });
 

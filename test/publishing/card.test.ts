@@ -8,14 +8,25 @@ import { type LicenceSources, licenceOf, licences, refuseAgainstLicence } from '
 import { lossCurve } from '../../server/publishing/card/lossCurve';
 import { originOf } from '../../server/publishing/card/originFrontMatter';
 import { ownProseIn } from '../../server/publishing/card/ownProse';
+import { madeStudy } from '../reporting/madeStudy';
 import { numbersOf, strangeNumbers } from './cardNumbers';
 import { madeFacts, reports } from './madeFacts';
 
+const study = madeStudy({ counts: [4], methods: ['weightMagnitude', 'blockInfluence', 'greedy'], healedAt: 4 });
 const merge = { kind: 'merge', adapter: 'adapter', options: { rank: 11, alpha: 22.5, targets: ['q_proj'] } };
 const variants: { variant: string; facts: CardFacts }[] = [
   { variant: 'a pruned model', facts: madeFacts() },
   { variant: 'a healed model', facts: madeFacts({ steps: [...madeFacts().steps, merge] }) },
   { variant: 'an adapter', facts: madeFacts({ of: 'adapter', model: null, folder: '/x/adapter' }) },
+  {
+    variant: 'a variant of a study',
+    facts: madeFacts({
+      folder: '/x/SmolLM2-135M-pruned',
+      cut: { original: 'owner/SmolLM2-135M', nBlocks: 30, blocks: [12, 13, 14, 15], attention: [], mlp: [] },
+      steps: [],
+      reports: [study],
+    }),
+  },
   { variant: 'a model without reports', facts: madeFacts({ reports: [] }) },
   {
     variant: 'a model with zeroed weights',
@@ -100,6 +111,16 @@ describe('the front matter', () => {
       language: ['no', 'on'],
       license_name: 'a: b',
     });
+    // As YAML 1.1 takes them, too.
+    expect(cardText(madeFacts({ languages: ['no'] }))).toContain('language:\n  - "no"\n');
+  });
+});
+
+describe('a number that YAML 1.1 would take for text', () => {
+  it('is in no result', () => {
+    const huge = JSON.parse(JSON.stringify(reports).replaceAll(`${Math.exp(2.987_34)}`, '1e+30')) as typeof reports;
+    expect(cardText(madeFacts({ reports: huge }))).not.toContain('type: perplexity');
+    expect(cardText(madeFacts())).toContain('type: perplexity');
   });
 });
 
@@ -245,9 +266,23 @@ describe('the card of an original', () => {
   });
 });
 
+it('a card of a study shows the original, its own variant and their cost, and all others in one list', () => {
+  const card = cardText(variants[3]!.facts);
+  const head = /^\| task .*$/m.exec(card)![0];
+  expect(head).toMatch(/\| this model \| difference \|$/);
+  expect(head.match(/difference/g)).toHaveLength(1);
+  expect(card.match(/^\| greedy 4/gm)).toHaveLength(2);
+});
+
 it('a card says what is missing', () => {
   expect(cardWarnings(madeFacts({ prose: 'x' }))).toEqual([]);
   expect(cardWarnings(madeFacts({ base: null, licence: { id: null }, reports: [] }))).toHaveLength(4);
+});
+
+it('a card says where llama.cpp would compute something else', () => {
+  const card = cardText(madeFacts({ notInLlamaCpp: 'llama.cpp takes every fourth block.' }));
+  expect(card).toContain('Not with llama.cpp. llama.cpp takes every fourth block.');
+  expect(card).not.toContain('convert_hf_to_gguf');
 });
 
 it('what others wrote stays text', () => {

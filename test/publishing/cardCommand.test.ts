@@ -78,6 +78,23 @@ describe('the card', () => {
   });
 });
 
+describe('a proof on the command line', () => {
+  it('lists its checks and ends with 0', async () => {
+    const { stdout } = await run(`prove pruned --report perplexity.json --text ${text}`);
+    expect(stdout).toMatch(/^✓ {2}it expects what the run computed/m);
+    expect(stdout).toContain('The model is what its runs made.');
+  });
+
+  it('that fails says so with the code 2, and leaves its report', async () => {
+    cpSync(at('pruned'), at('unfit'), { recursive: true });
+    writeFileSync(at('unfit/run.sh'), '#!/bin/sh');
+    expect(await refused('prove unfit --original stories260k --json proof.json')).toContain(
+      'unfit is not fit to be published: run.sh is a program, which can run when the folder is opened; remove it.',
+    );
+    expect(json('proof.json')).toMatchObject({ kind: 'prove', passed: false });
+  });
+});
+
 describe('a card is refused', () => {
   it('for a Llama model without a Llama name', async () => {
     cpSync(at('pruned'), at('tiny'), { recursive: true });

@@ -166,6 +166,7 @@ export const madeFacts = (change: Partial<CardFacts> = {}): CardFacts => ({
     },
   ],
   model,
+  notInLlamaCpp: null,
   reports,
   licence: { id: 'apache-2.0' },
   languages: ['en'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TokenSource } from '../../server/protocol/recipes';
+import { healDefaults } from '../../server/recipes/heal/recipe';
 import type { ProofCheckName, ProveReport } from '../../server/recipes/prove/recipe';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { modelFolder, repoRoot } from '../fixtures';
@@ -211,23 +212,41 @@ it('a folder with changed weights is not held against the original', async () =>
 });
 
 describe('an adapter', () => {
-  const adapter = join(root, 'adapter');
+  const [adapter, report, other] = [join(root, 'adapter'), join(root, 'heal.json'), join(root, 'other-heal.json')];
   beforeAll(async () => {
-    const healing = await import('../../server/recipes/heal/recipe');
-    await runHere({
-      ...healing.healDefaults,
+    const { data, loop } = healDefaults;
+    const healed = await runHere({
+      ...healDefaults,
       model: pruned,
-      data: { ...healing.healDefaults.data, files: [text], tokens: 32, heldOutFraction: 0 },
-      loop: { ...healing.healDefaults.loop, steps: 1, microBatchSequences: 1 },
+      data: { ...data, files: [text], tokens: 32, heldOutFraction: 0.01 },
+      optimizer: { ...healDefaults.optimizer, learningRate: 5e-3, warmupSteps: 0 },
+      loop: { ...loop, steps: 4, microBatchSequences: 2 },
       out: adapter,
       compute: onCpu,
     });
+    writeFileSync(report, JSON.stringify(healed));
+    writeFileSync(other, JSON.stringify({ ...healed, healed: healed.pruned }));
+  });
+  const whole = { opens: 'passed', files: 'passed', finite: 'passed', tokenizer: 'notChecked' };
+
+  it('passes with the model that it names, its report and its data', async () => {
+    const proof = await prove(adapter, { original: null, reports: [report], texts: [text] });
+    expect(proof.of).toBe('adapter');
+    expect(outcomes(proof)).toEqual({ ...whole, loss: 'passed' });
   });
 
-  it('passes with the model that it names', async () => {
-    const proof = await prove(adapter, { original: null });
-    expect(proof.of).toBe('adapter');
-    expect(outcomes(proof)).toEqual({ opens: 'passed', files: 'passed', finite: 'passed', tokenizer: 'notChecked' });
+  it.each([
+    { without: 'its report', reports: [], texts: [text], says: /No report says what its held-out loss is/ },
+    { without: 'its data', reports: [report], texts: [], says: /The data that it was healed on are not at hand/ },
+  ])('is not measured without $without', async ({ reports, texts, says }) => {
+    const proof = await prove(adapter, { original: pruned, reports, texts });
+    expect(outcomes(proof)).toEqual({ ...whole, loss: 'notChecked' });
+    expect(sentence(proof, 'loss')).toMatch(says);
+  });
+
+  it('fails with another loss than that of its report', async () => {
+    const proof = await prove(adapter, { original: pruned, reports: [other], texts: [text] });
+    expect(outcomes(proof)).toEqual({ ...whole, loss: 'failed' });
   });
 
   it('fails with another model', async () => {

@@ -147,6 +147,8 @@ describe('of all kinds', () => {
     expect(modelsOf(recipeSchema.parse({ kind: 'evaluate', ...least.evaluate }))).toEqual(['m', 'n']);
     expect(subjectOf(recipeSchema.parse({ kind: 'prune', ...least.prune }))).toBe('m');
     expect(subjectOf(recipeSchema.parse({ kind: 'pull', ...least.pull }))).toBe('o/n');
+    const tasks = ['hellaswag', 'arc_easy', 'piqa', 'mmlu'];
+    expect(subjectOf(recipeSchema.parse({ kind: 'pull', tasks }))).toBe('hellaswag, arc_easy, piqa and 1 more');
     expect(subjectOf(recipeSchema.parse({ kind: 'publish', ...least.publish }))).toBe('m');
   });
 

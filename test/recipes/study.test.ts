@@ -1,7 +1,7 @@
 // A study shares what can be shared, goes on where it was ended, and comes to the same findings.
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isUserError } from '../../server/errors';
 import type { HealRecipe } from '../../server/recipes/heal/recipe';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
@@ -131,6 +131,7 @@ describe('a study that is ended', () => {
   beforeAll(async () => {
     expected = findings((await carryOut(whole)).report);
   });
+  afterEach(() => void vi.unstubAllEnvs());
   beforeEach(() => rmSync(whole.out, { recursive: true, force: true }));
 
   /** Ends it when `nDone` of what it does now are done, in the middle of the next or before it; says what it has done. */
@@ -247,6 +248,14 @@ describe('refused', () => {
       'a task without its data',
       () => ({ evaluate: { ...studyOf().evaluate!, data: root } }),
       'notFound: There is no data for hellaswag (split validation) in ',
+    ],
+    [
+      'a task that was not pulled',
+      () => {
+        vi.stubEnv('HF_HUB_CACHE', root);
+        return { evaluate: { ...studyOf().evaluate!, data: null } };
+      },
+      'split validation) are not in ',
     ],
     [
       'items that a task does not have',

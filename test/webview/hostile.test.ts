@@ -280,7 +280,8 @@ function failedEvaluation(text: string): OpenOptions {
 
 function evaluationFormPage(text: string): OpenOptions {
   const settings = { tasks: [text, 'boolq'], items: 10, fewShot: null, generate: false, weights: null };
-  const shown = evaluationForm({ settings, dataFolder: `/${text}`, refusal: text, plan: null });
+  const hostile = { settings, dataFolder: `/${text}`, missingData: [text, text], refusal: text, plan: null };
+  const shown = evaluationForm(hostile);
   const state = evaluationState(shown, { models: [named(text), named(`${text}2`)] });
   return { page: 'evaluate', answers: { 'page/open': () => ({ page: 'evaluate', state }) } };
 }

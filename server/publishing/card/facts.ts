@@ -18,6 +18,8 @@ export interface CardFacts {
   readonly steps: Provenance['steps'];
   /** From the headers of the folder; of an adapter null. */
   readonly model: ModelSummary | null;
+  /** Why llama.cpp would compute something else; null: it computes the same. */
+  readonly notInLlamaCpp: string | null;
   readonly reports: readonly FoundReport[];
   readonly licence: Licence;
   readonly languages: readonly string[];
@@ -49,6 +51,12 @@ export type ReportOf<K extends FoundReport['kind']> = Extract<FoundReport, { kin
 
 export const reportsOf = <K extends FoundReport['kind']>({ reports }: CardFacts, kind: K): ReportOf<K>[] =>
   reports.filter((report): report is ReportOf<K> => report.kind === kind);
+
+/** Of their own, and of studies. */
+export const evaluationsOf = (facts: CardFacts): ReportOf<'evaluate'>[] => [
+  ...reportsOf(facts, 'evaluate'),
+  ...reportsOf(facts, 'study').flatMap(({ evaluation }) => evaluation ?? []),
+];
 
 /** A model of a report is this one: by its folder, which may have been moved, or as the original without what it lacks. */
 export function isThis(

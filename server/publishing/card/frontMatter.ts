@@ -1,9 +1,9 @@
 // The front matter of a card, by the hub's specification (hub-docs, modelcard.md): what the hub files a model under.
-import { stringify } from 'yaml';
 import { isMetric } from '../../shared/metrics';
 import { tasksNamed } from '../../evaluation/tasks';
 import type { EvaluatedTask } from '../../recipes/evaluate/recipe';
-import { type CardFacts, isThis, type ReportOf, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, isThis, type ReportOf, reportsOf } from './facts';
+import { hubYaml, isPlainNumber } from './hubYaml';
 import { stepsOf } from './steps';
 
 export function frontMatter(facts: CardFacts): string {
@@ -22,7 +22,7 @@ export function frontMatter(facts: CardFacts): string {
     ...(newVersion !== null && { new_version: newVersion }),
     ...(results.length > 0 && { 'model-index': [{ name: name.split('/').at(-1)!, results }] }),
   };
-  return `---\n${stringify(fields, { lineWidth: 0 })}---\n`;
+  return `---\n${hubYaml(fields)}---\n`;
 }
 
 /** The hub knows adapter, finetune, merge and quantized; a model of fewer blocks is filed as a finetune of its original. */
@@ -47,7 +47,7 @@ interface Result {
 
 /** Of this model alone: the scores of evaluations, and losses where nothing was evaluated. */
 export const resultsOf = (facts: CardFacts): Result[] => [
-  ...reportsOf(facts, 'evaluate').flatMap((report) => ofEvaluation(report, facts)),
+  ...evaluationsOf(facts).flatMap((report) => ofEvaluation(report, facts)),
   ...reportsOf(facts, 'perplexity').flatMap((report) => ofPerplexity(report, facts)),
 ];
 
@@ -56,7 +56,7 @@ function ofEvaluation({ models, tasks: evaluated, scores }: ReportOf<'evaluate'>
   if (own === -1) return [];
   return evaluated.flatMap((task): Result[] => {
     const ofTask = scores.filter(({ model, task: name }) => model === own && name === task.task);
-    const metrics = ofTask.filter(({ metric, value }) => isMetric(metric) && Number.isFinite(value));
+    const metrics = ofTask.filter(({ metric, value }) => isMetric(metric) && isPlainNumber(value));
     if (metrics.length === 0) return [];
     return [
       {
@@ -79,7 +79,7 @@ function ofPerplexity({ models }: ReportOf<'perplexity'>, facts: CardFacts): Res
   const own = models.find(({ dropSet, droppedSublayers, ...model }) =>
     isThis(facts, { ...model, drop: { blocks: dropSet, ...droppedSublayers } }),
   );
-  if (!own) return [];
+  if (!own || !isPlainNumber(own.perplexity)) return [];
   const name = own.source.files.map((file) => file.name).join(', ');
   return [
     {

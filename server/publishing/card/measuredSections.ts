@@ -7,11 +7,11 @@ import { normalQuantile } from '../../shared/statistics';
 import { markdownTable, marked } from '../../reporting/reportMarkdown';
 import { primaryRows, type ScoreRow } from '../../reporting/scoreTable';
 import type { Score } from '../../recipes/evaluate/recipe';
-import { type CardFacts, isThis, type ReportOf, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, isThis, type ReportOf, reportsOf } from './facts';
 import { code, factList, parameters, section } from './markdown';
 
 export function benchmarkSection(facts: CardFacts): string | null {
-  const reports = reportsOf(facts, 'evaluate');
+  const reports = evaluationsOf(facts);
   if (reports.length === 0) return null;
   return section(
     'Benchmarks against the original',
@@ -20,10 +20,16 @@ export function benchmarkSection(facts: CardFacts): string | null {
   );
 }
 
-/** The original, this model with its difference, and the other models of the report. */
+/** More would be no table that one can read. */
+const mostColumns = 3;
+
+/** The original, this model with its difference, and the other models of the report where they are few. */
 function scoresOf(report: ReportOf<'evaluate'>, facts: CardFacts): string {
   const { models } = report;
-  const variants = models.slice(1);
+  const isFew = models.length - 1 <= mostColumns;
+  const shown = models.slice(1).map((model) => isFew || isThis(facts, model));
+  const ofShown = <T>(list: readonly T[]): T[] => list.filter((_, i) => shown[i]);
+  const variants = ofShown(models.slice(1));
   const head = ['task', 'metric', 'items', marked(models[0]!.label)];
   const heads = variants.flatMap((model) => [isThis(facts, model) ? 'this model' : marked(model.label), 'difference']);
   const rows = primaryRows(report).map((row) => [
@@ -31,7 +37,7 @@ function scoresOf(report: ReportOf<'evaluate'>, facts: CardFacts): string {
     marked(metricOf(row.metric).label),
     `${row.nItems}`,
     withError(row, row.base),
-    ...row.variants.flatMap((cell) =>
+    ...ofShown(row.variants).flatMap((cell) =>
       cell ? [withError(row, cell.score), cell.comparison ? differenceText(cell.comparison) : '–'] : ['–', '–'],
     ),
   ]);

@@ -2,11 +2,11 @@
 import { duration, memory } from '../../shared/numbers';
 import { importanceMethods, isImportanceMethod } from '../../shared/methods';
 import { marked } from '../../reporting/reportMarkdown';
-import { type CardFacts, reportsOf } from './facts';
+import { type CardFacts, evaluationsOf, reportsOf } from './facts';
 import { factList, fenced, hubLink, section, withArxivLinks } from './markdown';
 import { stepsOf } from './steps';
 
-export function loadingSection({ of, name, base }: CardFacts): string {
+export function loadingSection({ of, name, base, notInLlamaCpp }: CardFacts): string {
   const model = of === 'adapter' ? (base ?? 'BASE') : name;
   const short = name.split('/').at(-1)!;
   const python = [
@@ -35,13 +35,14 @@ export function loadingSection({ of, name, base }: CardFacts): string {
     fenced('python', python),
     'With vLLM:',
     fenced('sh', vllm),
-    'With llama.cpp, by its own converter:',
-    fenced('sh', llamaCpp.join('\n')),
+    ...(notInLlamaCpp === null
+      ? ['With llama.cpp, by its own converter:', fenced('sh', llamaCpp.join('\n'))]
+      : [`Not with llama.cpp. ${marked(notInLlamaCpp)}`]),
   );
 }
 
 export function limitsSection(facts: CardFacts): string {
-  const written = reportsOf(facts, 'evaluate').flatMap(({ generation }) => generation ?? []);
+  const written = evaluationsOf(facts).flatMap(({ generation }) => generation ?? []);
   const alarms = written.filter(({ alarm, model }) => alarm && model > 0);
   return section(
     'Limits',

@@ -6,14 +6,16 @@ import { parseRecord } from '../../checkpoint/baseRecord';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { isFile } from '../../checkpoint/folder';
 import { provenanceFile } from '../../checkpoint/provenance';
+import { isUserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
+import { architectureFor } from '../../gguf/refusals';
 import { isRepository } from '../../protocol/repositoryNames';
 import type { CardFile } from '../../publishing/card/card';
 import type { CardFacts, Cut } from '../../publishing/card/facts';
 import { findOriginal } from '../heal/findOriginal';
 import { summarize } from '../modelSummary';
 
-export interface FolderAbout extends Pick<CardFacts, 'of' | 'cut' | 'steps' | 'model'> {
+export interface FolderAbout extends Pick<CardFacts, 'of' | 'cut' | 'steps' | 'model' | 'notInLlamaCpp'> {
   /** Names on the hub, as far as folders say them: what it was made of or is for, and the first model of all. */
   readonly base: string | null;
   readonly origin: string | null;
@@ -40,6 +42,7 @@ export const modelAbout = (folder: string, { original }: Asked): Promise<FolderA
       cut: cutOf(checkpoint),
       steps: checkpoint.provenance?.steps ?? [],
       model: summarize(checkpoint),
+      notInLlamaCpp: refusalOf(checkpoint),
       files: () => [],
     };
   });
@@ -67,10 +70,22 @@ export async function adapterAbout(folder: string, { original }: Asked): Promise
     cut: ofBase?.cut ?? lost,
     steps: ofBase?.steps ?? [],
     model: null,
+    notInLlamaCpp: ofBase?.notInLlamaCpp ?? null,
     files: (base) => [
       { name: adapterConfigFile, text: withBase(text, base ?? record?.name ?? basename(named ?? 'model')) },
     ],
   };
+}
+
+/** As an export would say it. */
+function refusalOf(checkpoint: Checkpoint): string | null {
+  try {
+    architectureFor(checkpoint);
+    return null;
+  } catch (error) {
+    if (isUserError(error)) return error.message;
+    throw error;
+  }
 }
 
 const isHubName = (name: string | null | undefined): name is string =>

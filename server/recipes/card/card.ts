@@ -51,9 +51,9 @@ export async function makeCard(recipe: CardRecipe, words: string | null = null):
     name,
     texts.some(({ name: file }) => /^licen[sc]e/i.test(file)),
   );
-  const { of, cut, steps, model } = about;
+  const { of, cut, steps, model, notInLlamaCpp } = about;
   const facts: CardFacts = {
-    ...{ of, name, folder, base, cut, steps, model, reports, licence },
+    ...{ of, name, folder, base, cut, steps, model, notInLlamaCpp, reports, licence },
     languages: recipe.languages.length > 0 ? recipe.languages : origin.languages,
     datasets: recipe.datasets,
     newVersion: recipe.newVersion,

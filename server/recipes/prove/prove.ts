@@ -1,5 +1,5 @@
 // prove: a folder opened anew and held against its original and its reports. Publishing asks for the same before it sends anything.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseAdapterConfig, adapterConfigFile } from '../../checkpoint/adapterConfig';
 import { namedBase } from '../../checkpoint/adapterBase';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
@@ -10,7 +10,7 @@ import type { TokenSourceReport } from '../../protocol/recipes';
 import type { Computing } from '../../publishing/computing';
 import { changesIn } from '../../publishing/changes';
 import { type LossSubject, promisedLosses } from '../../publishing/promisedLosses';
-import { firstFailure } from '../../publishing/proof';
+import { firstFailure, guarded } from '../../publishing/proof';
 import { proveFolder } from '../../publishing/prove';
 import { proveAdapter } from '../../publishing/proveAdapter';
 import { type FoundReport, tokenSourceReport } from '../../publishing/reports';
@@ -18,6 +18,7 @@ import type { Device } from '../../runtime/device';
 import { findOriginal } from '../heal/findOriginal';
 import { noTime, nothingHeld, type Run, runFacts, withDevice, withModel } from '../recipeContext';
 import { readReports } from '../reportFiles';
+import { adapterLossCheck } from './adapterLoss';
 import type { ProofCheck, ProveRecipe, ProveReport } from './recipe';
 
 export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveReport> {
@@ -25,7 +26,8 @@ export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveRepo
   const reports = await readReports(recipe.reports);
   const isAdapter = await isFile(join(recipe.model, adapterConfigFile));
   return withDevice(recipe.compute, async (device) => {
-    const checks = isAdapter ? await ofAdapter(recipe) : await ofModel(recipe, reports, device, run);
+    const computing = computingOn(device, recipe, run);
+    const checks = isAdapter ? await ofAdapter(recipe, reports, computing) : await ofModel(recipe, reports, computing);
     const timing = { ...noTime, elapsedMs: performance.now() - began };
     return {
       kind: 'prove',
@@ -38,25 +40,40 @@ export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveRepo
   });
 }
 
-async function ofAdapter({ model: folder, original }: ProveRecipe): Promise<ProofCheck[]> {
-  if (original !== null) return proveAdapter(folder, original);
-  const path = join(folder, adapterConfigFile);
-  const { baseModelNameOrPath: named } = parseAdapterConfig(await readTextInside(folder, adapterConfigFile), path);
-  return proveAdapter(folder, await namedBase(named, folder));
+const computingOn = (device: Device, { compute }: ProveRecipe, run: Run): Computing => ({
+  signal: run.signal,
+  async withModel(checkpoint, work, body) {
+    const shape = { ...work, keepStates: false };
+    const result = await withModel(checkpoint, device, compute, shape, run, (model) => body(model));
+    // Programs are compiled for one model's shapes.
+    await device.forgetPrograms();
+    return result;
+  },
+});
+
+async function ofAdapter(
+  { model: folder, original, texts }: ProveRecipe,
+  reports: readonly FoundReport[],
+  computing: Computing,
+): Promise<ProofCheck[]> {
+  const base = original ?? (await namedIn(folder));
+  const checks = await proveAdapter(folder, base);
+  if (base === null || firstFailure(checks) !== null) return checks;
+  const healings = reports
+    .filter((each) => each.kind === 'heal')
+    .filter(({ out }) => basename(out) === basename(folder));
+  const asked = { folder, base, reports: healings, texts };
+  return [...checks, await guarded('loss', () => adapterLossCheck(asked, computing))];
 }
 
-async function ofModel(recipe: ProveRecipe, reports: readonly FoundReport[], device: Device, run: Run) {
+async function namedIn(folder: string): Promise<string | null> {
+  const text = await readTextInside(folder, adapterConfigFile);
+  const { baseModelNameOrPath: named } = parseAdapterConfig(text, join(folder, adapterConfigFile));
+  return namedBase(named, folder);
+}
+
+async function ofModel(recipe: ProveRecipe, reports: readonly FoundReport[], computing: Computing) {
   const about = await knownOf(recipe);
-  const computing: Computing = {
-    signal: run.signal,
-    async withModel(checkpoint, work, body) {
-      const shape = { ...work, keepStates: false };
-      const result = await withModel(checkpoint, device, recipe.compute, shape, run, (model) => body(model));
-      // Programs are compiled for one model's shapes.
-      await device.forgetPrograms();
-      return result;
-    },
-  };
   const ofLosses = reports.filter(
     (each) => each.kind === 'perplexity' || each.kind === 'prune' || each.kind === 'study',
   );
