@@ -12,6 +12,7 @@ import { chooseDevice } from './deviceChoice';
 import type { DeviceList } from './deviceList';
 import { askFirst, pick, showError } from './editorText';
 import { openDemo } from './demo';
+import { exportModel } from './exportModel';
 import { baseFirst, evaluatedWith } from './lineage';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
@@ -33,6 +34,7 @@ type Handler = (host: CommandHost, target: Target, selected: readonly Target[]) 
 
 const commandTable = {
   'espalier.compareModels': compareModels,
+  'espalier.exportModel': (host, target) => withModel(host, target, (folder) => exportModel(host, folder)),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
   'espalier.openRun': (host, target) =>

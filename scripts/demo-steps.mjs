@@ -29,6 +29,10 @@ export const steps = [
     command: `card ${pruned} --original ${model} --report ${out}/prune.json ${out}/perplexity.json --out ${out}/card.md`,
   },
   {
+    question: 'And for llama.cpp, Ollama and LM Studio? One file.',
+    command: `export ${pruned} --gguf q8_0 --out ${pruned}.gguf`,
+  },
+  {
     question: 'Does it still tell stories?',
     command: `generate ${pruned} --prompt "Once upon a time" --max-tokens 60`,
   },
