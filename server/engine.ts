@@ -7,7 +7,7 @@ import { confined } from './files/contained';
 import type { EngineEvent, EngineRequest, RunControl } from './protocol/engine';
 import { endingSignals } from './shared/endingSignals';
 import { checkFinite } from './shared/finite';
-import { withChosenWeights } from './plan/chosenWeights';
+import { planOnThisMachine, withChosenWeights } from './plan/chosenWeights';
 import { runRecipe } from './recipes/runRecipe';
 import type { Answers, Run } from './recipes/recipeContext';
 
@@ -43,6 +43,7 @@ async function start({ recipe, roots, hubToken }: Extract<EngineRequest, { kind:
       hubToken,
       emit,
       onControl: controls.listen,
+      ofStep: { plan: planOnThisMachine, withChosenWeights },
       async stay(done, answers) {
         emit({ kind: 'done', report: done });
         isReported = true;

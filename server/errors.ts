@@ -44,11 +44,11 @@ export const isUserError = (error: unknown): error is UserError => error instanc
 /** Thrown between two micro-batches after a cancel. Cancelling is not an error: callers turn it into exit 130. */
 export const cancelled = () => new UserError('cancelled', 'Cancelled; nothing was written.');
 
-/** The same for a study, of which finished steps stay. */
-export const studyEnded = (out: string) =>
+/** The same for a study or a pipeline, of which finished steps stay. */
+export const stepsEnded = (kind: 'study' | 'pipeline', out: string) =>
   new UserError(
     'cancelled',
-    `Cancelled; the study in ${out} goes on after its last finished step when it is run again.`,
+    `Cancelled; the ${kind} in ${out} goes on after its last finished step when it is run again.`,
   );
 
 /** The same for what is fetched, of which every byte stays. */

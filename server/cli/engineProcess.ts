@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { startEngine } from '../engineClient/engine';
-import { cancelled, type ErrorCode, publishEnded, pullEnded, studyEnded, UserError } from '../errors';
+import { cancelled, type ErrorCode, publishEnded, pullEnded, stepsEnded, UserError } from '../errors';
 import type { EngineEvent } from '../protocol/engine';
 import type { Recipe, Report } from '../recipes/kinds';
 import { onEnding } from './endings';
@@ -45,7 +45,8 @@ function begun(recipe: Recipe): UserError | null {
       'cancelled',
       `Cancelled; the run in ${recipe.out} goes on from its last saved state with --resume.`,
     );
-  if (recipe.kind === 'study' && existsSync(join(recipe.out, 'study.json'))) return studyEnded(recipe.out);
+  const isInSteps = recipe.kind === 'study' || recipe.kind === 'pipeline';
+  if (isInSteps && existsSync(join(recipe.out, `${recipe.kind}.json`))) return stepsEnded(recipe.kind, recipe.out);
   if (recipe.kind === 'pull') return pullEnded();
   if (recipe.kind === 'publish') return publishEnded();
   return null;

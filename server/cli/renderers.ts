@@ -18,6 +18,7 @@ import { renderEvaluation } from './renderEvaluation';
 import { renderHealing } from './renderHealing';
 import { renderProof } from './renderProof';
 import { renderPublishing } from './renderPublishing';
+import { renderPipeline } from './renderPipeline';
 import { renderStudy } from './renderStudy';
 import { table } from './table';
 
@@ -34,6 +35,7 @@ const renderers: { [K in Kind]?: (report: ReportOf<K>) => string } = {
   evaluate: renderEvaluation,
   export: renderExport,
   study: renderStudy,
+  pipeline: (report) => renderPipeline(report, render),
   prove: renderProof,
   card: renderCard,
   publish: renderPublishing,

@@ -9,6 +9,7 @@ import { healKind } from './heal/recipe';
 import { inspectKind } from './inspect/recipe';
 import { mergeKind } from './merge/recipe';
 import { perplexityKind } from './perplexity/recipe';
+import { pipelineKind, type PipelineRecipe } from './pipeline/recipe';
 import { proveKind } from './prove/recipe';
 import { pruneKind } from './prune/recipe';
 import { publishKind } from './publish/recipe';
@@ -30,6 +31,7 @@ export const kinds = {
   evaluate: evaluateKind,
   export: exportKind,
   study: studyKind,
+  pipeline: pipelineKind,
   prove: proveKind,
   card: cardKind,
   publish: publishKind,
@@ -73,9 +75,15 @@ export const titleOf = (kind: Kind, modelName: string): string => `${kinds[kind]
 export const modelsOf = (recipe: Recipe): readonly string[] =>
   'models' in recipe ? recipe.models : 'model' in recipe ? [recipe.model] : [];
 
-/** What a run of a recipe is about: the folder of its first model, or the names of what it pulls. */
-export const subjectOf = (recipe: Recipe): string =>
-  recipe.kind === 'pull' ? (recipe.repository ?? inShort(recipe.tasks!)) : modelsOf(recipe)[0]!;
+/**
+ * What a run of a recipe is about: the folder of its first model, or the names of what it pulls; of a pipeline what its first
+ * step is about.
+ */
+export function subjectOf(recipe: Recipe | PipelineRecipe['steps'][number]): string {
+  if (recipe.kind === 'pipeline') return subjectOf(recipe.steps[0]!);
+  if (recipe.kind === 'pull') return recipe.repository ?? inShort(recipe.tasks!);
+  return 'models' in recipe ? recipe.models[0]! : recipe.model;
+}
 
 const inShort = ([a, b, c, ...more]: readonly string[]): string =>
   [a, b, c].filter((name) => name !== undefined).join(', ') + (more.length > 0 ? ` and ${more.length} more` : '');

@@ -6,6 +6,7 @@ import { withOwner } from '../files/owner';
 import { kinds, type Recipe } from './kinds';
 import { replaceMeant } from './meanings';
 import type { PathTarget } from './recipeKind';
+import { isMadeByStep } from './recipePaths';
 
 export interface RecipePlaces {
   readonly reads: readonly ReadPlace[];
@@ -16,7 +17,8 @@ export interface RecipePlaces {
 export function placesOf(recipe: Recipe): RecipePlaces {
   const paths: { path: string; to: PathTarget }[] = [];
   replaceMeant(kinds[recipe.kind].schema, recipe, (value, meaning) => {
-    if (meaning.is === 'path') paths.push({ path: value as string, to: meaning.to });
+    if (meaning.is === 'path' && !isMadeByStep(recipe, value as string))
+      paths.push({ path: value as string, to: meaning.to });
     return value;
   });
   const of = (to: PathTarget) => paths.filter((it) => it.to === to).map(({ path }) => path);
@@ -29,7 +31,7 @@ export function placesOf(recipe: Recipe): RecipePlaces {
 
 /** Names of what a written folder is made of; a report of such a name would take its place. */
 const partOfFolder =
-  /\.safetensors(\.index\.json)?$|\.jinja$|\.csv$|^(config|\w+_config|\w+_map|\w+_tokens|espalier|tokenizer|vocab|study)\.json$/;
+  /\.safetensors(\.index\.json)?$|\.jinja$|\.csv$|^(config|\w+_config|\w+_map|\w+_tokens|espalier|tokenizer|vocab|study|pipeline)\.json$/;
 
 function refusePartOf(folder: string, output: string): void {
   if (dirname(resolve(output)) !== resolve(folder) || !partOfFolder.test(basename(output))) return;

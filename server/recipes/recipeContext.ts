@@ -5,7 +5,7 @@ import { UserError } from '../errors';
 import type { EngineEvent, Plan, RunControl } from '../protocol/engine';
 import type { ComputeOptions, DeviceName, DropSet } from '../protocol/recipes';
 import type { Estimate, MeasuredSpeed, RunFacts, Timing } from '../protocol/reports';
-import type { Report } from './kinds';
+import type { Recipe, Report } from './kinds';
 import type { Path } from '../model/path';
 import { chosenWidth } from '../model/storage';
 import { type Device, openDevice, runtimeVersion, type Scope } from '../runtime/device';
@@ -33,6 +33,13 @@ export interface Run {
   /** A token of the hub that a client keeps for its user; absent: what the environment says counts. */
   readonly hubToken?: string | null;
   emit(event: EngineEvent): void;
+  /** For recipes whose steps are recipes: what is known of one before it starts. */
+  readonly ofStep?: {
+    /** Throws UserError for what its headers and files rule out, such as `cannotFit`. */
+    plan(recipe: Recipe): Promise<unknown>;
+    /** With the width that `auto` is, and why. */
+    withChosenWeights(recipe: Recipe): Promise<{ readonly recipe: Recipe; readonly why: string | null }>;
+  };
   /** Called by a recipe that stays: its report, and how to answer questions. Ends when nobody will ask any more. */
   stay?(report: Report, answers: Answers): Promise<void>;
   /** For recipes that can be paused and ended early. Actions from before the listener was there are replayed to it. */

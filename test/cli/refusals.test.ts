@@ -95,7 +95,7 @@ const commandLines: Row[] = [
   [
     'no rule',
     prune,
-    /^Say which blocks go: either --drop LIST \(or --drop-attention, --drop-mlp\), or --method NAME with --count N\.$/,
+    /^Say which blocks go: either --drop LIST \(or --drop-attention, --drop-mlp\), or --method NAME with --count N, --fit SIZE or --parameters N\.$/,
   ],
   ['a repair that is none', [...prune, '--drop', '1', '--repair', 'magic'], /Allowed choices are none, linear/],
   [

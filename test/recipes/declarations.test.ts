@@ -42,6 +42,14 @@ const least: Record<Kind, object> = {
     out: 'o',
     healing: { data, loop: { heldOut: source } },
   },
+  pipeline: {
+    out: 'o',
+    steps: [
+      { id: 'pull', kind: 'pull', repository: 'o/n' },
+      { id: 'prune', kind: 'prune', model: '$pull', rule: { kind: 'method', method: 'removal', count: 1 }, source },
+      { id: 'evaluate', kind: 'evaluate', models: ['m', '$prune'], tasks: ['mmlu'] },
+    ],
+  },
   prove: { model: 'm' },
   card: { model: 'm' },
 };
@@ -51,7 +59,7 @@ describe('a declaration', () => {
   it.each(each)('of $kind gives the same defaults without checking as with it', ({ kind, input }) => {
     const checked = recipeSchema.parse(input);
     expect(
-      kind === 'heal' || kind === 'study'
+      kind === 'heal' || kind === 'study' || kind === 'pipeline'
         ? recipeSchema.parse(withDefaults(kinds[kind].schema, input))
         : withDefaults(kinds[kind].schema, input),
     ).toEqual(checked);
@@ -118,6 +126,14 @@ describe('paths', () => {
         out: 'write o',
       },
     },
+    {
+      kind: 'pipeline',
+      expected: {
+        out: 'write o',
+        // What a step has made is no path yet.
+        steps: [{}, { model: '$pull', source: { files: ['read t'] } }, { models: ['model m', '$prune'] }],
+      },
+    },
   ])('of $kind are mapped by what they lead to', ({ kind, expected }) => {
     expect(mapPaths(recipeSchema.parse({ kind, ...least[kind] }), tagged)).toMatchObject(expected);
   });
@@ -125,7 +141,18 @@ describe('paths', () => {
 
 describe('of all kinds', () => {
   it('files hold these', () => {
-    expect(fileKinds).toEqual(['pull', 'analyze', 'prune', 'heal', 'merge', 'evaluate', 'export', 'study', 'publish']);
+    expect(fileKinds).toEqual([
+      'pull',
+      'analyze',
+      'prune',
+      'heal',
+      'merge',
+      'evaluate',
+      'export',
+      'study',
+      'pipeline',
+      'publish',
+    ]);
   });
 
   it('these can be resumed', () => {
@@ -138,6 +165,7 @@ describe('of all kinds', () => {
       'evaluate',
       'export',
       'study',
+      'pipeline',
       'publish',
     ]);
   });
@@ -150,6 +178,7 @@ describe('of all kinds', () => {
     const tasks = ['hellaswag', 'arc_easy', 'piqa', 'mmlu'];
     expect(subjectOf(recipeSchema.parse({ kind: 'pull', tasks }))).toBe('hellaswag, arc_easy, piqa and 1 more');
     expect(subjectOf(recipeSchema.parse({ kind: 'publish', ...least.publish }))).toBe('m');
+    expect(subjectOf(recipeSchema.parse({ kind: 'pipeline', ...least.pipeline }))).toBe('o/n');
   });
 
   it('a name that is in no table is found where it stands', () => {

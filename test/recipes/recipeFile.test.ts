@@ -404,12 +404,12 @@ describe('a recipe file', () => {
     [
       'kind: sparsify',
       '1:7',
-      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study, pipeline or publish.',
     ],
     [
       'model: m',
       '1:1',
-      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study, pipeline or publish.',
     ],
     ['kind: pull', '1:1', 'A recipe is a list of fields: a pull has a repository or tasks, and not both.'],
     ['kind: pull\nrepository: o/n\ntasks: [piqa]', '1:1', 'A recipe is a list of fields: a pull has a repository or'],
@@ -475,7 +475,7 @@ describe('a recipe file', () => {
     [
       'kind: quantize\nmodel: m',
       '1:7',
-      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study or publish.',
+      'A recipe begins with kind: pull, analyze, prune, heal, merge, evaluate, export, study, pipeline or publish.',
     ],
     [`${base}---\n${base}`, '5:1', 'A recipe file holds one recipe, and this one has 2, set apart by ---; give each a'],
     [`--- # first\n${base}...\n---\nkind: [`, '7:1', 'A recipe file holds one recipe, and this one has 2, set'],
@@ -500,7 +500,7 @@ describe('a recipe file', () => {
   it('holds no other kinds', () => {
     const told = refusal(() => formatRecipe({ kind: 'inspect', model: join('/', 'm') }));
     expect(told).toBe(
-      'usage: A recipe file holds pull, analyze, prune, heal, merge, evaluate, export, study or publish, not inspect.',
+      'usage: A recipe file holds pull, analyze, prune, heal, merge, evaluate, export, study, pipeline or publish, not inspect.',
     );
   });
 });

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { PipelineRecipe } from '../../server/recipes/pipeline/recipe';
+import { stepsOf } from '../../server/recipes/pipeline/steps';
 import type { StudyRecipe } from '../../server/recipes/study/recipe';
 import { parseRecipe } from '../../server/recipes/recipeFile';
 import { checkStudy } from '../../server/recipes/study/check';
@@ -19,9 +21,21 @@ const shipped: Record<
   'smollm2-135m.espalier.yaml': { nBlocks: 30, nParameters: 134e6, perBlock: 3.5e6, nVariants: 30, nHealed: 5 },
 };
 
+/** The steps of those that are pipelines. */
+const pipelines: Record<string, string[]> = {
+  'smollm2-135m-100m.espalier.yaml': [
+    ...['model', 'tasks', 'scores', 'prune', 'heal', 'merge', 'prove', 'losses', 'benchmarks', 'gguf'],
+  ],
+};
+
 describe('the recipes that come along', () => {
+  it.each(Object.entries(pipelines))('%s', (file, ids) => {
+    const recipe = parseRecipe(readFileSync(join(folder, file), 'utf8'), join(folder, file)) as PipelineRecipe;
+    expect(stepsOf(recipe).map(({ id }) => id)).toEqual(ids);
+  });
+
   it('are these', () => {
-    expect(readdirSync(folder).sort()).toEqual(Object.keys(shipped));
+    expect(readdirSync(folder).sort()).toEqual(Object.keys({ ...shipped, ...pipelines }).sort());
   });
 
   it.each(Object.entries(shipped))('%s', (file, { nBlocks, nParameters, perBlock, nVariants, nHealed }) => {

@@ -15,7 +15,8 @@ import type { ModelSummary } from '../../protocol/reports';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { summarize } from '../modelSummary';
 import type { StudyShapes } from './estimate';
-import { hashFiles, sha256, type StudyInputs, type TaskHashes } from './folder';
+import { hashFiles, sha256 } from '../stepFolder';
+import type { StudyInputs, TaskHashes } from './folder';
 import { sequencesFor } from '../sequences';
 import { refuseUnfoldable } from '../../pruning/repair';
 import { nullIfMissing } from '../../shared/systemErrors';
@@ -42,22 +43,31 @@ export const prepareStudy = (asked: AskedStudy): Promise<ReadyStudy> =>
     const tasksSha256 = recipe.evaluate && (await checkTasks(recipe.evaluate));
     const shapes = await shapesOf(checkpoint, recipe);
     const filesSha256 = await hashFiles(filesOf(recipe));
-    const weights = [...checkpoint.weights].map(([name, { shape, dtype }]) => [name, shape, dtype]);
-    const modelSha256 = sha256(JSON.stringify({ config, weights, sizeBytes: checkpoint.sizeBytes }));
     return {
       recipe,
       budgets,
       config,
       model,
       shapes,
-      inputs: { modelSha256, filesSha256 },
+      inputs: { modelSha256: modelSha256(checkpoint), filesSha256 },
       tasksSha256,
       source: checkpoint,
     };
   });
 
+/** Of what its headers say. */
+export function modelSha256({ config, weights: all, sizeBytes }: Checkpoint): string {
+  const weights = [...all].map(([name, { shape, dtype }]) => [name, shape, dtype]);
+  return sha256(JSON.stringify({ config, weights, sizeBytes }));
+}
+
 /** Reads every task as its evaluation will, and keeps no more than hashes. */
-async function checkTasks({ tasks, data, items, fewShot }: StudyEvaluation): Promise<TaskHashes> {
+export async function checkTasks({
+  tasks,
+  data,
+  items,
+  fewShot,
+}: Pick<StudyEvaluation, 'tasks' | 'data' | 'items' | 'fewShot'>): Promise<TaskHashes> {
   const isFolder = data === null || (await stat(data).catch(nullIfMissing))?.isDirectory();
   if (!isFolder)
     throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data as evaluate.data.`);

@@ -1,8 +1,7 @@
 // study: every method at every count, repaired and healed as asked for, measured beside the original. It is done in steps whose
 // reports are kept, so that a study that was ended goes on after its last finished step.
-import { join } from 'node:path';
-import { cancelled, isUserError, studyEnded, UserError } from '../../errors';
-import { isFile, isFolder } from '../../checkpoint/folder';
+import { cancelled, isUserError, stepsEnded, UserError } from '../../errors';
+import { isFolder } from '../../checkpoint/folder';
 import { withinContent } from '../../files/contained';
 import { removeTree } from '../../files/remove';
 import type { StudyPlan } from '../../protocol/engine';
@@ -19,6 +18,8 @@ import { runPrune } from '../prune/prune';
 import { owningOutputs } from '../outputs';
 import { type Run, withDevice } from '../recipeContext';
 import { estimateStudy } from './estimate';
+import { readyToRun } from '../stepFolder';
+import { stepProgress } from '../stepProgress';
 import { type CarriedStep, type KeptStep, type LostStep, openStudyFolder, type StudyFolder } from './folder';
 import {
   analysisStep,
@@ -30,7 +31,6 @@ import {
   type StudySteps,
 } from './steps';
 import { withoutLost } from './lost';
-import { studyProgress } from './progress';
 import { prepareStudy } from './inputs';
 import { studyReport } from './report';
 import { chosenSets, supposedSets } from './variants';
@@ -110,14 +110,14 @@ export async function runStudy(asked: AskedStudy, run: Run, runners: StepRunners
       if (run.signal.aborted) throw cancelled();
       const carry = runners[step.recipe.kind] as (recipe: StepRecipe, run: Run) => Promise<ReportOf<StepKind>>;
       const report = await owningOutputs(step.recipe, async () =>
-        carry(await readyToRun(step.recipe), { signal: run.signal, emit: studyProgress(step, of, run.emit) }),
+        carry(await readyToRun(step.recipe), { signal: run.signal, emit: stepProgress(step, of, run.emit) }),
       );
       await source.refuseChanged();
       const kept: KeptStep = { elapsedMs: performance.now() - began, report };
       await folder.keep(planned, kept);
       return { ...kept, doneBefore: false };
     } catch (error) {
-      throw isUserError(error) && error.code === 'cancelled' ? studyEnded(recipe.out) : error;
+      throw isUserError(error) && error.code === 'cancelled' ? stepsEnded('study', recipe.out) : error;
     }
   }
 }
@@ -126,14 +126,6 @@ export async function runStudy(asked: AskedStudy, run: Run, runners: StepRunners
 function inBegunWidth(recipe: StudyRecipe, known: KeptStep | null, { whyWeights }: Run): StudyRecipe {
   const weights = known && 'weights' in known.report ? known.report.weights : undefined;
   return whyWeights && weights ? { ...recipe, compute: { ...recipe.compute, weights } } : recipe;
-}
-
-/** A healing goes on from its last saved state; a folder that a step was killed behind is written again. */
-async function readyToRun(recipe: StepRecipe): Promise<StepRecipe> {
-  if (recipe.kind === 'heal' && (await isFile(join(recipe.out, 'run', 'recipe.json'))))
-    return { ...recipe, resume: true };
-  if ('out' in recipe) await removeTree(recipe.out);
-  return recipe;
 }
 
 /**

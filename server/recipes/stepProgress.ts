@@ -1,11 +1,10 @@
-// How far a study is, from the events of the step that is being done: by the estimated cost of all steps together.
-import type { EngineEvent, StudyPlan } from '../../protocol/engine';
-import type { Step } from './steps';
+// How far work in steps is, from the events of the step that is being done: by the estimated cost of all steps together.
+import type { EngineEvent } from '../protocol/engine';
 
-/** Passes on what concerns the study of a step's events. */
-export function studyProgress(
-  step: Step,
-  { steps }: StudyPlan,
+/** Passes on what concerns the whole of a step's events. */
+export function stepProgress(
+  step: { readonly id: string; readonly title: string },
+  { steps }: { readonly steps: readonly { readonly id: string; readonly operations: number }[] },
   emit: (event: EngineEvent) => void,
 ): (event: EngineEvent) => void {
   const total = steps.reduce((sum, { operations }) => sum + operations, 0);
