@@ -144,7 +144,7 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
     async upload(data, shape, role) {
       counts.uploadedBytes += data.byteLength;
       const dtype = dtypeOfHost(data);
-      const host = new ort.Tensor(dtype, data as Float32Array, shape);
+      const host = hostTensor(dtype, data, shape);
       // Integers are fed from the host: there are few of them.
       if (!onDevice || dtype === 'int64') return own(host, { shape, dtype, role }, () => {});
       const { y } = await sessions.run(await sessions.cached(uploaded, [shape, dtype], 'device'), { x: host });
@@ -175,6 +175,15 @@ function scopeOf(shared: Shared, owner: Owner): Scope {
     release: owner.release,
     [Symbol.dispose]: owner.end,
   };
+}
+
+/**
+ * onnxruntime's JavaScript makes a Float16Array of halves where there is one, from Node 24 on, and its native part takes that for empty: it
+ * is shown the bits as they were given.
+ */
+function hostTensor(dtype: Dtype, data: HostNumbers, shape: Shape): ort.Tensor {
+  const tensor = new ort.Tensor(dtype, data as Float32Array, shape);
+  return dtype === 'float16' ? Object.defineProperty(tensor, 'data', { value: data }) : tensor;
 }
 
 /** Through these graphs elements go to a graphics device, and float32 ones come back. Bytes need an op that takes them. */
