@@ -8,7 +8,9 @@ import type { ModelConfig } from '../model/config';
 import { headSlice } from '../model/head';
 import { headSliceWithRows } from '../model/headGradient';
 import { heldWeights } from '../model/heldWeights';
-import type { AdapterUse } from '../model/lora';
+import { type AdapterUse, matrixA, matrixB } from '../model/lora';
+import { segmentGraph } from '../model/segment';
+import { headGroups } from './weightStore';
 
 const stage = { block: 0, sublayers: 'whole' } as const;
 
@@ -39,8 +41,7 @@ export const trainingInside = (
   adapters: AdapterUse,
 ): { readonly inside: number; readonly saved: number; readonly insideKept: number } =>
   known(config, `training ${batch.batch} ${batch.tokens} ${headSliceRows} ${keyOf(adapters)}`, () => {
-    const inputs = [...adapters.layers.keys()].flatMap((name) => [`${name}.lora_A`, `${name}.lora_B`]);
-    const wanted = { inputs, hiddenIn: true };
+    const wanted = { inputs: adapterInputs(adapters), hiddenIn: true };
     const head = headWithRows(config, batch, headSliceRows);
     const back = insideBytes(blockBackward(config, stage, batch, adapters, wanted));
     const kept = blockForwardAndBackward(config, stage, batch, adapters, wanted);
@@ -48,6 +49,29 @@ export const trainingInside = (
     const insideKept = Math.max(insideBytes(kept.backward), insideBytes(kept.forward) - outputBytes(saved));
     return { inside: Math.max(back, head), saved: outputBytes(saved), insideKept: Math.max(insideKept, head) };
   });
+
+/**
+ * Of the last `nBlocks` blocks and the head as one graph, forth and back. Blocks are alike, so that a graph of many is not made: each
+ * takes what the third adds to two.
+ */
+export const segmentInside = (
+  config: ModelConfig,
+  batch: BatchShape,
+  headSliceRows: number,
+  adapters: AdapterUse,
+  nBlocks: number,
+): number => {
+  const slices = headGroups(config, headSliceRows).map(({ parts }) => parts[0]!.shape[0]!);
+  const inputs = adapterInputs(adapters);
+  const of = (n: number) =>
+    known(config, `segment ${n} ${batch.batch} ${batch.tokens} ${headSliceRows} ${keyOf(adapters)}`, () => {
+      const blocks = Array.from({ length: n }, () => ({ stage, adapters, inputs }));
+      return insideBytes(segmentGraph(config, batch, blocks, { slices, teacher: null }, true));
+    });
+  return nBlocks <= 3 ? of(nBlocks) : of(3) + (nBlocks - 3) * (of(3) - of(2));
+};
+
+const adapterInputs = ({ layers }: AdapterUse) => [...layers.keys()].flatMap((name) => [matrixA(name), matrixB(name)]);
 
 /** A slice of the head beside the normed states, and the sum of its rows before and after. */
 function headWithRows(config: ModelConfig, { batch, tokens }: BatchShape, sliceRows: number): number {

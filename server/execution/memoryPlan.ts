@@ -5,7 +5,7 @@ import type { BatchShape } from '../model/blockInputs';
 import type { ModelConfig } from '../model/config';
 import { forwardInside, gradientsInside } from './insideSizes';
 import type { MemoryLimits } from './memoryLimits';
-import { activationBytes, sliceRows, type WeightSizes, weightSizes } from './memorySizes';
+import { activationBytes, lostBetweenStates, sliceRows, type WeightSizes, weightSizes } from './memorySizes';
 import { blockGroup, groupSize } from './weightStore';
 
 export interface ExecutionRequest extends MemoryLimits {
@@ -153,7 +153,7 @@ function leastPlan(
     nTokens: nSequences * T,
     ...placed(request, {
       weights: mode === 'resident' ? sizes.resident : sizes.withStaying(0, false),
-      states: (request.backward ? nSequences * T : rows) * config.width * 4 * statesAtOnce(config, request),
+      states: states(config, request, request.backward ? nSequences * T : rows),
       activations: activations(config, request, { batch: microBatchSequences, tokens: T }, headSliceRows),
       cacheBytes: request.cacheBytes ?? 0,
       hostBytes: request.hostBytes ?? 0,
@@ -162,8 +162,18 @@ function leastPlan(
   };
 }
 
+/** All that are alive together, each of so many rows; on the host with what lies idle between them. */
+function states(config: ModelConfig, request: ExecutionRequest, rows: number): number {
+  const each = rows * config.width * 4;
+  const bytes = each * statesAtOnce(config, request);
+  if (request.device) return bytes;
+  const nKept = Math.max(request.keepStates || request.backward ? config.nBlocks : 0, request.nVariants ?? 0);
+  return bytes + lostBetweenStates(config, nKept, each);
+}
+
 /**
- * On a device what its graphs take. On the host, where the system's allocator adds its own, the plan is on the safe side.
+ * What graphs take, with the matrices that they widen. On the host, where the system's allocator adds its own, the plan is on the
+ * safe side.
  */
 function activations(
   config: ModelConfig,
@@ -171,9 +181,12 @@ function activations(
   batch: BatchShape,
   headSliceRows: number,
 ): number {
-  if (!device) return (backward ? 3 : 1) * activationBytes(config, batch.batch, batch.tokens, headSliceRows);
-  if (!backward) return forwardInside(config, batch, headSliceRows);
-  return gradientsInside(config, batch, headSliceRows, Math.ceil(nSequences / batch.batch));
+  const inside = backward
+    ? gradientsInside(config, batch, headSliceRows, Math.ceil(nSequences / batch.batch))
+    : forwardInside(config, batch, headSliceRows);
+  if (device) return inside;
+  const onHost = (backward ? 3 : 1) * activationBytes(config, batch.batch, batch.tokens, headSliceRows);
+  return Math.max(inside, onHost);
 }
 
 /** What a run takes, wherever that lies. */

@@ -1,4 +1,5 @@
 // How many bytes the parts of a run take, from the shapes of the model. Pure.
+import { size } from '../graph/value';
 import type { ModelConfig } from '../model/config';
 import { blockGroup, groupBytes, headGroups } from './weightStore';
 
@@ -34,6 +35,22 @@ function blockBytes(config: ModelConfig): readonly number[] {
   known.set(config, bytes);
   return bytes;
 }
+
+/** What the largest matrix of a block that is held in fewer bits takes where it is widened; 0: none is narrow. */
+export const widenedBytes = (config: ModelConfig): number =>
+  Math.max(
+    0,
+    ...config.blocks.flatMap((_, block) =>
+      blockGroup(config, block).parts.map(({ width, shape }) => (width === 'f32' ? 0 : 4 * size(shape))),
+    ),
+  );
+
+/**
+ * What the allocator of the host loses between states that are kept while blocks with narrow matrices run: a state may come to lie
+ * where a matrix was widened, and the next matrix is then widened elsewhere. Found by measurement, see docs/measurements.md.
+ */
+export const lostBetweenStates = (config: ModelConfig, nStates: number, stateBytes: number): number =>
+  nStates * Math.min(widenedBytes(config), stateBytes);
 
 /** Blocks that stay are spread evenly, so that each of the others is read while some that stay compute. */
 export const blockStays = (block: number, nStaying: number, nBlocks: number): boolean =>

@@ -3,21 +3,20 @@ import { UserError } from '../errors';
 import type { ModelConfig } from '../model/config';
 import type { AdapterUse } from '../model/lora';
 import type { MemoryMode } from '../protocol/recipes';
-import { trainingInside } from './insideSizes';
+import { segmentInside, trainingInside } from './insideSizes';
 import type { MemoryLimits } from './memoryLimits';
 import {
   fits,
   type MemoryPlan,
   placed,
   planExecution,
-  roomFor,
   sequenceOperations,
   shortage,
   tensorsOf,
   withMore,
   withStayingBlocks,
 } from './memoryPlan';
-import { weightSizes } from './memorySizes';
+import { lostBetweenStates, weightSizes } from './memorySizes';
 import { blockGroup, groupSize } from './weightStore';
 
 export interface TrainingRequest extends MemoryLimits {
@@ -67,19 +66,38 @@ export function planTraining(config: ModelConfig, request: TrainingRequest): Tra
  */
 const longestRunOperations = 2e12;
 
-/** Where insides are kept, as many of the last blocks as fit are a segment. It keeps what is merged into their weights, too. */
+/** Where insides are kept, as many of the last blocks as fit are a segment. */
 function withSegment(config: ModelConfig, plan: TrainingPlan, request: TrainingRequest): TrainingPlan {
   if (plan.keeps !== 'keep' || request.dropout > 0) return plan;
   const { microBatchSequences, tokensPerSequence } = request;
   const { block, head } = sequenceOperations(config, tokensPerSequence);
-  const blockBytes = 4 * groupSize(blockGroup(config, 0));
-  const segmentBlocks = Math.min(
+  const most = Math.min(
     config.nBlocks - 1,
-    Math.floor(roomFor(plan, request) / blockBytes),
     Math.floor((longestRunOperations / microBatchSequences - 2 * head) / (2 * block)),
   );
-  if (segmentBlocks <= 0) return plan;
-  return { ...withMore(plan, 'activations', segmentBlocks * blockBytes), segmentBlocks };
+  for (let segmentBlocks = most; segmentBlocks > 0; segmentBlocks--) {
+    const more = { ...withSegmentOf(config, plan, request, segmentBlocks), segmentBlocks };
+    if (fits(more, request)) return more;
+  }
+  return plan;
+}
+
+/**
+ * On the host a segment keeps what is merged into its weights beside what the plan has already. On a device its blocks keep all that
+ * is made in them, in place of their input and what is saved.
+ */
+function withSegmentOf(
+  config: ModelConfig,
+  plan: TrainingPlan,
+  { device, microBatchSequences, tokensPerSequence, adapters }: TrainingRequest,
+  nBlocks: number,
+): TrainingPlan {
+  if (!device) return withMore(plan, 'activations', nBlocks * 4 * groupSize(blockGroup(config, 0)));
+  const batch = { batch: microBatchSequences, tokens: tokensPerSequence };
+  const { saved, insideKept } = trainingInside(config, batch, plan.headSliceRows, adapters);
+  const inside = segmentInside(config, batch, plan.headSliceRows, adapters, nBlocks);
+  const less = nBlocks * (saved + 4 * microBatchSequences * tokensPerSequence * config.width);
+  return withMore(withMore(plan, 'states', -less), 'activations', Math.max(0, inside - insideKept));
 }
 
 function planOf(
@@ -106,9 +124,9 @@ function planOf(
   const kept = keeps === 'keep' ? batchesAtOnce * N * inside : 0;
   const states = batchesAtOnce * (N + 3) * rows * D;
   const head = rows * (5 * D + 3 * forwardPlan.headSliceRows);
-  const onDevice =
-    request.device &&
-    trainingInside(config, { batch: microBatchSequences, tokens: T }, forwardPlan.headSliceRows, request.adapters);
+  const batch = { batch: microBatchSequences, tokens: T };
+  const counted = trainingInside(config, batch, forwardPlan.headSliceRows, request.adapters);
+  const activations = keeps === 'keep' ? counted.insideKept : counted.inside;
   const sizes = weightSizes(config, forwardPlan.headSliceRows);
   const frozen = mode === 'resident' ? sizes.resident : sizes.withStaying(0, false);
   return {
@@ -118,13 +136,15 @@ function planOf(
     nTokens: rows * accumulate,
     ...placed(request, {
       weights: { ...frozen, staying: frozen.staying + 4 * 6 * nAdapterParameters },
-      ...(onDevice
+      ...(request.device
         ? {
-            states:
-              4 * batchesAtOnce * (N + 1) * rows * D + (keeps === 'keep' ? batchesAtOnce * N * onDevice.saved : 0),
-            activations: keeps === 'keep' ? onDevice.insideKept : onDevice.inside,
+            states: 4 * batchesAtOnce * (N + 1) * rows * D + (keeps === 'keep' ? batchesAtOnce * N * counted.saved : 0),
+            activations,
           }
-        : { states: 4 * (states + kept), activations: 4 * Math.max(3 * inside, head) }),
+        : {
+            states: 4 * (states + kept) + lostBetweenStates(config, batchesAtOnce * N, 4 * rows * D),
+            activations: Math.max(activations, 4 * Math.max(3 * inside, head)),
+          }),
       cacheBytes: 0,
       copiedBytes: 4 * 2 * rows * D,
     }),

@@ -52,9 +52,9 @@ const analyze = (methods: string[], nSequences: number, tokens: number, how: obj
 });
 
 let nHealings = 0;
-const heal = (loop: object, how: object = compute, dropout = 0) => ({
+const heal = (loop: object, how: object = compute, dropout = 0, tokens = 128) => ({
   ...{ kind: 'heal', model, compute: how, out: join(root, `healed ${nHealings++}`) },
-  data: { files: [join(repoRoot, 'media/demo/tinystories.txt')], tokens: 128, heldOutFraction: 0 },
+  data: { files: [join(repoRoot, 'media/demo/tinystories.txt')], tokens, heldOutFraction: 0 },
   adapter: { rank: 8, alpha: 16, targets: ['all-linear'], dropout },
   loop: { steps: 1, microBatchSequences: 4, ...loop },
 });
@@ -74,16 +74,26 @@ const rows: [string, object][] = [
   ['a step of healing, insides made again', heal({ activations: 'recompute' })],
   ['a step of healing, streaming', heal({ activations: 'recompute' }, streaming)],
   ['a step of healing of two micro-batches, dropout', heal({ activations: 'keep', accumulate: 2 }, streaming, 0.1)],
+  [
+    'a step of healing, insides kept, of long sequences',
+    heal({ activations: 'keep', microBatchSequences: 1 }, compute, 0, 512),
+  ],
+  ['a step of healing on int4, insides kept', heal({ activations: 'keep' }, { ...compute, weights: 'int4' })],
+  [
+    'a step of healing on int8, insides made again',
+    heal({ activations: 'recompute' }, { ...compute, weights: 'int8' }),
+  ],
   ['perplexity', { kind: 'perplexity', models: [model], source: source(4, 256), compute }],
 ];
 
 describe('a device takes what its plan says', () => {
-  it.each(rows)('%s', async (_, recipe) => {
+  it.each(rows)('%s', async (name, recipe) => {
     const parsed = recipeSchema.parse(recipe) as ComputingRecipe;
     const report = (await runHere(parsed)) as unknown as RunFacts;
     const onWebgpu = { device: 'webgpu', reason: null, operationsPerSecond: null } as const;
     const { deviceMemory } = await makePlan(parsed, onWebgpu);
     const share = report.peakTensorBytes! / deviceMemory!.totalBytes;
+    console.log(`${name}: ${share.toFixed(3)} of the plan`);
     expect(share).toBeGreaterThan(0.85);
     expect(share).toBeLessThan(1.15);
   });

@@ -134,6 +134,15 @@ describe('the cost', () => {
   });
 });
 
+/** Nats, by a healing of 30 steps whose frozen weights are held so. */
+async function broughtBack(width: WeightWidth): Promise<number> {
+  const loop = { steps: 30, evaluateEverySteps: 30 };
+  const { report } = await healings.heal({ compute: heldAs(width), loop, data: { heldOutFraction: 0.2 } });
+  expect(report.weights).toBe(width);
+  return report.pruned!.lossNats - report.evals.at(-1)!.lossNats;
+}
+let inFloat32: Promise<number> | undefined;
+
 describe.each(narrow)('held as %s', (weights) => {
   it('a repair brings back what it does in float32', async () => {
     const repair = async (width: WeightWidth) => {
@@ -162,6 +171,13 @@ describe.each(narrow)('held as %s', (weights) => {
     expect(Math.abs(held.broughtBack / float32.broughtBack - 1)).toBeLessThan(most);
     // The repaired weights are written in full, whatever width they were found in.
     expect(Math.abs(held.written - float32.written)).toBeLessThan(weights === 'int4' ? 0.05 : 5e-3);
+  });
+
+  it('a healing with frozen weights so narrow brings back what it does in float32', async () => {
+    const [held, float32] = [await broughtBack(weights), await (inFloat32 ??= broughtBack('f32'))];
+    console.log(`held as ${weights} healing brings back ${held.toFixed(4)} nats, in float32 ${float32.toFixed(4)}`);
+    expect(float32).toBeGreaterThan(0.1);
+    expect(Math.abs(held / float32 - 1)).toBeLessThan(0.1);
   });
 
   it('a healing that goes on in auto has the width that it was begun in', async () => {
