@@ -52,6 +52,7 @@ const bundles = [
   { entry: 'server/probe.ts', out: 'probe.cjs', ...node },
   { entry: 'server/makeShape.ts', out: 'makeShape.cjs', ...node },
   { entry: 'bench/main.ts', out: 'bench.cjs', ...node },
+  { entry: 'bench/kit/main.ts', out: 'kit.cjs', ...node },
   // The editor reports every extension that looks at `navigator`; zod asks there whether it runs at Cloudflare's.
   { parts: extensionScript, out: 'extension.cjs', ...node, define: { navigator: 'undefined' } },
   { parts: pagesScript, out: 'webview.js', ...browser, minify: true },

@@ -7,13 +7,16 @@ import { benchSublayers } from './sublayers';
 import { benchEvaluate, benchVariants } from './evaluate';
 import { benchForward } from './forward';
 import { benchBfloat16, benchGreedy, benchRacing, benchRemovals, benchWhatIf } from './losses';
+import { benchGrowth } from './growth';
 import { benchHeal } from './heal';
+import { benchPlans } from './plans';
 import { benchRepair } from './repair';
 import { benchSegment } from './segment';
 import { benchQuantise } from './quantise';
 import { benchServer } from './server';
 import type { Setting } from './setting';
 import { benchTokenize } from './tokenize';
+import { benchWidths } from './widths';
 
 const benchmarks: Record<string, { readonly what: string; run(setting: Setting): Promise<void> }> = {
   block: { what: 'a block against plain matrix products of its shapes', run: benchBlock },
@@ -33,6 +36,9 @@ const benchmarks: Record<string, { readonly what: string; run(setting: Setting):
   variants: { what: 'five drop sets evaluated with the original against the original alone', run: benchVariants },
   tokenize: { what: 'texts to tokens and back against transformers (--python)', run: benchTokenize },
   quantise: { what: 'matrices read and narrowed, against matrices read as float32', run: benchQuantise },
+  widths: { what: 'loss, bytes of weights and what healing brings back in each width', run: benchWidths },
+  plans: { what: 'memory that was planned against memory that was taken', run: benchPlans },
+  growth: { what: 'growth of cost with tokens, blocks, width, variants and devices', run: benchGrowth },
   server: { what: 'the server with many runs, clients and events, against another build (--before)', run: benchServer },
   repair: { what: 'the least squares of a repair, by graphs against loops of JavaScript', run: benchRepair },
   whatIf: { what: 'how soon a question about a drop set is answered', run: benchWhatIf },

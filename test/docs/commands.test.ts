@@ -117,9 +117,20 @@ describe('every page', () => {
 
   it.each(pages)('%s names only options that exist', (page) => {
     const named = [...textOf(page).matchAll(/(?<=[`\s])--[a-z][a-z0-9-]*/g)].map(([option]) => option);
-    // Of npm run make-shape, npm run bench, and llama.cpp's llama-quantize.
-    const others = ['--config', '--tokenizer', '--python', '--before', '--prune-layers'];
+    // Of npm run make-shape, npm run bench, a kit, and llama.cpp's llama-quantize.
+    const ofBenchmarks = ['--python', '--before', '--model', '--rounds', '--shape', '--torch-device'];
+    const others = ['--config', '--tokenizer', ...ofBenchmarks, '--prune-layers'];
     expect(named.filter((option) => !options.has(option) && !others.includes(option))).toEqual([]);
+  });
+
+  it('names only measurements that exist, and docs/performance.md all of them', () => {
+    const [, table] = /^const benchmarks[^\n]*\n([\s\S]*?)^};/m.exec(textOf('bench/main.ts'))!;
+    const known = [...table!.matchAll(/^ {2}(\w+): \{/gm)].map(([, name]) => name!);
+    expect(known.length).toBeGreaterThan(10);
+    const named = (page: string) =>
+      [...textOf(page).matchAll(/npm run bench -- ((?:\w+ ?)+)/g)].flatMap(([, names]) => names!.trim().split(' '));
+    for (const page of everyPage) expect(known, page).toEqual(expect.arrayContaining(named(page)));
+    expect(named('docs/performance.md')).toEqual(expect.arrayContaining(known));
   });
 
   it.each(everyPage)('%s links to what is there', (page) => {
