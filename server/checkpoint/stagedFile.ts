@@ -3,6 +3,7 @@ import { access, constants, type FileHandle, open, realpath, rename, rm, stat } 
 import { basename, dirname, resolve } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, isAllowed, outsideRoots, withParent } from '../files/contained';
+import { refuseFullDisk } from '../files/diskSpace';
 import { forgetStage, removeAbandoned, stageName } from '../files/stages';
 import { syncFolder } from '../files/sync';
 import { nullIfMissing, refusalOf } from '../shared/systemErrors';
@@ -11,11 +12,18 @@ import { nullIfMissing, refusalOf } from '../shared/systemErrors';
 export const writeStagedFile = (path: string, text: string): Promise<void> =>
   writeStaged(path, (file) => file.writeFile(text));
 
-/** The same for what `write` writes into the new file that it is given. A link is followed: what it leads to is replaced. */
-export async function writeStaged(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
+/**
+ * The same for what `write` writes into the new file that it is given. A link is followed: what it leads to is replaced.
+ * @param neededBytes refused at first where the disk has less
+ */
+export async function writeStaged(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+  neededBytes = 0,
+): Promise<void> {
   const { kind, target } = await placeOf(path);
   if (kind === 'file') {
-    await withParent(target, (parent) => writeStagedIn(parent, basename(target), write)).catch((error) => {
+    await withParent(target, (parent) => writeStagedIn(parent, basename(target), write, neededBytes)).catch((error) => {
       throw cannotWrite(target, error);
     });
     return;
@@ -32,11 +40,13 @@ export async function writeStagedIn(
   folder: HeldFolder,
   name: string,
   write: (file: FileHandle) => Promise<void>,
+  neededBytes = 0,
 ): Promise<void> {
   const ownName = stageName(name);
   const stage = folder.at(ownName);
   try {
     await removeAbandoned(folder, name);
+    if (neededBytes > 0) await refuseFullDisk(`${folder.path}/${name}`, folder.at('.'), neededBytes);
     await closing(await create(stage), async (file) => {
       await write(file);
       await file.sync();

@@ -1,9 +1,10 @@
 // An output folder appears complete or not at all: it is written beside its place under a hidden name, brought safely
 // to the disk, then renamed. Whatever goes wrong, no half-written folder stays under a name that someone might use.
-import { lstat, mkdir, readdir, realpath, rename, rmdir, statfs } from 'node:fs/promises';
+import { lstat, mkdir, readdir, realpath, rename, rmdir } from 'node:fs/promises';
 import { relative, resolve, sep } from 'node:path';
 import { isUserError, UserError } from '../errors';
 import { type HeldFolder, holdChild, holdFolder } from '../files/contained';
+import { refuseFullDisk } from '../files/diskSpace';
 import { type OutputPlace, withOutputPlace } from '../files/outputPlace';
 import { isLockInside, removeVoidLocks, withOwner } from '../files/owner';
 import { removeIn } from '../files/remove';
@@ -34,7 +35,7 @@ export async function withStagedFolder<Result>(
     await refuseTaken(place);
     await refuseInsideSources(target, sources);
     await removeStages(parent, name);
-    await refuseFullDisk(place, neededBytes);
+    await refuseFullDisk(target, parent.at('.'), neededBytes);
     return staged(place, work);
   };
   try {
@@ -145,18 +146,6 @@ async function refuseInsideSources(target: string, sources: readonly string[]) {
     }
   }
 }
-
-async function refuseFullDisk({ target, parent }: OutputPlace, neededBytes: number) {
-  const { bavail, bsize } = await statfs(parent.at('.'));
-  const freeBytes = bavail * bsize;
-  if (neededBytes <= freeBytes) return;
-  throw new UserError(
-    'cannotWrite',
-    `Writing ${target} needs ${megabytes(neededBytes)} MB, but its disk has ${megabytes(freeBytes)} MB free; free some space or choose another folder.`,
-  );
-}
-
-const megabytes = (nBytes: number) => (nBytes / 1e6).toFixed(1);
 
 /** Brings every file and folder to the disk, so that the rename cannot be there before what it names. */
 async function syncTree(folder: HeldFolder) {

@@ -48,8 +48,8 @@ export async function writeGguf(checkpoint: Checkpoint, { out, fileType, ...told
   const { keys, vocabulary, nParameters } = await keysOf(checkpoint, { architecture, tensors, fileType });
   const header = ggufHeader(keys, tensors);
   const sizeBytes = tensors.reduce((sum, { type, shape }) => sum + padded(bytesOf(type, shape)), header.length);
-  await writeStaged(out, async (file) => {
-    await file.write(header);
+  const write = async (file: FileHandle) => {
+    await writeWhole(file, header);
     let done = header.length;
     for (const tensor of tensors) {
       for await (const bytes of bytesOfTensor(checkpoint, tensor, told.signal)) {
@@ -62,7 +62,8 @@ export async function writeGguf(checkpoint: Checkpoint, { out, fileType, ...told
       done += padded(nBytes) - nBytes;
     }
     await checkpoint.refuseChanged();
-  });
+  };
+  await writeStaged(out, write, sizeBytes);
   const asked = new Set([fileType, 'f32', ...(fileType === 'q4_0' ? ['q8_0'] : [])]);
   return {
     architecture: architecture.name,
@@ -112,6 +113,7 @@ async function readGeneration(folder: string): Promise<Readonly<Record<string, u
 
 const numbersAtOnce = 2 ** 20;
 
+/** Chunks that share a buffer: each is to be written before the next is asked for. */
 async function* bytesOfTensor(
   checkpoint: Checkpoint,
   tensor: Tensor,
@@ -121,15 +123,17 @@ async function* bytesOfTensor(
   const [nRows = 1, ...rest] = shape;
   const width = rest.reduce((n, side) => n * side, 1);
   const together = 'weight' in tensor && tensor.interleavedRows > 0 ? tensor.interleavedRows : 1;
-  const rowsAtOnce = together * Math.max(1, Math.floor(numbersAtOnce / width / together));
+  const rowsAtOnce = Math.min(nRows, together * Math.max(1, Math.floor(numbersAtOnce / width / together)));
+  const room = new Float32Array(rowsAtOnce * width);
+  const stored = new Uint8Array(bytesOf(type, [rowsAtOnce, width]));
   for (let first = 0; first < nRows; first += rowsAtOnce) {
     if (signal?.aborted) throw cancelled();
     const n = Math.min(rowsAtOnce, nRows - first);
     const numbers =
       'numbers' in tensor
         ? tensor.numbers.subarray(first * width, (first + n) * width)
-        : await numbersOf(checkpoint, tensor, { first, n, width });
-    const bytes = new Uint8Array(bytesOf(type, [n, width]));
+        : await numbersOf(checkpoint, tensor, { first, n, width, room });
+    const bytes = stored.subarray(0, bytesOf(type, [n, width]));
     const nLost = storedTypes[type].write(numbers, bytes);
     if (nLost > 0) throw tooLarge(tensor.name, nLost, type);
     yield bytes;
@@ -140,12 +144,14 @@ interface Rows {
   readonly first: number;
   readonly n: number;
   readonly width: number;
+  /** Where they are read to. */
+  readonly room: Float32Array;
 }
 
 async function numbersOf(checkpoint: Checkpoint, tensor: WeightTensor, rows: Rows): Promise<Float32Array> {
   const { weight, interleavedRows, addsOne } = tensor;
-  const { first, n, width } = rows;
-  const numbers = await checkpoint.readRowsF32(weight, first, n);
+  const { first, n, width, room } = rows;
+  const numbers = await checkpoint.readRowsF32(weight, first, n, room);
   const entry = checkpoint.weights.get(weight)!;
   const bytes = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
   const lost = notFiniteIn({ ...entry, dtype: 'F32' }, bytes, 4 * first * width);

@@ -1,5 +1,6 @@
 // What is swept: commands of the command line, carried out in this process. Thousands of them are, each of which computes the same,
 // so that graphs are compiled and charts are drawn once, and the speed of the machine is not measured.
+import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -186,6 +187,25 @@ const pulling = commandScenario('pull', (folder) => ['pull', 'o/n', '--json', jo
   },
 });
 
+const exporting = commandScenario(
+  'export',
+  (folder) => [
+    ...['export', join(folder, 'in/model'), '--gguf', 'q8_0', '--out', join(folder, 'model.gguf')],
+    ...['--json', join(folder, 'report.json')],
+  ],
+  {
+    // It warns of the tokenizer before it fails.
+    async run(command, folder) {
+      const ended = await run(command, folder);
+      return ended.done ? ended : { done: false, said: ended.said.replace(/^Warning: .*\n/gm, '') };
+    },
+    result(folder) {
+      const file = join(folder, 'model.gguf');
+      return existsSync(file) ? createHash('sha256').update(readFileSync(file)).digest('hex') : null;
+    },
+  },
+);
+
 /** What is made by computing, and lies in folders without links. */
 export const computing: readonly Scenario[] = [pruning, healing, resuming, study];
-export const scenarios: readonly Scenario[] = [...computing, pulling];
+export const scenarios: readonly Scenario[] = [...computing, pulling, exporting];

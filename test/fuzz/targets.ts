@@ -14,6 +14,7 @@ import { readReport } from '../../server/cli/report';
 import { rowFormOf } from '../../server/data/conversations';
 import { openRows } from '../../server/data/rows';
 import { readDocuments } from '../../server/data/textSource';
+import { readPieces } from '../../server/gguf/sentencePiece';
 import { commitIn, filesIn } from '../../server/hub/answers';
 import { neededFiles } from '../../server/hub/neededFiles';
 import { batchIn, newCommitIn, preuploadIn, refsIn } from '../../server/hub/publishAnswers';
@@ -99,7 +100,7 @@ const withHeader = (header: string, rest: Uint8Array): Uint8Array => {
 
 const header: Target = {
   name: 'header of safetensors',
-  share: 3400,
+  share: 3000,
   input(random) {
     const bytes = pickOf(random, safetensors);
     const end = 8 + Number(bytes.readBigUInt64LE(0));
@@ -395,7 +396,14 @@ const publishAnswers: Target = {
   },
 };
 
+const pieces: Target = {
+  name: 'vocabularies of SentencePiece',
+  share: 200,
+  input: ofBytes([readFileSync(join(repoRoot, 'test/gguf/pieces/tokenizer.model'))]),
+  read: (input) => readPieces(input, 'tokenizer.model'),
+};
+
 export const targets: readonly Target[] = [
   ...[config, header, tokenizer, recipe, log, frames, adapter, provenance, report],
-  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers, publishAnswers],
+  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers, publishAnswers, pieces],
 ];

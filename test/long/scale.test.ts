@@ -1,10 +1,11 @@
 // A model of 3 billion parameters on a small machine: everything that is measured and pruned stays below a few gigabytes.
 // The weights are random and made once, 6.4 GB, beside the other models.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnalyzeReport } from '../../server/recipes/analyze/recipe';
+import type { ExportReport } from '../../server/recipes/export/recipe';
 import type { HealReport } from '../../server/recipes/heal/recipe';
 import type { PruneReport } from '../../server/recipes/prune/recipe';
 import { childrenOf, type Ended, start } from '../cli/espalier';
@@ -54,6 +55,18 @@ describe.skipIf(process.platform !== 'linux' || ![wikitext, config, tokenizer].e
       expect(report.keptBlocks).toHaveLength(23);
       expect(report.sizeBytesAfter).toBe(2 * report.nParamsAfter);
       expect(peak).toBeLessThan(1e9);
+      saysWhatIsSeen(report.peakMemoryBytes, peak);
+    });
+
+    it('export stays below 1.5 GB', { timeout: 30 * minutes }, async () => {
+      const out = join(root, 'model.gguf');
+      const { report, peak, elapsedMs } = await watched<ExportReport>([
+        ...['export', model, '--gguf', 'q4_0', '--out', out],
+      ]);
+      console.log(`export: ${summary(peak, report.peakMemoryBytes, elapsedMs)}`);
+      expect(statSync(out).size).toBe(report.sizeBytes);
+      expect(report.storedAsHalves).toEqual([]);
+      expect(peak).toBeLessThan(1.5e9);
       saysWhatIsSeen(report.peakMemoryBytes, peak);
     });
 

@@ -125,7 +125,7 @@ function waysOn(run: RunSummary, report: RunPageState['report'], act: Actions): 
     case 'paused':
       return [button({ id: 'cancel', label: 'Cancel', onPress: act.cancel })];
     case 'done': {
-      const out = report && 'out' in report ? report.out : null;
+      const out = report && 'out' in report && report.kind !== 'export' ? report.out : null;
       return out ? [button({ id: 'try', appearance: 'primary', label: 'Try It', onPress: () => act.tryIt(out) })] : [];
     }
     default:

@@ -4,6 +4,7 @@ import { checkStagedFile } from '../../checkpoint/stagedFile';
 import { unknownWindow } from '../../gguf/refusals';
 import { writeGguf } from '../../gguf/writeGguf';
 import { summarize } from '../modelSummary';
+import { peakMemoryBytes } from '../processMemory';
 import { progress, type Run, versions, warnOfDifferences } from '../recipeContext';
 import type { ExportRecipe, ExportReport } from './recipe';
 
@@ -47,6 +48,7 @@ export const runExport = ({ model, gguf, out }: ExportRecipe, run: Run): Promise
       cut: cutOf(checkpoint),
       warnings,
       elapsedMs: performance.now() - began,
+      peakMemoryBytes: peakMemoryBytes(),
       versions: { espalier, node },
     };
   });

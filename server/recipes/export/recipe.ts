@@ -36,6 +36,8 @@ export interface ExportReport {
   /** In what llama.cpp may differ from this model. */
   warnings: string[];
   elapsedMs: number;
+  /** Of the process. */
+  peakMemoryBytes: number;
   versions: { espalier: string; node: string };
 }
 
