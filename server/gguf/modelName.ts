@@ -93,9 +93,9 @@ function findBasename(pieces: readonly Piece[]): void {
 /** `smollm2-135M` is `Smollm2 135M`; acronyms and versions stay. */
 export const asTitle = (name: string): string =>
   name
-    .trim()
     .replaceAll('-', ' ')
     .split(/\s+/)
+    .filter((word) => word !== '')
     .map((word) => (isLower(word) && !/^(v\d+(?:\.\d+)*|\d.*)$/.test(word) ? capitalized(word) : word))
     .join(' ');
 

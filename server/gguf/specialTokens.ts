@@ -46,9 +46,10 @@ export function setSpecialTokens(keys: Keys, files: SpecialTokenFiles, nTokens: 
   };
   if (files.tokenizer) readPostProcessor(said, files.tokenizer.post_processor);
   const ids = new Map<string, number>();
+  const most = nTokens ?? 2 ** 32;
   const setId = (type: string, id: unknown) => {
-    if (Number.isSafeInteger(id) && (nTokens === null || (id as number) < nTokens) && !ids.has(type))
-      ids.set(type, id as number);
+    // A negative one stands for none.
+    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < most && !ids.has(type)) ids.set(type, id);
   };
   if (said.hasFields) {
     const added = Array.isArray(files.tokenizer?.added_tokens) ? files.tokenizer.added_tokens.filter(isRecord) : [];

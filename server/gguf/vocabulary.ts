@@ -1,13 +1,13 @@
 // The tokens of a model in a GGUF file: a byte-level BPE by the name of its pre-tokenizer, or a vocabulary of SentencePiece
 // with scores, as llama.cpp's converter writes them (conversion/base.py and the files of the families).
 import { join } from 'node:path';
-import { readdir } from 'node:fs/promises';
 import type { Checkpoint } from '../checkpoint/checkpoint';
 import { isFile } from '../checkpoint/folder';
-import { templateFolder } from '../checkpoint/partNames';
 import { UserError } from '../errors';
 import { readInside, readTextInside } from '../files/contained';
 import { isRecord } from '../shared/records';
+import { badTokenizer } from '../tokenizer/folderFiles';
+import { readTemplates } from '../tokenizer/templateFiles';
 import { openTokenizer, type Tokenizer } from '../tokenizer/tokenizer';
 import type { Vocabulary } from '../tokenizer/vocabulary';
 import { bool, type Keys, setList, setText, uint32 } from './keys';
@@ -76,8 +76,13 @@ function refuseWithoutPieces(folder: string): never {
 async function readFiles({ folder, configJson }: VocabularySource): Promise<Files> {
   const json = async (name: string): Promise<Json | null> => {
     if (!(await isFile(join(folder, name)))) return null;
-    const said: unknown = JSON.parse(await readTextInside(folder, name));
-    return isRecord(said) ? said : null;
+    const text = await readTextInside(folder, name);
+    try {
+      const said: unknown = JSON.parse(text);
+      return isRecord(said) ? said : null;
+    } catch {
+      throw badTokenizer(folder, name, 'it is not valid JSON');
+    }
   };
   const hasPieces = await isFile(join(folder, 'tokenizer.model'));
   return {
@@ -87,23 +92,13 @@ async function readFiles({ folder, configJson }: VocabularySource): Promise<File
     tokenizerConfig: await json('tokenizer_config.json'),
     addedTokens: await json('added_tokens.json'),
     config: configJson,
-    templates: await readTemplateFiles(folder, async () => (await json('chat_template.json'))?.chat_template ?? null),
+    templates: templatesOf(await readTemplates(folder, null)),
   };
 }
 
-async function readTemplateFiles(folder: string, legacy: () => Promise<unknown>): Promise<unknown> {
-  if (!(await isFile(join(folder, 'chat_template.jinja')))) return legacy();
-  const template = await readTextInside(folder, 'chat_template.jinja');
-  const others = (await readdir(join(folder, templateFolder)).catch(() => [])).filter((name) =>
-    name.endsWith('.jinja'),
-  );
-  if (others.length === 0) return template;
-  const named = others.sort().map(async (name) => ({
-    name: name.replace(/\.jinja$/, ''),
-    template: await readTextInside(folder, join(templateFolder, name)),
-  }));
-  return [{ name: 'default', template }, ...(await Promise.all(named))];
-}
+/** One template alone is no list. */
+const templatesOf = (found: unknown): unknown =>
+  Array.isArray(found) && found.length === 1 && found[0].name === 'default' ? found[0].template : found;
 
 interface Token {
   text: string;
@@ -126,7 +121,7 @@ function setPieces(
   for (const [id, { text, score, type }] of pieces.slice(0, nTokens).entries())
     tokens[id] = { text, score, type: type === pieceTypes.userDefined ? pieceTypes.normal : type };
   const put = (id: number, text: string, type: PieceType) => {
-    if (id < nTokens) tokens[id] = { text, score: addedScore, type };
+    if (id >= 0 && id < nTokens) tokens[id] = { text, score: addedScore, type };
   };
   for (const [text, id] of Object.entries(files.addedTokens ?? {}))
     if (typeof id === 'number') put(id, text, pieceTypes.userDefined);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { WebSocket } from 'ws';
+import * as z from 'zod';
 import { parseAdapterConfig } from '../../server/checkpoint/adapterConfig';
 import { configWithoutBlocks } from '../../server/checkpoint/configWithoutBlocks';
 import { type Provenance, parseProvenance } from '../../server/checkpoint/provenance';
@@ -14,6 +15,9 @@ import { readReport } from '../../server/cli/report';
 import { rowFormOf } from '../../server/data/conversations';
 import { openRows } from '../../server/data/rows';
 import { readDocuments } from '../../server/data/textSource';
+import { ggufHeader } from '../../server/gguf/header';
+import { type Keys, setList } from '../../server/gguf/keys';
+import { mergesOf, setSpecialTokens } from '../../server/gguf/specialTokens';
 import { readPieces } from '../../server/gguf/sentencePiece';
 import { commitIn, filesIn } from '../../server/hub/answers';
 import { neededFiles } from '../../server/hub/neededFiles';
@@ -100,7 +104,7 @@ const withHeader = (header: string, rest: Uint8Array): Uint8Array => {
 
 const header: Target = {
   name: 'header of safetensors',
-  share: 3000,
+  share: 2800,
   input(random) {
     const bytes = pickOf(random, safetensors);
     const end = 8 + Number(bytes.readBigUInt64LE(0));
@@ -403,7 +407,27 @@ const pieces: Target = {
   read: (input) => readPieces(input, 'tokenizer.model'),
 };
 
+const ggufTokenizer = ['tokenizer.json', 'tokenizer_config.json'].map((name) =>
+  JSON.parse(readFileSync(join(repoRoot, 'test/gguf/pieces', name), 'utf8')),
+);
+const specialKeys: Target = {
+  name: 'special tokens for llama.cpp',
+  share: 200,
+  input: ofText(
+    [json({ tokenizer: ggufTokenizer[0], tokenizerConfig: ggufTokenizer[1], config: { eos_token_id: 2 } })],
+    90,
+  ),
+  read(input) {
+    const said = z.record(z.string(), z.record(z.string(), z.unknown())).safeParse(parsed(input)).data ?? {};
+    const { tokenizer = null, tokenizerConfig = null, config = {} } = said;
+    const keys: Keys = new Map();
+    setSpecialTokens(keys, { tokenizer, tokenizerConfig, config, templates: null }, 61);
+    setList(keys, 'merges', 'string', mergesOf(tokenizer));
+    return ggufHeader(keys, []);
+  },
+};
+
 export const targets: readonly Target[] = [
   ...[config, header, tokenizer, recipe, log, frames, adapter, provenance, report],
-  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers, publishAnswers, pieces],
+  ...[cards, readme, jsonLines, csv, parquet, compressed, template, hubAnswers, publishAnswers, pieces, specialKeys],
 ];

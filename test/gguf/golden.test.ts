@@ -8,6 +8,7 @@ import { withCheckpoint } from '../../server/checkpoint/checkpoint';
 import { architectures } from '../../server/gguf/architectures';
 import { ggufHeader } from '../../server/gguf/header';
 import type { Keys } from '../../server/gguf/keys';
+import { asTitle, nameParts, sizeInWords } from '../../server/gguf/modelName';
 import { setVocabulary } from '../../server/gguf/vocabulary';
 import { bytesOf, type StoredType, storedTypes } from '../../server/gguf/storedTypes';
 import { writeGguf } from '../../server/gguf/writeGguf';
@@ -26,6 +27,10 @@ const golden: {
   'smollm2-135m': Hashes;
   families: Record<string, Hashes & { tokenizer: string; config: object }>;
   vocabularies: Record<string, { family: string; nTokens: number; keys: string }>;
+  naming: {
+    names: { id: string; nParameters: number; title: string; parts: (string | null)[] }[];
+    sizes: [number, string][];
+  };
   blocks: { numbers: number[] } & Record<Exclude<StoredType, 'f32'>, string>;
 } = JSON.parse(readFileSync(join(here, 'golden.json'), 'utf8'));
 
@@ -84,6 +89,19 @@ describe.each(Object.entries(golden.vocabularies).filter(([name]) => long || !la
 describe.skipIf(!long || !available(modelFolder('smollm2-135m')))('SmolLM2-135M', () => {
   it.each(['f16', 'q8_0'] as const)('as %s is the file of the converter', async (fileType) => {
     expect(await hashOfExport(modelFolder('smollm2-135m'), fileType)).toBe(golden['smollm2-135m'][fileType]);
+  });
+});
+
+describe('a name', () => {
+  it.each(golden.naming.names)('$id is taken apart', ({ id, nParameters, title, parts }) => {
+    const found = nameParts(id, nParameters);
+    const { fullName, organization, basename, finetune, version, sizeLabel } = found;
+    expect([fullName, organization, basename, finetune, version, sizeLabel]).toEqual(parts);
+    expect(asTitle(id)).toBe(title);
+  });
+
+  it.each(golden.naming.sizes)('of %d parameters says %s', (nParameters, words) => {
+    expect(sizeInWords(nParameters)).toBe(words);
   });
 });
 

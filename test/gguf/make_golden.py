@@ -212,6 +212,40 @@ def real(root: Path, data: Path, smollm2: Path) -> dict:
     return found
 
 
+names = [
+    ("SmolLM2-135M-Instruct", 134_515_008),
+    ("stories260k-pruned", 214_592),
+    ("smollm2-135m-healed", 127_000_000),
+    ("meta-llama/Llama-3.2-3B-Instruct", 3_212_749_824),
+    ("Meta-Llama-3.1-8B-Instruct-128k", 8_030_000_000),
+    ("bloom-7b1-chat", 7_069_000_000),
+    ("mixtral-8x7b-v0.1", 46_700_000_000),
+    ("Qwen2.5-0.5B", 494_032_768),
+    ("gemma-2-27b-it-Q4_0", 27_227_128_320),
+    ("phi-3-mini-4k-instruct", 3_821_079_552),
+    ("granite-small-2b", 2_533_531_648),
+    ("./relative-7B", 6_738_415_616),
+    ("A sentence with spaces", 1),
+    ("v1.0-model-1.5-iter3", 1_234_567),
+    ("--odd--name--", 12_500_000),
+    ("one", 999_500),
+    ("TinyLlama-1.1B-intermediate-step-1431k-3T", 1_100_048_384),
+    ("model-13b-fp16-vision-lora", 13_015_864_320),
+    ("\u00c9cole-7B-\u00fcber", 7_000_000_000),
+]
+counts = [0, 26, 260_032, 999_999, 1_000_001, 1_250_000, 1_350_000, 9_950_000, 12_500_000, 13_500_000, 134_515_008, 1_711_376_384, 2.5e12]
+
+
+def naming() -> dict:
+    """What is read out of names, and how numbers of parameters are written."""
+    parts = gguf.Metadata.get_model_id_components
+    title = gguf.Metadata.id_to_title
+    return {
+        "names": [{"id": id, "nParameters": n, "title": title(id), "parts": parts(id, n)} for id, n in names],
+        "sizes": [[n, gguf.size_label(int(n), int(n), 0, 0)] for n in counts],
+    }
+
+
 def blocks() -> dict:
     """One matrix in each type, with rows of zeros, of one sign, of ties and of tiny numbers."""
     rows = torch.linspace(-3, 3, 32 * 8, dtype=torch.float32).reshape(8, 32)
@@ -242,6 +276,7 @@ if __name__ == "__main__":
             "smollm2-135m": {kind: converted(smollm2, kind, root) for kind in ftypes},
             "families": {name: family(root, name) for name in cases},
             "vocabularies": real(root, data, smollm2),
+            "naming": naming(),
             "blocks": blocks(),
         }
     (here / "golden.json").write_text(json.dumps(golden, indent=1) + "\n")
