@@ -84,6 +84,35 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     expect(await dropped()).toEqual([12, 13, 15, 16]);
   });
 
+  it('chooses for a size, and prunes the channels that go with it', async () => {
+    const started: object[] = [];
+    const prune = (params: object) => {
+      started.push(params);
+      return { runId: 'r' };
+    };
+    const { page, row, dropped, fact, text } = await open({}, { 'choose/prune': prune });
+    const ask = async (size: string) => {
+      await page.fill('#size-text', size);
+      await page.press('#size-text', 'Enter');
+    };
+    await ask('120M');
+    await eventually(async () => (await dropped()).length, 4);
+    expect(await text('#size-outcome')).toContain('For 120.0 M parameters: without 4 blocks and ');
+    expect(await fact('Parameters')).toMatch(/^Parameters11[89]\.\d M/);
+    expect(await fact('Drop')).toMatch(/MLP width 15\d\d of 1536$/);
+    await page.click('#prune');
+    const { drop, mlpWidth } = started[0] as { drop: DropSet; mlpWidth: number };
+    expect([drop.blocks.length, mlpWidth >= 1500 && mlpWidth < 1536]).toEqual([4, true]);
+    // Another choice is no longer of that size.
+    await row(drop.blocks[0]!).locator('td.name-column').click();
+    await eventually(async () => (await fact('Drop'))?.includes('MLP width'), false);
+    await ask('4GB');
+    await eventually(() => text('#size-outcome').then((it) => it?.includes('nothing has to go; ask for less.')), true);
+    await ask('many');
+    await eventually(() => text('#size-outcome').then((it) => it?.includes('such as 2.5B or 135M')), true);
+    expect((await dropped()).length).toBe(3);
+  });
+
   it('is a grid with one tab stop that is worked by keys', async () => {
     const { page, row, dropped } = await open();
     expect(await page.locator('#blocks tr[tabindex="0"]').count()).toBe(1);

@@ -8,9 +8,11 @@ import { dropSetInWords, emptyDropSet, keyOf, ofBlocks } from '../../server/shar
 import type { Host } from '../host';
 import type { PageStore } from '../pageStore';
 import { sentenceOf } from '../requests';
+import { type AskedSize, mlpWidthOf } from './askedSize';
 import { type Choice, protect, type Row, span, take } from './choice';
 import type { Questions } from './questions';
 import { type Action, afterKey, blocksOf, type PageState, spanAfterKey } from './state';
+import { findSize } from './findSize';
 import { spanMethod, viewOf } from './view';
 
 export interface ActionWiring {
@@ -106,6 +108,14 @@ function viewActions(wiring: ActionWiring) {
       if (blocks.join() !== store.state.preview.join()) show({ preview: blocks });
     },
     setRepair: (repair: boolean) => show({ repair }),
+    typeSize: (typed: Partial<Pick<AskedSize, 'text' | 'contextTokens'>>) =>
+      show({ size: { ...store.state.size, ...typed, found: null } }),
+    findSize() {
+      const { size } = store.state;
+      const found = findSize(viewOf(store.state), size.text, size.contextTokens);
+      if (found.kind === 'found') edit(wiring, { type: 'choose', choice: take(choiceOf(store), found.drop) });
+      show({ size: { ...size, found } });
+    },
     openAll: () => store.dispatch({ type: 'openAll' }),
     openBlocks(blocks: readonly number[]) {
       store.dispatch({ type: 'openBlocks', blocks });
@@ -129,15 +139,19 @@ function runActions({ store, host, questions }: ActionWiring) {
     work.catch((error) => store.dispatch({ type: 'failed', message: sentenceOf(error) }));
   };
   const dropped = () => choiceOf(store).drop;
+  const chosen = () => {
+    const mlpWidth = mlpWidthOf(store.state.size, dropped());
+    return { drop: dropped(), repair: repairOf(store.state), ...(mlpWidth !== null && { mlpWidth }) };
+  };
   return {
     prune: () =>
       request('prune', async () => {
-        await host.ask('choose/prune', { drop: dropped(), repair: repairOf(store.state) });
+        await host.ask('choose/prune', chosen());
         return null;
       }),
     saveRecipe: () =>
       request('saveRecipe', async () => {
-        const saved = await host.ask('choose/saveRecipe', { drop: dropped(), repair: repairOf(store.state) });
+        const saved = await host.ask('choose/saveRecipe', chosen());
         return saved && `Saved: prune without ${dropSetInWords(dropped())}, in ${saved.file}.`;
       }),
     analyze: () =>

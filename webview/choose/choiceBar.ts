@@ -54,11 +54,12 @@ const fact = (name: string | TemplateResult, value: unknown, note: unknown = not
 const fromText = (text: string) => html`<span class="small quiet from">${text}</span>`;
 const dtypeName = ({ dtype }: ModelSummary) => dtype.toUpperCase();
 
-function dropNote({ choice, nBlocks }: View) {
+function dropNote({ choice, nBlocks, mlpWidth, state }: View) {
   const nSublayers = choice.drop.attention.length + choice.drop.mlp.length;
   const parts = [
     `${choice.drop.blocks.length} of ${nBlocks} blocks`,
     nSublayers > 0 ? counted(nSublayers, 'sublayer') : '',
+    mlpWidth === null ? '' : `MLP width ${mlpWidth} of ${state.host.model.mlpWidth}`,
   ];
   return fromText(parts.filter(Boolean).join(', '));
 }
@@ -217,7 +218,7 @@ function outcomeOf({ run, out }: WritingRun): { kind: 'done' | 'failed'; text: s
 }
 
 function buttons(view: View, act: Actions) {
-  const { state, choice, facts } = view;
+  const { state, choice, facts, mlpWidth } = view;
   const { pruning } = state.host;
   const run = pruning?.run;
   if (run && (run.state === 'queued' || run.state === 'running')) {
@@ -235,10 +236,14 @@ function buttons(view: View, act: Actions) {
   }
   const n = choice.drop.blocks.length;
   const nSublayers = nDropped(choice.drop) - n;
-  const what = [n > 0 ? counted(n, 'Block') : '', nSublayers > 0 ? counted(nSublayers, 'Sublayer') : '']
+  const what = [
+    n > 0 ? counted(n, 'Block') : '',
+    nSublayers > 0 ? counted(nSublayers, 'Sublayer') : '',
+    mlpWidth === null ? '' : 'Channels',
+  ]
     .filter(Boolean)
     .join(', ');
-  const empty = isEmpty(choice.drop);
+  const empty = isEmpty(choice.drop) && mlpWidth === null;
   const nothingLeft = facts.nBlocksLeft < 1;
   const off = empty || nothingLeft || !isConnected(state) || state.busy !== null;
   return html`

@@ -1,6 +1,6 @@
 // What a drop set changes of a model: parameters, bytes on disk, and an estimate of its speed.
 import type { DropSet } from '../../server/protocol/recipes';
-import type { ModelSummary } from '../../server/protocol/reports';
+import type { Fitting, ModelSummary } from '../../server/protocol/reports';
 import { isDropped } from './choice';
 
 export interface Facts {
@@ -13,10 +13,11 @@ export interface Facts {
   speedUp: number;
 }
 
-export function factsOf(model: ModelSummary, drop: DropSet): Facts {
+/** @param fitting what goes beside the blocks; null: nothing */
+export function factsOf(model: ModelSummary, drop: DropSet, fitting: Fitting | null = null): Facts {
   const n = drop.blocks.length;
   const each = sublayerParameters(model);
-  const nParameters = model.nParameters - n * model.nParametersPerBlock;
+  const nParameters = fitting?.parameters ?? model.nParameters - n * model.nParametersPerBlock;
   return {
     nBlocksLeft: model.nBlocks - n,
     nParameters,

@@ -14,6 +14,7 @@ import { curve } from './curve';
 import { heatMap } from './heatMap';
 import { notices } from './notices';
 import { openQuestions } from './questions';
+import { sizeForm } from './size';
 import { initialState, nextState } from './state';
 import { suggestionTable } from './suggestionTable';
 import { type View, viewOf } from './view';
@@ -67,7 +68,7 @@ function page(view: View, act: Actions): TemplateResult {
       ${notices(view, act)}
       <div class="columns ${analysed ? '' : 'alone'}">
         <section aria-label="Blocks">${blockTable(view, act)}</section>
-        ${analysed ? html`<aside>${suggestionTable(view, act)}${curve(view, act)}${heatMap(view, act)}</aside>` : nothing}
+        ${analysed ? html`<aside>${suggestionTable(view, act)}${sizeForm(view, act)}${curve(view, act)}${heatMap(view, act)}</aside>` : nothing}
       </div>
     </div>
     ${choiceBar(view, act)} ${hatches}`;

@@ -7,6 +7,7 @@ import type { Estimate, MeasuredLoss } from '../../server/protocol/reports';
 import { keyOf } from '../../server/shared/dropSets';
 import { sublayers } from '../../server/shared/sublayers';
 import { type Choice, fitting, isDropped, isRow, protect, type Row, setRange, span, takenSpan, toggle } from './choice';
+import { type AskedSize, noSize } from './askedSize';
 import { begin, change, type History, redo, undo } from './history';
 
 export interface PageState {
@@ -26,6 +27,7 @@ export interface PageState {
   /** Blocks under the pointer in the map or the table of suggestions. */
   readonly preview: readonly number[];
   readonly repair: boolean;
+  readonly size: AskedSize;
   /** Final answers of the engine by drop set. */
   readonly answers: ReadonlyMap<string, MeasuredLoss>;
   /** The question that waits for its answer. */
@@ -56,7 +58,10 @@ export type Action =
   | { type: 'key'; key: string; shift: boolean }
   | { type: 'focus'; row: Row }
   | { type: 'openBlocks'; blocks: readonly number[] }
-  | { type: 'show'; changes: Partial<Pick<PageState, 'method' | 'firstCount' | 'cell' | 'preview' | 'repair'>> }
+  | {
+      type: 'show';
+      changes: Partial<Pick<PageState, 'method' | 'firstCount' | 'cell' | 'preview' | 'repair' | 'size'>>;
+    }
   // What the host says, and how the requests to it end.
   | { type: 'host'; host: ChooseBlocksState }
   | { type: 'pruning'; pruning: WritingRun }
@@ -89,6 +94,7 @@ export function initialState(host: ChooseBlocksState): PageState {
     cell: { first, count: Math.max(1, Math.min(present.drop.blocks.length, model.nBlocks - first)) },
     preview: [],
     repair: false,
+    size: noSize,
     answers: new Map(),
     asking: null,
     refusal: null,

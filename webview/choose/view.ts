@@ -6,6 +6,7 @@ import type { RunSummary } from '../../server/protocol/server';
 import { dropSetOf, isEmpty, keyOf } from '../../server/shared/dropSets';
 import { orderOf } from '../../server/shared/finite';
 import type { Sublayer } from '../../server/shared/sublayers';
+import { fittingOf, mlpWidthOf } from './askedSize';
 import type { Choice } from './choice';
 import { type Facts, factsOf } from './facts';
 import { isKnown, type LossOfChoice, lossOf, type MeasuredSets, measuredSets } from './measured';
@@ -32,9 +33,13 @@ export interface View {
   sets: MeasuredSets;
   loss: LossOfChoice;
   facts: Facts;
+  /** How many channels of the MLPs stay; null: all. */
+  mlpWidth: number | null;
   counts: number[];
   mostCount: number;
   suggestions: SuggestionRow[];
+  /** For other counts. */
+  suggestionsOf(counts: readonly number[]): SuggestionRow[];
   /** Suggested sets that are only estimated. */
   unmeasured: DropSet[];
   greedy: GreedySet[];
@@ -68,14 +73,16 @@ export function viewOf(state: PageState): View {
   const greedy = greedySetsOf(analysis);
   const mostCount = Math.max(1, Math.min(nBlocks - 1, nBlocks - choice.protected.length));
   const counts = Array.from({ length: countsShown }, (_, i) => firstCount + i).filter((n) => n <= mostCount);
-  const suggestions = suggestionRows({
-    methods: shownMethods,
-    costs,
-    greedy,
-    counts,
-    kept: choice.protected,
-    lossOf: (drop) => lossOf(drop, analysis, sets),
-  });
+  const suggestionsOf = (of: readonly number[]) =>
+    suggestionRows({
+      methods: shownMethods,
+      costs,
+      greedy,
+      counts: of,
+      kept: choice.protected,
+      lossOf: (drop) => lossOf(drop, analysis, sets),
+    });
+  const suggestions = suggestionsOf(counts);
   return {
     state,
     choice,
@@ -95,10 +102,12 @@ export function viewOf(state: PageState): View {
     },
     sets,
     loss: lossOf(choice.drop, analysis, sets),
-    facts: factsOf(model, choice.drop),
+    facts: factsOf(model, choice.drop, fittingOf(state.size, choice.drop)),
+    mlpWidth: mlpWidthOf(state.size, choice.drop),
     counts,
     mostCount,
     suggestions,
+    suggestionsOf,
     unmeasured: unmeasuredSets(suggestions),
     greedy,
     phase: phaseOf(host.run, analysis?.lossNats !== undefined),

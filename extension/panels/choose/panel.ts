@@ -70,8 +70,8 @@ const choiceAnswers = (shown: ShownChoice) =>
       await shown.takeWeights(weights);
       return null;
     },
-    'choose/prune': ({ drop, repair }) => shown.pruning.prune(drop, repair),
-    'choose/saveRecipe': ({ drop, repair }) => shown.pruning.saveRecipe(drop, repair),
+    'choose/prune': (chosen) => shown.pruning.prune(chosen),
+    'choose/saveRecipe': (chosen) => shown.pruning.saveRecipe(chosen),
   }) satisfies Partial<Answers<ChooseBlocksPage>>;
 
 const runAnswers = (folder: string, { connection, panels }: PanelHost) =>

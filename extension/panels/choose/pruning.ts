@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WritingRun } from '../../../server/protocol/pages/page';
-import type { ComputeOptions, DropSet, TokenSource } from '../../../server/protocol/recipes';
-import type { PruneRecipe, RepairOptions } from '../../../server/recipes/prune/recipe';
+import type { ChosenToPrune } from '../../../server/protocol/pages/chooseBlocks';
+import type { ComputeOptions, TokenSource } from '../../../server/protocol/recipes';
+import type { PruneRecipe } from '../../../server/recipes/prune/recipe';
 import { modelName } from '../../trees/modelNodes';
 import { askOutputFolder, saveRecipe } from '../dialogs';
 import { defaultOutput } from '../outputFolder';
@@ -12,24 +13,30 @@ import { openWriting, type Writing } from '../writing';
 
 export interface Pruning extends Pick<Writing, 'state' | 'restore' | 'dispose'> {
   /** null: cancelled by the user. */
-  prune(drop: DropSet, repair: RepairOptions | null): Promise<{ runId: string } | null>;
-  saveRecipe(drop: DropSet, repair: RepairOptions | null): Promise<{ file: string } | null>;
+  prune(chosen: ChosenToPrune): Promise<{ runId: string } | null>;
+  saveRecipe(chosen: ChosenToPrune): Promise<{ file: string } | null>;
 }
 
-/** `source`: the text that a repair is fitted on; `compute`: how it is computed. */
+/** `source`: the text that a repair is fitted on; `knownSource`: the same, or null where none was chosen; `compute`: how it is computed. */
 export function openPruning(
   folder: string,
-  { source, compute }: { source(): TokenSource; compute(): ComputeOptions },
+  {
+    source,
+    knownSource,
+    compute,
+  }: { source(): TokenSource; knownSource(): TokenSource | null; compute(): ComputeOptions },
   host: PanelHost,
   changed: (state: WritingRun) => void,
 ): Pruning {
   const { connection, settings } = host;
   const writing = openWriting(`pruning ${folder}`, host, changed);
-  const recipeOf = (drop: DropSet, repair: RepairOptions | null, out: string): PruneRecipe => ({
+  const recipeOf = ({ drop, repair, mlpWidth }: ChosenToPrune, out: string): PruneRecipe => ({
     kind: 'prune',
     model: folder,
     rule: { kind: 'chosen', ...drop },
-    source: repair ? source() : null,
+    ...(mlpWidth !== undefined && { mlpWidth }),
+    // What channels cost is measured on it, where there is one.
+    source: repair ? source() : mlpWidth === undefined ? null : knownSource(),
     repair,
     out,
     dtype: null,
@@ -41,13 +48,13 @@ export function openPruning(
     get state() {
       return writing.state;
     },
-    async prune(drop, repair) {
+    async prune(chosen) {
       const out = await askOutputFolder(`Prune ${modelName(folder)}`, folder, settings, 'pruned');
-      return out === null ? null : writing.start(recipeOf(drop, repair, out));
+      return out === null ? null : writing.start(recipeOf(chosen, out));
     },
-    saveRecipe(drop, repair) {
+    saveRecipe(chosen) {
       const { parent, name } = defaultOutput(folder, settings.roots(), existsSync);
-      return saveRecipe(recipeOf(drop, repair, join(parent, name)), connection);
+      return saveRecipe(recipeOf(chosen, join(parent, name)), connection);
     },
     restore: writing.restore,
     dispose: writing.dispose,

@@ -41,8 +41,12 @@ export function openShownChoice({ folder, choice: first }: Place, host: PanelHos
   const { changed } = listener;
   const offer = openOffer(folder, host);
   const analysis = openAnalysis(folder, connection, { changed, deleted: () => void plan() });
-  const offerOfRepair = { source: () => offer.sourceOfRepair(model!), compute: offer.compute };
-  const pruning = openPruning(folder, offerOfRepair, host, listener.pruning);
+  const ofPruning = {
+    source: () => offer.sourceOfRepair(model!),
+    knownSource: () => offer.source(model!),
+    compute: offer.compute,
+  };
+  const pruning = openPruning(folder, ofPruning, host, listener.pruning);
   const choice = openRemembered(host.context.workspaceState, `choice ${folder}`, noChoice);
   if (first) void choice.keep(first);
   let model: ModelSummary | null = null;

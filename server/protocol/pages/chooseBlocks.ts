@@ -18,8 +18,8 @@ export interface ChooseBlocksPage extends PageProtocol {
     /** Estimates on the way come as choose/estimate. */
     'choose/ask': { params: { question: number; drop: DropSet }; result: Estimate };
     /** Asks where to write, then starts; null when the user cancelled. */
-    'choose/prune': { params: { drop: DropSet; repair: RepairOptions | null }; result: { runId: string } | null };
-    'choose/saveRecipe': { params: { drop: DropSet; repair: RepairOptions | null }; result: { file: string } | null };
+    'choose/prune': { params: ChosenToPrune; result: { runId: string } | null };
+    'choose/saveRecipe': { params: ChosenToPrune; result: { file: string } | null };
     /** Asks for a text where none is known, then starts an analysis. */
     'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
     /** Asks for another text; the answer comes as choose/state. */
@@ -54,6 +54,13 @@ export interface ChooseBlocksState {
   pruning?: WritingRun | null;
   /** The host answers choose/speed. */
   measuresSpeed?: boolean;
+}
+
+export interface ChosenToPrune {
+  drop: DropSet;
+  repair: RepairOptions | null;
+  /** How many channels of every MLP stay; absent: all. */
+  mlpWidth?: number;
 }
 
 export interface ChoiceState {

@@ -302,7 +302,16 @@ function shape(
     | 'vocabularySize'
   >,
 ): ModelSummary {
+  const { nBlocks, nParameters, nParametersPerBlock, sizeBytes, width, nKeyValueHeads, headWidth } = numbers;
+  const amount = (parameters: number) => ({ parameters, bytes: (parameters * sizeBytes) / nParameters });
   return {
+    parts: {
+      outside: amount(nParameters - nBlocks * nParametersPerBlock),
+      block: amount(nParametersPerBlock),
+      channel: amount(3 * width),
+      cachedPerToken: 2 * nKeyValueHeads * headWidth,
+      headerBytes: { outside: 300, block: 990 },
+    },
     name,
     folder: `/models/${name.toLowerCase()}`,
     family: 'llama',
