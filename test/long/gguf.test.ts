@@ -169,23 +169,40 @@ describe('SmolLM3', () => {
   });
 });
 
-describe.skipIf(!available(modelFolder('smollm2-135m')))('SmolLM2-135M', () => {
-  it('whole, pruned, without sublayers and healed, writes in llama.cpp what it writes here', { timeout }, async () => {
-    const smollm2 = modelFolder('smollm2-135m');
-    const at = (name: string) => join(root, name);
-    const run = async (...args: string[]) => {
-      const { code, stderr } = await espalier([...args, '--quiet'], root);
-      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
-    };
-    await run('prune', smollm2, '--drop', '9,21', '--out', at('pruned'));
-    await run('prune', smollm2, '--drop-attention', '13,26', '--drop-mlp', '10', '--out', at('halves'));
-    const text = join(repoRoot, 'media/demo/tinystories.txt');
-    const training = ['--tokens', '64', '--steps', '6', '--lr', '5e-4', '--out', at('adapter')];
-    await run('heal', at('pruned'), '--data', text, ...training);
-    await run('merge', at('pruned'), at('adapter'), '--out', at('healed'));
-    const tokenizer = await openTokenizer(smollm2);
-    const prompt = 'Once upon a time, in a small village by the sea, there lived an old';
-    const ids = await tokenizer.encode(prompt, { addSpecialTokens: true });
-    await compare({ whole: smollm2, pruned: at('pruned'), halves: at('halves'), healed: at('healed') }, ids);
-  });
+const written = [
+  { name: 'stories260k', drop: '3', attention: '2', mlp: '4', prompt: 'Once upon a time' },
+  {
+    name: 'smollm2-135m',
+    drop: '9,21',
+    attention: '13,26',
+    mlp: '10',
+    prompt: 'Once upon a time, in a small village by the sea, there lived an old',
+  },
+];
+
+describe.each(written)('$name', ({ name, drop, attention, mlp, prompt }) => {
+  it.skipIf(!available(modelFolder(name)))(
+    'whole, pruned, without sublayers and healed, writes in llama.cpp what it writes here',
+    { timeout },
+    async () => {
+      const original = modelFolder(name);
+      const at = (part: string) => join(root, `${name} ${part}`);
+      const run = async (...args: string[]) => {
+        const { code, stderr } = await espalier([...args, '--dtype', 'f16', '--quiet'], root);
+        expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+      };
+      const surgery = { drop: ofBlocks([]), out: at('whole'), dtype: 'f16', provenance: {} } as const;
+      await withCheckpoint(original, (checkpoint) => writeWithoutBlocks(checkpoint, surgery));
+      await run('prune', original, '--drop', drop, '--out', at('pruned'));
+      await run('prune', original, '--drop-attention', attention, '--drop-mlp', mlp, '--out', at('halves'));
+      const text = join(repoRoot, 'media/demo/tinystories.txt');
+      const training = ['--data', text, '--tokens', '64', '--steps', '6', '--lr', '5e-4', '--out', at('adapter')];
+      const { code, stderr } = await espalier(['heal', at('pruned'), ...training, '--quiet'], root);
+      expect(code, stderr).toBe(0);
+      await run('merge', at('pruned'), at('adapter'), '--out', at('healed'));
+      const ids = await (await openTokenizer(original)).encode(prompt, { addSpecialTokens: true });
+      const folders = ['whole', 'pruned', 'halves', 'healed'].map((part) => [part, at(part)] as const);
+      await compare(Object.fromEntries(folders), ids);
+    },
+  );
 });
