@@ -77,7 +77,16 @@ function prepare(out: string): void {
 
 /** What depends on the moment and on the place, but for which two reports are equal. */
 const incidental = new Set([
-  ...['timing', 'peakMemoryBytes', 'transfers', 'elapsedMs', 'tokensPerSecond', 'remainingSeconds', 'estimatedSeconds'],
+  ...[
+    'timing',
+    'peakMemoryBytes',
+    'peakTensorBytes',
+    'transfers',
+    'elapsedMs',
+    'tokensPerSecond',
+    'remainingSeconds',
+    'estimatedSeconds',
+  ],
   ...['operationsPerSecond', 'doneBefore', 'date', 'seconds', 'memoryBytes', 'speed', 'createdAt', 'spent'],
   'total_evaluation_time_seconds',
 ]);
