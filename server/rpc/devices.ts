@@ -7,12 +7,15 @@ export interface Devices {
   choice(): Promise<DeviceChoice>;
   /** @param measure anew, even where it is known */
   list(measure: boolean): Promise<DevicesReport>;
+  /** How fast one was measured to be; null: it was not yet. */
+  operationsPerSecond(device: string): number | null;
 }
 
 export function openDevices(readers: Readers, log: (text: string) => void): Devices {
   // A client of its own among those of the readers, so that nobody's requests wait for a measurement.
   const read = readers.forClient({}, new AbortController().signal);
   let choice: Promise<DeviceChoice> | null = null;
+  let listed: DevicesReport | null = null;
   const ask = async (): Promise<DeviceChoice> => {
     try {
       return await read('chooseDevice', {});
@@ -31,7 +34,12 @@ export function openDevices(readers: Readers, log: (text: string) => void): Devi
     async list(measure) {
       const report = await read('listDevices', { measure });
       choice = Promise.resolve(report.auto);
+      listed = report;
       return report;
+    },
+    operationsPerSecond(device) {
+      const facts = listed?.devices.find((each) => each.device === device);
+      return facts?.state === 'usable' ? facts.operationsPerSecond : null;
     },
   };
 }

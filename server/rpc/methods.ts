@@ -161,7 +161,11 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
 async function plannedDevice(recipe: Recipe, runs: Runs, devices: Devices): Promise<PlannedDevice> {
   const named = 'compute' in recipe ? recipe.compute.device : 'cpu';
   const { device, reason } = named === 'auto' ? await devices.choice() : { device: named, reason: null };
-  return { device, reason, operationsPerSecond: runs.operationsPerSecond(device) };
+  return {
+    device,
+    reason,
+    operationsPerSecond: runs.operationsPerSecond(device) ?? devices.operationsPerSecond(device),
+  };
 }
 
 function refuseUserErrors(error: unknown): void {

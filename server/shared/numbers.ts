@@ -45,7 +45,8 @@ export function size(bytes: number): string {
   return bytes >= 1e6 ? `${plain(bytes / 1e6, 1)} MB` : `${plain(bytes / 1e3, 0)} kB`;
 }
 
-export const memory = (bytes: number): string => `${plain(bytes / 1e9, 1)} GB`;
+export const memory = (bytes: number): string =>
+  bytes < 1e8 ? `${plain(Math.ceil(bytes / 1e6), 0)} MB` : `${plain(bytes / 1e9, 1)} GB`;
 
 /** How fast a device is: `0.9 GFLOP/s`, `52 GFLOP/s`. */
 export function gigaflops(operationsPerSecond: number): string {

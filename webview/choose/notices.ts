@@ -2,6 +2,7 @@
 // than they look. Each notice offers what can be done.
 import { html, nothing, type TemplateResult } from 'lit';
 import { blockRanges } from '../../server/shared/dropSets';
+import type { PlanEstimate } from '../../server/protocol/engine';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import { notFinite } from '../../server/shared/finite';
 import { clock, correlation, cost, counted, duration, ordinal, share } from '../../server/shared/numbers';
@@ -41,7 +42,7 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       <p><bdi>${model.name}</bdi> has not been measured yet.</p>
       <p class="quiet">
         Measuring reads ${sequences}${offer?.textName ? html` of <bdi>${offer.textName}</bdi>` : nothing} once${single}.
-        ${plan ? `About ${duration(plan.estimatedSeconds)}, ${memoryNeeded(plan)}${matricesAs(plan)}.` : nothing}
+        ${plan ? `${planInWords(plan)}.` : nothing}
         Nothing is written to the model folder.
       </p>
       <div class="row">
@@ -51,6 +52,10 @@ function empty({ state, nBlocks }: View, act: Actions): TemplateResult {
       </div>
     </section>`;
 }
+
+/** The time is not known while nothing has measured how fast the device is. */
+const planInWords = (plan: PlanEstimate): string =>
+  `${plan.estimatedSeconds === null ? 'It takes' : `About ${duration(plan.estimatedSeconds)},`} ${memoryNeeded(plan)}${matricesAs(plan)}`;
 
 function running(view: View, act: Actions): TemplateResult {
   const run = view.state.host.run!;

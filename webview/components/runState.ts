@@ -1,5 +1,5 @@
 // How a run is shown on every page: the icon and word of its state, its step in words, and the time that is left.
-import type { Plan } from '../../server/protocol/engine';
+import type { PlanEstimate } from '../../server/protocol/engine';
 import type { RunSummary } from '../../server/protocol/server';
 import type { IconName } from './icons';
 
@@ -38,8 +38,8 @@ const stepWords: Record<string, string> = {
 export const stepInWords = (step: string): string => stepWords[step] ?? step;
 
 /** Seconds left of the run by its plan; the engine's progress is only that of a step. Null where that is not known. */
-export function secondsLeft(run: RunSummary, plan: Plan | null | undefined): number | null {
-  if (run.startedAtEpochMs === null || !plan) return null;
+export function secondsLeft(run: RunSummary, plan: PlanEstimate | null | undefined): number | null {
+  if (run.startedAtEpochMs === null || !plan || plan.estimatedSeconds === null) return null;
   const left = plan.estimatedSeconds - (Date.now() - run.startedAtEpochMs) / 1000;
   return left > 1 ? left : null;
 }

@@ -1,6 +1,6 @@
 // The analysis that is offered while there is none: the text to measure on, and what measuring would cost.
 import { UserError } from '../../../server/errors';
-import type { Plan } from '../../../server/protocol/engine';
+import type { PlanEstimate } from '../../../server/protocol/engine';
 import type { AnalyzeOffer } from '../../../server/protocol/pages/chooseBlocks';
 import type { ComputeOptions, TokenSource, WeightsOption } from '../../../server/protocol/recipes';
 import type { AnalyzeRecipe, MeasureOptions } from '../../../server/recipes/analyze/recipe';
@@ -34,7 +34,7 @@ const noWeights: { weights: WeightsOption | null } = { weights: null };
 export function openOffer(folder: string, { context, connection, settings, log }: PanelHost): Offer {
   const texts = openTexts(context, settings);
   const remembered = openRemembered(context.workspaceState, `analysis ${folder}`, noWeights);
-  let plan: Plan | null = null;
+  let plan: PlanEstimate | null = null;
   const compute = () => settings.compute(remembered.value.weights);
   const source = (model: ModelSummary) => {
     const file = texts.known(folder);
@@ -67,10 +67,7 @@ export function openOffer(folder: string, { context, connection, settings, log }
       const from = source(model);
       if (!from) return;
       try {
-        const made = await connection.request('plan/make', { recipe: recipeOf(model, from, fullMeasure(model)) });
-        const { estimatedSeconds } = made;
-        // How long it takes is known once something has run on this device.
-        plan = estimatedSeconds === null ? null : { ...made, estimatedSeconds };
+        plan = await connection.request('plan/make', { recipe: recipeOf(model, from, fullMeasure(model)) });
       } catch (error) {
         log.info(`no plan for ${folder}: ${error instanceof Error ? error.message : error}`);
       }

@@ -1,5 +1,5 @@
 // The page in which the blocks of a model are chosen, and its conversation with the extension host. Types only.
-import type { Plan } from '../engine';
+import type { PlanEstimate } from '../engine';
 import type { DropSet, TokenSource, WeightsOption } from '../recipes';
 import type { MeasureOptions, AnalyzeReport } from '../../recipes/analyze/recipe';
 import type { RepairOptions } from '../../recipes/prune/recipe';
@@ -72,7 +72,7 @@ export interface ChoiceState {
 /** `plan` is null until it is known, and where no text is known yet. */
 export interface AnalyzeOffer {
   measure: MeasureOptions;
-  plan: Plan | null;
+  plan: PlanEstimate | null;
   /** How it would hold matrices; null: as the setting says. */
   weights: WeightsOption | null;
   /** What the text is called: a file name, without its folder. */
