@@ -59,13 +59,17 @@ export const promisedLosses = (reports: readonly LossReport[], subject: LossSubj
         .filter((model) => isMeant(model, subject))
         .map(({ lossNats, source }) => ({ lossNats, source }));
     if (report.kind === 'prune') {
-      const lossNats = report.out === subject.folder ? (report.rounding?.lossNatsAfter ?? null) : null;
+      const lossNats = isPlace(report.out, subject.folder) ? (report.rounding?.lossNatsAfter ?? null) : null;
       return lossNats === null || subject.calibration === null ? [] : [{ lossNats, source: subject.calibration }];
     }
     const { perplexity, variants } = report;
-    const loss = variants.find(({ folder }) => folder === subject.folder)?.loss;
+    const loss = variants.find(({ folder }) => folder !== null && isPlace(folder, subject.folder))?.loss;
     return perplexity && loss ? [{ lossNats: loss.lossNats, source: perplexity }] : [];
   });
+
+/** Reports have places as they were typed, and folders are moved. */
+const isPlace = (said: string, folder: string): boolean => last(said) === last(folder);
+const last = (path: string) => path.split(/[/\\]/).at(-1);
 
 type Measured = Extract<LossReport, { kind: 'perplexity' }>['models'][number];
 

@@ -87,6 +87,26 @@ describe('a whole folder', () => {
   });
 });
 
+it('a folder passes with the loss that its pruning measured after rounding', async () => {
+  const [folder, report] = [join(root, 'rounded'), join(root, 'prune.json')];
+  const pruning = await runHere({
+    kind: 'prune',
+    model: original,
+    rule: { kind: 'method', method: 'weightMagnitude', count: 1, protected: [] },
+    source,
+    repair: null,
+    out: folder,
+    dtype: 'bf16',
+    maxShardBytes: null,
+    mergekit: null,
+    compute: onCpu,
+  });
+  writeFileSync(report, JSON.stringify({ ...pruning, out: 'rounded' }));
+  const proof = await prove(folder, { reports: [report], texts: [text] });
+  expect(outcomes(proof)).toEqual({ ...all, logits: 'notChecked' });
+  expect(sentence(proof, 'logits')).toContain('(rounding to bf16)');
+});
+
 describe('a folder', () => {
   const json = (folder: string, file: string, change: (json: Record<string, unknown>) => void) => {
     const path = join(folder, file);
