@@ -36,21 +36,24 @@ function blockBytes(config: ModelConfig): readonly number[] {
   return bytes;
 }
 
-/** What the largest matrix of a block that is held in fewer bits takes where it is widened; 0: none is narrow. */
-export const widenedBytes = (config: ModelConfig): number =>
-  Math.max(
-    0,
-    ...config.blocks.flatMap((_, block) =>
-      blockGroup(config, block).parts.map(({ width, shape }) => (width === 'f32' ? 0 : 4 * size(shape))),
-    ),
-  );
-
 /**
- * What the allocator of the host loses between states that are kept while blocks with narrow matrices run: a state may come to lie
- * where a matrix was widened, and the next matrix is then widened elsewhere. Found by measurement, see docs/measurements.md.
+ * What the allocator of the host loses between states that are kept while products widen whole numbers: a state may come to lie where a
+ * matrix was widened, and the next matrix is then widened elsewhere. Halves lose nothing. Found by measurement, see
+ * docs/measurements.md.
  */
 export const lostBetweenStates = (config: ModelConfig, nStates: number, stateBytes: number): number =>
   nStates * Math.min(widenedBytes(config), stateBytes);
+
+/** The largest matrix of a block that is held in whole numbers, as a product widens it; 0: there is none. */
+const widenedBytes = (config: ModelConfig): number =>
+  Math.max(
+    0,
+    ...config.blocks.flatMap((_, block) =>
+      blockGroup(config, block)
+        .parts.filter(({ width }) => width === 'int8' || width === 'int4')
+        .map(({ shape }) => 4 * size(shape)),
+    ),
+  );
 
 /** Blocks that stay are spread evenly, so that each of the others is read while some that stay compute. */
 export const blockStays = (block: number, nStaying: number, nBlocks: number): boolean =>
