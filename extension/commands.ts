@@ -1,6 +1,5 @@
 // Every command of the extension, but for those that open a page for a model: they are in the rows of the pages. The name and
 // what it does are here, the title is in package.json; a test compares both.
-import { randomUUID } from 'node:crypto';
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { commands, type Disposable, Uri, window, workspace } from 'vscode';
@@ -13,6 +12,7 @@ import type { DeviceList } from './deviceList';
 import { askFirst, pick, showError } from './editorText';
 import { openDemo } from './demo';
 import { exportModel } from './exportModel';
+import { resumeRun, setHubToken, startRun } from './hubToken';
 import { baseFirst, evaluatedWith } from './lineage';
 import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
@@ -49,8 +49,7 @@ const commandTable = {
   'espalier.stopAndSaveRun': (host, target) => control(host, target, canControl('running', 'paused'), 'stopAndSave'),
   'espalier.cancelRun': (host, target) =>
     withRun(host, target, isActive, ({ runId }) => host.connection.request('runs/cancel', { runId })),
-  'espalier.resumeRun': (host, target) =>
-    withRun(host, target, canResume, ({ runId }) => host.connection.request('runs/resume', { runId })),
+  'espalier.resumeRun': (host, target) => withRun(host, target, canResume, (run) => resumeRun(host, run)),
   'espalier.deleteRun': (host, target) =>
     withRun(
       host,
@@ -59,6 +58,7 @@ const commandTable = {
       (run) => deleteRun(host, run),
     ),
   'espalier.pullModel': (host) => pullModel(host),
+  'espalier.setHubToken': setHubToken,
   'espalier.newRecipe': newRecipe,
   'espalier.runRecipe': runRecipe,
   'espalier.openDemo': openDemo,
@@ -212,7 +212,8 @@ async function newRecipe(host: CommandHost, target: Target): Promise<void> {
   await window.showTextDocument(document);
 }
 
-async function runRecipe({ connection, panels }: CommandHost, target: Target): Promise<void> {
+async function runRecipe(host: CommandHost, target: Target): Promise<void> {
+  const { connection, panels } = host;
   const given = target instanceof Uri ? target : window.activeTextEditor?.document.uri;
   // Paths in a recipe are relative to its folder, so it must have one.
   const uri = given?.scheme === 'untitled' ? await workspace.saveAs(given) : given;
@@ -221,6 +222,5 @@ async function runRecipe({ connection, panels }: CommandHost, target: Target): P
     throw new UserError('usage', 'Open a recipe, a file that ends in .espalier.yaml, and run it again.');
   const document = await workspace.openTextDocument(uri);
   const { recipe } = await connection.request('recipes/parse', { yaml: document.getText(), file: uri.fsPath });
-  const runId = randomUUID();
-  panels.openRun(await connection.request('runs/start', { runId, recipe }));
+  panels.openRun(await startRun(host, recipe));
 }

@@ -10,6 +10,7 @@ import { openDeviceList } from './deviceList';
 import { openLog } from './editorText';
 import { type Library, openLibrary } from './library';
 import { openPanels } from './panels/panels';
+import { reportsFolder } from './panels/publish/reports';
 import { openPullLinks } from './pull';
 import { readSettings, type Settings } from './settings';
 import { showStatus } from './statusBar';
@@ -32,7 +33,7 @@ export function activate(context: ExtensionContext): void {
     nodePath: settings.nodePath(),
   });
 
-  const opened = openConnection(place, () => readableFolders(settings, demo), log);
+  const opened = openConnection(place, () => [...readableFolders(settings, demo), reportsFolder(context)], log);
   connection = opened;
   const library = openLibrary(opened, settings.roots, hiddenBy(settings, demo), log);
   const devices = openDeviceList(opened, settings, log);

@@ -1,9 +1,8 @@
 // Pulling from the hub: a run fetches a model, whose name is asked for, or the data of tasks into Hugging Face's cache, where the list
 // of models and evaluations find them.
-import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { type Disposable, type Uri, window } from 'vscode';
+import { type Disposable, type ExtensionContext, type Uri, window } from 'vscode';
 import { UserError } from '../server/errors';
 import { defaultRevision } from '../server/protocol/repositoryNames';
 import type { RecipeOf } from '../server/recipes/kinds';
@@ -11,10 +10,12 @@ import { hubPlaces } from '../server/shared/hubCache';
 import { parseRepository } from '../server/shared/repositoryName';
 import { cannotWrite } from '../server/shared/systemErrors';
 import type { Connection } from './connection';
+import { startRun } from './hubToken';
 import type { Panels } from './panels/pages';
 import { requireTrust, type Settings } from './settings';
 
 export interface PullHost {
+  readonly context: Pick<ExtensionContext, 'secrets'>;
   readonly connection: Connection;
   readonly panels: Panels;
   readonly settings: Settings;
@@ -42,7 +43,7 @@ async function startPull(host: PullHost, what: Omit<RecipeOf<'pull'>, 'kind'>): 
   await openCache(host);
   await connection.ready();
   const recipe = { kind: 'pull' as const, ...what };
-  panels.openRun(await connection.request('runs/start', { runId: randomUUID(), recipe }));
+  panels.openRun(await startRun(host, recipe));
 }
 
 /** null: there is none. */

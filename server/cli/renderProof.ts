@@ -1,6 +1,7 @@
 // A proof as text for a terminal.
 import { UserError } from '../errors';
-import { proofChecks, type ProofCheck, type ProveReport } from '../recipes/prove/recipe';
+import type { ProofCheck, ProveReport } from '../recipes/prove/recipe';
+import { proofChecks } from '../protocol/proofChecks';
 import { table } from './table';
 
 const marks: Record<ProofCheck['outcome'], string> = { passed: '✓', failed: '✗', notChecked: '–' };

@@ -1,8 +1,9 @@
 // What is published, on a terminal: before it goes, and what became of it.
 import type { UploadPlan } from '../protocol/engine';
-import { type ProofCheck, proofChecks } from '../recipes/prove/recipe';
+import type { ProofCheck } from '../recipes/prove/recipe';
 import type { PlannedUpload, PublishedFolder, PublishReport } from '../recipes/publish/recipe';
 import { size } from '../shared/numbers';
+import { proofChecks } from '../protocol/proofChecks';
 import { someNames } from '../shared/someNames';
 import { seconds } from './render';
 import { table } from './table';

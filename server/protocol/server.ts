@@ -119,8 +119,11 @@ export interface FoundModels {
 
 /** Requests by method. */
 export interface ServerRequests {
-  /** Starts once however often it is sent: the client chooses the id (a UUID). */
-  'runs/start': { params: { runId: string; recipe: Recipe }; result: RunSummary };
+  /**
+   * Starts once however often it is sent: the client chooses the id (a UUID). `hubToken`: a token of the hub that the client keeps
+   * for its user. It stays in memory until the run has begun, and is in no recipe, event, report, file or log.
+   */
+  'runs/start': { params: { runId: string; recipe: Recipe; hubToken?: string | undefined }; result: RunSummary };
   'runs/list': { params: Record<string, never>; result: RunSummary[] };
   'runs/get': {
     params: { runId: string };
@@ -130,7 +133,7 @@ export interface ServerRequests {
   'runs/subscribe': { params: { runId: string; since: number }; result: { lastSeq: number } };
   'runs/unsubscribe': { params: { runId: string }; result: null };
   'runs/cancel': { params: { runId: string }; result: RunSummary };
-  'runs/resume': { params: { runId: string }; result: RunSummary };
+  'runs/resume': { params: { runId: string; hubToken?: string | undefined }; result: RunSummary };
   /** Of a heal run that is running or paused. */
   'runs/control': { params: { runId: string; action: RunControl }; result: RunSummary };
   /** Its folder lies in the trash of the data folder for a week. */

@@ -1,6 +1,7 @@
 // What came of the checks of a proof, which recipes/prove/recipe.ts lists.
 import { isUserError } from '../errors';
-import type { ProofCheck, ProofCheckName } from '../recipes/prove/recipe';
+import type { ProofCheck } from '../recipes/prove/recipe';
+import type { ProofCheckName } from '../protocol/proofChecks';
 
 export const passed = (check: ProofCheckName, sentence: string): ProofCheck => ({ check, outcome: 'passed', sentence });
 export const failed = (check: ProofCheckName, sentence: string): ProofCheck => ({ check, outcome: 'failed', sentence });

@@ -43,12 +43,17 @@ const nothing = z.strictObject({}) as z.ZodType<Record<string, never>>;
 const runId = z.uuid();
 const oneRun = z.strictObject({ runId });
 const path = z.string().min(1).max(4096);
+/** Refused by its form alone: a refusal quotes nothing of it. */
+const hubToken = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,1000}$/)
+  .optional();
 
 export const methods: { readonly [M in MethodName]: Method<M> } = {
   'runs/start': {
-    params: z.strictObject({ runId, recipe: recipeSchema }),
-    async handle({ runId, recipe }, { runs, roots: { folders: roots }, read }) {
-      return runs.start(runId, await read('resolveRecipe', { recipe, roots }), roots);
+    params: z.strictObject({ runId, recipe: recipeSchema, hubToken }),
+    async handle({ runId, recipe, hubToken: token }, { runs, roots: { folders: roots }, read }) {
+      return runs.start(runId, await read('resolveRecipe', { recipe, roots }), roots, token ?? null);
     },
   },
   'runs/list': { params: nothing, handle: (_, { runs }) => runs.list() },
@@ -88,13 +93,13 @@ export const methods: { readonly [M in MethodName]: Method<M> } = {
   },
   'runs/cancel': { params: oneRun, handle: ({ runId }, { runs }) => runs.cancel(runId) },
   'runs/resume': {
-    params: oneRun,
-    async handle({ runId }, { runs, read, roots }) {
+    params: z.strictObject({ runId, hubToken }),
+    async handle({ runId, hubToken: token }, { runs, read, roots }) {
       // Links may have changed since: the recipe is checked again, by the roots that it began with.
       const own = runs.rootsOf(runId);
       await read('resolveRecipe', { recipe: runs.recipeOf(runId), roots: own.length > 0 ? own : roots.folders });
       await runs.load(runId);
-      return runs.resume(runId, roots.folders);
+      return runs.resume(runId, roots.folders, token ?? null);
     },
   },
   'runs/control': {

@@ -18,10 +18,11 @@ export interface Attempt {
   readonly over: Promise<void>;
 }
 
-/** @param roots see startEngine */
+/** @param roots and the token: see startEngine */
 export function startAttempt(
   recipe: Recipe,
   roots: readonly string[],
+  hubToken: string | null,
   emit: (event: RunLifeEvent, attempt: Attempt) => void,
 ): Attempt {
   const progressOf = progressReader();
@@ -34,7 +35,7 @@ export function startAttempt(
       emit({ kind: event.paused ? 'paused' : 'continued' }, attempt);
     }
   };
-  const engine = startEngine(recipe, onEvent, roots);
+  const engine = startEngine(recipe, onEvent, roots, hubToken);
   const end = async () => {
     const outcome = await engine.outcome;
     pacing.flush();

@@ -155,7 +155,9 @@ function joinQueue({ devices }: RunParts, run: Run, dispatch: Dispatch): void {
 
 function startEngineOf(run: Run, dispatch: Dispatch, log: RunReporting['log']): void {
   const recipe = run.resumes ? resumed(run.recipe) : run.recipe;
-  run.attempt = startAttempt(recipe, run.record.roots, (event, attempt) => {
+  const { hubToken } = run;
+  run.hubToken = null;
+  run.attempt = startAttempt(recipe, run.record.roots, hubToken, (event, attempt) => {
     if (event.kind === 'outcome' && event.outcome.kind === 'failed' && event.outcome.stack)
       log(`run ${run.runId} failed: ${event.outcome.stack}`);
     // A warm engine ends later than its run, which may have a new attempt by then.
@@ -204,6 +206,7 @@ function publish({ subscribers }: RunParts, run: Run): void {
 }
 
 function close({ store, owners }: RunParts, run: Run): void {
+  run.hubToken = null;
   run.events = null;
   run.attempt = null;
   run.job = null;

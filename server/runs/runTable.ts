@@ -19,6 +19,8 @@ export interface Run extends StoredRun {
   attempt: Attempt | null;
   /** Whether the next attempt continues an earlier one. */
   resumes: boolean;
+  /** A token of the hub for its next attempt, in memory alone. */
+  hubToken: string | null;
   /** Frees its device for the next run. */
   free: (() => void) | null;
 }
@@ -32,6 +34,7 @@ export const newRun = (stored: StoredRun, life: RunLife): Run => ({
   job: null,
   attempt: null,
   resumes: false,
+  hubToken: null,
   free: null,
 });
 

@@ -44,8 +44,8 @@ export function openRuns(dataFolder: string, reporting: RunReporting, auto: Auto
       return () => void parts.subscribers.delete(subscriber);
     },
     /** Starts once however often it is called with the same id. */
-    start: (runId: string, recipe: Recipe, roots: readonly string[]): RunSummary =>
-      start(parts, dispatch, runId, recipe, roots),
+    start: (runId: string, recipe: Recipe, roots: readonly string[], hubToken: string | null = null): RunSummary =>
+      start(parts, dispatch, { runId, recipe, roots, hubToken }),
     list: table.summaries,
     /** Reads the events of a run in turns with other work, so that what needs them is done at once. */
     async load(runId: string): Promise<void> {
@@ -89,8 +89,8 @@ export function openRuns(dataFolder: string, reporting: RunReporting, auto: Auto
     },
     control: (runId: string, action: RunControl): RunSummary => control(table.find(runId), action, dispatch),
     /** @param roots of who resumes it, for a run that has lost its own */
-    resume: (runId: string, roots: readonly string[] = []): RunSummary =>
-      resume(parts, table.find(runId), roots, dispatch),
+    resume: (runId: string, roots: readonly string[] = [], hubToken: string | null = null): RunSummary =>
+      resume(parts, table.find(runId), { roots, hubToken }, dispatch),
     remove: (runId: string): Promise<{ freedBytes: number }> => remove(parts, runId),
     /** Asks the analysed model of a run. */
     ask: <T>(runId: string, query: Query<T>): Promise<T> => ask(parts, table.find(runId), query),
@@ -203,12 +203,15 @@ function after(events: readonly RunEvent[], since: number): RunEvent[] {
   return first < 0 ? [] : events.slice(first);
 }
 
+interface Asked {
+  readonly roots: readonly string[];
+  readonly hubToken: string | null;
+}
+
 function start(
   parts: RunParts,
   dispatch: Dispatch,
-  runId: string,
-  recipe: Recipe,
-  roots: readonly string[],
+  { runId, recipe, roots, hubToken }: Asked & { readonly runId: string; readonly recipe: Recipe },
 ): RunSummary {
   const { table, store, owners } = parts;
   if (!table.get(runId)) look(parts, runId, dispatch); // another server of this folder may have it
@@ -227,6 +230,7 @@ function start(
     throw new UserError('cannotWrite', diskSentence(error));
   }
   table.add(run);
+  run.hubToken = hubToken;
   return enqueue(run, dispatch);
 }
 
@@ -239,7 +243,7 @@ function enqueue(run: Run, dispatch: Dispatch): RunSummary {
 }
 
 /** Another attempt of the same recipe; its events come behind those of the last one. */
-function resume(parts: RunParts, run: Run, roots: readonly string[], dispatch: Dispatch): RunSummary {
+function resume(parts: RunParts, run: Run, { roots, hubToken }: Asked, dispatch: Dispatch): RunSummary {
   if (isAtWorkHere(run)) return summaryOf(run);
   if (!isResumable(run.recipe.kind))
     throw new UserError('badState', `A ${run.recipe.kind} run is not resumed; start a new one.`);
@@ -248,6 +252,7 @@ function resume(parts: RunParts, run: Run, roots: readonly string[], dispatch: D
   parts.owners.take(run.runId);
   if (run.record.roots.length === 0) run.record.roots = [...roots];
   run.resumes = true;
+  run.hubToken = hubToken;
   try {
     return enqueue(run, dispatch);
   } finally {

@@ -41,6 +41,7 @@ describe('a pull', () => {
         ready: async () => {},
         request: async (method: string, params: object) => requests.push({ method, ...params }),
       },
+      context: { secrets: { get: async () => undefined } },
       panels: { openRun() {} },
     }) as never;
 

@@ -16,6 +16,7 @@ import {
   text,
 } from '../rpc/client';
 import { evaluateKind } from '../../server/recipes/evaluate/recipe';
+import { publishKind } from '../../server/recipes/publish/recipe';
 import { arc } from './dataSets';
 import { type FakeHub, openFakeHub } from './fakeHub';
 import { modelFolder } from '../fixtures';
@@ -113,6 +114,48 @@ describe('a pull of a client', () => {
     await reaches(client, runId, ['done']);
     const { report } = await client.request('runs/get', { runId });
     expect(report).toMatchObject({ tasks: [{ task: 'arc_easy', nItems: 2 }] });
+    await client.close();
+  });
+});
+
+describe('a publishing of a client', () => {
+  it('takes the token that the editor keeps, does not wait for the device, and leaves the token nowhere', async () => {
+    const client = await connect(server.lock, [stories, text]);
+    const held = randomUUID();
+    await client.request('runs/start', { runId: held, recipe: longAnalysis });
+    await reaches(client, held, ['running']);
+    hub.asked.length = 0;
+    const [runId, hubToken] = [randomUUID(), 'hf_keptByTheEditor'];
+    const publish = publishKind.schema.parse({ kind: 'publish', model: stories, repository: 'o/published' });
+    await client.request('runs/start', { runId, recipe: publish, hubToken });
+    await client.request('runs/subscribe', { runId, since: 0 });
+    expect(await reaches(client, runId, ['done', 'failed'])).toMatchObject({
+      state: 'done',
+      title: 'Publish stories260k',
+    });
+    expect((await client.request('runs/get', { runId: held })).run.state).toBe('running');
+    await client.request('runs/cancel', { runId: held });
+    expect(new Set(hub.asked.filter((asked) => asked.server === 'hub').map((asked) => asked.token))).toEqual(
+      new Set([hubToken]),
+    );
+    expect(client.events(runId).map(({ event }) => event.kind)).toEqual(expect.arrayContaining(['upload', 'progress']));
+    const files = readdirSync(data, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => readFileSync(join(parentPath, name), 'latin1'));
+    const said = [server.log(), JSON.stringify(client.events(runId)), ...files];
+    expect(said.filter((each) => each.includes(hubToken))).toEqual([]);
+    await client.close();
+  });
+
+  it('quotes nothing of a token that cannot be one', async () => {
+    const client = await connect(server.lock, [stories]);
+    const publish = publishKind.schema.parse({ kind: 'publish', model: stories, repository: 'o/published' });
+    const refused = client.request('runs/start', { runId: randomUUID(), recipe: publish, hubToken: 'hf_with space' });
+    const error: Error = await refused.then(
+      () => new Error('accepted'),
+      (reason) => reason,
+    );
+    expect([error.message, server.log()].filter((each) => /with space|accepted/.test(each))).toEqual([]);
     await client.close();
   });
 });

@@ -17,6 +17,7 @@ import {
   evaluationRun,
   evaluationState,
 } from './harness/evaluation';
+import { publishedFolder, publishReport, publishRun, publishState } from './harness/publishing';
 import { modelOf, referenceFile, reportOf, runOf, stateOf } from './harness/fixture';
 
 const markup =
@@ -42,6 +43,7 @@ describe.skipIf(!available(referenceFile('smollm2-135m')) || !available(chromium
     { kind, page: 'failed analysis', open: failedAnalysis(text) },
     { kind, page: 'try', open: tryPage(text) },
     { kind, page: 'run', open: runPage(text) },
+    { kind, page: 'publish', open: publishPage(text) },
     { kind, page: 'healing', open: healingPage(text) },
     { kind, page: 'form of a healing', open: healFormPage(text) },
     { kind, page: 'evaluation', open: evaluationPage(text) },
@@ -184,6 +186,29 @@ function runPage(text: string): OpenOptions {
       }),
     },
   };
+}
+
+function publishPage(text: string): OpenOptions {
+  const folder = {
+    ...publishedFolder,
+    ...{ folder: text, repository: text, branch: text, tag: text, leftOut: [text], warnings: [text] },
+    files: [{ name: text, sizeBytes: 1 }],
+    card: [{ name: text, text }],
+    checks: publishedFolder.checks.map((check) => ({ ...check, sentence: text })),
+  };
+  const report = { ...publishReport, endpoint: text, published: [folder] };
+  const { settings } = publishState();
+  const run = publishRun({
+    run: runOf({ state: 'failed', code: text, message: text, title: text }, 'publish'),
+    report,
+  });
+  const state = publishState({
+    folder: text,
+    preview: { settings, report },
+    run,
+    settings: { ...settings, words: text },
+  });
+  return { page: 'publish', answers: { 'page/open': () => ({ page: 'publish', state }) } };
 }
 
 const hostileHealing = (text: string): HealState => {

@@ -131,6 +131,22 @@ export const searchField = ({ label, value, onInput, id }: SearchFieldOptions) =
     @input=${({ target }: Event) => onInput((target as HTMLInputElement).value)}
   >`;
 
+export interface TextFieldOptions {
+  label: string;
+  placeholder: string;
+  value: string;
+  onInput: (value: string) => void;
+  id: string;
+}
+
+/** One line. Another rendering does not disturb what is being typed. */
+export const textField = ({ label, placeholder, value, onInput, id }: TextFieldOptions) => html`
+  <label class="field" for=${id}><span>${label}</span>
+    <input
+      type="text" id=${id} placeholder=${placeholder} spellcheck="false" .value=${live(value)}
+      @input=${({ target }: Event) => onInput((target as HTMLInputElement).value)}
+    ></label>`;
+
 /** A button of a toolbar: an icon, a word, or both. `pressed` makes it a switch. */
 export const tool = (options: {
   icon?: IconName;

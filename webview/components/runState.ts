@@ -33,6 +33,9 @@ const stepWords: Record<string, string> = {
   merge: 'folding the adapter in',
   'what if': 'losses of the sets asked for',
   download: 'what is fetched',
+  prove: 'the proof',
+  hash: 'reading the files',
+  upload: 'what is sent',
 };
 
 export const stepInWords = (step: string): string => stepWords[step] ?? step;

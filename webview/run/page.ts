@@ -8,6 +8,7 @@ import { secondsLeftByShare } from '../../server/shared/secondsLeft';
 import { matricesAs } from '../../server/shared/weightWidths';
 import { connectionNotice } from '../components/connectionNotice';
 import { button, messageLine, progressBar, tool } from '../components/controls';
+import { facts } from '../components/facts';
 import { icon } from '../components/icons';
 import { runStyles, secondsLeft, stepInWords } from '../components/runState';
 import type { Host } from '../host';
@@ -145,7 +146,7 @@ function sentence(run: RunSummary, plan: Plan | null): string {
     case 'queued':
       return ' for another run to end.';
     case 'running': {
-      const left = run.kind === 'pull' ? secondsLeftByShare(run, Date.now()) : secondsLeft(run, plan);
+      const left = isByHub(run) ? secondsLeftByShare(run, Date.now()) : secondsLeft(run, plan);
       return left === null ? '' : `, about ${clock(left)} left`;
     }
     case 'paused':
@@ -161,17 +162,15 @@ function sentence(run: RunSummary, plan: Plan | null): string {
   }
 }
 
-const whatStays = ({ kind }: RunSummary) => (kind === 'pull' ? 'what was fetched is kept' : 'nothing was written');
+/** Its progress is the share of what goes over the network. */
+const isByHub = ({ kind }: RunSummary) => kind === 'pull' || kind === 'publish';
 
-const facts = (title: string, rows: readonly (readonly [string, string])[]) => html`
-  <section aria-label=${title}>
-    <h2>${title}</h2>
-    <table class="facts">
-      <tbody>
-        ${rows.map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text"><div>${value}</div></td></tr>`)}
-      </tbody>
-    </table>
-  </section>`;
+const whatStays = ({ kind }: RunSummary) =>
+  kind === 'pull'
+    ? 'what was fetched is kept'
+    : kind === 'publish'
+      ? 'files that were sent whole are kept'
+      : 'nothing was written';
 
 const amount = ({ totalBytes, limitBytes }: Pick<Plan, 'totalBytes' | 'limitBytes'>) =>
   `${memory(totalBytes)} of ${memory(limitBytes)}`;

@@ -59,6 +59,19 @@ const factsByKind: FactsOf = {
     ];
   },
 
+  publish: ({ published, collection, endpoint, dryRun, sizeBytes, sentBytes, elapsedMs }) => [
+    ...published.map(
+      ({ repository, branch, commit }): Fact => [
+        dryRun ? 'Would be' : 'Published',
+        `${endpoint}/${repository}, ${branch}${commit === null ? '' : ` is ${commit}`}`,
+      ],
+    ),
+    ['Collection', collection === null ? null : `${endpoint}/collections/${collection}`],
+    ['Size', size(sizeBytes)],
+    ['Sent', dryRun ? 'nothing' : `${size(sentBytes)} of large files`],
+    ['Time', duration(elapsedMs / 1000)],
+  ],
+
   export: ({ out, gguf, architecture, nTensors, sizeBytes, elapsedMs, warnings }) => [
     ['Written to', out],
     ['Size', `${size(sizeBytes)}, ${counted(nTensors, 'tensor')} as ${gguf}`],

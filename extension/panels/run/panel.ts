@@ -6,6 +6,7 @@ import type { RunPage, RunPageState } from '../../../server/protocol/pages/run';
 import { kinds, type Recipe } from '../../../server/recipes/kinds';
 import type { Connection } from '../../connection';
 import { openRun, openShownRun, type RunReducer } from '../../followRun';
+import { resumeRun } from '../../hubToken';
 import { openPage } from '../page';
 import { definePage, type PanelHost } from '../pages';
 import { placeToTry, tryPage } from '../try/panel';
@@ -61,7 +62,8 @@ function fillRun(panel: WebviewPanel, { runId }: Place, _: unknown, host: PanelH
       return null;
     },
     async 'run/resume'() {
-      await connection.request('runs/resume', { runId });
+      const run = shown.run?.state.run;
+      if (run) await resumeRun(host, run);
       return null;
     },
     'model/try'({ folder }) {

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { compute, path } from '../../protocol/recipes';
 import type { RunFacts } from '../../protocol/reports';
+import type { ProofCheckName } from '../../protocol/proofChecks';
 import type { CommandLine } from '../commandLine';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
@@ -18,20 +19,6 @@ const schema = z.strictObject({
   compute,
 });
 export type ProveRecipe = z.output<typeof schema>;
-
-/** What is proven of a folder, in the order in which it is looked at, with what each check shows. */
-export const proofChecks = {
-  opens: 'the folder opens anew',
-  files: 'no pickles and no code',
-  config: 'config.json speaks of the blocks that there are',
-  finite: 'every weight is a number',
-  tokenizer: "the tokenizer is the original's",
-  logits: 'it expects what the run computed',
-  loss: 'its loss is that of the reports',
-  generation: 'text with kept keys and values is text without',
-} as const;
-
-export type ProofCheckName = keyof typeof proofChecks;
 
 export interface ProofCheck {
   check: ProofCheckName;

@@ -21,23 +21,26 @@ import type { EvaluatePage } from '../../../server/protocol/pages/evaluate';
 import type { HealPage } from '../../../server/protocol/pages/heal';
 import type { CommonRequests, PageNotifications } from '../../../server/protocol/pages/page';
 import type { RunPage } from '../../../server/protocol/pages/run';
+import type { PublishPage } from '../../../server/protocol/pages/publish';
 import type { TryPage } from '../../../server/protocol/pages/try';
 import { repoRoot } from '../../fixtures';
 import { type Theme, themeSheet } from './theme';
 
 export const chromiumFile = '/usr/bin/chromium';
 
-type AnyPage = ChooseBlocksPage | TryPage | RunPage | HealPage | EvaluatePage;
+type AnyPage = ChooseBlocksPage | TryPage | RunPage | HealPage | EvaluatePage | PublishPage;
 /** A page's name goes with its own state. */
 type Opened<P extends AnyPage> = P extends AnyPage ? { page: P['name']; state: P['state'] } : never;
 export type PageRequests = Omit<CommonRequests<AnyPage>, 'page/open'> & {
   'page/open': { params: Record<string, never>; result: Opened<AnyPage> };
 } & ChooseBlocksPage['requests'] &
+  PublishPage['requests'] &
   TryPage['requests'] &
   RunPage['requests'] &
   HealPage['requests'] &
   EvaluatePage['requests'];
 type HostNotifications = ChooseBlocksPage['notifications'] &
+  PublishPage['notifications'] &
   TryPage['notifications'] &
   RunPage['notifications'] &
   HealPage['notifications'] &

@@ -11,6 +11,7 @@ import { notFinite } from '../../../server/shared/finite';
 import { ownHeadInWords, unusedTensorsInWords } from '../../../server/shared/tensorNames';
 import { evaluationCases } from './evaluation';
 import { healCases } from './healing';
+import { publishCases } from './publishing';
 import { answerTo, type ModelName, runOf, stateOf, stretched } from './fixture';
 
 export interface Case extends OpenOptions {
@@ -93,7 +94,15 @@ export function cases(
     }),
     choose('measuring', chosen, { answers: { 'choose/ask': () => new Promise(() => {}) } }),
   ];
-  return [...looks, ...states, ...tryCases(model), ...runCases(report), ...healCases(), ...evaluationCases()];
+  return [
+    ...looks,
+    ...states,
+    ...tryCases(model),
+    ...runCases(report),
+    ...healCases(),
+    ...evaluationCases(),
+    ...publishCases(),
+  ];
 
   function choose(name: string, state: ChooseBlocksState, options: Partial<Case> = {}): Case {
     const { answers, ...others } = options;
