@@ -182,7 +182,8 @@ function setUsualKeys(keys: Keys, { config, configJson }: ModelFacts, set: SetKe
   set('rope.freq_base', float32(rope!.theta));
   if (slidingRope) set('rope.freq_base_swa', float32(slidingRope.theta));
   set('attention.layer_norm_rms_epsilon', float32(config.normEpsilon));
-  if (statesHeadWidth.has(config.family) || typeof configJson.head_dim === 'number') {
+  const states = typeof configJson.head_dim === 'number' && config.family !== 'granite';
+  if (statesHeadWidth.has(config.family) || states) {
     set('attention.key_length', uint32(config.headWidth));
     set('attention.value_length', uint32(config.headWidth));
   }

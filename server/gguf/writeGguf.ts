@@ -18,7 +18,8 @@ import { readModelCard } from './modelCard';
 import { architectureFor } from './refusals';
 import { bytesOf, storedTypes } from './storedTypes';
 import { type FileType, fileTypes, type Tensor, tensorsOf, type WeightTensor } from './tensors';
-import { setVocabulary, type VocabularyFacts } from './vocabulary';
+import type { VocabularyFacts } from './tokenizerFiles';
+import { setVocabulary } from './vocabulary';
 
 export interface GgufOptions {
   readonly out: string;

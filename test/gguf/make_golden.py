@@ -34,7 +34,7 @@ cases = {
     "qwen2": ("bpe", {}),
     "qwen3": ("bpe", {}),
     "smollm3": ("bpe", {"no_rope_layers": [1, 1, 1]}),
-    "granite": ("pieces", {}),
+    "granite": ("pieces", {"head_dim": 8}),
     "olmo2": ("bpe", {}),
     "phi3": ("pieces", {}),
     "gemma2": ("pieces", {"query_pre_attn_scalar": 12}),
