@@ -20,6 +20,7 @@ import { pickCompared } from './panels/evaluate/variants';
 import { definedPages, type PanelHost } from './panels/pages';
 import { pullModel } from './pull';
 import { serverLogFile } from './serverProcess';
+import { saveWholeWay } from './saveWholeWay';
 import { requireTrust } from './settings';
 import { openTexts } from './texts';
 import { modelName, type ModelNode } from './trees/modelNodes';
@@ -35,6 +36,7 @@ type Handler = (host: CommandHost, target: Target, selected: readonly Target[]) 
 const commandTable = {
   'espalier.compareModels': compareModels,
   'espalier.exportModel': (host, target) => withModel(host, target, (folder) => exportModel(host, folder)),
+  'espalier.saveWholeWay': (host, target) => withModel(host, target, (folder) => saveWholeWay(host, folder)),
   'espalier.revealModel': (host, target) =>
     withModel(host, target, (folder) => commands.executeCommand('revealInExplorer', Uri.file(folder))),
   'espalier.openRun': (host, target) =>

@@ -318,6 +318,7 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
         },
         'run/cancel': () => null,
         'model/try': () => null,
+        'choose/saveWay': () => ({ file: '/w/way.yaml' }),
       },
     );
     expect(await page.locator('#prune').getAttribute('disabled')).not.toBeNull();
@@ -347,6 +348,12 @@ describe.skipIf(!ready)('the choose-blocks panel', () => {
     expect(asked.find(({ method }) => method === 'model/try')?.params).toEqual({ folder: '/models/out' });
     expect(asked.find(({ method }) => method === 'run/cancel')).toBeDefined();
     expect(await text('#pruned')).toContain('Written to /models/out.');
+    await page.click('#save-way');
+    await eventually(
+      async () => (await text('#message'))?.includes('the whole way to this model, in /w/way.yaml'),
+      true,
+    );
+    expect(asks({ asked }, 'choose/saveWay')).toEqual([{ folder: '/models/out' }]);
   });
 
   it('says beside the buttons what went wrong and what was saved', async () => {

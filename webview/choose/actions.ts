@@ -125,9 +125,10 @@ function viewActions(wiring: ActionWiring) {
   };
 }
 
-function runActions({ store, host, questions }: ActionWiring) {
-  /** Runs a request that a button stands for; the button waits, and a failure is said beside it. */
-  const request = async (busy: PageState['busy'], work: () => Promise<string | null>) => {
+/** Runs a request that a button stands for; the button waits, and a failure is said beside it. */
+const requester =
+  ({ store }: ActionWiring) =>
+  async (busy: PageState['busy'], work: () => Promise<string | null>) => {
     store.dispatch({ type: 'requested', busy });
     const message = await work().then(
       (text) => (text === null ? null : { kind: 'done' as const, text }),
@@ -135,6 +136,10 @@ function runActions({ store, host, questions }: ActionWiring) {
     );
     store.dispatch({ type: 'requestEnded', message });
   };
+
+function runActions(wiring: ActionWiring) {
+  const { store, host, questions } = wiring;
+  const request = requester(wiring);
   const tell = (work: Promise<unknown>) => {
     work.catch((error) => store.dispatch({ type: 'failed', message: sentenceOf(error) }));
   };
@@ -165,6 +170,12 @@ function runActions({ store, host, questions }: ActionWiring) {
     openRun: (runId: string) => tell(host.ask('run/open', { runId })),
     openLog: () => tell(host.ask('log/open', {})),
     restart: () => tell(host.ask('server/restart', {})),
+    saveWay: () =>
+      request('saveWay', async () => {
+        const folder = store.state.host.pruning?.out;
+        const saved = folder ? await host.ask('choose/saveWay', { folder }) : null;
+        return saved && `Saved: the whole way to this model, in ${saved.file}.`;
+      }),
     tryIt() {
       const folder = store.state.host.pruning?.out;
       if (folder) tell(host.ask('model/try', { folder }));

@@ -195,6 +195,9 @@ function outcome({ state }: View, act: Actions) {
             written.kind,
             written.text,
             written.kind === 'done' ? button({ id: 'try', label: 'Try It', onPress: act.tryIt }) : nothing,
+            written.kind === 'done'
+              ? button({ id: 'save-way', label: 'Save the Whole Way…', onPress: act.saveWay })
+              : nothing,
             button({ label: 'Open Run', onPress: () => act.openRun(pruning.run.runId) }),
           )}</div>`
         : nothing

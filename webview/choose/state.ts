@@ -39,7 +39,7 @@ export interface PageState {
   readonly speed: { key: string; state: 'measuring' | 'failed' | 'measured'; ratio: number; message: string } | null;
   /** What came of the last press of a button that asks the host. */
   readonly message: { kind: 'failed' | 'done'; text: string } | null;
-  readonly busy: 'prune' | 'saveRecipe' | 'analyze' | null;
+  readonly busy: 'prune' | 'saveRecipe' | 'saveWay' | 'analyze' | null;
   /** How long the answers to the questions so far took. */
   readonly answerTimesMs: readonly number[];
 }

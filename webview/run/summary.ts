@@ -168,6 +168,16 @@ const factsByKind: FactsOf = {
     ];
   },
 
+  pipeline: ({ steps, out }) => [
+    ...steps.map(
+      ({ id, kind, elapsedMs, doneBefore, made }): Fact => [
+        id,
+        [kind, doneBefore ? 'done before' : duration(elapsedMs / 1000), ...(made ? [made] : [])].join(', '),
+      ],
+    ),
+    ['Written to', `${out}: report.json, reports`],
+  ],
+
   inspect: ({ model }) => [
     ['Model', `${model.family}, ${counted(model.nBlocks, 'block')}, ${parameters(model.nParameters)}`],
     ['Size', `${size(model.sizeBytes)}, ${model.dtype}`],

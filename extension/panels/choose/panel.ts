@@ -1,6 +1,7 @@
 // The panel in which blocks are chosen: it follows the newest analysis of its model, asks what a choice costs, and writes.
 import type { Disposable, WebviewPanel } from 'vscode';
 import { setTitle } from '../../editorText';
+import { saveWholeWay } from '../../saveWholeWay';
 import type { ChooseBlocksPage } from '../../../server/protocol/pages/chooseBlocks';
 import { modelName } from '../../trees/modelNodes';
 import { type Answers, openPage } from '../page';
@@ -74,8 +75,9 @@ const choiceAnswers = (shown: ShownChoice) =>
     'choose/saveRecipe': (chosen) => shown.pruning.saveRecipe(chosen),
   }) satisfies Partial<Answers<ChooseBlocksPage>>;
 
-const runAnswers = (folder: string, { connection, panels }: PanelHost) =>
-  ({
+const runAnswers = (folder: string, host: PanelHost) => {
+  const { connection, panels } = host;
+  return {
     async 'run/cancel'({ runId }) {
       await connection.request('runs/cancel', { runId });
       return null;
@@ -88,8 +90,10 @@ const runAnswers = (folder: string, { connection, panels }: PanelHost) =>
       panels.open(runPage, { runId });
       return null;
     },
+    'choose/saveWay': ({ folder: written }) => saveWholeWay(host, written),
     'model/try'(variant) {
       panels.open(tryPage, placeToTry([folder, variant.folder]));
       return null;
     },
-  }) satisfies Partial<Answers<ChooseBlocksPage>>;
+  } satisfies Partial<Answers<ChooseBlocksPage>>;
+};

@@ -20,6 +20,8 @@ export interface ChooseBlocksPage extends PageProtocol {
     /** Asks where to write, then starts; null when the user cancelled. */
     'choose/prune': { params: ChosenToPrune; result: { runId: string } | null };
     'choose/saveRecipe': { params: ChosenToPrune; result: { file: string } | null };
+    /** All that led to the model that was written, as one recipe; asks for a file; null when the user cancelled. */
+    'choose/saveWay': { params: { folder: string }; result: { file: string } | null };
     /** Asks for a text where none is known, then starts an analysis. */
     'choose/analyze': { params: { measure: MeasureOptions }; result: { runId: string } | null };
     /** Asks for another text; the answer comes as choose/state. */
