@@ -1,9 +1,11 @@
-// Pulling a model in a real workbench, from an empty window to a model that is tried, by mouse and keys alone. The hub is the fake
+// Pulling in a real workbench, from an empty window to a model that is tried and scored, by mouse and keys alone. The hub is the fake
 // one, and Hugging Face's cache is not there yet.
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defaultEvaluation } from '../../extension/panels/evaluate/recipe';
 import { modelFolder } from '../fixtures';
+import { arc } from '../hub/dataSets';
 import { mainCommit } from '../hub/fake/repositories';
 import { type FakeHub, openFakeHub } from '../hub/fakeHub';
 import { packagedExtension, workbenchAvailable } from './vsix';
@@ -22,7 +24,7 @@ describe.skipIf(!workbenchAvailable())('pulling a model in the editor', () => {
     const stories = modelFolder('stories260k');
     const names = readdirSync(stories);
     const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(stories, name))]));
-    hub = await openFakeHub({ 'o/stories': { files } });
+    hub = await openFakeHub({ 'o/stories': { files }, 'datasets/allenai/ai2_arc': arc });
     workbench = await startWorkbench({ vsix: packagedExtension(), environment: { HF_ENDPOINT: hub.endpoint } });
     window = await workbench.openWindow();
   }, 240_000);
@@ -76,6 +78,23 @@ describe.skipIf(!workbenchAvailable())('pulling a model in the editor', () => {
     expect(existsSync(join(cache, 'models--o--stories/snapshots', mainCommit, 'model.safetensors'))).toBe(true);
     await window.panel.locator('#try').click();
     await window.panel.locator('#prompt').waitFor();
+    expect(window.ourProblems()).toEqual([]);
+  });
+
+  it('pulls the data that an evaluation of it lacks, and scores it', async () => {
+    await window.chooseFromMenu(window.row('Models', 'o/stories'), 'Evaluate Model…');
+    await window.panel.locator('#missing-data', { hasText: 'hellaswag' }).waitFor();
+    expect(await window.panel.locator('#start[disabled]').count()).toBe(1);
+    for (const task of defaultEvaluation.tasks.filter((name) => name !== 'arc_easy'))
+      await window.panel.locator(`#task-${task}`).click();
+    await window.panel.locator('#missing-data', { hasText: /^arc_easy$/ }).waitFor();
+    await picture('evaluate-data');
+    await window.panel.locator('#pull-data').click();
+    await window.panel.locator('#state', { hasText: 'Done' }).waitFor({ timeout: 60_000 });
+    await window.command('View: Close Editor');
+    await window.panel.locator('#missing-data').waitFor({ state: 'detached', timeout: 60_000 });
+    await window.panel.locator('#start:not([disabled])').click();
+    await window.panel.locator('#scores tr[data-row="arc_easy"]').waitFor({ timeout: 120_000 });
     expect(window.ourProblems()).toEqual([]);
   });
 });
