@@ -18,6 +18,7 @@ import { analyzeRecipe, fullMeasure } from './panels/analyzeRecipe';
 import { evaluatePage, placeToEvaluate } from './panels/evaluate/panel';
 import { pickCompared } from './panels/evaluate/variants';
 import { definedPages, type PanelHost } from './panels/pages';
+import { addModelFolder } from './modelFolders';
 import { pullModel } from './pull';
 import { serverLogFile } from './serverProcess';
 import { saveWholeWay } from './saveWholeWay';
@@ -61,6 +62,7 @@ const commandTable = {
     ),
   'espalier.pullModel': (host) => pullModel(host),
   'espalier.setHubToken': setHubToken,
+  'espalier.addModelFolder': ({ settings }) => addModelFolder(settings),
   'espalier.newRecipe': newRecipe,
   'espalier.runRecipe': runRecipe,
   'espalier.openDemo': openDemo,
@@ -144,7 +146,7 @@ async function pickModel({ connection, library }: CommandHost): Promise<string |
   if (library.models.length === 0)
     throw new UserError(
       'notFound',
-      'No model was found in this workspace; pull one from the hub, open a folder that holds one, or add it to the setting espalier.modelFolders.',
+      'No model was found in this workspace; pull one from the hub, open a folder that holds one, or add its folder (Espalier: Add a Folder of Models…).',
     );
   const items = library.models.map(({ summary }) => ({
     label: modelName(summary.folder),

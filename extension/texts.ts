@@ -1,12 +1,15 @@
 // The text that a model is measured or trained on. It is chosen once and remembered for the model in this workspace.
 import { realpathSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type ExtensionContext, Uri, window, workspace } from 'vscode';
 import { UserError } from '../server/errors';
 import type { TokenSource } from '../server/protocol/recipes';
 import type { ModelSummary } from '../server/protocol/reports';
+import { counted, size } from '../server/shared/numbers';
 import { pick } from './editorText';
 import type { Settings } from './settings';
+import { type FoundFile, textCandidates, tokensByTheirSize } from './textCandidates';
 import { holds } from './trees/labels';
 
 export interface Texts {
@@ -19,6 +22,7 @@ export interface Texts {
 }
 
 const patterns = '**/*.{txt,text,md,raw,jsonl,csv,parquet}';
+const elsewhere = '**/{node_modules,.git}/**';
 const mostFiles = 200;
 
 /** What a text is for; a model may have one of each. */
@@ -37,12 +41,11 @@ export function openTexts(context: ExtensionContext, settings: Settings, use: Te
     known: (folder) => context.workspaceState.get<string>(key(folder)) ?? null,
     nameOf,
     async choose(folder) {
-      const found = await workspace.findFiles(patterns, '**/{node_modules,.git}/**', mostFiles);
       const items = [
-        ...found.map(({ fsPath }) => ({
-          label: basename(fsPath),
-          description: workspace.asRelativePath(fsPath),
-          file: fsPath,
+        ...(await candidates()).map((found) => ({
+          label: basename(found.path),
+          description: `${workspace.asRelativePath(found.path)}, ${amountOf(found)}`,
+          file: found.path,
         })),
         { label: nameOf(demo), description: 'short stories that come with Espalier', file: demo },
         { label: 'Browse…', description: 'another file of the workspace or of your model folders', file: null },
@@ -76,6 +79,26 @@ export function openTexts(context: ExtensionContext, settings: Settings, use: Te
       };
     },
   };
+}
+
+async function candidates(): Promise<FoundFile[]> {
+  const [texts, weights] = await Promise.all([
+    workspace.findFiles(patterns, elsewhere, mostFiles),
+    workspace.findFiles('**/*.safetensors', elsewhere, mostFiles),
+  ]);
+  const found = await Promise.all(
+    texts.map(async ({ fsPath }) => ({ path: fsPath, sizeBytes: (await stat(fsPath).catch(() => null))?.size ?? 0 })),
+  );
+  return textCandidates(
+    found,
+    weights.map(({ fsPath }) => fsPath),
+  );
+}
+
+/** `1.3 MB, about 325,000 tokens` */
+function amountOf(found: FoundFile): string {
+  const tokens = tokensByTheirSize(found);
+  return tokens === null ? size(found.sizeBytes) : `${size(found.sizeBytes)}, about ${counted(tokens, 'token')}`;
 }
 
 /** The server reads only below its roots, so a file elsewhere is refused here, with what to do about it. */

@@ -8,6 +8,7 @@ import { modelFolder } from '../fixtures';
 import { arc } from '../hub/dataSets';
 import { mainCommit } from '../hub/fake/repositories';
 import { type FakeHub, openFakeHub } from '../hub/fakeHub';
+import { copyStories } from './stories';
 import { packagedExtension, workbenchAvailable } from './vsix';
 import { themeNames, type WorkbenchWindow } from './window';
 import { startWorkbench, type Workbench } from './workbench';
@@ -78,6 +79,15 @@ describe.skipIf(!workbenchAvailable())('pulling a model in the editor', () => {
     expect(existsSync(join(cache, 'models--o--stories/snapshots', mainCommit, 'model.safetensors'))).toBe(true);
     await window.panel.locator('#try').click();
     await window.panel.locator('#prompt').waitFor();
+  });
+
+  it('lists models of a folder elsewhere, once it is added', async () => {
+    const elsewhere = join(dirname(workbench.workspace), 'elsewhere');
+    mkdirSync(elsewhere);
+    copyStories(elsewhere);
+    await window.command('Espalier: Add a Folder of Models');
+    await window.chooseFolder(elsewhere, 'stories260k');
+    await window.row('Models', 'stories260k').first().waitFor({ timeout: 60_000 });
     expect(window.ourProblems()).toEqual([]);
   });
 

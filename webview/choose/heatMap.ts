@@ -144,7 +144,7 @@ function sentence(method: ScoredMethod, first: number, n: number, surprises: rea
     .filter((at) => holding(at) !== undefined)
     .sort((a, b) => row[a]! - row[b]!)[0];
   const trap = bad !== undefined && bad !== best && row[bad]! < 1.15 * row[best]! ? bad : undefined;
-  const others = first === best ? `least of all spans of ${n}. ` : `least of all spans of ${n} is ${name(best)}. `;
+  const others = first === best ? `the lowest of all spans of ${n}. ` : `the lowest span of ${n} is ${name(best)}. `;
   return html`${name(first)}: ${plain(row[first] ?? Number.NaN, 4)}, ${others}${
     trap === undefined
       ? nothing

@@ -10,7 +10,7 @@ export function connectionNotice(connection: ConnectionState, act: { restart: ()
     html`<p class="note" id="connection">
       ${icon('warning', 'warn')}<span>${text}</span><span class="grow"></span><span class="nowrap">${ways}</span>
     </p>`;
-  const stays = 'What was measured stays; nothing new can be.';
+  const stays = 'Earlier results are kept; nothing new can be measured until it is back.';
   switch (connection.state) {
     case 'connected':
       return nothing;

@@ -145,7 +145,7 @@ const questions = ({ items, fewShot, generate, weights }: EvaluationSettings, ac
     })}</div>
     ${checkbox({
       id: 'generate',
-      label: 'let each write a few lines, too',
+      label: 'Let each model write a few lines',
       title: 'A model that only repeats itself may still score well',
       checked: generate,
       onChange: (chosen) => act.settings({ generate: chosen }),
