@@ -2,7 +2,7 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { modelFolder } from '../fixtures';
 import { fixtures } from '../evaluation/golden';
 import { contentsOf, espalier as espalierProcess } from './espalier';
@@ -92,10 +92,17 @@ describe('an original and a variant', () => {
   });
 });
 
+beforeAll(() => void vi.stubEnv('HF_HUB_CACHE', '/nowhere/hub'));
+afterAll(() => void vi.unstubAllEnvs());
+
 type Row = [what: string, args: string[], sentence: RegExp];
 const rows: Row[] = [
   ['no task', ['evaluate', stories, '--data', data], /required option '--tasks/],
-  ['no data', ['evaluate', stories, '--tasks', 'piqa'], /required option '--data/],
+  [
+    'no data that were pulled',
+    ['evaluate', stories, '--tasks', 'piqa,mmlu'],
+    /^The data of piqa \(baber\/piqa, split validation\) are not in \/nowhere\/hub; fetch them by `espalier pull --task piqa,mmlu`/,
+  ],
   ['no name of a task', evaluate('--tasks', ','), /^No task was named; name some, such as/],
   [
     'an unknown task',
