@@ -10,7 +10,7 @@ import { reportOf, table, withScratch } from './commandLine';
 import { type Setting, tokensPerSequence } from './setting';
 
 const dropped = '10-12';
-const [microBatch, trainedTokens, steps] = [4, 256, 30];
+const [microBatch, trainedTokens, steps] = [2, 256, 12];
 
 interface Found {
   readonly weightBytes: number;
@@ -24,7 +24,10 @@ export const benchWidths = (setting: Setting): Promise<void> =>
     const pruned = join(folder, 'pruned');
     reportOf(folder, 'prune', setting.model, '--drop', dropped, '--out', pruned);
     const found = new Map<WeightWidth, Found>();
-    for (const width of weightWidth.options) found.set(width, await measured(setting, width, folder, pruned));
+    for (const width of weightWidth.options) {
+      found.set(width, await measured(setting, width, folder, pruned));
+      console.error(width, found.get(width));
+    }
     const float32 = found.get('f32')!;
     const rows = [...found].map(([width, { weightBytes, lossNats, prunedNats, broughtBackNats }]) => [
       width,
@@ -53,9 +56,18 @@ async function measured(
   const test = join(data, 'data/wikitext-2-raw/wiki.test.raw');
   const text = ['--text', test, '--sequences', `${sequences}`, '--tokens', `${tokensPerSequence}`];
   const { models } = reportOf<PerplexityReport>(folder, 'perplexity', model, ...text, ...held);
-  const heldOut = ['--held-out-text', test, '--held-out-sequences', '4', '--held-out-tokens', '512'];
+  const heldOut = ['--held-out-text', test, '--held-out-sequences', '2', '--held-out-tokens', '512'];
   const trained = ['--data', join(data, 'data/wikitext-2-raw/wikitext2_train_5k.txt'), '--tokens', `${trainedTokens}`];
-  const loop = ['--micro-batch', `${microBatch}`, '--steps', `${steps}`, '--evaluate-every', `${steps}`];
+  const loop = [
+    '--micro-batch',
+    `${microBatch}`,
+    '--steps',
+    `${steps}`,
+    '--evaluate-every',
+    `${steps}`,
+    '--warmup',
+    '2',
+  ];
   const out = ['--out', join(folder, `healed-${width}`)];
   const healed = reportOf<HealReport>(folder, 'heal', pruned, ...trained, ...heldOut, ...loop, ...held, ...out);
   return {

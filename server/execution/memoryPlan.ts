@@ -181,12 +181,13 @@ function activations(
   batch: BatchShape,
   headSliceRows: number,
 ): number {
+  const onHost = (backward ? 3 : 1) * activationBytes(config, batch.batch, batch.tokens, headSliceRows);
+  // Nothing is widened or merged: the graph, which takes a while to make, would tell less than is planned.
+  if (!device && !backward && !config.storage) return onHost;
   const inside = backward
     ? gradientsInside(config, batch, headSliceRows, Math.ceil(nSequences / batch.batch))
     : forwardInside(config, batch, headSliceRows);
-  if (device) return inside;
-  const onHost = (backward ? 3 : 1) * activationBytes(config, batch.batch, batch.tokens, headSliceRows);
-  return Math.max(inside, onHost);
+  return device ? inside : Math.max(inside, onHost);
 }
 
 /** What a run takes, wherever that lies. */
