@@ -32,6 +32,14 @@ describe.skipIf(!available(chromiumFile))('the publish page', () => {
       preview: true,
       publish: false,
     },
+    {
+      what: 'nobody is logged in',
+      state: publishState({
+        preview: { settings, report: { ...publishReport, published: [{ ...publishedFolder, creates: null }] } },
+      }),
+      preview: true,
+      publish: false,
+    },
     { what: 'it goes on', state: publishState({ run: publishRun() }), preview: false, publish: false },
     {
       what: 'something was changed',

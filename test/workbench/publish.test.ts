@@ -60,13 +60,13 @@ describe.skipIf(!workbenchAvailable())('publishing a model in the editor', () =>
     expect(await window.panel.locator('#publish').getAttribute('disabled')).not.toBe(null);
   });
 
-  it('refuses without a token in one sentence, and takes one that nobody sees', async () => {
+  it('looks without a token, but does not publish, and takes one that nobody sees', async () => {
     await window.panel.locator('#repository').fill('me/tiny-pruned');
+    await window.panel.locator('#base').fill('karpathy/tinyllamas');
     await window.panel.locator('#words textarea').fill('For **bedtime** only.');
     await window.panel.locator('#preview').click();
-    await window.panel
-      .locator('#state', { hasText: 'Publishing needs a token that may write' })
-      .waitFor({ timeout: 60_000 });
+    await window.panel.getByText('Nobody is logged in').waitFor({ timeout: 60_000 });
+    expect(hub.asked).toEqual([]);
     await window.panel.getByText('Set Token…').click();
     await window.answer(token);
     await window.panel.getByText('the one that the editor keeps').waitFor();
@@ -74,7 +74,10 @@ describe.skipIf(!workbenchAvailable())('publishing a model in the editor', () =>
 
   it('shows proof, plan and card, with the words in it, and sends nothing', async () => {
     await window.panel.locator('#preview').click();
-    await window.panel.locator('#card', { hasText: 'For **bedtime** only.' }).waitFor({ timeout: 60_000 });
+    await window.panel
+      .locator('section[aria-label="Plan"]', { hasText: 'a new repository' })
+      .waitFor({ timeout: 60_000 });
+    expect(await window.panel.locator('#card').innerText()).toContain('For **bedtime** only.');
     expect(await window.panel.locator('#checks li').count()).toBe(8);
     expect(await window.panel.locator('section[aria-label="Plan"]').innerText()).toMatch(/a new repository, private/);
     expect([...hub.state.repositories.keys()]).toEqual([]);
@@ -97,6 +100,7 @@ describe.skipIf(!workbenchAvailable())('publishing a model in the editor', () =>
     expect({ isPrivate, tags: [...tags.keys()] }).toEqual({ isPrivate: true, tags: ['v1'] });
     expect([...files.keys()]).toEqual(expect.arrayContaining(['README.md', 'config.json', 'model.safetensors']));
     expect(files.get('README.md')!.toString()).toContain('For **bedtime** only.');
+    expect(files.get('README.md')!.toString()).toMatch(/base_model:\s+(- )?karpathy\/tinyllamas/);
     if (screens) await wide('published');
     expect(window.ourProblems()).toEqual([]);
   });

@@ -13,7 +13,7 @@ export interface FormActions {
 export function form(state: PageState, act: FormActions): TemplateResult {
   const { settings, host } = state;
   const problem = problemOf(settings);
-  const field = (name: 'repository' | 'branch' | 'tag' | 'collection', label: string, placeholder: string) =>
+  const field = (name: 'repository' | 'branch' | 'tag' | 'collection' | 'base', label: string, placeholder: string) =>
     textField({
       id: name,
       label,
@@ -25,7 +25,7 @@ export function form(state: PageState, act: FormActions): TemplateResult {
     <section id="form" aria-labelledby="to-title">
       <h2 id="to-title">To</h2>
       ${field('repository', 'Repository', 'OWNER/NAME')} ${field('branch', 'Branch', 'main')}
-      ${field('tag', 'Tag', 'none')} ${field('collection', 'Collection', 'none; a title or a slug')}
+      ${field('tag', 'Tag', 'none')} ${field('collection', 'Collection', 'none; a title or a slug')} ${field('base', 'Made from', 'OWNER/NAME on the hub')}
       ${checkbox({
         id: 'public',
         label: 'Public, open to everybody',

@@ -13,7 +13,18 @@ import { registerPage } from '../pages';
 import { requestsOf } from '../requests';
 import { form } from './form';
 import { card, found } from './preview';
-import { type Action, goesOn, initialState, isStale, mayDo, nextState, type PageState, previewed } from './state';
+import {
+  type Action,
+  failedCheck,
+  goesOn,
+  initialState,
+  isKnown,
+  isStale,
+  mayDo,
+  nextState,
+  type PageState,
+  previewed,
+} from './state';
 
 registerPage<PublishPage>('publish', mountPublish);
 
@@ -86,10 +97,12 @@ function page(state: PageState, act: Actions): TemplateResult {
 }
 
 function nextStep(state: PageState): string {
+  const looked = previewed(state);
   if (goesOn(state)) return '';
-  if (!previewed(state)) return 'Preview first: it shows the card, the proof and what would be sent.';
+  if (!looked) return 'Preview first: it shows the card, the proof and what would be sent.';
   if (isStale(state)) return 'Something was changed since the preview; preview it again.';
-  return mayDo(state).publish ? '' : 'What fails its proof is not published.';
+  if (failedCheck(looked.checks)) return 'What fails its proof is not published.';
+  return isKnown(looked) ? '' : 'Nobody is logged in; set a token that may write, and preview it again.';
 }
 
 const titleOf = ({ isPreview }: PublishRun): string => (isPreview ? 'Preview' : 'Publishing');

@@ -42,7 +42,7 @@ function planFacts(folder: PublishedFolder, { endpoint }: PublishReport): [strin
   const { repository, branch, visibility, creates, tag, sizeBytes, leftOut } = folder;
   return [
     ['Repository', `${endpoint}/${repository}`],
-    ['Becomes', `${creates === null ? 'the repository' : made[creates]}, ${visibility}`],
+    ['Becomes', `${creates === null ? 'nobody knows, without a token' : made[creates]}, ${visibility}`],
     ['Branch', branch],
     ...(tag === null ? [] : ([['Tag', tag]] as [string, string][])),
     ['Size', `${size(sizeBytes)} in ${counted(folder.files.length, 'file')}, as one commit`],

@@ -26,11 +26,14 @@ export function nextState(state: PageState, action: Action): PageState {
 }
 
 /** What is wrong with what was typed, in a sentence; null: nothing. */
-export function problemOf({ repository, branch, tag }: PublishSettings): string | null {
-  if (!(isRepository(repository) && repository.includes('/'))) return 'Give the repository as OWNER/NAME.';
+export function problemOf({ repository, branch, tag, base }: PublishSettings): string | null {
+  if (!isOwned(repository)) return 'Give the repository as OWNER/NAME.';
   if (!isRevision(branch)) return 'Give another name for the branch.';
+  if (base !== '' && !isOwned(base)) return 'Give what it was made from as OWNER/NAME.';
   return tag === '' || isRevision(tag) ? null : 'Give another name for the tag.';
 }
+
+const isOwned = (name: string): boolean => isRepository(name) && name.includes('/');
 
 export const goesOn = ({ host }: PageState): PublishRun | null =>
   host.run && isActive(host.run.run.state) ? host.run : null;
@@ -42,6 +45,9 @@ export const previewed = ({ host }: PageState): PublishedFolder | null => host.p
 export const isStale = ({ host, settings }: PageState): boolean =>
   host.preview !== null && JSON.stringify(host.preview.settings) !== JSON.stringify(settings);
 
+/** The hub was asked, which takes a token. */
+export const isKnown = ({ creates }: PublishedFolder): boolean => creates !== null;
+
 export const failedCheck = (checks: readonly ProofCheck[]): ProofCheck | null =>
   checks.find(({ outcome }) => outcome === 'failed') ?? null;
 
@@ -50,6 +56,7 @@ export function mayDo(state: PageState): { readonly preview: boolean; readonly p
   const isFree =
     state.host.connection.state === 'connected' && !state.busy && !goesOn(state) && problemOf(state.settings) === null;
   const looked = previewed(state);
-  const publish = isFree && looked !== null && !isStale(state) && failedCheck(looked.checks) === null;
+  const publish =
+    isFree && looked !== null && isKnown(looked) && !isStale(state) && failedCheck(looked.checks) === null;
   return { preview: isFree, publish };
 }

@@ -10,13 +10,13 @@ export function firstSettings(folder: string, memory: Pick<Memento, 'get'>): Pub
   const owner = memory.get<string>('publish owner');
   const name = basename(modelName(folder)).replace(/[^\w.-]+/g, '-');
   const repository = owner ? `${owner}/${name}` : '';
-  return { repository, branch: 'main', tag: '', collection: '', isPublic: false, words: '' };
+  return { repository, branch: 'main', tag: '', collection: '', base: '', isPublic: false, words: '' };
 }
 
 /** @throws where a field is none that the hub takes; the page says so before */
 export const recipeOf = (
   folder: string,
-  { repository, branch, tag, collection, isPublic, words }: PublishSettings,
+  { repository, branch, tag, collection, base, isPublic, words }: PublishSettings,
   reports: readonly string[],
   dryRun: boolean,
 ): PublishRecipe =>
@@ -28,6 +28,7 @@ export const recipeOf = (
     visibility: isPublic ? 'public' : 'private',
     tag: tag || null,
     collection: collection.trim() || null,
+    base: base || null,
     words: words.trim() || null,
     reports,
     dryRun,

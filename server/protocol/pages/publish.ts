@@ -30,6 +30,8 @@ export interface PublishSettings {
   /** Empty: none. */
   tag: string;
   collection: string;
+  /** OWNER/NAME of the original on the hub, for the card. Empty: as the folder says. */
+  base: string;
   isPublic: boolean;
   /** The person's own part of the card, as Markdown. Empty: as the folder's card has it. */
   words: string;

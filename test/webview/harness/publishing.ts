@@ -10,6 +10,7 @@ const settings = {
   branch: 'main',
   tag: 'v1',
   collection: '',
+  base: 'HuggingFaceTB/SmolLM2-135M',
   isPublic: false,
   words: 'A model for **drafts** on small machines.',
 };
