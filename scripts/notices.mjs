@@ -24,6 +24,7 @@ export const shipped = [
     license: 'MIT',
     texts: ['LICENSE', 'NOTICE.txt'].map((name) => `test/fixtures/stories260k/${name}`),
   },
+  { name: "llama.cpp's converter", license: 'MIT', texts: ['licenses/llama.cpp/LICENSE.txt'] },
   { name: 'TinyStories', license: 'CDLA-Sharing-1.0', texts: ['media/demo/NOTICE.txt'] },
 ];
 
