@@ -103,7 +103,7 @@ async function tinyModel(name: string): Promise<string> {
   change('config.json', { ...golden.families[name]!.config, ...changes[name] });
   if (name === 'phi3') change('tokenizer_config.json', { tokenizer_class: 'GPT2Tokenizer' });
   // llama.cpp knows some models by their names.
-  const halves = join(root, `halves-${name.length}-${n}`);
+  const halves = join(root, `halves-${n++}`);
   const surgery = { drop: ofBlocks([]), out: halves, dtype: 'f16', provenance: {} } as const;
   await withCheckpoint(whole, (checkpoint) => writeWithoutBlocks(checkpoint, surgery));
   return halves;
