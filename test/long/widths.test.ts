@@ -1,4 +1,4 @@
-// What matrices of fewer bits cost SmolLM2, and that healing on frozen weights so narrow brings back what it does in float32.
+// What matrices of fewer bits cost SmolLM2, and that healing on frozen weights so narrow brings back no less than in float32.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,11 +64,13 @@ describe.skipIf(![model, test, train].every(available))('SmolLM2', () => {
       expect(Math.abs(held - float32)).toBeLessThan(most[width]);
     });
 
-    it('is healed within a tenth of what float32 is', { timeout: 60 * minutes }, async () => {
+    it('is healed by at least nine tenths of what float32 is', { timeout: 60 * minutes }, async () => {
       const [held, float32] = [await broughtBackOf(width), await broughtBackOf('f32')];
       console.log(`healing on ${width} brings back ${held.toFixed(4)} nats, on float32 ${float32.toFixed(4)}`);
       expect(float32).toBeGreaterThan(0.1);
-      expect(Math.abs(held / float32 - 1)).toBeLessThan(0.1);
+      expect(held / float32).toBeGreaterThan(0.9);
+      // On int4 an adapter brings back what the width itself has cost, too.
+      if (width !== 'int4') expect(held / float32).toBeLessThan(1.1);
     });
   });
 });

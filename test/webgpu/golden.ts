@@ -31,6 +31,7 @@ interface GoldenModel {
   readonly tokens: number;
   /** Of one hidden state of all tokens: all that comes back of an analysis is less. */
   readonly hiddenStateBytes: number;
+  readonly prompt: string;
   /** What llama2.c writes; null: nobody else wrote it down. */
   readonly text: string | null;
 }
@@ -40,7 +41,7 @@ const models: readonly GoldenModel[] = [
     name: 'stories260k',
     harness: 'lm-eval-stories260k-bos.json',
     reference: referenceFile('stories260k', 'short'),
-    ...{ nSequences: 8, tokens: 32, hiddenStateBytes: 8 * 32 * 64 * 4, text: 'Once upon a' },
+    ...{ nSequences: 8, tokens: 32, hiddenStateBytes: 8 * 32 * 64 * 4, prompt: '', text: 'Once upon a' },
   },
   ...(long
     ? [
@@ -48,7 +49,7 @@ const models: readonly GoldenModel[] = [
           name: 'smollm2-135m',
           harness: 'lm-eval-smollm2.json',
           reference: referenceFile('smollm2-135m', 'whole'),
-          ...{ nSequences: 1, tokens: 128, hiddenStateBytes: 128 * 576 * 4, text: null },
+          ...{ nSequences: 1, tokens: 128, hiddenStateBytes: 128 * 576 * 4, prompt: 'Gravity is', text: null },
         },
       ]
     : []),
@@ -85,7 +86,7 @@ export function describeGolden(driver: string, widths: readonly ('f32' | 'f16')[
       beforeAll(async () => {
         const model = row.width === 'f16' ? await inBfloat16(whole, join(scratch, row.name)) : whole;
         const ids = sequencesOf(row);
-        setting = { model, ids, healedTokens: row.tokens, scratch };
+        setting = { model, ids, prompt: row.prompt, healedTokens: row.tokens, scratch };
       });
       /** @returns the numbers of a job, once it is known where they were computed */
       const on = async (name: string, device: 'cpu' | 'webgpu', weights: WeightWidth): Promise<Numbers> => {

@@ -13,6 +13,8 @@ export interface JobSetting {
   readonly model: string;
   /** Sequences in tokens, of the analysis. */
   readonly ids: readonly (readonly number[])[];
+  /** What is continued; empty: from the token that begins a text, where the tokenizer has one. */
+  readonly prompt: string;
   /** A healing's text is cut in pieces of so many tokens. */
   readonly healedTokens: number;
   /** Where files may be made. */
@@ -79,9 +81,9 @@ async function evaluation(setting: JobSetting) {
   return { facts: report, numbers: { lossesNats: [], scores: { logLikelihoods }, text: '' } };
 }
 
-async function generation({ model, compute }: JobSetting) {
+async function generation({ model, prompt, compute }: JobSetting) {
   const report = await runHere({
-    ...{ kind: 'generate', model, prompt: '', maxTokens: 4, drop: ofBlocks([]), bos: 'tokenizer', cache: true },
+    ...{ kind: 'generate', model, prompt, maxTokens: 4, drop: ofBlocks([]), bos: 'tokenizer', cache: true },
     compute,
   });
   return { facts: report, numbers: { lossesNats: [], scores: {}, text: report.text } };
