@@ -7,7 +7,7 @@ export const proofChecks = {
   config: 'config.json speaks of the blocks that there are',
   finite: 'every weight is a number',
   tokenizer: "the tokenizer is the original's",
-  logits: 'it expects what the run computed',
+  logits: 'it predicts what the original predicts without the blocks',
   loss: 'its loss is that of the reports',
   generation: 'text with kept keys and values is text without',
 } as const;

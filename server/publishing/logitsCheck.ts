@@ -43,7 +43,8 @@ export async function logitsCheck(
   const ofFolder = await expected(checkpoint, ids, undefined, computing);
   const ofRun = await expected(original, ids, path, computing);
   const difference = largestDifference(ofFolder, ofRun);
-  const words = `${ofFolder.logProbabilities.length} log-probabilities differ by ${difference.toExponential(1)} nats at most`;
+  const differ = difference === 0 ? 'do not differ' : `differ by ${difference.toExponential(1)} nats at most`;
+  const words = `${ofFolder.logProbabilities.length} log-probabilities ${differ}`;
   return difference <= toleranceNats
     ? passed('logits', `On a fixed text ${words} from those of ${original.name} without the blocks.`)
     : failed('logits', `On a fixed text ${words} from those of ${original.name} without the blocks; prune again.`);

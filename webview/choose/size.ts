@@ -13,7 +13,7 @@ export function sizeForm({ state }: View, act: Actions): TemplateResult {
     <section aria-labelledby="size-title">
       <h2 id="size-title">To a size</h2>
       <div id="size" class="row" @keydown=${(event: KeyboardEvent) => event.key === 'Enter' && act.findSize()}>
-        ${searchField({ id: 'size-text', label: 'Such as 100MB or 100M', value: text, onInput: (typed) => act.typeSize({ text: typed }) })}
+        ${searchField({ id: 'size-text', label: '100MB or 100M', value: text, onInput: (typed) => act.typeSize({ text: typed }) })}
         ${numberField({ id: 'size-tokens', label: 'Tokens of cache, f16', value: contextTokens, least: 0, onChange: (n) => act.typeSize({ contextTokens: n }) })}
         ${button({ id: 'find-size', label: 'Choose', disabled: text.trim() === '', onPress: act.findSize })}
       </div>
