@@ -48,7 +48,8 @@ export async function resumeRun(host: Host, run: Pick<RunSummary, 'runId' | 'kin
   return host.connection.request('runs/resume', { runId: run.runId, ...token });
 }
 
-const asksHub = ({ kind }: { readonly kind: string }): boolean => kind === 'pull' || kind === 'publish';
+/** A pipeline may have steps of both kinds. */
+const asksHub = ({ kind }: { readonly kind: string }): boolean => ['pull', 'publish', 'pipeline'].includes(kind);
 
 async function given({ context }: Host): Promise<{ hubToken?: string }> {
   const hubToken = await context.secrets.get(key);

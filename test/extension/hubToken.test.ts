@@ -56,6 +56,7 @@ it.each([
 it.each([
   { kind: 'publish', token: 'hf_one' },
   { kind: 'pull', token: 'hf_one' },
+  { kind: 'pipeline', token: 'hf_one' },
   { kind: 'prune', token: undefined },
 ])('a run of $kind gets $token', async ({ kind, token }) => {
   asked.answer = 'hf_one';
