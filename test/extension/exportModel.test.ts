@@ -6,6 +6,10 @@ const answers = vi.hoisted(() => ({ type: undefined as string | undefined, place
 const offered = vi.hoisted(() => ({ types: [] as string[], places: [] as string[] }));
 vi.mock('vscode', () => ({
   Uri: { file: (fsPath: string) => ({ fsPath }) },
+  workspace: {
+    workspaceFolders: [{ uri: { fsPath: '/models' } }],
+    getWorkspaceFolder: ({ fsPath }: { fsPath: string }) => (fsPath.startsWith('/models/') ? {} : undefined),
+  },
   window: {
     async showQuickPick(items: { label: string }[]) {
       offered.types = items.map(({ label }) => label);
@@ -46,5 +50,11 @@ describe('an export', () => {
     expect(opened).toEqual(recipes.map(() => 'a run'));
     expect(offered.types).toEqual(['f16', 'q8_0', 'q4_0']);
     if (type) expect(offered.places.at(-1)).toBe(`/models/tiny-${type}.gguf`);
+  });
+
+  it('of a model in the cache of the hub is offered in the workspace, by the name of the model', async () => {
+    Object.assign(answers, { type: 'f16', place: undefined });
+    await exportModel({} as never, '/cache/hub/models--o--stories/snapshots/0123');
+    expect(offered.places.at(-1)).toBe('/models/o-stories-f16.gguf');
   });
 });

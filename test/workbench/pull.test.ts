@@ -81,6 +81,18 @@ describe.skipIf(!workbenchAvailable())('pulling a model in the editor', () => {
     await window.panel.locator('#prompt').waitFor();
   });
 
+  it('exports it for llama.cpp into the workspace', async () => {
+    await window.chooseFromMenu(window.row('Models', 'o/stories'), 'Export to GGUF…');
+    await window.inputRows.filter({ hasText: 'q8_0' }).click();
+    const file = join(workbench.workspace, 'o-stories-q8_0.gguf');
+    await expect.poll(() => window.input.inputValue()).toBe(file);
+    await window.page.keyboard.press('Enter');
+    await window.panel.locator('#state', { hasText: 'Done' }).waitFor({ timeout: 60_000 });
+    expect(readFileSync(file).subarray(0, 4).toString()).toBe('GGUF');
+    expect(await window.panel.locator('#try').count()).toBe(0);
+    expect(window.ourProblems()).toEqual([]);
+  });
+
   it('lists models of a folder elsewhere, once it is added', async () => {
     const elsewhere = join(dirname(workbench.workspace), 'elsewhere');
     mkdirSync(elsewhere);
