@@ -1,6 +1,6 @@
 // MLPs with fewer channels: which rows and columns of a block's weights stay, and a weight's numbers without the others. A
 // channel is a row of gate and of up (with their biases), and a column of down.
-import { blockWeightName, outputProjections } from '../model/weights';
+import { outputProjections } from '../model/weights';
 
 /** The channels that stay, by block of the source: ascending, and as many in every block. */
 export interface NarrowerMlps {
@@ -72,11 +72,3 @@ function runsOf(kept: readonly number[]): [start: number, n: number][] {
   known.set(kept, runs);
   return runs;
 }
-
-/** Names of the weights of a block whose channels are compared, with the side that a channel lies on. */
-export const channelWeights = (block: number, isFused: boolean) => ({
-  gateAndUp: isFused
-    ? [blockWeightName(block, 'mlp.gate_up_proj.weight')]
-    : [blockWeightName(block, 'mlp.gate_proj.weight'), blockWeightName(block, 'mlp.up_proj.weight')],
-  down: blockWeightName(block, `${outputProjections.mlp}.weight`),
-});

@@ -72,7 +72,7 @@ export function suggest(report: AnalyzeReport, asked: AskedRule, dtype: Dtype | 
   const mlpWidth = met?.fitting.mlpWidth ?? null;
   const options = [
     ...optionsFor(drop),
-    ...(mlpWidth === null ? [] : [`--mlp-width ${mlpWidth}`]),
+    ...(mlpWidth === null ? [] : [`--mlp-width ${mlpWidth} --text FILE`]),
     ...(dtype === null ? [] : [`--dtype ${dtype}`]),
   ];
   return {

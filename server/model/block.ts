@@ -19,6 +19,7 @@ export interface BlockParts {
   readonly attention: Value; // what attention adds
   readonly between: Value; // h[k] + attention
   readonly mlp: Value; // what the MLP adds
+  readonly channels: Value | null; // inside the MLP, before down [B*T, F]; null where there is none
   readonly hiddenOut: Value; // h[k+1]
   /** As the attention gives them; null where there is none. */
   readonly keyValues: { readonly keys: Value; readonly values: Value } | null;
@@ -50,8 +51,9 @@ export function blockParts(
     hiddenIn,
     attention: attended?.added ?? scale(hiddenIn, 0),
     between,
-    mlp: mlp ?? scale(between, 0),
-    hiddenOut: mlp ? add(between, mlp) : between,
+    mlp: mlp?.added ?? scale(between, 0),
+    channels: mlp?.channels ?? null,
+    hiddenOut: mlp ? add(between, mlp.added) : between,
     keyValues: attended?.keyValues ?? null,
   };
 }
@@ -83,14 +85,14 @@ function attentionOf(
 }
 
 /** activation(x Wg) * (x Wu) Wd of the normed x (arXiv:2002.05202). */
-function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value): Value {
+function gatedMlp(config: ModelConfig, weights: BlockWeightInputs, x: Value) {
   const { form, mlpWidth: F } = config;
   const normed = normBefore(config, form.norms.mlp, weights, x);
   const fused = form.fusedProjections ? weights.project('mlp.gate_up_proj', normed) : null;
   const gate = fused ? slice(fused, 1, 0, F) : weights.project('mlp.gate_proj', normed);
   const up = fused ? slice(fused, 1, F, 2 * F) : weights.project('mlp.up_proj', normed);
-  const made = weights.project('mlp.down_proj', mul(activate(config, gate), up));
-  return added(config, form.norms.mlp, weights, made);
+  const channels = mul(activate(config, gate), up);
+  return { channels, added: added(config, form.norms.mlp, weights, weights.project('mlp.down_proj', channels)) };
 }
 
 const normBefore = (config: ModelConfig, { before }: SublayerNorms, weights: BlockWeightInputs, x: Value): Value =>

@@ -37,6 +37,7 @@ steps:
     model: ${model}
     rule: { kind: method, method: blockInfluence, count: { kind: fit, bytes: 800000 } }
     scores: scores
+    source: ${text(0)}
   - id: heal
     kind: heal
     model: $prune

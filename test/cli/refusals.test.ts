@@ -283,7 +283,7 @@ const outputs: Row[] = [
   ],
   [
     'channels for mergekit',
-    [...prune, '--drop', '1', '--mlp-width', '100', '--mergekit', 'x.yaml'],
+    [...prune, '--drop', '1', '--mlp-width', '100', '--mergekit', 'x.yaml', '--text', 'text.txt'],
     /^mergekit knows no channels/,
   ],
   ['an output under a file', ['prune', model, '--drop', '1', '--out', 'text.txt/out'], /a part of that path is a file/],

@@ -8,6 +8,7 @@ import { type Checkpoint, withCheckpoint } from '../../server/checkpoint/checkpo
 import { writeWithoutBlocks } from '../../server/checkpoint/surgery';
 import type { AskedRule, Budget, TokenSource } from '../../server/protocol/recipes';
 import type { PruneRecipe } from '../../server/recipes/prune/recipe';
+import { channelScores, highest } from '../../server/pruning/mlpChannels';
 import { ofBlocks } from '../../server/shared/dropSets';
 import { modelFolder, referenceFile, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
@@ -24,7 +25,7 @@ const prune = (rule: AskedRule, rest: Partial<PruneRecipe> = {}) =>
   runHere({
     kind: 'prune',
     model: stories,
-    source: null,
+    source,
     repair: null,
     out: place(),
     dtype: null,
@@ -112,36 +113,24 @@ describe('the blocks are those that scores choose, and the loss is measured', ()
   });
 });
 
-/** |gate| |up| |down| of each channel, by the plainest way there is. */
-async function plainScores(checkpoint: Checkpoint, block: number): Promise<number[]> {
-  const { mlpWidth: F, width: D } = checkpoint.config;
-  const read = (name: string) => checkpoint.readF32(`model.layers.${block}.mlp.${name}.weight`);
-  const isFused = checkpoint.config.form.fusedProjections;
-  const both = isFused ? await read('gate_up_proj') : null;
-  const gate = both ? both.subarray(0, F * D) : await read('gate_proj');
-  const up = both ? both.subarray(F * D) : await read('up_proj');
-  const down = await read('down_proj');
-  const norm = (numbers: number[]) => Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0));
-  const side = Array.from({ length: D }, (_, i) => i);
-  return Array.from(
-    { length: F },
-    (_, c) =>
-      norm(side.map((i) => gate[c * D + i]!)) *
-      norm(side.map((i) => up[c * D + i]!)) *
-      norm(side.map((i) => down[i * F + c]!)),
-  );
-}
-
-/** The same model with nothing coming out of these channels, in its old shape. */
-async function silenced(checkpoint: Checkpoint, nKept: number): Promise<string> {
-  const { mlpWidth: F, nBlocks } = checkpoint.config;
+/** The same model with nothing coming out of the channels that the narrower one lacks, in its old shape. */
+async function silenced(checkpoint: Checkpoint, narrow: string): Promise<string> {
+  const { mlpWidth: F, nBlocks, width: D } = checkpoint.config;
   const out = place();
+  const downOf = (of: Checkpoint, block: number) => of.readF32(`model.layers.${block}.mlp.down_proj.weight`);
   const gone = new Map<string, number[]>();
-  for (let block = 0; block < nBlocks; block++) {
-    const scores = await plainScores(checkpoint, block);
-    const order = scores.map((_, c) => c).sort((a, b) => scores[a]! - scores[b]!);
-    gone.set(`model.layers.${block}.mlp.down_proj.weight`, order.slice(0, F - nKept));
-  }
+  await withCheckpoint(narrow, async (narrower) => {
+    const N = narrower.config.mlpWidth;
+    const column = (down: Float32Array, of: number, c: number) => down.filter((_, i) => i % of === c).join();
+    for (let block = 0; block < nBlocks; block++) {
+      const [all, left] = [await downOf(checkpoint, block), await downOf(narrower, block)];
+      expect([all.length, left.length]).toEqual([D * F, D * N]);
+      const stay = new Set(Array.from({ length: N }, (_, c) => column(left, N, c)));
+      const lost = Array.from({ length: F }, (_, c) => c).filter((c) => !stay.has(column(all, F, c)));
+      expect(lost).toHaveLength(F - N);
+      gone.set(`model.layers.${block}.mlp.down_proj.weight`, lost);
+    }
+  });
   const replaced = (name: string) =>
     gone.has(name)
       ? checkpoint.readF32(name).then((down) => down.map((x, i) => (gone.get(name)!.includes(i % F) ? 0 : x)))
@@ -150,6 +139,11 @@ async function silenced(checkpoint: Checkpoint, nKept: number): Promise<string> 
   return out;
 }
 
+const lossesOf = async (models: string[], of: TokenSource): Promise<number[]> =>
+  (await runHere({ kind: 'perplexity', models, drop: ofBlocks([]), source: of, compute: onCpu })).models.map(
+    ({ lossNats }) => lossNats,
+  );
+
 /** Of what transformers computed a family on. */
 function idsBeside(folder: string): TokenSource {
   const file = `${place()}.json`;
@@ -157,27 +151,53 @@ function idsBeside(folder: string): TokenSource {
   return { kind: 'ids', file };
 }
 
-describe('without its lightest channels a model computes as if they were silent', () => {
+describe('without some of its channels a model computes as if they were silent', () => {
   const families = ['llama2', 'phi3', 'gemma3', 'qwen3', 'granite', 'llama-bias'];
   it.each([
     ['stories260k', stories],
     ...families.map((name) => [name, join(repoRoot, 'test/fixtures/families', name)]),
   ])('%s', async (name, folder) => {
-    const [narrow, silent] = await withCheckpoint(folder!, async (checkpoint) => {
-      const width = checkpoint.config.mlpWidth - 5;
-      const rule = { kind: 'chosen', ...ofBlocks([]) } as const;
-      const { out } = await prune(rule, { model: folder!, mlpWidth: width, dtype: 'f32' });
-      expect(configOf(out).intermediate_size).toBe(width);
-      return [out, await silenced(checkpoint, width)];
-    });
     const ids = name === 'stories260k' ? source : idsBeside(folder!);
-    const { models } = await runHere({
-      kind: 'perplexity',
-      models: [narrow, silent],
-      drop: ofBlocks([]),
-      source: ids,
-      compute: onCpu,
+    const [narrow, silent] = await withCheckpoint(folder!, async (checkpoint) => {
+      const mlpWidth = checkpoint.config.mlpWidth - 5;
+      const rule = { kind: 'chosen', ...ofBlocks([]) } as const;
+      const { out } = await prune(rule, { model: folder!, mlpWidth, dtype: 'f32', source: ids });
+      expect(configOf(out).intermediate_size).toBe(mlpWidth);
+      return [out, await silenced(checkpoint, out)];
     });
-    expect(Math.abs(models[0]!.lossNats - models[1]!.lossNats)).toBeLessThan(1e-5);
+    const models = await lossesOf([narrow, silent], ids);
+    expect(Math.abs(models[0]! - models[1]!)).toBeLessThan(1e-5);
+  });
+});
+
+describe('the channels that go', () => {
+  it('are those that add least: fewer of them cost less than as many at random', async () => {
+    const rule = { kind: 'chosen', ...ofBlocks([]) } as const;
+    const { out, channels } = await prune(rule, { mlpWidth: 147 });
+    const random = await withCheckpoint(stories, async (checkpoint) => {
+      const kept = Array.from({ length: 172 }, (_, c) => c).filter((c) => c % 7 !== 3);
+      const narrower = { width: 147, kept: new Map(checkpoint.config.blocks.map((_, k) => [k, kept])) };
+      const folder = place();
+      await writeWithoutBlocks(checkpoint, { drop: ofBlocks([]), narrower, out: folder, dtype: null, provenance: {} });
+      return folder;
+    });
+    const [original, least, some] = await lossesOf([stories, out, random], source);
+    console.log(
+      `without 25 of 172 channels: ${original!.toFixed(4)} -> ${least!.toFixed(4)}, at random ${some!.toFixed(4)}`,
+    );
+    expect(channels!.lossNatsAfter).toBeCloseTo(least!, 5);
+    expect(least! - original!).toBeLessThan(0.5 * (some! - original!));
+  });
+
+  it('have the least |z| |down|, of equal ones the last', () => {
+    // down [D, F]: columns of length 5, 1, 0 and 1.
+    const down = Float32Array.of(3, 1, 0, 0, 4, 0, 0, 1);
+    const scores = channelScores(Float64Array.of(4, 9, 100, 9), down);
+    expect([...scores]).toEqual([10, 3, 0, 3]);
+    expect([highest(scores, 3), highest(scores, 2), highest(scores, 1)]).toEqual([[0, 1, 3], [0, 1], [0]]);
+  });
+
+  it('need a text', async () => {
+    await expect(prune(to(fitIn(800_000)), { source: null })).rejects.toThrow(/^Channels of the MLPs are chosen by/);
   });
 });

@@ -26,6 +26,7 @@ const whole = `
   model: ${model}
   rule: { kind: method, method: blockInfluence, count: { kind: fit, bytes: 800000 } }
   scores: scores
+  source: ${text(0)}
 - id: heal
   kind: heal
   model: $prune

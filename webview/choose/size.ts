@@ -38,6 +38,6 @@ function outcome(state: PageState) {
   return html`
     <p id="size-outcome" class="small note-below" role="status">
       For ${budgetInWords(found.budget)}: without ${gone} it takes ${size(weightBytes)}${cache}, ${parameters(left)} parameters.
-      ${mlpWidth === null ? nothing : 'What channels cost is measured when it is pruned with a text.'} ${nearest ?? nothing}
+      ${mlpWidth === null ? nothing : 'Which channels go, and what they cost, the text says when it is pruned.'} ${nearest ?? nothing}
     </p>`;
 }

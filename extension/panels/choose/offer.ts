@@ -52,7 +52,11 @@ export function openOffer(folder: string, { context, connection, settings, log }
     compute,
     sourceOfRepair(model) {
       const from = source(model);
-      if (!from) throw new UserError('usage', 'A repair needs a text; analyze the model with one first.');
+      if (!from)
+        throw new UserError(
+          'usage',
+          'A repair and channels of the MLPs need a text; analyze the model with one first.',
+        );
       return from;
     },
     chooseText: async () => (await texts.choose(folder)) !== null,

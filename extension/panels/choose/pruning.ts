@@ -17,14 +17,10 @@ export interface Pruning extends Pick<Writing, 'state' | 'restore' | 'dispose'> 
   saveRecipe(chosen: ChosenToPrune): Promise<{ file: string } | null>;
 }
 
-/** `source`: the text that a repair is fitted on; `knownSource`: the same, or null where none was chosen; `compute`: how it is computed. */
+/** `source`: the text that a repair is fitted on, and channels are chosen by; `compute`: how it is computed. */
 export function openPruning(
   folder: string,
-  {
-    source,
-    knownSource,
-    compute,
-  }: { source(): TokenSource; knownSource(): TokenSource | null; compute(): ComputeOptions },
+  { source, compute }: { source(): TokenSource; compute(): ComputeOptions },
   host: PanelHost,
   changed: (state: WritingRun) => void,
 ): Pruning {
@@ -35,8 +31,7 @@ export function openPruning(
     model: folder,
     rule: { kind: 'chosen', ...drop },
     ...(mlpWidth !== undefined && { mlpWidth }),
-    // What channels cost is measured on it, where there is one.
-    source: repair ? source() : mlpWidth === undefined ? null : knownSource(),
+    source: repair || mlpWidth !== undefined ? source() : null,
     repair,
     out,
     dtype: null,

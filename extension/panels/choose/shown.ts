@@ -43,7 +43,6 @@ export function openShownChoice({ folder, choice: first }: Place, host: PanelHos
   const analysis = openAnalysis(folder, connection, { changed, deleted: () => void plan() });
   const ofPruning = {
     source: () => offer.sourceOfRepair(model!),
-    knownSource: () => offer.source(model!),
     compute: offer.compute,
   };
   const pruning = openPruning(folder, ofPruning, host, listener.pruning);

@@ -16,6 +16,7 @@ import type { Run } from '../recipeContext';
 import { sequencesFor } from '../sequences';
 import { hashFiles } from '../stepFolder';
 import { checkTasks, modelSha256 } from '../study/inputs';
+import { needsText } from '../prune/channels';
 import { methodNames } from '../work';
 import { type PipelineStepKind, stepNamed } from './recipe';
 import { type Step, type StepRecipe, withPaths } from './steps';
@@ -97,7 +98,8 @@ const checks: Checks = {
   },
   async prune({ rule: asked, source, repair, ...form }, checkpoint, { scores }) {
     const model = summarize(checkpoint);
-    const { rule } = resolvedRule(asked, () => sizesOf(model, form));
+    const { rule, met } = resolvedRule(asked, () => sizesOf(model, form));
+    if ((met?.fitting.mlpWidth ?? form.mlpWidth ?? null) !== null && !source) throw needsText();
     if (rule.kind === 'method' && scores === null && !source)
       throw new UserError('usage', `The method ${rule.method} needs a text; give the step a source, or scores.`);
     checkRule(rule, model.nBlocks, rule.kind === 'method' ? scoresOf(rule.method) : 'block');

@@ -11,7 +11,7 @@ import { ofBlocks } from '../../shared/dropSets';
 import { toMergekitYaml } from '../../pruning/mergekit';
 import type { NarrowerMlps } from '../../checkpoint/narrowerMlps';
 import { type MetBudget, resolvedRule } from '../../pruning/budgetRule';
-import { heaviestChannels } from '../../pruning/mlpChannels';
+import { narrowerMlps, needsText } from './channels';
 import type { DropRule, DropSet, Dtype } from '../../protocol/recipes';
 import { sizeOf, sizesOf } from '../../shared/budget';
 import type { PruneRecipe, PruneReport } from './recipe';
@@ -33,12 +33,13 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const sizes = sizesOf(model, recipe);
     const { rule, met } = resolvedRule(recipe.rule, () => sizes);
     const mlpWidth = widthAsked(recipe, met, model.mlpWidth);
+    if (mlpWidth !== null && !recipe.source) throw needsText();
     if (met?.fitting.nearest) run.emit({ kind: 'warning', text: met.fitting.nearest });
     const measured = await measure(checkpoint, rule, recipe, run);
     const choice = choose(rule, model.nBlocks, measured?.analysis ?? { methods: {} });
     refuseForMergekit(recipe, choice.drop, mlpWidth);
     const repaired = recipe.repair ? await repairLinear(checkpoint, choice.drop, recipe.repair, recipe, run) : null;
-    const narrower = mlpWidth === null ? null : await channelsThatStay(checkpoint, choice.drop, mlpWidth, run);
+    const narrower = mlpWidth === null ? null : await narrowerMlps(checkpoint, choice.drop, mlpWidth, recipe, run);
     const decided = { rule, choice, measured, repaired, narrower };
     const before = await lossBefore(checkpoint, recipe, decided, run);
     const { written, writeMs } = await write(checkpoint, recipe, decided, run);
@@ -88,11 +89,6 @@ function refuseForMergekit({ mergekit }: PruneRecipe, drop: DropSet, mlpWidth: n
     throw new UserError('usage', 'mergekit knows no sublayers; leave out --mergekit, or drop whole blocks only.');
   if (mlpWidth !== null)
     throw new UserError('usage', 'mergekit knows no channels; leave out --mergekit, or drop whole blocks only.');
-}
-
-function channelsThatStay(checkpoint: Checkpoint, drop: DropSet, mlpWidth: number, { signal }: Run) {
-  const blocks = checkpoint.config.blocks.map((_, k) => k).filter((k) => !drop.blocks.includes(k));
-  return heaviestChannels(checkpoint, blocks, mlpWidth, signal);
 }
 
 /** What was decided before anything is written. */

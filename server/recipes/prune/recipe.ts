@@ -34,9 +34,9 @@ const schema = z.strictObject({
   model: path('modelFolder'),
   /** Where its count is a budget, so many blocks go, and so many channels of every MLP, that the model fits. */
   rule: askedRule,
-  /** How many channels of every MLP stay, those of the heaviest weights; absent: all, or as a budget says. */
+  /** How many channels of every MLP stay, those that add most on the text; absent: all, or as a budget says. */
   mlpWidth: positive.optional(),
-  /** Needed by rules whose method looks at text, and by repair. */
+  /** Needed by rules whose method looks at text, where channels go, and by repair. */
   source: tokenSource.nullable().default(null),
   repair: repair.nullable().default(null),
   ...outputModel,
@@ -122,7 +122,12 @@ const command = {
     },
     { flags: '--count <n>', read: 'positive', help: 'how many blocks the method chooses' },
     ...budgetOptions,
-    { flags: '--mlp-width <n>', field: 'mlpWidth', read: 'positive', help: 'how many channels of every MLP stay' },
+    {
+      flags: '--mlp-width <n>',
+      field: 'mlpWidth',
+      read: 'positive',
+      help: 'how many channels of every MLP stay (needs --text)',
+    },
     { flags: '--protect <blocks>', read: 'blocks', help: 'blocks that the method must not choose' },
     ...outputModelOptions,
     {
