@@ -10,10 +10,11 @@ import type { AskedRule, Budget, TokenSource } from '../../server/protocol/recip
 import type { PruneRecipe } from '../../server/recipes/prune/recipe';
 import { channelScores, highest } from '../../server/pruning/mlpChannels';
 import { ofBlocks } from '../../server/shared/dropSets';
-import { modelFolder, referenceFile, repoRoot } from '../fixtures';
+import { available, long, modelFolder, referenceFile, repoRoot } from '../fixtures';
 import { onCpu, runHere } from './runHere';
 
 const stories = modelFolder('stories260k');
+const smollm2 = modelFolder('smollm2-135m');
 const source: TokenSource = { kind: 'ids', file: referenceFile('stories260k'), sequences: 2 };
 const root = mkdtempSync(join(tmpdir(), 'budget-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -94,6 +95,27 @@ describe('the files that are written are below the target and within one percent
     expect(channels).toBeUndefined();
     expect(met!.fitting.nearest).toMatch(/^The nearest below 950 kB is 86\d kB, 9\.\d % less: with a block more/);
   });
+});
+
+describe.skipIf(!long || !available(smollm2))('of SmolLM2-135M', () => {
+  it.each([200e6, 215e6, 240e6, 260e6])(
+    '%d bytes are met, and channels cost little',
+    async (bytes) => {
+      const of: TokenSource = { kind: 'ids', file: referenceFile('smollm2-135m'), sequences: 1 };
+      const { out, channels, keptBlocks } = await prune(to(fitIn(bytes)), { model: smollm2, source: of });
+      const written = weightBytes(out);
+      expect([written <= bytes, written >= 0.99 * bytes]).toEqual([true, true]);
+      if (!channels) return;
+      const more = await prune({ kind: 'deepest', count: 31 - keptBlocks.length, protected: [] }, { model: smollm2 });
+      const [lossOfMore] = await lossesOf([more.out], of);
+      console.log(
+        `${bytes}: channels ${channels.lossNatsBefore} -> ${channels.lossNatsAfter}, a block more ${lossOfMore}`,
+      );
+      expect(channels.lossNatsAfter! - channels.lossNatsBefore!).toBeLessThan(0.3);
+      rmSync(more.out, { recursive: true });
+    },
+    300_000,
+  );
 });
 
 describe('the blocks are those that scores choose, and the loss is measured', () => {
