@@ -1,8 +1,7 @@
-// One compute device: compiles graphs, makes tensors in scopes, runs. With sessions.ts and halves.ts the only door to onnxruntime-node.
+// One compute device: compiles graphs, makes tensors in scopes, runs. With sessions.ts the only door to onnxruntime-node.
 import * as ort from 'onnxruntime-node';
 import { reshape } from '../graph/ops/movement';
 import { bytesPerElement, type Dtype, type Graph, input, type Shape, size } from '../graph/value';
-import { handHalvesOverAsBits } from './halves';
 import { type Owner, openOwner } from './ownership';
 import { type DeviceOptions, openSessions, type Program, type ProviderName, type Sessions } from './sessions';
 import {
@@ -15,8 +14,6 @@ import {
   type Tensors,
 } from './tensor';
 import { expectNoneAlive, openDevices, traceEnd } from './trace';
-
-handHalvesOverAsBits();
 
 /**
  * A part of the program that makes tensors. It owns what is made in it, and gives that back at its end: after the last use,
