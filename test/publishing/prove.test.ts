@@ -219,7 +219,7 @@ it('a folder with changed weights is not held against the original', async () =>
     model: original,
     rule: { kind: 'chosen', blocks: [2], attention: [], mlp: [] },
     mlpWidth: 128,
-    source: null,
+    source,
     repair: null,
     out: folder,
     dtype: 'bf16',
