@@ -6,6 +6,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withCheckpoint } from '../../server/checkpoint/checkpoint';
+import { topTokens } from '../../server/execution/topTokens';
+import { withDevice, withModel } from '../../server/recipes/recipeContext';
 import { generateKind } from '../../server/recipes/generate/recipe';
 import { mergeKind } from '../../server/recipes/merge/recipe';
 import { perplexityKind } from '../../server/recipes/perplexity/recipe';
@@ -15,7 +18,7 @@ import { sha256 } from '../hub/fake/answer';
 import { commitOf } from '../hub/fake/repositories';
 import { type FakeHub, openFakeHub } from '../hub/fakeHub';
 import { openHealings } from '../recipes/healing';
-import { runHere } from '../recipes/runHere';
+import { onCpu, runHere } from '../recipes/runHere';
 import { python } from './python';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'publish-')));
@@ -102,9 +105,10 @@ describe('what is published and pulled again', () => {
     const pulled = snapshotOf('o/pruned');
     for (const name of readdirSync(pruned))
       expect(readFileSync(join(pulled, name)).equals(readFileSync(join(pruned, name))), name).toBe(true);
-    const theirs = await ask<{ text: string; ids: number[]; lossNats: number }>(hub, 'offline', 'o/pruned');
+    const theirs = await ask<Theirs>(hub, 'offline', 'o/pruned');
     expect((await generated(pulled)).trim()).toContain(theirs.text.trim());
     expect(Math.abs((await lossOf(pulled, theirs.ids)) - theirs.lossNats)).toBeLessThan(1e-3);
+    expect(await largestDifference(pulled, theirs)).toBeLessThan(1e-3);
   });
 
   it('is an adapter that is equal to the bit, and opens in PEFT to the words and the loss of the merged model', {
@@ -120,11 +124,42 @@ describe('what is published and pulled again', () => {
     await runHere<'merge'>(
       mergeKind.schema.parse({ kind: 'merge', model: pruned, adapter: out, out: merged, dtype: 'f32' }),
     );
-    const theirs = await ask<{ text: string; ids: number[]; lossNats: number }>(hub, 'adapter', 'o/adapter', pruned);
+    const theirs = await ask<Theirs>(hub, 'adapter', 'o/adapter', pruned);
     expect((await generated(merged)).trim()).toContain(theirs.text.trim());
     expect(Math.abs((await lossOf(merged, theirs.ids)) - theirs.lossNats)).toBeLessThan(1e-3);
+    expect(await largestDifference(merged, theirs)).toBeLessThan(1e-3);
   });
 });
+
+interface Theirs {
+  text: string;
+  ids: number[];
+  lossNats: number;
+  /** Of all tokens after each of the prompt's but the last. */
+  every: { ids: number[]; logProbabilities: number[] };
+}
+
+/** Between our log-probability and theirs of any token after any of the prompt's: that of logits, less what all have in common. */
+async function largestDifference(folder: string, { ids, every }: Theirs): Promise<number> {
+  const run = { signal: new AbortController().signal, emit: () => {} };
+  const work = { nSequences: 1, tokensPerSequence: ids.length, keepStates: false };
+  const ours = await withCheckpoint(folder, (checkpoint) =>
+    withDevice(onCpu, (device) =>
+      withModel(checkpoint, device, onCpu, work, run, async (model) => {
+        const options = { topK: checkpoint.config.vocabularySize, temperature: 1, signal: run.signal };
+        return (await topTokens(model, [Int32Array.from(ids)], options))[0]!;
+      }),
+    ),
+  );
+  expect(every.ids).toHaveLength(ours.ids.length);
+  const placed = (id: number, i: number) => Math.floor(i / ours.topK) * ours.topK + id;
+  const theirs = new Float64Array(every.ids.length);
+  for (const [i, id] of every.ids.entries()) theirs[placed(id, i)] = every.logProbabilities[i]!;
+  return [...ours.ids].reduce(
+    (most, id, i) => Math.max(most, Math.abs(ours.logProbabilities[i]! - theirs[placed(id, i)]!)),
+    0,
+  );
+}
 
 async function generated(model: string): Promise<string> {
   const recipe = { kind: 'generate', model, prompt: 'Once upon a time', maxTokens: 8 };

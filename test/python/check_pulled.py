@@ -1,6 +1,6 @@
 """Whether Python's tools find what Espalier has pulled, and the other way round, in one cache.
 
-    check_pulled.py offline REPOSITORY       prints the ids that the model generates, with HF_HUB_OFFLINE=1
+    check_pulled.py offline REPOSITORY       prints what the model generates and expects after a prompt, with HF_HUB_OFFLINE=1
     check_pulled.py adapter REPOSITORY BASE  the same for a PEFT adapter on the model in the folder BASE
     check_pulled.py scan CACHE               prints what huggingface_hub's scan of the cache finds, and warns of
 
@@ -30,7 +30,9 @@ if what in ("offline", "adapter"):
     with torch.no_grad():
         log_probabilities = torch.log_softmax(model(input_ids=ids).logits[0].double(), -1)
     losses = [-log_probabilities[i, ids[0, i + 1]].item() for i in range(ids.shape[1] - 1)]
-    print(json.dumps({"text": tokenizer.decode(out[0][ids.shape[1] :]), "ids": ids[0].tolist(), "lossNats": sum(losses) / len(losses)}))
+    likeliest = log_probabilities.sort(-1, descending=True)
+    every = {"ids": likeliest.indices[:-1].flatten().tolist(), "logProbabilities": likeliest.values[:-1].flatten().tolist()}
+    print(json.dumps({"every": every, "text": tokenizer.decode(out[0][ids.shape[1] :]), "ids": ids[0].tolist(), "lossNats": sum(losses) / len(losses)}))
 else:
     from huggingface_hub import scan_cache_dir
 
