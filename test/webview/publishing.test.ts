@@ -72,6 +72,7 @@ describe.skipIf(!available(chromiumFile))('the publish page', () => {
     });
     await page.locator('#words textarea').fill('Mine.');
     await page.locator('#public').click();
+    await page.locator('#publish[disabled]').waitFor(); // until the page is drawn anew, it shows what may be done no longer
     const next = { ...settings, words: 'Mine.', isPublic: true };
     await page.locator('#preview').focus();
     await page.keyboard.press('Enter');
