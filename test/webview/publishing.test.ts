@@ -72,7 +72,7 @@ describe.skipIf(!available(chromiumFile))('the publish page', () => {
     });
     await page.locator('#words textarea').fill('Mine.');
     await page.locator('#public').click();
-    await page.locator('#publish[disabled]').waitFor(); // until the page is drawn anew, it shows what may be done no longer
+    await page.locator('#publish[disabled]').waitFor(); // drawn anew: what was looked at is another
     const next = { ...settings, words: 'Mine.', isPublic: true };
     await page.locator('#preview').focus();
     await page.keyboard.press('Enter');
@@ -80,7 +80,8 @@ describe.skipIf(!available(chromiumFile))('the publish page', () => {
       .poll(() => asked.find(({ method }) => method === 'publish/preview')?.params)
       .toEqual({ settings: next });
     await notify('publish/state', publishState({ settings: next, preview: { report: publishReport, settings: next } }));
-    await page.locator('#publish:not([disabled])').focus();
+    // The toolkit's button follows its element a moment later, and takes no focus until then.
+    await page.locator('#publish button:not([disabled])').focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => asked.find(({ method }) => method === 'publish/start')?.params).toEqual({ settings: next });
   });

@@ -92,7 +92,7 @@ describe.skipIf(!workbenchAvailable())('publishing a model in the editor', () =>
     await window.panel.locator('#tag').press('Tab');
     await window.panel.locator('#preview').click();
     await window.panel.locator('#publish:not([disabled])').waitFor({ timeout: 60_000 });
-    await window.panel.locator('#publish').focus();
+    await window.panel.locator('#publish button:not([disabled])').focus();
     await window.page.keyboard.press('Enter');
     await window.panel.locator('#state', { hasText: 'Publishing: Done' }).waitFor({ timeout: 60_000 });
     const { isPrivate, branches, tags, commits } = hub.state.repositories.get('me/tiny-pruned')!;
