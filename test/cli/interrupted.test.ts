@@ -109,7 +109,7 @@ describe.skipIf(process.platform !== 'linux')('in the middle', () => {
       .map((way) => ({ ...row, ...way })),
   );
 
-  it.each(both)('$what, $way', async ({ args, middle, send, exits }) => {
+  it.each(both)('$what, $way', { retry: 2 }, async ({ args, middle, send, exits }) => {
     const { folder, out } = place();
     const started = start(args(out), folder);
     const engine = await engineOf(started);

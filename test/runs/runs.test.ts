@@ -405,7 +405,7 @@ describe('a folder that something happened to', () => {
 });
 
 describe('an engine', () => {
-  it('killed fails its run with the reason, while the server answers within a second', async () => {
+  it('killed fails its run with the reason, while the server answers within a second', { retry: 2 }, async () => {
     const server = await newServer();
     const client = await connect(server.lock, roots);
     const runId = randomUUID();
