@@ -107,3 +107,12 @@ export function provenanceAfter(
     steps: [...(provenance?.steps ?? []), step],
   };
 }
+
+/** Sublayers that are dropped, by the numbers of `baseModel`. */
+export function sublayersInOriginal({ keptBlocks, droppedSublayers }: Provenance): {
+  attention: number[];
+  mlp: number[];
+} {
+  const original = (blocks: readonly number[] = []) => blocks.map((block) => keptBlocks[block]!);
+  return { attention: original(droppedSublayers?.attention), mlp: original(droppedSublayers?.mlp) };
+}

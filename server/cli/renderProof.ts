@@ -2,6 +2,7 @@
 import { UserError } from '../errors';
 import type { ProofCheck, ProveReport } from '../recipes/prove/recipe';
 import { proofChecks } from '../protocol/proofChecks';
+import { firstFailure } from '../publishing/proof';
 import { table } from './table';
 
 const marks: Record<ProofCheck['outcome'], string> = { passed: '✓', failed: '✗', notChecked: '–' };
@@ -20,6 +21,6 @@ export function renderProof({ of, passed, checks }: ProveReport): string {
 
 /** What failed is in the exit code, too. @throws UserError `damagedCheckpoint` */
 export function refuseUnproven({ folder, checks }: ProveReport): void {
-  const failure = checks.find(({ outcome }) => outcome === 'failed');
+  const failure = firstFailure(checks);
   if (failure) throw new UserError('damagedCheckpoint', `${folder} is not fit to be published: ${failure.sentence}`);
 }

@@ -4,6 +4,7 @@ import type { ProofCheck } from '../recipes/prove/recipe';
 import type { PlannedUpload, PublishedFolder, PublishReport } from '../recipes/publish/recipe';
 import { size } from '../shared/numbers';
 import { proofChecks } from '../protocol/proofChecks';
+import { firstFailure } from '../publishing/proof';
 import { someNames } from '../shared/someNames';
 import { seconds } from './render';
 import { table } from './table';
@@ -46,7 +47,7 @@ export function renderPublishing({
 }
 
 function proofInWords(checks: readonly ProofCheck[]): string {
-  const failed = checks.find(({ outcome }) => outcome === 'failed');
+  const failed = firstFailure(checks);
   if (failed) return `failed, so that it cannot be published: ${proofChecks[failed.check]}: ${failed.sentence}`;
   const open = checks.filter(({ outcome }) => outcome === 'notChecked').length;
   return `${checks.length - open} of ${checks.length} checks passed${open > 0 ? ', the others had nothing to be held against' : ''}`;

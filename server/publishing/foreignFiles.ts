@@ -2,13 +2,21 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openInside } from '../files/contained';
+import type { ProofCheck } from '../recipes/prove/recipe';
 import { isRecord } from '../shared/records';
+import { failed, passed } from './proof';
 
 /** The folder of a healing's run is its own business and is not published. */
 const notPublished = new Set(['run', '.git', '.cache']);
 
+/** Whether no file of a folder can run code. */
+export async function filesCheck(folder: string): Promise<ProofCheck> {
+  const code = await codeIn(folder);
+  return code === null ? passed('files', 'No file is a pickle or a program.') : failed('files', code);
+}
+
 /** @returns a sentence for the first file that can run code; null: none can */
-export async function codeIn(folder: string): Promise<string | null> {
+async function codeIn(folder: string): Promise<string | null> {
   for (const name of await filesIn(folder)) {
     const kind = byName.find(({ names }) => names.test(name)) ?? (await byContent(folder, name));
     if (kind) return `${name} is ${kind.what}, which can run when the folder is opened; ${kind.remedy}.`;

@@ -13,7 +13,7 @@ import { failed, notChecked, passed } from './proof';
 import type { PromisedLoss } from './promisedLosses';
 
 /** The device and the order of additions may be others. */
-const toleranceNats = 1e-3;
+export const toleranceNats = 1e-3;
 
 export async function lossCheck(
   checkpoint: Checkpoint,

@@ -1,5 +1,6 @@
 // What reports say of the loss of a folder: what was measured on it, or on its original without the blocks that it lacks. Pure.
 import type { TokenSourceReport } from '../protocol/recipes';
+import { isEmpty } from '../shared/dropSets';
 
 /** Of a report, as far as a loss of a folder can be found in it. */
 export type LossReport =
@@ -75,7 +76,7 @@ type Measured = Extract<LossReport, { kind: 'perplexity' }>['models'][number];
 
 /** The folder itself, by its place or its name, or the original without what it lacks. */
 function isMeant({ name, folder, dropSet, droppedSublayers }: Measured, { cut, ...subject }: LossSubject): boolean {
-  const isWhole = dropSet.length + droppedSublayers.attention.length + droppedSublayers.mlp.length === 0;
+  const isWhole = isEmpty({ blocks: dropSet, ...droppedSublayers });
   if (isWhole) return folder === subject.folder || name === subject.name;
   return (
     cut !== null &&

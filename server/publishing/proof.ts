@@ -1,4 +1,4 @@
-// What came of the checks of a proof, which recipes/prove/recipe.ts lists.
+// What came of the checks of a proof, which protocol/proofChecks.ts lists.
 import { isUserError } from '../errors';
 import type { ProofCheck } from '../recipes/prove/recipe';
 import type { ProofCheckName } from '../protocol/proofChecks';

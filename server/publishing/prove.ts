@@ -10,7 +10,7 @@ import { openTokenizer } from '../tokenizer/tokenizer';
 import type { ProofCheck } from '../recipes/prove/recipe';
 import { misfitIn } from './blockLists';
 import type { Computing } from './computing';
-import { codeIn, codeNamedBy } from './foreignFiles';
+import { codeNamedBy, filesCheck } from './foreignFiles';
 import { generationCheck } from './generationCheck';
 import { logitsCheck } from './logitsCheck';
 import { lossCheck } from './lossCheck';
@@ -29,10 +29,9 @@ export interface ProofInputs {
   readonly tokenizerSha256: string | null;
 }
 
-/** All checks of a folder, in the order of proof.ts. Throws UserError `cancelled` and what is no fault of the folder. */
+/** All checks of a folder, in the order of protocol/proofChecks.ts. Throws UserError `cancelled` and what is no fault of the folder. */
 export async function proveFolder(folder: string, inputs: ProofInputs, computing: Computing): Promise<ProofCheck[]> {
-  const code = await codeIn(folder);
-  const files = code === null ? passed('files', 'No file is a pickle or a program.') : failed('files', code);
+  const files = await filesCheck(folder);
   try {
     return await withCheckpoint(folder, async (checkpoint) => {
       const opens = passed('opens', `${checkpoint.name} has ${checkpoint.config.nBlocks} blocks.`);
@@ -71,7 +70,7 @@ async function computed(
   ];
 }
 
-/** null where the original is not at hand, or is the folder itself. */
+/** null where the original is not at hand. */
 async function withOriginal<T>(
   { original }: ProofInputs,
   body: (original: Checkpoint | null) => Promise<T>,

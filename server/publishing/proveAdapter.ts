@@ -5,13 +5,12 @@ import { withCheckpoint } from '../checkpoint/checkpoint';
 import { isUserError } from '../errors';
 import type { ProofCheck } from '../recipes/prove/recipe';
 import { allFinite } from '../shared/finite';
-import { codeIn } from './foreignFiles';
+import { filesCheck } from './foreignFiles';
 import { failed, notChecked, passed } from './proof';
 
 /** @param base folder of the model that it is for; null: not at hand */
 export async function proveAdapter(folder: string, base: string | null): Promise<ProofCheck[]> {
-  const code = await codeIn(folder);
-  const files = code === null ? passed('files', 'No file is a pickle or a program.') : failed('files', code);
+  const files = await filesCheck(folder);
   if (base === null)
     return [failed('opens', `The model that ${folder} is for is not at hand; give it with --original FOLDER.`), files];
   try {

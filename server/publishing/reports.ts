@@ -5,8 +5,8 @@ import type { EvaluateReport } from '../recipes/evaluate/recipe';
 import type { StudyReport } from '../recipes/study/recipe';
 
 const count = z.int().nonnegative();
-const blocks = z.array(count);
-const sublayers = z.object({ attention: blocks, mlp: blocks });
+export const blocks = z.array(count);
+export const sublayers = z.object({ attention: blocks, mlp: blocks });
 const file = z.object({ name: z.string(), sha256: z.string(), sizeBytes: z.number() });
 
 export const tokenSourceReport = z.object({
@@ -39,13 +39,13 @@ const model = z.object({
   dtype: z.string(),
 });
 
-const rule = z.discriminatedUnion('kind', [
+export const rule = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('chosen') }),
   z.object({ kind: z.literal('method'), method: z.string() }),
   z.object({ kind: z.literal('deepest') }),
 ]);
 
-const repair = z.object({
+export const repair = z.object({
   ridge: z.number(),
   lossBefore: z.number(),
   lossAfter: z.number(),
@@ -150,7 +150,7 @@ export const runReportSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-export type RunReport = z.output<typeof runReportSchema>;
+type RunReport = z.output<typeof runReportSchema>;
 export type RunReportOf<K extends RunReport['kind']> = Extract<RunReport, { kind: K }>;
 
 /** What may be said of a model: reports of single runs, of evaluations and of studies. */

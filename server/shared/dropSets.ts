@@ -34,6 +34,9 @@ export function parseDropSet(text: string): DropSet {
   return normalized(drop);
 }
 
+/** For those who only read one. */
+type ReadonlyDropSet = { readonly [List in keyof DropSet]: readonly number[] };
+
 export const emptyDropSet: DropSet = { blocks: [], attention: [], mlp: [] };
 
 /** A drop set of whole blocks alone. */
@@ -52,8 +55,9 @@ export function withDropped(drop: DropSet, unit: BlockOrSublayer): DropSet {
 export const blockOf = (unit: BlockOrSublayer): number => (typeof unit === 'number' ? unit : unit.block);
 
 /** How many blocks and sublayers it names. */
-export const nDropped = ({ blocks, attention, mlp }: DropSet): number => blocks.length + attention.length + mlp.length;
-export const isEmpty = (drop: DropSet): boolean => nDropped(drop) === 0;
+export const nDropped = ({ blocks, attention, mlp }: ReadonlyDropSet): number =>
+  blocks.length + attention.length + mlp.length;
+export const isEmpty = (drop: ReadonlyDropSet): boolean => nDropped(drop) === 0;
 
 /** The same for equal drop sets in canonical form. */
 export const keyOf = ({ blocks, attention, mlp }: DropSet): string =>
@@ -91,7 +95,7 @@ export const blockRanges = (blocks: readonly number[]): string =>
     .join(', ');
 
 /** In sentences: `12–16`, `MLP of 11`; empty for an empty one. */
-export const dropSetParts = (drop: DropSet): string[] => [
+export const dropSetParts = (drop: ReadonlyDropSet): string[] => [
   ...(drop.blocks.length > 0 ? [blockRanges(drop.blocks)] : []),
   ...sublayers.flatMap((sublayer) =>
     drop[sublayer].length > 0 ? [`${sublayerNames[sublayer]} of ${blockRanges(drop[sublayer])}`] : [],
@@ -99,7 +103,7 @@ export const dropSetParts = (drop: DropSet): string[] => [
 ];
 
 /** `12–16 + MLP of 11`, or `nothing`. */
-export const dropSetInWords = (drop: DropSet): string => dropSetParts(drop).join(' + ') || 'nothing';
+export const dropSetInWords = (drop: ReadonlyDropSet): string => dropSetParts(drop).join(' + ') || 'nothing';
 
 /** Ranges of consecutive numbers of a sorted list, both ends included. */
 function runsOf(blocks: readonly number[]): [first: number, last: number][] {

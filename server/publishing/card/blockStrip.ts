@@ -1,4 +1,5 @@
 // Which blocks of a model are left, as text of one sign a block. It is drawn with block elements, which are of one width everywhere.
+import { isEmpty } from '../../shared/dropSets';
 import type { Cut } from './facts';
 
 const signs = { whole: '█', gone: '░', attentionOnly: '▀', mlpOnly: '▄' } as const;
@@ -6,8 +7,9 @@ const signs = { whole: '█', gone: '░', attentionOnly: '▀', mlpOnly: '▄' 
 const perLine = 64;
 
 /** @returns null where the number of blocks is not known, or nothing was removed */
-export function blockStrip({ nBlocks, blocks, attention, mlp }: Cut): string | null {
-  if (nBlocks === null || blocks.length + attention.length + mlp.length === 0) return null;
+export function blockStrip(cut: Cut): string | null {
+  const { nBlocks, blocks, attention, mlp } = cut;
+  if (nBlocks === null || isEmpty(cut)) return null;
   const all = Array.from({ length: nBlocks }, (_, k) => signOf(k));
   const lines = Array.from({ length: Math.ceil(nBlocks / perLine) }, (_, i) =>
     all.slice(i * perLine, (i + 1) * perLine).join(''),

@@ -1,6 +1,7 @@
 // All that a card may say. Numbers come from reports, from espalier.json and from the folder's own headers; nothing else has any.
 import type { ModelSummary } from '../../protocol/reports';
 import type { Provenance } from '../../checkpoint/provenance';
+import { emptyDropSet, isEmpty } from '../../shared/dropSets';
 import { changesIn } from '../changes';
 import type { FoundReport } from '../reports';
 import type { Licence } from './licences';
@@ -32,7 +33,7 @@ export interface CardFacts {
   readonly prose: string | null;
 }
 
-export interface RegisteredTask {
+interface RegisteredTask {
   readonly task: string;
   readonly taskId: string;
 }
@@ -63,10 +64,9 @@ export function isThis(
   { folder, cut, steps }: CardFacts,
   model: { folder: string; name: string; drop?: Pick<Cut, 'blocks' | 'attention' | 'mlp'> },
 ): boolean {
-  const { blocks = [], attention = [], mlp = [] } = model.drop ?? {};
-  const isWhole = blocks.length + attention.length + mlp.length === 0;
+  const drop = model.drop ?? emptyDropSet;
   const last = (path: string) => path.split(/[/\\]/).at(-1);
-  if (isWhole) return last(model.folder) === last(folder);
-  const isSame = `${blocks};${attention};${mlp}` === `${cut.blocks};${cut.attention};${cut.mlp}`;
+  if (isEmpty(drop)) return last(model.folder) === last(folder);
+  const isSame = `${drop.blocks};${drop.attention};${drop.mlp}` === `${cut.blocks};${cut.attention};${cut.mlp}`;
   return changesIn(steps).length === 0 && isSame && last(model.name) === last(cut.original);
 }

@@ -1,4 +1,5 @@
 // The front matter of a card, by the hub's specification (hub-docs, modelcard.md): what the hub files a model under.
+import { isEmpty } from '../../shared/dropSets';
 import { isMetric } from '../../shared/metrics';
 import { tasksNamed } from '../../evaluation/tasks';
 import type { EvaluatedTask } from '../../recipes/evaluate/recipe';
@@ -30,10 +31,9 @@ const relationOf = ({ of }: CardFacts): 'adapter' | 'finetune' => (of === 'adapt
 
 function tagsOf(facts: CardFacts): string[] {
   const { of, cut } = facts;
-  const isCut = cut.blocks.length + cut.attention.length + cut.mlp.length > 0;
   return [
     'espalier',
-    ...(isCut ? ['pruned', 'depth-pruning'] : []),
+    ...(isEmpty(cut) ? [] : ['pruned', 'depth-pruning']),
     ...(stepsOf(facts, 'sparsify').length > 0 ? ['sparse'] : []),
     ...(of === 'adapter' || stepsOf(facts, 'merge').length > 0 ? ['healed', 'lora'] : []),
   ];

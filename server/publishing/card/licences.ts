@@ -2,7 +2,7 @@
 // a licence; the identifiers are the hub's. Pure.
 import { UserError } from '../../errors';
 
-export interface LicenceRule {
+interface LicenceRule {
   /** How its text begins; absent: it is known by its identifier alone. */
   readonly text?: RegExp;
   /** Repositories that are under it. */

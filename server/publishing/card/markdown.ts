@@ -5,7 +5,7 @@ import { parameters as millions } from '../../shared/numbers';
 export const section = (title: string, ...parts: readonly (string | null)[]): string =>
   [`## ${title}`, ...parts.filter((part) => part !== null && part !== '')].join('\n\n');
 
-/** `- **name**: value` lines; rows without a value are left out. */
+/** `- name: value` lines; rows without a value are left out. */
 export const factList = (rows: readonly (readonly [string, string | null])[]): string =>
   rows
     .filter(([, value]) => value !== null)

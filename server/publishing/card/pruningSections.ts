@@ -1,29 +1,27 @@
 // What was removed from the original, and how that was chosen.
 import type { TokenSourceReport } from '../../protocol/recipes';
-import { blockRanges, dropSetInWords, nDropped } from '../../shared/dropSets';
+import { blockRanges, dropSetInWords, isEmpty } from '../../shared/dropSets';
 import { choosingMethods, importanceMethods, isChoosingMethod, isImportanceMethod } from '../../shared/methods';
 import { counted, plain } from '../../shared/numbers';
 import { markdownTable, marked } from '../../reporting/reportMarkdown';
 import { blockStrip } from './blockStrip';
-import { type CardFacts, type Cut, isThis, reportsOf } from './facts';
+import { type CardFacts, isThis, reportsOf } from './facts';
 import { code, factList, fenced, section, withArxivLinks } from './markdown';
 import { type StepOf, stepsOf } from './steps';
-
-const dropOf = ({ blocks, attention, mlp }: Cut) => ({ blocks: [...blocks], attention: [...attention], mlp: [...mlp] });
 
 export function removedSection(facts: CardFacts): string | null {
   const { cut } = facts;
   const sparsified = stepsOf(facts, 'sparsify');
   const narrowed = stepsOf(facts, 'prune').flatMap(({ mlpWidth }) => (mlpWidth === undefined ? [] : [mlpWidth]));
-  if (nDropped(dropOf(cut)) + sparsified.length + narrowed.length === 0) return null;
+  if (isEmpty(cut) && sparsified.length + narrowed.length === 0) return null;
   const strip = blockStrip(cut);
   const of = cut.nBlocks === null ? '' : `, which has ${counted(cut.nBlocks, 'block')}`;
   const attention = cut.attention.length > 0 || cut.mlp.length > 0;
   return section(
     'What was removed',
-    nDropped(dropOf(cut)) === 0
+    isEmpty(cut)
       ? null
-      : `From ${marked(cut.original)}${of}: **${dropSetInWords(dropOf(cut))}** (the first block is 0). What stays keeps its order and is numbered anew.`,
+      : `From ${marked(cut.original)}${of}: **${dropSetInWords(cut)}** (the first block is 0). What stays keeps its order and is numbered anew.`,
     strip && fenced('text', strip),
     attention
       ? 'Where attention or MLP was removed alone, its output projection is zero, so that every program can load it.'
@@ -80,7 +78,7 @@ function ruleInWords(rule: StepOf<'prune'>['rule']): string | null {
 }
 
 /** `wiki.train.raw, 16 sequences of 512 tokens from token 0 on, consecutive`. */
-export function textInWords(source: TokenSourceReport): string {
+function textInWords(source: TokenSourceReport): string {
   const { files, nSequences, tokensPerSequence, start, sampling, seed } = source;
   const cut = sampling === 'random' ? `drawn at random with seed ${seed}` : 'consecutive';
   const from = start > 0 ? ` from token ${start} on` : '';

@@ -1,37 +1,20 @@
 // What espalier.json says was done, as far as a card shows it. Files of others may say less.
 import * as z from 'zod';
-import { tokenSourceReport } from '../reports';
+import { blocks, repair, rule, sublayers, tokenSourceReport } from '../reports';
 import type { CardFacts } from './facts';
 
-const blocks = z.array(z.int().nonnegative());
 const versions = z.object({ espalier: z.string() }).optional().catch(undefined);
 
 const pruneStep = z.object({
   kind: z.literal('prune'),
-  rule: z
-    .discriminatedUnion('kind', [
-      z.object({ kind: z.literal('chosen') }),
-      z.object({ kind: z.literal('method'), method: z.string() }),
-      z.object({ kind: z.literal('deepest') }),
-    ])
-    .optional()
-    .catch(undefined),
+  rule: rule.optional().catch(undefined),
   scores: z.array(z.number()).catch([]),
   order: blocks.catch([]),
   calibration: tokenSourceReport.nullable().catch(null),
   removedBlocks: blocks.catch([]),
-  removedHalves: z.object({ attention: blocks, mlp: blocks }).optional().catch(undefined),
+  removedHalves: sublayers.optional().catch(undefined),
   mlpWidth: z.int().positive().optional().catch(undefined),
-  repair: z
-    .object({
-      ridge: z.number(),
-      lossBefore: z.number(),
-      lossAfter: z.number(),
-      heldOutBefore: z.number().nullable(),
-      heldOutAfter: z.number().nullable(),
-    })
-    .optional()
-    .catch(undefined),
+  repair: repair.optional().catch(undefined),
   dtype: z.string().nullish().catch(null),
   versions,
 });
@@ -55,7 +38,7 @@ const sparsifyStep = z.object({
 });
 
 const step = z.discriminatedUnion('kind', [pruneStep, mergeStep, sparsifyStep]);
-export type CardStep = z.output<typeof step>;
+type CardStep = z.output<typeof step>;
 export type StepOf<K extends CardStep['kind']> = Extract<CardStep, { kind: K }>;
 
 /** Those that are of a kind that a card knows, in their order. */

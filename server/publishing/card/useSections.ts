@@ -1,4 +1,5 @@
 // How to load what is published, what to expect of it, how it was made, and where its methods come from.
+import { isEmpty } from '../../shared/dropSets';
 import { duration, memory } from '../../shared/numbers';
 import { importanceMethods, isImportanceMethod } from '../../shared/methods';
 import { marked } from '../../reporting/reportMarkdown';
@@ -109,8 +110,7 @@ export function summary({ of, base, cut, model }: CardFacts, isHealed: boolean):
   const origin = base === null ? marked(cut.original) : hubLink(base);
   if (of === 'adapter')
     return `A LoRA adapter that heals ${origin}, a model that was pruned from ${marked(cut.original)}.`;
-  const nGone = cut.blocks.length + cut.attention.length + cut.mlp.length;
-  const what = nGone > 0 ? `${origin} with fewer blocks` : `${origin}, changed`;
+  const what = isEmpty(cut) ? `${origin}, changed` : `${origin} with fewer blocks`;
   const left = model && cut.nBlocks !== null && cut.blocks.length > 0 ? ` (${model.nBlocks} of ${cut.nBlocks})` : '';
   return `${what}${left}${isHealed ? ', healed with LoRA' : ''}.`;
 }

@@ -5,7 +5,7 @@ import { adapterConfigFile, parseAdapterConfig } from '../../checkpoint/adapterC
 import { parseRecord } from '../../checkpoint/baseRecord';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { isFile } from '../../checkpoint/folder';
-import { provenanceFile } from '../../checkpoint/provenance';
+import { provenanceFile, sublayersInOriginal } from '../../checkpoint/provenance';
 import { isUserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
 import { architectureFor } from '../../gguf/refusals';
@@ -32,13 +32,13 @@ interface Asked {
 export const modelAbout = (folder: string, { original }: Asked): Promise<FolderAbout> =>
   withCheckpoint(folder, async (checkpoint) => {
     const there = await findOriginal(checkpoint, original);
-    const named = there === null ? null : await withCheckpoint(there, async ({ name }) => name);
-    const base = [checkpoint.provenance?.baseModel.name, named].find(isHubName) ?? null;
+    const place = there === null ? null : await placeOf(there);
+    const base = [checkpoint.provenance?.baseModel.name, place?.name].find(isHubName) ?? null;
     return {
       of: 'model',
       base,
       origin: base,
-      originals: there === null ? [] : [await folderOf(there)],
+      originals: place === null ? [] : [place.folder],
       cut: cutOf(checkpoint),
       steps: checkpoint.provenance?.steps ?? [],
       model: summarize(checkpoint),
@@ -54,7 +54,7 @@ export async function adapterAbout(folder: string, { original }: Asked): Promise
   const record = (await isFile(path)) ? parseRecord(await readTextInside(folder, provenanceFile), path) : null;
   const there = original ?? (await namedBase(named, folder));
   const ofBase = there === null ? null : await modelAbout(there, { original: null });
-  const baseName = there === null ? null : await withCheckpoint(there, async ({ name }) => name);
+  const place = there === null ? null : await placeOf(there);
   const lost: Cut = {
     original: record?.original ?? named ?? 'its model',
     nBlocks: null,
@@ -64,9 +64,9 @@ export async function adapterAbout(folder: string, { original }: Asked): Promise
   };
   return {
     of: 'adapter',
-    base: [named, record?.name, baseName].find(isHubName) ?? null,
+    base: [named, record?.name, place?.name].find(isHubName) ?? null,
     origin: [ofBase?.origin, record?.original].find(isHubName) ?? null,
-    originals: there === null ? [] : [await folderOf(there), ...(ofBase?.originals ?? [])],
+    originals: place === null ? [] : [place.folder, ...(ofBase?.originals ?? [])],
     cut: ofBase?.cut ?? lost,
     steps: ofBase?.steps ?? [],
     model: null,
@@ -91,8 +91,9 @@ function refusalOf(checkpoint: Checkpoint): string | null {
 const isHubName = (name: string | null | undefined): name is string =>
   typeof name === 'string' && name.includes('/') && isRepository(name);
 
-/** In a cache the snapshot. */
-const folderOf = (given: string): Promise<string> => withCheckpoint(given, async ({ folder }) => folder);
+/** In a cache the folder is the snapshot. */
+const placeOf = (given: string): Promise<Pick<Checkpoint, 'name' | 'folder'>> =>
+  withCheckpoint(given, async ({ name, folder }) => ({ name, folder }));
 
 /** What PEFT loads the adapter on, in place of a folder of this machine. */
 const withBase = (text: string, base: string): string =>
@@ -101,13 +102,11 @@ const withBase = (text: string, base: string): string =>
 /** By the numbers of the first model of all. */
 function cutOf({ name, config, provenance }: Checkpoint): Cut {
   if (provenance === null) return { original: name, nBlocks: config.nBlocks, blocks: [], attention: [], mlp: [] };
-  const { baseModel, removedBlocks, keptBlocks, droppedSublayers } = provenance;
-  const original = (blocks: readonly number[] = []) => blocks.map((k) => keptBlocks[k]!);
+  const { baseModel, removedBlocks } = provenance;
   return {
     original: baseModel.name,
     nBlocks: baseModel.nBlocks,
     blocks: removedBlocks,
-    attention: original(droppedSublayers?.attention),
-    mlp: original(droppedSublayers?.mlp),
+    ...sublayersInOriginal(provenance),
   };
 }

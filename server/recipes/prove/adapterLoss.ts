@@ -6,6 +6,7 @@ import { readTrainingData } from '../../data/trainingData';
 import { isUserError } from '../../errors';
 import type { Computing } from '../../publishing/computing';
 import { fileWithHash } from '../../publishing/fileWithHash';
+import { toleranceNats } from '../../publishing/lossCheck';
 import { failed, notChecked, passed } from '../../publishing/proof';
 import type { RunReportOf } from '../../publishing/reports';
 import { openTokenizer } from '../../tokenizer/tokenizer';
@@ -16,10 +17,7 @@ import { begunIn } from '../heal/folder';
 import type { Begun } from '../heal/identity';
 import type { ProofCheck } from './recipe';
 
-/** The device and the order of additions may be others. */
-const toleranceNats = 1e-3;
-
-export interface AdapterProof {
+interface AdapterProof {
   readonly folder: string;
   /** Of the model that it is for. */
   readonly base: string;

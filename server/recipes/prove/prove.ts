@@ -4,6 +4,7 @@ import { parseAdapterConfig, adapterConfigFile } from '../../checkpoint/adapterC
 import { namedBase } from '../../checkpoint/adapterBase';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
 import { isFile } from '../../checkpoint/folder';
+import { sublayersInOriginal } from '../../checkpoint/provenance';
 import { isUserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
 import type { TokenSourceReport } from '../../protocol/recipes';
@@ -108,16 +109,9 @@ function subjectOf(checkpoint: Checkpoint): LossSubject {
   const cut = isCut && {
     original: provenance.baseModel.name,
     removedBlocks: provenance.removedBlocks,
-    droppedSublayers: inOriginal(checkpoint),
+    droppedSublayers: sublayersInOriginal(provenance),
   };
   return { folder, name, cut: cut || null, calibration: calibrationIn(checkpoint) };
-}
-
-/** Sublayers that are dropped, by the numbers of the first model of all. */
-function inOriginal({ provenance }: Checkpoint) {
-  const kept = provenance?.keptBlocks ?? [];
-  const { attention, mlp } = provenance?.droppedSublayers ?? { attention: [], mlp: [] };
-  return { attention: attention.map((k) => kept[k]!), mlp: mlp.map((k) => kept[k]!) };
 }
 
 function calibrationIn({ provenance }: Checkpoint): TokenSourceReport | null {
