@@ -15,7 +15,6 @@ import { reportMarkdown, scoresMarkdown } from '../reporting/reportMarkdown';
 import { studyMarkdown } from '../reporting/studyMarkdown';
 import { stdout } from '../terminal';
 import { defaultDataFolder } from './serve';
-import { reportOf } from '../evaluation/reportFromHarness';
 import { nullIfMissing } from '../shared/systemErrors';
 
 interface ReportFlags {
@@ -110,31 +109,22 @@ const readText = (file: string) =>
   });
 
 async function understood(text: string, file: string, dateEpochMs: number): Promise<Found> {
-  const { evaluateReportSchema, harnessResultsSchema } = await import('../recipes/evaluate/reportSchema');
+  const { parseEvaluation, parseStudy } = await import('../recipes/parseReports');
   const json = parsed(text);
   const kind = typeof json === 'object' && json !== null && 'kind' in json ? json.kind : undefined;
-  if (kind === 'study') return { report: await study(json, file), dateEpochMs };
-  const results = harnessResultsSchema.safeParse(json);
-  if (results.success) return reportOf(results.data);
-  const report = evaluateReportSchema.safeParse(json);
-  if (report.success) return { report: report.data, dateEpochMs };
+  if (kind === 'study') {
+    const report = parseStudy(json);
+    if (report) return { report, dateEpochMs };
+    throw new UserError(
+      'badData',
+      `${file} is no whole report of a study; give the folder that the study was written to.`,
+    );
+  }
+  const found = parseEvaluation(json);
+  if (found) return { report: found.report, dateEpochMs: found.dateEpochMs ?? dateEpochMs };
   const what =
     typeof kind === 'string' && kind !== 'evaluate' ? `a report of ${kind}, not of evaluate` : 'no report of evaluate';
   throw new UserError('badData', `${file} is ${what} or study; give the file that evaluate --json wrote.`);
-}
-
-async function study(json: unknown, file: string): Promise<StudyReport> {
-  const { studyReportSchema } = await import('../recipes/study/reportSchema');
-  const report = studyReportSchema.safeParse(json);
-  if (report.success) {
-    // As it was, with the infinities that JSON does not have.
-    const { variants, evaluation } = report.data;
-    return { ...(json as object), variants, evaluation } as unknown as StudyReport;
-  }
-  throw new UserError(
-    'badData',
-    `${file} is no whole report of a study; give the folder that the study was written to.`,
-  );
 }
 
 /** Reports of runs carry a checksum. */

@@ -3,13 +3,10 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unsealed } from '../checkpoint/sealed';
 import { UserError } from '../errors';
-import { reportOf } from '../evaluation/reportFromHarness';
 import { readText } from '../files/text';
 import { type FoundReport, runReportSchema } from '../publishing/reports';
 import { nullIfMissing } from '../shared/systemErrors';
-import { evaluateReportSchema, harnessResultsSchema } from './evaluate/reportSchema';
-import type { StudyReport } from './study/recipe';
-import { studyReportSchema } from './study/reportSchema';
+import { parseEvaluation, parseStudy } from './parseReports';
 
 /** @throws UserError `notFound`, or `badData` for what is no report of a known kind. */
 export const readReports = (files: readonly string[]): Promise<FoundReport[]> => Promise.all(files.map(readReport));
@@ -22,17 +19,11 @@ async function readReport(place: string): Promise<FoundReport> {
   const json = unsealed(text);
   const kind = json !== null && 'kind' in json ? json.kind : undefined;
   if (kind === 'evaluate') {
-    const results = harnessResultsSchema.safeParse(json);
-    if (results.success) return reportOf(results.data).report;
-    const report = evaluateReportSchema.safeParse(json);
-    if (report.success) return report.data;
+    const found = parseEvaluation(json);
+    if (found) return found.report;
   } else if (kind === 'study') {
-    const report = studyReportSchema.safeParse(json);
-    // As it was, with the infinities that JSON does not have.
-    if (report.success) {
-      const { variants, evaluation } = report.data;
-      return { ...(json as object), variants, evaluation } as unknown as StudyReport;
-    }
+    const report = parseStudy(json);
+    if (report) return report;
   } else {
     const report = runReportSchema.safeParse(json);
     if (report.success) return report.data;
