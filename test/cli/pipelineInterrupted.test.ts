@@ -1,15 +1,6 @@
 // A pipeline that is killed between its steps or within one goes on when it is run again: no finished step is done twice, and the
 // report is the same. Moments are drawn by a seed.
-import {
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -17,7 +8,8 @@ import { mulberry32 } from '../../server/data/random';
 import type { PipelineReport } from '../../server/recipes/pipeline/recipe';
 import { long, modelFolder } from '../fixtures';
 import { storyText } from '../recipes/healing';
-import { contentsOf, espalier, isRunning, start, until } from './espalier';
+import { contentsOf, espalier, start, until } from './espalier';
+import { keptSteps, killedAt } from './interruptedSteps';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pipeline-interrupted-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -63,12 +55,7 @@ const findingsIn = (name: string): unknown =>
     ).replaceAll(join(root, name), 'OUT'),
   );
 
-/** When each kept step was written. */
-function keptIn(name: string): Record<string, number> {
-  const folder = join(root, name, 'steps');
-  const files = existsSync(folder) ? readdirSync(folder).filter((file) => /^[^.].*\.json$/.test(file)) : [];
-  return Object.fromEntries(files.map((file) => [file.replace('.json', ''), statSync(join(folder, file)).mtimeMs]));
-}
+const keptIn = (name: string) => keptSteps(join(root, name));
 
 let expected: unknown;
 beforeAll(async () => {
@@ -77,18 +64,6 @@ beforeAll(async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expected = findingsIn('whole');
 });
-
-/** Kills its whole process group once so many steps are kept, and a moment later. */
-async function killed(args: string[], name: string, nSteps: number, delayMs: number): Promise<void> {
-  const started = start(args, root);
-  let over = false;
-  void started.ended.then(() => (over = true));
-  await until(`${nSteps} steps are kept`, () => over || Object.keys(keptIn(name)).length >= nSteps, 60_000);
-  await new Promise((resolve) => setTimeout(resolve, delayMs));
-  if (!over) process.kill(-started.pid, 'SIGKILL');
-  await started.ended;
-  await until('all of it is gone', () => !isRunning(started.pid));
-}
 
 const random = mulberry32(11);
 const trials = Array.from({ length: long ? 20 : 3 }, (_, trial) => ({
@@ -106,7 +81,7 @@ describe.skipIf(process.platform !== 'linux')('a pipeline that is killed', () =>
   it.each(trials)('goes on to the same end, $trial: after $nSteps steps and $delayMs ms', async (trial) => {
     const name = `run-${trial.trial}`;
     const args = recipeFor(name);
-    await killed(args, name, trial.nSteps, trial.delayMs);
+    await killedAt(args, root, join(root, name), trial);
     const kept = keptIn(name);
     const { code, stderr } = await espalier(args, root);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

@@ -1,16 +1,6 @@
 // A study that is killed at any moment goes on when it is run again: no finished step is done twice, and the report is the
 // same. Moments are drawn by a seed.
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -18,7 +8,8 @@ import { mulberry32 } from '../../server/data/random';
 import type { StudyReport } from '../../server/recipes/study/recipe';
 import { long, modelFolder } from '../fixtures';
 import { storyText } from '../recipes/healing';
-import { contentsOf, espalier, isRunning, start, until } from './espalier';
+import { contentsOf, espalier, start, until } from './espalier';
+import { keptSteps, killedAt } from './interruptedSteps';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'study-interrupted-')));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -53,14 +44,7 @@ function findingsIn(name: string): unknown {
 }
 const read = (name: string) => JSON.parse(readFileSync(join(root, name, 'report.json'), 'utf8')) as StudyReport;
 
-/** When each kept step was written. */
-function keptIn(name: string): Record<string, number> {
-  const folder = join(root, name, 'steps');
-  const files = existsSync(folder)
-    ? readdirSync(folder).filter((file) => file.endsWith('.json') && !file.startsWith('.'))
-    : [];
-  return Object.fromEntries(files.map((file) => [file.replace('.json', ''), statSync(join(folder, file)).mtimeMs]));
-}
+const keptIn = (name: string) => keptSteps(join(root, name));
 
 let expected: unknown;
 beforeAll(async () => {
@@ -70,18 +54,6 @@ beforeAll(async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expected = findingsIn('whole');
 });
-
-/** Kills its whole process group once so many steps are kept, and a moment later. */
-async function killed(args: string[], name: string, nSteps: number, delayMs: number): Promise<void> {
-  const started = start(args, root);
-  let over = false;
-  void started.ended.then(() => (over = true));
-  await until(`${nSteps} steps are kept`, () => over || Object.keys(keptIn(name)).length >= nSteps, 60_000);
-  await new Promise((resolve) => setTimeout(resolve, delayMs));
-  if (!over) process.kill(-started.pid, 'SIGKILL');
-  await started.ended;
-  await until('all of it is gone', () => !isRunning(started.pid));
-}
 
 const random = mulberry32(7);
 const trials = Array.from({ length: long ? 20 : 4 }, (_, trial) => ({
@@ -103,7 +75,7 @@ describe.skipIf(process.platform !== 'linux')('a study that is killed', () => {
   it.each(trials)('goes on to the same end, $trial: after $nSteps steps and $delayMs ms', async (trial) => {
     const name = `run-${trial.trial}`;
     const args = recipeFor(name);
-    await killed(args, name, trial.nSteps, trial.delayMs);
+    await killedAt(args, root, join(root, name), trial);
     const kept = keptIn(name);
     const { code, stderr } = await espalier(args, root);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

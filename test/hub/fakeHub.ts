@@ -44,6 +44,16 @@ export type Fault =
   /** What was asked for is done, and nobody is told. */
   | { readonly answerLost: true };
 
+/** The fault at the first request that has it, and then never again. */
+export function once(fault: (asked: Asked) => Fault | null): FakeHub['fault'] {
+  let isDone = false;
+  return (asked) => {
+    const found = isDone ? null : fault(asked);
+    if (found) isDone = true;
+    return found;
+  };
+}
+
 export interface FakeHub {
   /** For HF_ENDPOINT. */
   readonly endpoint: string;

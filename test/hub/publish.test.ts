@@ -10,7 +10,7 @@ import { lookAtTarget, type PublishAs, publishFiles, writingAccount } from '../.
 import { withFolder } from '../../server/recipes/publish/folder';
 import { sha256 } from './fake/answer';
 import { addCommit, commitOf } from './fake/repositories';
-import { type Asked, type FakeHub, type Fault, openFakeHub } from './fakeHub';
+import { type Asked, type FakeHub, type Fault, once, openFakeHub } from './fakeHub';
 import { beside, notNeeded, shards, single, someBytes } from './models';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'publish-')));
@@ -190,14 +190,6 @@ describe('a published folder', () => {
 
 const to = (pattern: RegExp, fault: Fault) => (asked: Asked) =>
   pattern.test(`${asked.method} ${asked.path}`) ? fault : null;
-const once = (fault: (asked: Asked) => Fault | null) => {
-  let isDone = false;
-  return (asked: Asked) => {
-    const found = isDone ? null : fault(asked);
-    if (found) isDone = true;
-    return found;
-  };
-};
 
 describe('the token', () => {
   it('goes to the endpoint, and not to the store', async () => {

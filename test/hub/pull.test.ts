@@ -20,7 +20,7 @@ import { parseRepository } from '../../server/shared/repositoryName';
 import { installFaults } from '../faults/layer';
 import { gitHash, sha256 } from './fake/answer';
 import { isLarge, mainCommit } from './fake/repositories';
-import { type Asked, type FakeHub, type Fault, openFakeHub } from './fakeHub';
+import { type Asked, type FakeHub, type Fault, once, openFakeHub } from './fakeHub';
 import { beside, sharded, shards, single, someBytes } from './models';
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'pull-')));
@@ -205,14 +205,6 @@ describe('the token', () => {
 
 const to = (pattern: RegExp, fault: Fault) => (asked: Asked) => (pattern.test(asked.path) ? fault : null);
 const weights = /model\.safetensors\?signature/;
-const once = (fault: (asked: Asked) => Fault | null) => {
-  let isDone = false;
-  return (asked: Asked) => {
-    const found = isDone ? null : fault(asked);
-    if (found) isDone = true;
-    return found;
-  };
-};
 
 describe('one sentence', () => {
   const rows: { what: string; name?: string; fault?: FakeHub['fault']; given?: Given; code: string; says: RegExp }[] = [
