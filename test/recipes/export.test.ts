@@ -9,7 +9,7 @@ import type { ExportReport } from '../../server/recipes/export/recipe';
 import { runExport } from '../../server/recipes/export/export';
 import { recipeSchema } from '../../server/recipes/kinds';
 import { espalier } from '../cli/inProcess';
-import { modelFolder } from '../fixtures';
+import { modelFolder, repoRoot } from '../fixtures';
 
 const stories = modelFolder('stories260k');
 let folder: string;
@@ -76,6 +76,19 @@ describe('a pruned model', () => {
     expect(said).toContain(`lms import ${at('pruned.gguf')}`);
     expect(said).toContain('llama-quantize --prune-layers 1,3 ORIGINAL.gguf PRUNED.gguf COPY');
   });
+});
+
+it('a model with narrower MLPs is no cut that llama-quantize could make', async () => {
+  const text = ['--text', join(repoRoot, 'media/demo/tinystories.txt'), '--sequences', '1', '--tokens', '32'];
+  const narrow = ['prune', stories, '--drop', '1', '--mlp-width', '128', ...text, '--out', at('narrow'), '--quiet'];
+  expect((await espalier(narrow, folder)).code).toBe(0);
+  const { code, stdout } = await espalier(
+    ['export', at('narrow'), '--gguf', 'f16', '--out', at('narrow.gguf')],
+    folder,
+  );
+  expect(code).toBe(0);
+  expect(stdout).toContain('llama-cli -m');
+  expect(stdout).not.toContain('--prune-layers');
 });
 
 describe('a model with dropped sublayers', () => {

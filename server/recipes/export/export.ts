@@ -57,7 +57,9 @@ export const runExport = ({ model, gguf, out }: ExportRecipe, run: Run): Promise
 function cutOf({ provenance }: Checkpoint): ExportReport['cut'] {
   if (!provenance || provenance.removedBlocks.length === 0) return null;
   const { attention = [], mlp = [] } = provenance.droppedSublayers ?? {};
-  const isPlain = provenance.steps.every(({ kind, repair }) => kind === 'prune' && repair === undefined);
+  const isPlain = provenance.steps.every(
+    ({ kind, repair, mlpWidth }) => kind === 'prune' && repair === undefined && mlpWidth === undefined,
+  );
   if (!isPlain || attention.length + mlp.length > 0) return null;
   return { original: provenance.baseModel.name, removedBlocks: [...provenance.removedBlocks] };
 }
