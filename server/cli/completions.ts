@@ -8,7 +8,7 @@ import type { Kind, RecipeOf } from '../recipes/kinds';
 import type { PruneRecipe } from '../recipes/prune/recipe';
 import type { PublishRecipe } from '../recipes/publish/recipe';
 import type { PullRecipe } from '../recipes/pull/recipe';
-import { isRepository, isRevision } from '../protocol/repositoryNames';
+import { isOwnedRepository, isRevision } from '../protocol/repositoryNames';
 import { isEmpty } from '../shared/dropSets';
 import { parseRepository } from '../shared/repositoryName';
 import { type DropFlags, dropOptions } from './options';
@@ -35,7 +35,7 @@ function completePull({ repository, tasks, ...recipe }: PullRecipe): PullRecipe 
 function completePublish(recipe: PublishRecipe, flags: { public?: boolean }): PublishRecipe {
   const visibility = flags.public ? 'public' : 'private';
   const { repository } = recipe;
-  if (!isRepository(repository) || !repository.includes('/'))
+  if (!isOwnedRepository(repository))
     throw new UserError(
       'usage',
       `${JSON.stringify(repository)} names no repository of the hub; give --repo OWNER/NAME.`,

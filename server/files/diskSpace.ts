@@ -1,6 +1,15 @@
 // Room on a disk, asked before something large is written.
 import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { UserError } from '../errors';
+import { nullIfMissing } from '../shared/systemErrors';
+
+/** Bytes that are free on the disk that a folder lies on, or will lie on. */
+export async function freeBytesOf(folder: string): Promise<number> {
+  const found = await statfs(folder).catch(nullIfMissing);
+  if (found) return found.bavail * found.bsize;
+  return freeBytesOf(dirname(folder));
+}
 
 /**
  * @param target for the sentence
@@ -8,8 +17,7 @@ import { UserError } from '../errors';
  * @throws UserError `cannotWrite`
  */
 export async function refuseFullDisk(target: string, folder: string, neededBytes: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  const freeBytes = bavail * bsize;
+  const freeBytes = await freeBytesOf(folder);
   if (neededBytes <= freeBytes) return;
   throw new UserError(
     'cannotWrite',

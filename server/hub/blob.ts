@@ -121,8 +121,8 @@ async function receiveOnce(
   if (partial.have < file.sizeBytes) throw new HubFailure(cutOff(file), { of: 'connection', afterMs: 0 });
 }
 
-/** git hashes the length before the content. */
-function newHash({ hash, sizeBytes }: HubFile): Hash {
+/** Of a file's content, as the hub hashes it: git hashes the length before the content. */
+export function newHash({ hash, sizeBytes }: HubFile): Hash {
   return hash.of === 'content' ? createHash('sha256') : createHash('sha1').update(`blob ${sizeBytes}\0`);
 }
 

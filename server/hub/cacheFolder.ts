@@ -1,7 +1,7 @@
 // Hugging Face's cache as huggingface_hub lays it out: `blobs/` by hash, `snapshots/COMMIT/` with links to them, `refs/REVISION`
 // with a commit. Its own tools may work in it at the same time: whatever gets its name is whole by then, and names in the making are
 // ours alone. (Their locks are advisory ones of the system, which Node cannot take; since version 2 nothing depends on them.)
-import { link, mkdir, readFile, readlink, rm, stat, statfs, symlink } from 'node:fs/promises';
+import { link, mkdir, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join, posix } from 'node:path';
 import { writeStagedFile } from '../checkpoint/stagedFile';
 import { type HeldFolder, holdFolder, refuseElsewhere } from '../files/contained';
@@ -81,13 +81,6 @@ export async function removeDeadLocks({ cache }: CachedRepository): Promise<void
 const cannotMake = (path: string) => (error: unknown) => {
   throw cannotWrite(error, path);
 };
-
-/** Of the disk that a folder lies on, or will lie on. */
-export async function freeBytesOf(folder: string): Promise<number> {
-  const found = await statfs(folder).catch(nullIfMissing);
-  if (found) return found.bavail * found.bsize;
-  return freeBytesOf(dirname(folder));
-}
 
 /** Gives files their names in the snapshot of a commit, in this order, and then the commit to the revision. All blobs are there. */
 export async function nameSnapshot(

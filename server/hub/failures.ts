@@ -67,6 +67,12 @@ export interface Patience {
   readonly onWait?: (ms: number, why: UserError) => void;
 }
 
+/** Tells of each wait that has some length, in a sentence. */
+export const tellingWaits =
+  (warn: (text: string) => void): NonNullable<Patience['onWait']> =>
+  (ms, why) =>
+    warn(`${why.message} Trying again in ${Math.round(ms / 1000)} s.`);
+
 const mostTries = 5;
 const firstPauseMs = 1000;
 /** Who is asked to wait for longer tells the person. */

@@ -42,7 +42,7 @@ export function neededFiles(
 const alsoBeside = new Set(['config.json', provenanceFile, 'README.md']);
 
 /** Whether a file is part of a model beside its weights. */
-export function isBesideWeights(path: string): boolean {
+function isBesideWeights(path: string): boolean {
   const [first, second, ...more] = path.split('/') as [string, ...string[]];
   if (second !== undefined) return more.length === 0 && first === templateFolder && second.endsWith('.jinja');
   return namesBeside.has(first) || alsoBeside.has(first) || isVocabulary(first) || isLicence(first);

@@ -23,7 +23,7 @@ export function refsIn(answer: string, endpoint: URL): Refs {
   return { branches: byName(branches), tags: byName(tags) };
 }
 
-/** Whether a token may only read; null: the hub does not say, as for tokens with rights of their own. */
+/** Whose a token is, and whether it may only read; where the hub does not say, as of tokens with rights of their own, it may write. */
 export function roleIn(answer: string, endpoint: URL): { readonly name: string; readonly onlyReads: boolean } {
   const auth = z.object({ accessToken: z.object({ role: text.optional() }).optional() }).optional();
   const { name, auth: found } = understood(z.object({ name: text, auth }), answer, endpoint);

@@ -5,12 +5,12 @@ import type { HeldFolder } from '../files/contained';
 import type { DownloadPlan } from '../protocol/engine';
 import { size } from '../shared/numbers';
 import { hexOf, type HubFile } from './answers';
+import { freeBytesOf } from '../files/diskSpace';
 import { fetchBlob, partialName } from './blob';
 import {
   bytesIn,
   cachedCommit,
   type CachedRepository,
-  freeBytesOf,
   hasBlob,
   isCached,
   nameSnapshot,
@@ -18,7 +18,7 @@ import {
   snapshotFolder,
   withBlobs,
 } from './cacheFolder';
-import type { Patience } from './failures';
+import { type Patience, tellingWaits } from './failures';
 import type { HubSettings } from './hubSettings';
 import type { Subject } from './refusalRow';
 import { openFile } from './repository';
@@ -53,11 +53,11 @@ export const patienceOf = ({ signal, pause, onWarning }: PullOptions, reconnects
   signal,
   reconnects,
   ...(pause && { pause }),
-  onWait: (ms, why) => onWarning(`${why.message} Trying again in ${Math.round(ms / 1000)} s.`),
+  onWait: tellingWaits(onWarning),
 });
 
 /** Whether nothing is left to be done; what is there may lie on a disk that takes nothing. */
-export async function isWhole({ subject, place, commit, files }: Part): Promise<boolean> {
+async function isWhole({ subject, place, commit, files }: Part): Promise<boolean> {
   const folder = snapshotFolder(place, commit);
   if ((await without(files, (file) => isCached(folder, file))).length > 0) return false;
   return (await cachedCommit(place, subject.revision)) === commit;
@@ -102,7 +102,7 @@ const distinct = (files: readonly HubFile[]): HubFile[] => [
   ...new Map(files.map((file) => [hexOf(file.hash), file])).values(),
 ];
 
-export async function without(files: readonly HubFile[], is: (file: HubFile) => Promise<boolean>): Promise<HubFile[]> {
+async function without(files: readonly HubFile[], is: (file: HubFile) => Promise<boolean>): Promise<HubFile[]> {
   const left: HubFile[] = [];
   for (const file of files) if (!(await is(file))) left.push(file);
   return left;

@@ -1,6 +1,6 @@
 // Whether a commit on the hub holds what would be published, by the hashes that the hub says.
-import { createHash } from 'node:crypto';
 import { hexOf, type HubFile } from './answers';
+import { newHash } from './blob';
 import type { FileToSend } from './commitFiles';
 
 /** What else the commit holds makes no difference. Files are read only where all are there in the right size. */
@@ -12,8 +12,8 @@ export async function areTheSame(files: readonly FileToSend[], there: readonly H
   return true;
 }
 
-async function hashAs(content: Blob, { hash, sizeBytes }: HubFile): Promise<string> {
-  const hashing = hash.of === 'content' ? createHash('sha256') : createHash('sha1').update(`blob ${sizeBytes}\0`);
+async function hashAs(content: Blob, file: HubFile): Promise<string> {
+  const hashing = newHash(file);
   for await (const chunk of content.stream()) hashing.update(chunk);
   return hashing.digest('hex');
 }

@@ -135,9 +135,10 @@ const packedTokens = 512;
 /** The time of all its steps, and the memory of the largest that reads the original: the analysis, or the first healing. */
 async function plannedStudy(asked: AskedStudy, checkpoint: Checkpoint, limits: MemoryLimits): Promise<PlannedWork> {
   const { config } = checkpoint;
-  const { recipe } = countedStudy(asked, summarize(checkpoint));
+  const model = summarize(checkpoint);
+  const { recipe } = countedStudy(asked, model);
   checkStudy(recipe, config.nBlocks);
-  const steps = planStudy(recipe, summarize(checkpoint), supposedSets(recipe));
+  const steps = planStudy(recipe, model, supposedSets(recipe));
   const healing = steps.steps.flatMap(({ recipe: each }) => (each.kind === 'heal' ? [each] : []))[0];
   const healed = healing && (await shapeOfHealing(healing, checkpoint));
   const shapes = {

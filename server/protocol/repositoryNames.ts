@@ -9,6 +9,9 @@ export type RepositoryKind = 'models' | 'datasets';
 export const isRepository = (text: string): boolean =>
   /^(?:\b[\w.-]{1,96}\b\/)?\b[\w.-]{1,96}\b$/.test(text) && !/--|\.\.|\.git$/.test(text);
 
+/** One that names its owner, too, as those do that are made today. */
+export const isOwnedRepository = (text: string): boolean => isRepository(text) && text.includes('/');
+
 /** A branch, a tag, or a commit. */
 export const isRevision = (text: string): boolean =>
   /^[\w.-]+(?:\/[\w.-]+)*$/.test(text) && text.length <= 200 && !/(?:^|\/)\.\.?(?:\/|$)|\.lock$/.test(text);

@@ -1,7 +1,7 @@
 // A rule whose count is a budget, made into one that says how many blocks go. Pure.
 import type { AskedRule, Budget, DropRule } from '../protocol/recipes';
 import type { Fitting } from '../protocol/reports';
-import { fitting, type ModelSizes } from '../shared/budget';
+import { fitting, type ModelSizes, mostThatMayGo } from '../shared/budget';
 import { emptyDropSet } from '../shared/dropSets';
 
 export interface MetBudget {
@@ -24,9 +24,7 @@ export function resolvedRule(rule: AskedRule, sizes: () => ModelSizes): Resolved
   const { count, ...rest } = rule;
   if (typeof count === 'number') return { rule: { ...rest, count }, met: null };
   const model = sizes();
-  // The deepest block of all stays in any case.
-  const free = model.nBlocks - new Set(rest.protected).size;
-  const met = { budget: count, fitting: fitting(count, model, Math.max(1, Math.min(model.nBlocks - 1, free))) };
+  const met = { budget: count, fitting: fitting(count, model, mostThatMayGo(model.nBlocks, rest.protected)) };
   // Channels alone may be enough.
   const isWhole = met.fitting.count === 0;
   return { rule: isWhole ? { kind: 'chosen', ...emptyDropSet } : { ...rest, count: met.fitting.count }, met };

@@ -177,3 +177,7 @@ function whyNearest(budget: Budget, sizes: ModelSizes, { count, mlpWidth }: Piec
   const next = mlpWidth === sizes.mlpWidth ? measure(count - 1, mlpWidth) : measure(count, mlpWidth + 1);
   return `The nearest below ${inWords(target)} is ${inWords(found)}, ${percent(1 - found / target)} less: with ${step} more it would be ${inWords(next)}.`;
 }
+
+/** How many blocks may go: one stays in any case, and those that are protected. */
+export const mostThatMayGo = (nBlocks: number, kept: readonly number[]): number =>
+  Math.max(1, Math.min(nBlocks - 1, nBlocks - new Set(kept).size));

@@ -237,3 +237,7 @@ export const choosingMethods = {
 export type ChoosingMethodName = keyof typeof choosingMethods;
 export const choosingMethodNames = Object.keys(choosingMethods) as ChoosingMethodName[];
 export const isChoosingMethod = (name: string): name is ChoosingMethodName => Object.hasOwn(choosingMethods, name);
+
+/** What a method gives scores of; losses are of blocks. */
+export const scoredBy = (method: string): ImportanceMethod['of'] =>
+  isImportanceMethod(method) ? importanceMethod(method).of : 'block';

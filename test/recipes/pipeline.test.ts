@@ -207,6 +207,16 @@ describe('before anything is written, it is refused', () => {
       /prunes \$prune, but scores analyzes .*; both have to be the same/,
     ],
     [
+      'where a budget and a width both say how many channels stay',
+      prune.replace('count: 1 } }', 'count: { kind: fit, bytes: 800000 } }, mlpWidth: 100 }'),
+      /^Step prune: A budget says how many channels stay; leave out the width of the MLPs, or the budget\.$/,
+    ],
+    [
+      'where more channels shall stay than there are',
+      prune.replace('count: 1 } }', 'count: 1 }, mlpWidth: 173 }'),
+      /^Step prune: The MLPs have 172 channels, so that 173 cannot stay; keep fewer\.$/,
+    ],
+    [
       'where more blocks shall go than there are',
       prune.replace('count: 1', 'count: 5'),
       /^Step prune: 5 blocks cannot be dropped/,

@@ -1,5 +1,6 @@
 // Everything that the page shows of one state, computed once before a rendering: ranks, surprises, known losses,
 // suggestions. No part of the page computes such things for itself.
+import { mostThatMayGo } from '../../server/shared/budget';
 import type { DropSet } from '../../server/protocol/recipes';
 import type { MeasuredLoss } from '../../server/protocol/reports';
 import type { RunSummary } from '../../server/protocol/server';
@@ -71,7 +72,7 @@ export function viewOf(state: PageState): View {
   const sublayers = sublayersOf(analysis, nBlocks);
   const sets = measuredSets(analysis, state.answers);
   const greedy = greedySetsOf(analysis);
-  const mostCount = Math.max(1, Math.min(nBlocks - 1, nBlocks - choice.protected.length));
+  const mostCount = mostThatMayGo(nBlocks, choice.protected);
   const counts = Array.from({ length: countsShown }, (_, i) => firstCount + i).filter((n) => n <= mostCount);
   const suggestionsOf = (of: readonly number[]) =>
     suggestionRows({

@@ -1,6 +1,6 @@
 // The state of the publish page and its transitions, and what can be done in it. Pure.
 import type { PublishRun, PublishSettings, PublishState } from '../../server/protocol/pages/publish';
-import { isRepository, isRevision } from '../../server/protocol/repositoryNames';
+import { isOwnedRepository, isRevision } from '../../server/protocol/repositoryNames';
 import type { ProofCheck } from '../../server/recipes/prove/recipe';
 import type { PublishedFolder } from '../../server/recipes/publish/recipe';
 import { isActive } from '../components/runState';
@@ -27,13 +27,11 @@ export function nextState(state: PageState, action: Action): PageState {
 
 /** What is wrong with what was typed, in a sentence; null: nothing. */
 export function problemOf({ repository, branch, tag, base }: PublishSettings): string | null {
-  if (!isOwned(repository)) return 'Give the repository as OWNER/NAME.';
+  if (!isOwnedRepository(repository)) return 'Give the repository as OWNER/NAME.';
   if (!isRevision(branch)) return 'Give another name for the branch.';
-  if (base !== '' && !isOwned(base)) return 'Give what it was made from as OWNER/NAME.';
+  if (base !== '' && !isOwnedRepository(base)) return 'Give what it was made from as OWNER/NAME.';
   return tag === '' || isRevision(tag) ? null : 'Give another name for the tag.';
 }
-
-const isOwned = (name: string): boolean => isRepository(name) && name.includes('/');
 
 export const goesOn = ({ host }: PageState): PublishRun | null =>
   host.run && isActive(host.run.run.state) ? host.run : null;

@@ -9,7 +9,7 @@ import { provenanceFile, sublayersInOriginal } from '../../checkpoint/provenance
 import { isUserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
 import { architectureFor } from '../../gguf/refusals';
-import { isRepository } from '../../protocol/repositoryNames';
+import { isOwnedRepository } from '../../protocol/repositoryNames';
 import type { CardFile } from '../../publishing/card/card';
 import type { CardFacts, Cut } from '../../publishing/card/facts';
 import { findOriginal } from '../heal/findOriginal';
@@ -89,7 +89,7 @@ function refusalOf(checkpoint: Checkpoint): string | null {
 }
 
 const isHubName = (name: string | null | undefined): name is string =>
-  typeof name === 'string' && name.includes('/') && isRepository(name);
+  typeof name === 'string' && isOwnedRepository(name);
 
 /** In a cache the folder is the snapshot. */
 const placeOf = (given: string): Promise<Pick<Checkpoint, 'name' | 'folder'>> =>

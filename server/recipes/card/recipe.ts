@@ -1,14 +1,12 @@
 // card: the model card of a folder, from the reports of the runs that made and measured it.
 import * as z from 'zod';
 import { path } from '../../protocol/recipes';
-import { isRepository } from '../../protocol/repositoryNames';
+import { isOwnedRepository } from '../../protocol/repositoryNames';
 import type { CommandLine } from '../commandLine';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
-const onHub = z
-  .string()
-  .max(200)
-  .refine((text) => isRepository(text) && text.includes('/'), 'a repository is named OWNER/NAME');
+/** OWNER/NAME; publishing has it too. */
+export const onHub = z.string().max(200).refine(isOwnedRepository, 'a repository is named OWNER/NAME');
 
 /** What a card is made of; publishing has it too. */
 export const cardFields = {

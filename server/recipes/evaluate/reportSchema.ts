@@ -3,13 +3,13 @@ import * as z from 'zod';
 import { weightWidth } from '../../protocol/recipes';
 import { metricNames } from '../../shared/metrics';
 
-const count = z.int().nonnegative();
+export const count = z.int().nonnegative();
 const metric = z.enum(metricNames);
 const file = z.object({ name: z.string(), sha256: z.string(), sizeBytes: z.number() });
 const blocks = z.array(count);
 const drop = z.object({ blocks, attention: blocks, mlp: blocks });
 /** JSON has no infinity; what was beyond numbers is null there. */
-const figure = z
+export const figure = z
   .number()
   .nullable()
   .transform((value) => value ?? Number.NaN);

@@ -25,6 +25,7 @@ import {
   type PipelineStepReport,
   stepNamed,
 } from './recipe';
+import { widthAsked } from '../prune/channels';
 import { type StepRunners, stepRunners, whyItEnds } from './runners';
 
 /** Throws UserError('cancelled') after the signal; what is finished by then stays. */
@@ -99,8 +100,8 @@ function resolvedStep(step: Step, out: string, carried: ReadonlyMap<string, Pipe
   const analysis = carried.get(step.scores)!.report as AnalyzeReport;
   const { rule, met } = resolvedRule(recipe.rule, () => sizesOf(analysis.model, recipe));
   const { drop } = choose(rule, analysis.model.nBlocks, analysis);
-  const width = met?.fitting.mlpWidth;
-  return { ...recipe, rule: { kind: 'chosen', ...drop }, ...(width && { mlpWidth: width }) };
+  const width = widthAsked(recipe.mlpWidth, met, analysis.model.mlpWidth);
+  return { ...recipe, rule: { kind: 'chosen', ...drop }, ...(width !== null && { mlpWidth: width }) };
 }
 
 const reportFile = (out: string, id: string): string => join(out, 'reports', `${id}.json`);

@@ -7,16 +7,16 @@ import { UserError } from '../../errors';
 import { resolvedRule } from '../../pruning/budgetRule';
 import { checkRule } from '../../pruning/choose';
 import { sizesOf } from '../../shared/budget';
-import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
+import { scoredBy } from '../../shared/methods';
 import { nullIfMissing } from '../../shared/systemErrors';
 import { openTokenizer } from '../../tokenizer/tokenizer';
-import { kinds } from '../kinds';
+import { kinds, modelsOf } from '../kinds';
 import { summarize } from '../modelSummary';
 import type { Run } from '../recipeContext';
 import { sequencesFor } from '../sequences';
 import { hashFiles } from '../stepFolder';
 import { checkTasks, modelSha256 } from '../study/inputs';
-import { needsText } from '../prune/channels';
+import { needsText, widthAsked } from '../prune/channels';
 import { methodNames } from '../work';
 import { type PipelineStepKind, stepNamed } from './recipe';
 import { type Step, type StepRecipe, withPaths } from './steps';
@@ -76,8 +76,7 @@ async function checkStep(step: Step, originOf: OriginOf, pullsTasks: boolean, ru
   const { data } = recipe.kind === 'evaluate' ? recipe : { data: null };
   if (data !== null && !(await stat(data).catch(nullIfMissing))?.isDirectory())
     throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data.`);
-  const models = 'models' in recipe ? recipe.models : 'model' in recipe ? [recipe.model] : [];
-  const origins = models.map(originOf);
+  const origins = modelsOf(recipe).map(originOf);
   const [origin] = origins;
   if (!origin || origins.includes(null) || recipe.kind === 'prove' || recipe.kind === 'publish') return;
   const standIn = withPaths(recipe, (path, to) => (to === 'modelFolder' ? (originOf(path) ?? path) : path));
@@ -99,10 +98,10 @@ const checks: Checks = {
   async prune({ rule: asked, source, repair, ...form }, checkpoint, { scores }) {
     const model = summarize(checkpoint);
     const { rule, met } = resolvedRule(asked, () => sizesOf(model, form));
-    if ((met?.fitting.mlpWidth ?? form.mlpWidth ?? null) !== null && !source) throw needsText();
+    if (widthAsked(form.mlpWidth, met, model.mlpWidth) !== null && !source) throw needsText();
     if (rule.kind === 'method' && scores === null && !source)
       throw new UserError('usage', `The method ${rule.method} needs a text; give the step a source, or scores.`);
-    checkRule(rule, model.nBlocks, rule.kind === 'method' ? scoresOf(rule.method) : 'block');
+    checkRule(rule, model.nBlocks, rule.kind === 'method' ? scoredBy(rule.method) : 'block');
     if (source && (repair || scores === null)) await sequencesFor(checkpoint, source);
   },
   async heal({ data, loop }, checkpoint) {
@@ -113,9 +112,3 @@ const checks: Checks = {
   evaluate: (recipe) => checkTasks(recipe),
   perplexity: ({ source }, checkpoint) => sequencesFor(checkpoint, source),
 };
-
-/** Losses are of blocks. */
-const scoresOf = (method: string) =>
-  importanceMethodNames.includes(method as ImportanceMethodName)
-    ? importanceMethod(method as ImportanceMethodName).of
-    : 'block';

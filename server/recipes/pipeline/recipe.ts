@@ -15,7 +15,8 @@ import { type PublishReport, publishKind } from '../publish/recipe';
 import { type PullReport, pullKind } from '../pull/recipe';
 import { type RecipeKind, typeOf } from '../recipeKind';
 
-const id = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'an id is made of small letters, digits and -');
+const idPattern = '[a-z][a-z0-9-]{0,39}';
+const id = z.string().regex(new RegExp(`^${idPattern}$`), 'an id is made of small letters, digits and -');
 
 /** What is the same in all steps, or nobody's business but the step's. */
 const own = ['out', 'compute', 'samples', 'mergekit', 'resume', 'stay'] as const;
@@ -56,8 +57,9 @@ const schema = z.strictObject({
 });
 export type PipelineRecipe = z.output<typeof schema>;
 
+const namedPattern = new RegExp(`^\\$(${idPattern})$`);
 /** The step that a path stands for; null: it is a path. */
-export const stepNamed = (text: string): string | null => /^\$([a-z][a-z0-9-]{0,39})$/.exec(text)?.[1] ?? null;
+export const stepNamed = (text: string): string | null => namedPattern.exec(text)?.[1] ?? null;
 
 export type PipelineStepReport =
   | PullReport

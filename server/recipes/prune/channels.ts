@@ -5,6 +5,7 @@ import type { NarrowerMlps } from '../../checkpoint/narrowerMlps';
 import { UserError } from '../../errors';
 import { pathWithout } from '../../model/path';
 import type { DropSet } from '../../protocol/recipes';
+import type { MetBudget } from '../../pruning/budgetRule';
 import { channelsThatStay } from '../../pruning/mlpChannels';
 import { progress, type Run, withDevice, withModel } from '../recipeContext';
 import { sequencesFor } from '../sequences';
@@ -15,6 +16,24 @@ export const needsText = () =>
     'usage',
     'Channels of the MLPs are chosen by what they add on a text: add --text FILE, or drop whole blocks only (--whole-blocks).',
   );
+
+/**
+ * How many channels of each MLP stay; null: all.
+ * @param mlpWidth what the recipe names
+ * @param all how many there are
+ * @throws UserError `usage` where a budget says it, too, `badChoice` for more than there are
+ */
+export function widthAsked(mlpWidth: number | undefined, met: MetBudget | null, all: number): number | null {
+  if (mlpWidth === undefined) return met?.fitting.mlpWidth ?? null;
+  if (met)
+    throw new UserError(
+      'usage',
+      'A budget says how many channels stay; leave out the width of the MLPs, or the budget.',
+    );
+  if (mlpWidth > all)
+    throw new UserError('badChoice', `The MLPs have ${all} channels, so that ${mlpWidth} cannot stay; keep fewer.`);
+  return mlpWidth === all ? null : mlpWidth;
+}
 
 /** @throws UserError `usage` without a text */
 export function narrowerMlps(

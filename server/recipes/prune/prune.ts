@@ -10,8 +10,8 @@ import { checkRule, type Choice, choose } from '../../pruning/choose';
 import { ofBlocks } from '../../shared/dropSets';
 import { toMergekitYaml } from '../../pruning/mergekit';
 import type { NarrowerMlps } from '../../checkpoint/narrowerMlps';
-import { type MetBudget, resolvedRule } from '../../pruning/budgetRule';
-import { narrowerMlps, needsText } from './channels';
+import { resolvedRule } from '../../pruning/budgetRule';
+import { narrowerMlps, needsText, widthAsked } from './channels';
 import type { DropRule, DropSet, Dtype } from '../../protocol/recipes';
 import { sizeOf, sizesOf } from '../../shared/budget';
 import type { PruneRecipe, PruneReport } from './recipe';
@@ -32,7 +32,7 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
     const model = summarize(checkpoint);
     const sizes = sizesOf(model, recipe);
     const { rule, met } = resolvedRule(recipe.rule, () => sizes);
-    const mlpWidth = widthAsked(recipe, met, model.mlpWidth);
+    const mlpWidth = widthAsked(recipe.mlpWidth, met, model.mlpWidth);
     if (mlpWidth !== null && !recipe.source) throw needsText();
     if (met?.fitting.nearest) run.emit({ kind: 'warning', text: met.fitting.nearest });
     const measured = await measure(checkpoint, rule, recipe, run);
@@ -69,19 +69,6 @@ export const runPrune = (recipe: PruneRecipe, run: Run): Promise<PruneReport> =>
       peakMemoryBytes: peakMemoryBytes(),
     };
   });
-
-/** null: all channels stay. */
-function widthAsked({ mlpWidth }: PruneRecipe, met: MetBudget | null, all: number): number | null {
-  if (mlpWidth === undefined) return met?.fitting.mlpWidth ?? null;
-  if (met)
-    throw new UserError(
-      'usage',
-      'A budget says how many channels stay; leave out the width of the MLPs, or the budget.',
-    );
-  if (mlpWidth > all)
-    throw new UserError('badChoice', `The MLPs have ${all} channels, so that ${mlpWidth} cannot stay; keep fewer.`);
-  return mlpWidth === all ? null : mlpWidth;
-}
 
 function refuseForMergekit({ mergekit }: PruneRecipe, drop: DropSet, mlpWidth: number | null): void {
   if (!mergekit) return;

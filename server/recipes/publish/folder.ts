@@ -1,7 +1,7 @@
 // What of a folder is published: what a model or an adapter is made of, its card and its licence, as a pull would fetch it. Pickles,
 // code and whatever else lies there stay where they are, and are named.
 import { readdir } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
+import { basename, join } from 'node:path';
 import type { FileHandle } from 'node:fs/promises';
 import { readIndex } from '../../checkpoint/shards';
 import { sourceIdentityOf } from '../../checkpoint/sourceIdentity';
@@ -82,7 +82,7 @@ async function pathsIn(folder: string): Promise<string[]> {
     if (!entry.isDirectory()) found.push(entry.name);
     else for (const inner of await list(join(folder, entry.name))) found.push(`${entry.name}/${inner.name}`);
   }
-  return found.map((path) => path.split(sep).join('/'));
+  return found;
 }
 
 /** A folder of which nothing is published is named by itself. */

@@ -45,7 +45,13 @@ export async function prepare(
 }
 
 const cardFieldsOf = ({ prose, base, license, languages, datasets, newVersion, registered }: PublishRecipe) => ({
-  ...{ prose, base, license, languages, datasets, newVersion, registered },
+  prose,
+  base,
+  license,
+  languages,
+  datasets,
+  newVersion,
+  registered,
 });
 
 const hasCardOfOthers = async (folder: string): Promise<boolean> =>

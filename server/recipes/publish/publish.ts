@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { type HubSettings, inWords, readHubSettings } from '../../hub/hubSettings';
 import type { PublishCalls } from '../../hub/publishCalls';
+import { tellingWaits } from '../../hub/failures';
 import { lookAtTarget, publishFiles, type Target, writingAccount } from '../../hub/publishFiles';
 import { pageOf } from '../../hub/refusalRow';
 import { type Run, versions } from '../recipeContext';
@@ -60,8 +61,7 @@ const callsOf = ({ recipe, settings, run }: Publishing, repository: string): Pub
     signal: run.signal,
     reconnects: true,
     publishing: 'hub',
-    onWait: (ms, why) =>
-      run.emit({ kind: 'warning', text: `${why.message} Trying again in ${Math.round(ms / 1000)} s.` }),
+    onWait: tellingWaits((text) => run.emit({ kind: 'warning', text })),
   },
 });
 

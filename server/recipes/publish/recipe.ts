@@ -1,8 +1,8 @@
 // publish: a model or an adapter, or the variants of a study, to the Hugging Face hub.
 import * as z from 'zod';
 import { path } from '../../protocol/recipes';
-import { defaultRevision, isRepository, isRevision } from '../../protocol/repositoryNames';
-import { cardFields, cardOptions, type CardReport } from '../card/recipe';
+import { defaultRevision, isRevision } from '../../protocol/repositoryNames';
+import { cardFields, cardOptions, type CardReport, onHub } from '../card/recipe';
 import type { CommandLine } from '../commandLine';
 import type { ProofCheck } from '../prove/recipe';
 import { type RecipeKind, typeOf } from '../recipeKind';
@@ -20,10 +20,7 @@ const schema = z.strictObject({
   /** The person's own part of a made card, as Markdown; null: as `prose` or the folder's card says. */
   words: z.string().max(20_000).nullable().default(null),
   /** OWNER/NAME; of a study's variants OWNER/NAME-VARIANT. */
-  repository: z
-    .string()
-    .max(200)
-    .refine((text) => isRepository(text) && text.includes('/'), 'a repository is named OWNER/NAME'),
+  repository: onHub,
   branch: revision.default(defaultRevision),
   visibility: z.enum(['private', 'public']).default('private'),
   /** A tag for the commit; null: none. */

@@ -1,7 +1,7 @@
 // What can be said against a study before anything is read of its data. Pure.
 import { UserError } from '../../errors';
 import { checkRule } from '../../pruning/choose';
-import { importanceMethod, type ImportanceMethodName, importanceMethodNames } from '../../shared/methods';
+import { scoredBy } from '../../shared/methods';
 import { unknownName } from '../recipeNames';
 import type { StudyHealing, StudyRecipe } from './recipe';
 import { ruleOf } from './variants';
@@ -25,17 +25,11 @@ export function checkStudy(recipe: StudyRecipe, nBlocks: number): void {
       `This study has ${nVariants} variants, but at most ${mostVariants} are made; name fewer methods, counts or repairs.`,
     );
   for (const count of counts)
-    for (const method of methods) checkRule(ruleOf(method, count, recipe.protected), nBlocks, scoresOf(method));
+    for (const method of methods) checkRule(ruleOf(method, count, recipe.protected), nBlocks, scoredBy(method));
   for (const field of ['methods', 'counts', 'repairs'] as const) refuseOutside(field, healing, recipe);
 }
 
 const mostVariants = 5000;
-
-/** Losses are of blocks. */
-const scoresOf = (method: string) =>
-  importanceMethodNames.includes(method as ImportanceMethodName)
-    ? importanceMethod(method as ImportanceMethodName).of
-    : 'block';
 
 /** What is to be healed has to be in the grid. */
 function refuseOutside(

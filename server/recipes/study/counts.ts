@@ -2,7 +2,7 @@
 // whole blocks go. Pure.
 import type { Budget } from '../../protocol/recipes';
 import type { Fitting, ModelSummary } from '../../protocol/reports';
-import { fitting, sizesOf, usualForm } from '../../shared/budget';
+import { fitting, mostThatMayGo, sizesOf, usualForm } from '../../shared/budget';
 import type { AskedStudy, StudyRecipe } from './recipe';
 
 export interface CountedStudy {
@@ -12,7 +12,7 @@ export interface CountedStudy {
 
 /** @throws UserError `badChoice` where a budget cannot be met */
 export function countedStudy(asked: AskedStudy, model: ModelSummary): CountedStudy {
-  const most = Math.max(1, Math.min(model.nBlocks - 1, model.nBlocks - new Set(asked.protected).size));
+  const most = mostThatMayGo(model.nBlocks, asked.protected);
   const budgets = asked.counts.flatMap((count) => {
     if (typeof count === 'number') return [];
     const budget: Budget = { ...count, pieces: 'blocks' };

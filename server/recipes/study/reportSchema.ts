@@ -3,14 +3,7 @@
 import * as z from 'zod';
 import { dropSet as dropSetSchema } from '../../protocol/recipes';
 import { studySchema } from './recipe';
-import { evaluateReportSchema } from '../evaluate/reportSchema';
-
-const count = z.int().nonnegative();
-/** JSON has no infinity; what was beyond numbers is null there. */
-const figure = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
+import { count, evaluateReportSchema, figure } from '../evaluate/reportSchema';
 
 const loss = z.looseObject({
   lossNats: figure,
