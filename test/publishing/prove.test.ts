@@ -232,6 +232,11 @@ it('a folder with changed weights is not held against the original', async () =>
   expect(sentence(proof, 'logits')).toContain('(narrower MLPs, rounding to bf16)');
 });
 
+it('what is not there is said to be not there', () =>
+  expect(prove(join(root, 'none'))).rejects.toThrow(
+    /^There is no folder .*none; give the folder of a model or an adapter\.$/,
+  ));
+
 describe('an adapter', () => {
   const [adapter, report, other] = [join(root, 'adapter'), join(root, 'heal.json'), join(root, 'other-heal.json')];
   beforeAll(async () => {

@@ -183,7 +183,7 @@ describe('before anything is written, it is refused', () => {
     ['where a step is named that is not there', prune.replace(model, '$pull'), /names \$pull, but no step before it/],
     [
       'where a later step is named',
-      prune.replace(model, '$heal') + '- { id: heal, kind: heal, model: $prune, data: { files: [text.txt] } }',
+      `${prune.replace(model, '$heal')}- { id: heal, kind: heal, model: $prune, data: { files: [text.txt] } }`,
       /^The step prune names \$heal, but no step before it has that id\.$/,
     ],
     [

@@ -1,14 +1,13 @@
 // What a pipeline needs to know before it starts, read and checked as far as it is there: models, texts, tasks, rules, memory. A
 // step whose model is still to be made is checked by the model that it will be made of, which is no smaller.
-import { stat } from 'node:fs/promises';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
+import { isFolder } from '../../checkpoint/folder';
 import { readTrainingData } from '../../data/trainingData';
 import { UserError } from '../../errors';
 import { resolvedRule } from '../../pruning/budgetRule';
 import { checkRule } from '../../pruning/choose';
 import { sizesOf } from '../../shared/budget';
 import { scoredBy } from '../../shared/methods';
-import { nullIfMissing } from '../../shared/systemErrors';
 import { openTokenizer } from '../../tokenizer/tokenizer';
 import { kinds, modelsOf } from '../kinds';
 import { summarize } from '../modelSummary';
@@ -74,7 +73,7 @@ const originsOf = (steps: readonly Step[], made: MadeBy): OriginOf => {
 async function checkStep(step: Step, originOf: OriginOf, pullsTasks: boolean, run: Run): Promise<void> {
   const { recipe } = step;
   const { data } = recipe.kind === 'evaluate' ? recipe : { data: null };
-  if (data !== null && !(await stat(data).catch(nullIfMissing))?.isDirectory())
+  if (data !== null && !(await isFolder(data)))
     throw new UserError('notFound', `There is no folder ${data}; give the one with the tasks' data.`);
   const origins = modelsOf(recipe).map(originOf);
   const [origin] = origins;

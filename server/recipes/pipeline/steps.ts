@@ -143,7 +143,7 @@ const madeInWords = (kind: PipelineStepKind) =>
 function checkScores({ id, scores, recipe }: Step, before: ReadonlyMap<string, PipelineStepRecipe>): void {
   if (scores === null || recipe.kind !== 'prune') return;
   const analysis = before.get(scores);
-  if (!analysis || analysis.kind !== 'analyze') refuse(id, `chooses by ${scores}, which is no analysis before it`);
+  if (analysis?.kind !== 'analyze') refuse(id, `chooses by ${scores}, which is no analysis before it`);
   if (analysis.model !== recipe.model)
     refuse(id, `prunes ${recipe.model}, but ${scores} analyzes ${analysis.model}; both have to be the same`);
   if (recipe.rule.kind !== 'method') refuse(id, `has scores, but its rule asks for none; leave one of the two out`);

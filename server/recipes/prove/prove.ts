@@ -3,9 +3,9 @@ import { basename, join } from 'node:path';
 import { parseAdapterConfig, adapterConfigFile } from '../../checkpoint/adapterConfig';
 import { namedBase } from '../../checkpoint/adapterBase';
 import { type Checkpoint, withCheckpoint } from '../../checkpoint/checkpoint';
-import { isFile } from '../../checkpoint/folder';
+import { isFile, isFolder } from '../../checkpoint/folder';
 import { sublayersInOriginal } from '../../checkpoint/provenance';
-import { isUserError } from '../../errors';
+import { isUserError, UserError } from '../../errors';
 import { readTextInside } from '../../files/contained';
 import type { TokenSourceReport } from '../../protocol/recipes';
 import type { Computing } from '../../publishing/computing';
@@ -24,6 +24,8 @@ import type { ProofCheck, ProveRecipe, ProveReport } from './recipe';
 
 export async function runProve(recipe: ProveRecipe, run: Run): Promise<ProveReport> {
   const began = performance.now();
+  if (!(await isFolder(recipe.model)))
+    throw new UserError('notFound', `There is no folder ${recipe.model}; give the folder of a model or an adapter.`);
   const reports = await readReports(recipe.reports);
   const isAdapter = await isFile(join(recipe.model, adapterConfigFile));
   return withDevice(recipe.compute, async (device) => {
